@@ -68,7 +68,8 @@ def box_iou_batch(first: npt.ArrayLike, second: npt.ArrayLike) -> FloatArray:
     high = np.minimum(a[:, None, 2:], b[None, :, 2:])  # (N, M, 2)
     shared = np.prod(np.clip(high - low, 0.0, None), axis=2)  # (N, M)
     union = _areas(a)[:, None] + _areas(b)[None, :] - shared
-    return np.divide(shared, union, out=np.zeros_like(shared), where=union > 0)
+    ratio: FloatArray = np.divide(shared, union, out=np.zeros_like(shared), where=union > 0)
+    return ratio
 
 
 def iou(first: Box, second: Box) -> float:
