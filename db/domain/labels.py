@@ -1,0 +1,61 @@
+"""What someone said is in a picture: labelled boxes, from a label file or from a review."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from db.domain.boxes import Box
+from db.domain.species import NO_FISH
+
+
+@dataclass(frozen=True)
+class LabelledBox:
+    """One fish that someone boxed; head and tail are points in pixels where they were given."""
+
+    box: Box
+    species: str
+    head_px: tuple[float, float] | None = None
+    tail_px: tuple[float, float] | None = None
+
+
+@dataclass(frozen=True)
+class ImageLabel:
+    """What someone said of one picture: its species and every box.
+
+    No boxes and the species `NoF` say "looked at, no fish". No boxes and a fish say that only the picture's species
+    is known (folders-per-species).
+    """
+
+    species: str
+    boxes: tuple[LabelledBox, ...] = ()
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether the picture was said to show no fish."""
+        return self.species == NO_FISH and not self.boxes
+
+    @property
+    def largest(self) -> LabelledBox | None:
+        """The largest fish, the one the box head learns; None where none is boxed."""
+        return max(self.boxes, key=lambda labelled: labelled.box.area_px, default=None)
+
+
+@dataclass(frozen=True)
+class LabelRecord:
+    """One picture's label as a file gives it: the picture's name as written there, and the place for messages."""
+
+    image_name: str
+    label: ImageLabel
+    place: str
+
+
+@dataclass(frozen=True)
+class LabelProblem:
+    """One odd record of a label file: which file, where in it, what is wrong."""
+
+    file: str
+    place: str
+    text: str
+
+    def __str__(self) -> str:
+        return f"{self.file} {self.place}: {self.text}" if self.place else f"{self.file}: {self.text}"
