@@ -37,8 +37,7 @@ class StoredPrediction:
         head is sure and wrong.
         """
         return tuple(
-            (box + heat) / 2.0
-            for box, heat in zip(self.box_probabilities, self.heatmap_probabilities, strict=True)
+            (box + heat) / 2.0 for box, heat in zip(self.box_probabilities, self.heatmap_probabilities, strict=True)
         )
 
     @property
