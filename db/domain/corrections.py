@@ -1,0 +1,77 @@
+"""What a person said of a picture in a review, and how it differs from what they were shown."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from db.domain.labels import ImageLabel, LabelledBox
+
+
+class Change(StrEnum):
+    """What became of one box."""
+
+    KEPT = "kept"
+    MOVED = "moved"
+    RELABELLED = "relabelled"
+    ADDED = "added"
+    REMOVED = "removed"
+
+
+class Outcome(StrEnum):
+    """What a review said of one picture; only the first three say what is in it, and only `untouched` is not stored."""
+
+    CORRECTED = "corrected"
+    CONFIRMED = "confirmed"
+    CONFIRMED_EMPTY = "confirmed empty"
+    UNSURE = "unsure"
+    UNTOUCHED = "untouched"
+
+
+DECIDED = frozenset({Outcome.CORRECTED, Outcome.CONFIRMED, Outcome.CONFIRMED_EMPTY})
+
+
+@dataclass(frozen=True)
+class BoxChange:
+    """One box's change; `before` is None for an added box, `after` for a removed one.
+
+    detection_id: the detection that was shown, None where the box was not a detection. A box both moved and
+    relabelled is `relabelled`, its coordinates say the rest.
+    """
+
+    change: Change
+    before: LabelledBox | None
+    after: LabelledBox | None
+    detection_id: int | None = None
+
+    def __post_init__(self) -> None:
+        if (self.before is None) != (self.change is Change.ADDED) or (self.after is None) != (
+            self.change is Change.REMOVED
+        ):
+            raise ValueError(f"a box that was {self.change} has the wrong sides: {self.before} -> {self.after}")
+
+
+@dataclass(frozen=True)
+class Correction:
+    """What one person said of one picture in one export; `label` is None exactly where nothing was decided.
+
+    reviewed_at: ISO 8601, UTC. model_version: the model whose opinion was shown, None where none was.
+    """
+
+    sha256: str
+    label: ImageLabel | None
+    outcome: Outcome
+    changes: tuple[BoxChange, ...]
+    reviewer: str
+    reviewed_at: str
+    export_id: str
+    model_version: str | None
+
+    def __post_init__(self) -> None:
+        if (self.label is not None) != (self.outcome in DECIDED):
+            raise ValueError(f"a picture that is {self.outcome} has the wrong label: {self.label}")
+
+    @property
+    def change_kinds(self) -> frozenset[Change]:
+        """The kinds of change, without how many."""
+        return frozenset(changed.change for changed in self.changes)
