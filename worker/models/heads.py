@@ -1,0 +1,176 @@
+"""The heads: small graphs from trunk features to boxes, heat maps and species. Graphs only; no training here.
+
+Every head names its layers after itself, so that weights trained on cached features move into the detector by name.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from worker.models.names import HeadName
+
+_BOX_CHANNELS = 128
+
+
+def head_outputs(
+    head: HeadName, features: Any, *, species: int, input_hw: tuple[int, int], metadata: Any = None
+) -> dict[str, Any]:
+    """Return the head's outputs by name on a feature tensor.
+
+    features: (B, h, w, C). `box_species` gives box (B, 4) xyxy in input pixels and box_species (B, S) probabilities;
+    the heat-map heads give heatmap (B, h', w', S) logits and heatmap_species (B, S); the others species (B, S).
+    """
+    if head is HeadName.BOX_SPECIES:
+        return _box_species(features, species=species, input_hw=input_hw)
+    if head is HeadName.DENSE_METADATA:
+        return _dense(features, species, prefix="dense_metadata", metadata=metadata)
+    build: dict[HeadName, Callable[[Any, int], dict[str, Any]]] = {
+        HeadName.HEATMAP_HIRES: _heatmap_hires,
+        HeadName.HEATMAP: lambda x, s: _heatmap_pooled(x, s, strongest=False),
+        HeadName.HEATMAP_MAX: lambda x, s: _heatmap_pooled(x, s, strongest=True),
+        HeadName.DENSE: lambda x, s: _dense(x, s, prefix="dense", metadata=None),
+        HeadName.INCEPTION: _inception,
+        HeadName.GAP: _gap,
+    }
+    return build[head](features, species)
+
+
+def build_head(
+    head: HeadName, *, feature_shape: tuple[int, int, int], species: int, input_hw: tuple[int, int], sizes: int = 0
+) -> Any:
+    """Return the head as a model of its own, for training on cached features.
+
+    feature_shape: (h, w, C). sizes: how many picture sizes `dense_metadata` tells apart.
+    """
+    from worker.models.keras_import import keras
+
+    features = keras.Input(feature_shape, name="features")
+    if head is not HeadName.DENSE_METADATA:
+        outputs = head_outputs(head, features, species=species, input_hw=input_hw)
+        return keras.Model(features, outputs, name=head.value)
+    metadata = keras.Input((sizes,), name="metadata")
+    outputs = head_outputs(head, features, species=species, input_hw=input_hw, metadata=metadata)
+    return keras.Model({"features": features, "metadata": metadata}, outputs, name=head.value)
+
+
+def _conv_norm_relu(x: Any, filters: int, kernel: int, name: str) -> Any:
+    from worker.models.keras_import import keras
+
+    layers = keras.layers
+    x = layers.Conv2D(filters, kernel, padding="same", use_bias=False, name=f"{name}_conv")(x)
+    x = layers.BatchNormalization(momentum=0.9, name=f"{name}_bn")(x)
+    return layers.ReLU(name=f"{name}_relu")(x)
+
+
+def _box_species(features: Any, *, species: int, input_hw: tuple[int, int]) -> dict[str, Any]:
+    """The lesson's box head: one shared dense stack, four linear outputs, one softmax.
+
+    The linear outputs are in parts of the input's sides, scaled to pixels by a fixed layer: with pixels as the
+    network's own unit the first steps would have to grow the last layer's weights several hundredfold.
+    """
+    from worker.models.keras_import import keras
+
+    layers, (rows, columns) = keras.layers, input_hw
+    x = _conv_norm_relu(features, _BOX_CHANNELS, 1, "box_squeeze")  # (B, h, w, 128)
+    x = _conv_norm_relu(layers.MaxPooling2D(2, padding="same", name="box_pool1")(x), 64, 3, "box_mix")
+    x = layers.MaxPooling2D(2, padding="same", name="box_pool2")(x)  # (B, h/4, w/4, 64)
+    x = layers.Dropout(0.3, name="box_drop1")(layers.Flatten(name="box_flatten")(x))
+    x = layers.Dense(256, use_bias=False, name="box_dense1")(x)
+    x = layers.ReLU(name="box_relu1")(layers.BatchNormalization(momentum=0.9, name="box_bn1")(x))
+    x = layers.Dropout(0.3, name="box_drop2")(x)
+    x = layers.Dense(128, activation="relu", name="box_dense2")(x)
+    unit = layers.Dense(4, name="box_linear")(x)  # (B, 4), parts of the input's sides
+    to_pixels = layers.Rescaling([columns, rows, columns, rows], dtype="float32", name="box_to_pixels")
+    return {"box": to_pixels(unit), "box_species": layers.Dense(species, activation="softmax", name="box_softmax")(x)}
+
+
+def _heatmap_outputs(logits: Any, *, prefix: str, strongest: bool = False) -> dict[str, Any]:
+    from worker.models.keras_import import keras
+
+    layers = keras.layers
+    pool = layers.GlobalMaxPooling2D if strongest else layers.GlobalAveragePooling2D
+    pooled = pool(name=f"{prefix}_pool")(logits)  # (B, S)
+    return {"heatmap": logits, "heatmap_species": layers.Softmax(name=f"{prefix}_softmax")(pooled)}
+
+
+def _heatmap_hires(features: Any, species: int) -> dict[str, Any]:
+    """Convolutions without pooling to one map a species, at the trunk's grid.
+
+    The picture's species comes from the average of the maps, as in the lesson, behind a learnt scale and shift a
+    species: a fish covers about a sixty-fourth of the picture, so a plain average of cells that are each right about
+    what they show would always say "no fish".
+    """
+    from worker.models.keras_import import keras
+
+    layers = keras.layers
+    x = _conv_norm_relu(features, 64, 1, "hires_squeeze")
+    x = _conv_norm_relu(x, 64, 3, "hires_mix1")
+    x = layers.SpatialDropout2D(0.1, name="hires_drop")(x)
+    x = _conv_norm_relu(x, 64, 3, "hires_mix2")
+    logits = layers.Conv2D(species, 3, padding="same", name="hires_maps")(x)  # (B, h, w, S)
+    cells = layers.Softmax(name="hires_cells")(logits)
+    # Mean probability a species over all cells, and its strongest neighbourhood: how much fish, and how sure.
+    spread = layers.GlobalAveragePooling2D(name="hires_mean")(cells)  # (B, S)
+    smooth = layers.AveragePooling2D(3, strides=1, padding="same", name="hires_smooth")(cells)
+    peak = layers.GlobalMaxPooling2D(name="hires_peak")(smooth)  # (B, S)
+    evidence = layers.Concatenate(name="hires_evidence")(
+        [spread, peak, layers.GlobalAveragePooling2D(name="hires_gap")(logits)]
+    )
+    evidence = layers.BatchNormalization(momentum=0.9, name="hires_evidence_bn")(evidence)
+    return {
+        "heatmap": logits,
+        "heatmap_species": layers.Dense(species, activation="softmax", name="hires_softmax")(evidence),
+    }
+
+
+def _heatmap_pooled(features: Any, species: int, *, strongest: bool) -> dict[str, Any]:
+    from worker.models.keras_import import keras
+
+    layers, prefix = keras.layers, "heatmap_max" if strongest else "heatmap"
+    x = _conv_norm_relu(features, 128, 3, f"{prefix}_mix1")
+    x = layers.MaxPooling2D(2, padding="same", name=f"{prefix}_down1")(x)
+    x = _conv_norm_relu(x, 128, 3, f"{prefix}_mix2")
+    x = layers.MaxPooling2D(2, padding="same", name=f"{prefix}_down2")(x)
+    logits = layers.Conv2D(species, 3, padding="same", name=f"{prefix}_maps")(x)  # (B, h/4, w/4, S)
+    return _heatmap_outputs(logits, prefix=prefix, strongest=strongest)
+
+
+def _dense(features: Any, species: int, *, prefix: str, metadata: Any) -> dict[str, Any]:
+    from worker.models.keras_import import keras
+
+    layers = keras.layers
+    pooled = [
+        layers.GlobalAveragePooling2D(name=f"{prefix}_mean")(features),
+        layers.GlobalMaxPooling2D(name=f"{prefix}_peak")(features),
+    ]
+    if metadata is not None:
+        pooled.append(metadata)
+    x = layers.Concatenate(name=f"{prefix}_join")(pooled)
+    for number in (1, 2):
+        x = layers.BatchNormalization(momentum=0.9, name=f"{prefix}_bn{number}")(x)
+        x = layers.Dropout(0.3, name=f"{prefix}_drop{number}")(x)
+        x = layers.Dense(256, activation="relu", name=f"{prefix}_dense{number}")(x)
+    return {"species": layers.Dense(species, activation="softmax", name=f"{prefix}_softmax")(x)}
+
+
+def _inception(features: Any, species: int) -> dict[str, Any]:
+    from worker.models.keras_import import keras
+
+    layers, x = keras.layers, features
+    for number in (1, 2):
+        name = f"inception{number}"
+        narrow = _conv_norm_relu(x, 48, 1, f"{name}_one")
+        middle = _conv_norm_relu(_conv_norm_relu(x, 48, 1, f"{name}_three_in"), 48, 3, f"{name}_three")
+        wide = _conv_norm_relu(_conv_norm_relu(x, 24, 1, f"{name}_five_in"), 24, 5, f"{name}_five")
+        pooled = layers.AveragePooling2D(3, strides=1, padding="same", name=f"{name}_pool")(x)
+        x = layers.Concatenate(name=f"{name}_join")([narrow, middle, wide, _conv_norm_relu(pooled, 24, 1, f"{name}_p")])
+    x = layers.Dropout(0.3, name="inception_drop")(layers.GlobalAveragePooling2D(name="inception_gap")(x))
+    return {"species": layers.Dense(species, activation="softmax", name="inception_softmax")(x)}
+
+
+def _gap(features: Any, species: int) -> dict[str, Any]:
+    from worker.models.keras_import import keras
+
+    pooled = keras.layers.GlobalAveragePooling2D(name="gap_mean")(features)
+    return {"species": keras.layers.Dense(species, activation="softmax", name="gap_softmax")(pooled)}

