@@ -1,0 +1,1 @@
+"""Store functions: session and values in, values out; the caller commits."""

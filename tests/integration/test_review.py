@@ -1,0 +1,345 @@
+"""A review from export to store: what comes back, and what is left out with its reason."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+from PIL import Image
+from sqlalchemy import Engine
+
+from annotator.errors import ImportRefused
+from annotator.export import ExportItem, WrittenExport, write_export
+from annotator.exported import shape_to_json
+from annotator.import_corrections import ImportSummary, import_reviews
+from annotator.labelme_json import LabelmeFile, LabelmeShape, read_labelme, write_labelme
+from db import review_tables
+from db.base import Base
+from db.domain.boxes import Box
+from db.domain.corrections import Change, Outcome
+from db.domain.predictions import Detection, Head
+from db.domain.results import StoredDetection
+from db.domain.species import DEFAULT_LABEL_SET
+from db.session import engine_for, reading, transaction
+from db.store.reviews import NewReviewItem, current_corrections, history_of, record_export
+from db.tables import ImageRow, ModelVersionRow
+
+assert review_tables.CorrectionRow.metadata is Base.metadata
+
+
+@pytest.fixture
+def engine(tmp_path: Path) -> Engine:
+    engine = engine_for(f"sqlite:///{tmp_path / 'test.db'}")
+    Base.metadata.create_all(engine)
+    with transaction(engine) as session:
+        session.add(
+            ModelVersionRow(id="m1", state="champion", sha256="0", card={}, note="", created_at=datetime.now(UTC))
+        )
+    return engine
+
+
+@pytest.fixture
+def out(tmp_path: Path, engine: Engine) -> Path:
+    """An export of three pictures: one box of ALB each, shown by the box head."""
+    export(tmp_path / "out", engine=engine, fleet=tmp_path / "fleet")
+    return tmp_path / "out"
+
+
+def export(out: Path, *, engine: Engine, fleet: Path, export_id: str = "e1") -> None:
+    items = [exported_picture(fleet / f"{number}.jpg", number, engine=engine) for number in (1, 2, 3)]
+
+    def record(written: WrittenExport) -> None:
+        new = [
+            NewReviewItem(
+                number=one.number,
+                image_id=one.item.image_id,
+                prediction_id=None,
+                at_random=False,
+                why=one.item.why,
+                width_px=one.item.width_px,
+                height_px=one.item.height_px,
+                shapes=tuple(map(shape_to_json, one.state.shapes)),
+            )
+            for one in written.items
+        ]
+        with transaction(engine) as session:
+            record_export(
+                session, new, export_id=export_id, folder=os.fsencode(out), model_version="m1", flag_below=0.5
+            )
+
+    write_export(out, items, export_id=export_id, label_set=DEFAULT_LABEL_SET, before_visible=record)
+
+
+def exported_picture(path: Path, number: int, *, engine: Engine) -> ExportItem:
+    path.parent.mkdir(exist_ok=True)
+    if not path.exists():
+        Image.new("RGB", (64, 36), (number * 60, 90, 120)).save(path)
+    sha256 = hashlib.sha256(path.read_bytes()).hexdigest()
+    with transaction(engine) as session:
+        image = session.get(ImageRow, number) or ImageRow(id=number, sha256=sha256, width_px=64, height_px=36)
+        session.add(image)
+    found = StoredDetection(10 + number, Detection(Box(4, 4, 24, 16), "ALB", 0.9, Head.BOX_SPECIES), None)
+    return ExportItem(
+        image_id=number,
+        sha256=sha256,
+        file=os.fsencode(path),
+        shown_path=path.name,
+        camera="cam1",
+        width_px=64,
+        height_px=36,
+        why="heads differ",
+        detections=(found,),
+    )
+
+
+def edit(out: Path, number: int, change: Callable[[LabelmeFile], LabelmeFile]) -> Path:
+    file = out / f"0000{number}_{number}.json"
+    write_labelme(file, change(read_labelme(file)))
+    return file
+
+
+def flagged(name: str) -> Callable[[LabelmeFile], LabelmeFile]:
+    return lambda file: replace(file, flags={**file.flags, name: True})
+
+
+def relabelled(species: str) -> Callable[[LabelmeFile], LabelmeFile]:
+    return lambda file: replace(file, shapes=(replace(file.shapes[0], label=species), *file.shapes[1:]))
+
+
+def bring_back(folder: Path, engine: Engine, *, reviewer: str = "ana", pictures: Path | None = None) -> ImportSummary:
+    return import_reviews(folder, engine=engine, label_set=DEFAULT_LABEL_SET, reviewer=reviewer, pictures=pictures)
+
+
+def test_what_a_person_did_becomes_corrections(out: Path, engine: Engine):
+    added = LabelmeShape("SHARK", ((30.0, 4.0), (60.0, 30.0)), "rectangle")
+    edit(out, 1, relabelled("YFT"))
+    edit(out, 2, lambda file: replace(file, shapes=(*file.shapes, added)))
+
+    summary = bring_back(out, engine)
+
+    assert (summary.files, summary.added, summary.problems) == (3, 2, ())
+    assert summary.outcomes == {Outcome.CORRECTED: 2, Outcome.UNTOUCHED: 1}
+    assert summary.changes == {Change.RELABELLED: 1, Change.KEPT: 1, Change.ADDED: 1}
+    with reading(engine) as session:
+        held = {found.label.species: found for found in current_corrections(session).values() if found.label}
+    assert set(held) == {"YFT", "SHARK"}
+    assert held["YFT"].label is not None and held["YFT"].label.boxes[0].box == Box(4, 4, 24, 16)
+    assert (held["YFT"].reviewer, held["YFT"].export_id, held["YFT"].model_version) == ("ana", "e1", "m1")
+    assert held["YFT"].changes[0].detection_id == 11
+
+
+def test_importing_again_adds_nothing_and_a_later_change_supersedes_with_history(out: Path, engine: Engine):
+    edit(out, 1, relabelled("YFT"))
+    first = bring_back(out, engine)
+    again = bring_back(out, engine)
+    edit(out, 1, relabelled("BET"))
+    edit(out, 2, flagged("no_fish"))
+    later = bring_back(out, engine)
+    edit(out, 1, relabelled("YFT"))
+    back = bring_back(out, engine)
+
+    assert [(found.added, found.repeated) for found in (first, again, later, back)] == [(1, 0), (0, 1), (2, 0), (1, 1)]
+    with reading(engine) as session:
+        sha256 = hashlib.sha256((out / "00001_1.jpg").read_bytes()).hexdigest()
+        assert [found.label.species for found in history_of(session, sha256) if found.label] == ["YFT", "BET", "YFT"]
+        assert sorted(found.label.species for found in current_corrections(session).values() if found.label) == [
+            "NoF",
+            "YFT",
+        ]
+
+
+def test_a_renamed_and_moved_folder_with_renamed_files_still_matches(out: Path, engine: Engine, tmp_path: Path):
+    file = edit(out, 3, flagged("reviewed"))
+    moved = tmp_path / "elsewhere" / "Ana's pictures"
+    moved.parent.mkdir()
+    out.rename(moved)
+    (moved / file.name).rename(moved / "my picture.json")
+
+    summary = bring_back(moved, engine)
+
+    assert (summary.added, summary.problems) == (1, ())
+    assert summary.outcomes[Outcome.CONFIRMED] == 1
+
+
+def test_saves_to_another_folder_match_while_the_export_is_where_it_was_written(
+    out: Path, engine: Engine, tmp_path: Path
+):
+    saves = tmp_path / "saves"
+    saves.mkdir()
+    edited = relabelled("DOL")(read_labelme(out / "00001_1.json"))
+    write_labelme(saves / "00001_1.json", replace(edited, image_path="../out/00001_1.jpg"))
+
+    assert bring_back(saves, engine).added == 1
+
+
+def test_saves_beside_a_moved_export_need_the_pictures_folder(out: Path, engine: Engine, tmp_path: Path):
+    moved, saves = tmp_path / "moved", tmp_path / "saves"
+    out.rename(moved)
+    saves.mkdir()
+    edited = relabelled("DOL")(read_labelme(moved / "00001_1.json"))
+    write_labelme(saves / "a.json", replace(edited, image_path="..\\moved\\00001_1.jpg"))
+
+    without, given = bring_back(saves, engine), bring_back(saves, engine, pictures=moved)
+
+    assert "--pictures DIR" in without.problems[0] and without.added == 0
+    assert (given.added, given.problems) == (1, ())
+
+
+def test_unsure_is_stored_and_takes_nothing_back(out: Path, engine: Engine):
+    edit(out, 1, relabelled("YFT"))
+    bring_back(out, engine)
+    edit(out, 1, flagged("unsure"))
+
+    summary = bring_back(out, engine, reviewer="ben")
+
+    assert summary.outcomes[Outcome.UNSURE] == 1 and summary.added == 1
+    with reading(engine) as session:
+        assert [found.label.species for found in current_corrections(session).values() if found.label] == ["YFT"]
+
+
+def test_two_different_saves_of_one_picture_are_both_left_out(out: Path, engine: Engine):
+    file = edit(out, 1, relabelled("YFT"))
+    shutil.copy(file, out / "copy.json")
+    edit(out, 1, relabelled("BET"))
+
+    summary = bring_back(out, engine)
+
+    assert summary.added == 0
+    assert summary.problems == (
+        "00001_1.json and copy.json: different answers for one picture; leave one of them in the folder",
+    )
+
+
+def test_a_copy_left_untouched_does_not_take_the_answer_back(out: Path, engine: Engine):
+    shutil.copy(out / "00001_1.json", out / "before.json")
+    edit(out, 1, relabelled("YFT"))
+
+    summary = bring_back(out, engine)
+
+    assert (summary.added, summary.problems) == (1, ())
+    assert summary.outcomes == {Outcome.CORRECTED: 1, Outcome.UNTOUCHED: 2}
+
+
+def with_picture(name: str) -> Callable[[LabelmeFile], LabelmeFile]:
+    return lambda file: replace(flagged("reviewed")(file), image_path=name)
+
+
+def with_ids(**changes: object) -> Callable[[LabelmeFile], LabelmeFile]:
+    def change(file: LabelmeFile) -> LabelmeFile:
+        hidden = file.extra["taffrail"]
+        assert isinstance(hidden, dict)
+        return replace(flagged("reviewed")(file), extra={"taffrail": {**hidden, **changes}})
+
+    return change
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        pytest.param(relabelled("tuna"), "shapes[0]: 'tuna' is not a known species", id="unknown label"),
+        pytest.param(with_picture("../../etc/passwd"), "names the picture '../../etc/passwd', outside", id="escape"),
+        pytest.param(with_picture("/etc/passwd"), "names the picture '/etc/passwd', outside", id="absolute"),
+        pytest.param(
+            with_picture("00002_2.jpg"), "its picture 00002_2.jpg is not the one exported", id="other picture"
+        ),
+        pytest.param(lambda file: replace(file, extra={}), "was never exported: it lacks the ids", id="no ids"),
+        pytest.param(with_ids(item=77), "was never exported: export e1 has no such picture", id="no such item"),
+        pytest.param(with_ids(sha256="0"), "was never exported: export e1 has no such picture", id="other content"),
+        pytest.param(with_ids(export="e9"), "export 'e9': not held in this database", id="no such export"),
+        pytest.param(with_ids(export=["e1"]), "was never exported", id="ids of another type"),
+    ],
+)
+def test_a_bad_file_is_named_and_left_out_and_its_neighbours_come_in(out: Path, engine: Engine, change, reason):
+    edit(out, 1, change)
+    edit(out, 2, relabelled("BET"))
+
+    summary = bring_back(out, engine)
+
+    assert summary.added == 1
+    assert len(summary.problems) == 1
+    assert summary.problems[0].startswith("00001_1.json: ") and reason in summary.problems[0]
+
+
+def test_a_torn_file_is_left_out_and_comes_in_after_mending(out: Path, engine: Engine):
+    file = edit(out, 1, relabelled("BET"))
+    whole = file.read_text()
+    file.write_text(whole[: len(whole) // 2])
+
+    torn = bring_back(out, engine)
+    file.write_text(whole)
+    mended = bring_back(out, engine)
+
+    assert torn.problems[0].startswith("00001_1.json: torn or not JSON at line")
+    assert (torn.added, mended.added, mended.problems) == (0, 1, ())
+
+
+def test_a_picture_changed_since_is_left_out(out: Path, engine: Engine):
+    edit(out, 1, relabelled("BET"))
+    (out / "00001_1.jpg").write_bytes(b"another picture")
+
+    assert "it changed since" in bring_back(out, engine).problems[0]
+
+
+def test_answers_without_their_pictures_are_taken(out: Path, engine: Engine):
+    edit(out, 1, relabelled("BET"))
+    for picture in out.glob("*.jpg"):
+        picture.unlink()
+
+    assert bring_back(out, engine).added == 1
+
+
+def test_two_people_say_different_things_and_both_are_held(out: Path, engine: Engine, tmp_path: Path):
+    export(tmp_path / "for ben", engine=engine, fleet=tmp_path / "fleet", export_id="e2")
+    edit(out, 1, relabelled("BET"))
+    edit(tmp_path / "for ben", 1, relabelled("YFT"))
+
+    bring_back(out, engine, reviewer="ana")
+    bring_back(tmp_path / "for ben", engine, reviewer="ben")
+    bring_back(out, engine, reviewer="ana")
+
+    with reading(engine) as session:
+        (held,) = current_corrections(session).values()
+        assert [found.reviewer for found in history_of(session, held.sha256)] == ["ana", "ben"]
+    assert (held.reviewer, held.label.species if held.label else None) == ("ben", "YFT")
+
+
+@pytest.mark.parametrize(
+    ("name", "reviewer", "reason"),
+    [
+        pytest.param("missing", "ana", "no such folder", id="no folder"),
+        pytest.param("empty", "ana", "holds no labelme file", id="empty folder"),
+        pytest.param("empty", " \n", "the reviewer has no name", id="no reviewer"),
+    ],
+)
+def test_a_folder_that_is_no_review_is_refused(tmp_path: Path, engine: Engine, name, reviewer, reason):
+    (tmp_path / "empty").mkdir()
+
+    with pytest.raises(ImportRefused, match=reason):
+        bring_back(tmp_path / name, engine, reviewer=reviewer)
+
+
+def test_head_and_tail_survive_the_store(out: Path, engine: Engine):
+    head = LabelmeShape("head", ((6.0, 9.0),), "point")
+    edit(out, 1, lambda file: replace(file, shapes=(*file.shapes, head)))
+
+    bring_back(out, engine)
+
+    with reading(engine) as session:
+        (held,) = current_corrections(session).values()
+    assert held.outcome is Outcome.CONFIRMED
+    assert held.label is not None and held.label.boxes[0].head_px == (6.0, 9.0)
+
+
+def test_keys_of_other_programs_do_not_disturb(out: Path, engine: Engine):
+    file = edit(out, 1, relabelled("BET"))
+    document = json.loads(file.read_text())
+    file.write_text(json.dumps({**document, "labelme7": {"a": [1]}, "version": "7.9.1"}))
+
+    assert bring_back(out, engine).added == 1
