@@ -125,6 +125,8 @@ def card_from_json(text: str) -> ModelCard:
         ValueError, TypeError, KeyError: the text is no card.
     """
     raw = json.loads(text)
+    if not isinstance(raw, dict):
+        raise ValueError(f"holds a {type(raw).__name__}, wanted an object")
     known = {field.name for field in dataclasses.fields(ModelCard)}
     values = {name: value for name, value in raw.items() if name in known}
     rows, columns = values["input_hw"]

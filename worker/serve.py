@@ -93,7 +93,7 @@ class NoopDetector:
         logits[..., :] = -4.0
         middle_row, middle_column = logits.shape[1] // 2, logits.shape[2] // 2
         logits[np.arange(count), middle_row, middle_column, chosen] = 4.0
-        box = np.tile(np.float32([0.4 * columns, 0.4 * rows, 0.6 * columns, 0.6 * rows]), (count, 1))
+        box = np.tile(np.array([0.4 * columns, 0.4 * rows, 0.6 * columns, 0.6 * rows], dtype=np.float32), (count, 1))
         distribution = np.full((count, species), 0.2 / max(species - 1, 1), dtype=np.float32)
         distribution[np.arange(count), chosen] = 0.8
         return RawOutputs(box=box, box_species=distribution, heatmap=logits, heatmap_species=distribution.copy())

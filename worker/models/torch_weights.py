@@ -60,7 +60,8 @@ class _TensorRef:
         if len(self.shape) != len(self.strides) or not all(isinstance(n, int) and n >= 0 for n in figures):
             raise WeightsError("a tensor has a shape or a stride that is no size")
         last = self.offset + sum((size - 1) * step for size, step in zip(self.shape, self.strides, strict=True))
-        if math.prod(self.shape) > self.storage.count or (math.prod(self.shape) and last >= self.storage.count):
+        count: int = math.prod(list(self.shape))
+        if count > self.storage.count or (count and last >= self.storage.count):
             raise WeightsError(f"a tensor of shape {self.shape} reaches beyond its storage {self.storage.key}")
 
 

@@ -1,0 +1,118 @@
+"""Model files: whole or not there, refused when altered, and never a way to run code."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from db.domain.model_versions import ModelCard
+from worker import model_files
+from worker.model_files import check_model_file, load_model, read_card, save_model
+from worker.models.errors import ModelFileError
+from worker.models.keras_import import keras
+
+CARD = ModelCard(
+    kind="detector",
+    trunk="efficientnet_lite0",
+    layer="block10_add",
+    input_hw=(64, 96),
+    species=("ALB", "NoF"),
+    heads=("box_species", "heatmap_hires"),
+    metrics={"accuracy": 0.5},
+    metrics_by={"camera": {"Ärger/1": {"accuracy": 0.25}}},
+    folds=(("a", "b"),),
+)
+
+
+def _model():
+    inputs = keras.Input((3,))
+    return keras.Model(inputs, keras.layers.Dense(2, name="dense")(inputs))
+
+
+def test_a_saved_model_comes_back_with_its_card(tmp_path: Path) -> None:
+    model, x = _model(), np.ones((1, 3), dtype=np.float32)
+
+    sha256 = save_model(tmp_path, "m-1", model, CARD)
+
+    assert read_card(tmp_path, "m-1") == CARD
+    assert json.loads((tmp_path / "m-1" / "card.json").read_text())["sha256"] == sha256
+    assert np.allclose(load_model(tmp_path, "m-1", sha256).predict_on_batch(x), model.predict_on_batch(x))
+    assert [path.name for path in tmp_path.iterdir()] == ["m-1"]
+
+
+def test_an_altered_model_is_refused(tmp_path: Path) -> None:
+    sha256 = save_model(tmp_path, "m-1", _model(), CARD)
+    file = tmp_path / "m-1" / "model.keras"
+    file.write_bytes(file.read_bytes() + b"x")
+
+    with pytest.raises(ModelFileError, match="refused"):
+        check_model_file(tmp_path, "m-1", sha256)
+
+
+def test_a_missing_model_or_card_is_one_clear_error(tmp_path: Path) -> None:
+    with pytest.raises(ModelFileError, match=r"model\.keras: cannot be read"):
+        check_model_file(tmp_path, "m-1", "0" * 64)
+    with pytest.raises(ModelFileError, match=r"card\.json: cannot be read"):
+        read_card(tmp_path, "m-1")
+
+
+@pytest.mark.parametrize("text", ["", "[]", "{}", '{"kind": 1}', '{"input_hw": [1]}'])
+def test_a_damaged_card_is_one_clear_error(text: str, tmp_path: Path) -> None:
+    (tmp_path / "m-1").mkdir()
+    (tmp_path / "m-1" / "card.json").write_text(text)
+
+    with pytest.raises(ModelFileError, match="not a model card"):
+        read_card(tmp_path, "m-1")
+
+
+@pytest.mark.parametrize("model_id", ["../m", "", ".", "..", "a/b", "/etc", "a\x00b"])
+def test_an_id_that_leads_elsewhere_is_refused(model_id: str, tmp_path: Path) -> None:
+    with pytest.raises(ModelFileError, match="no model id"):
+        save_model(tmp_path, model_id, None, CARD)
+
+
+def test_a_version_is_never_overwritten(tmp_path: Path) -> None:
+    save_model(tmp_path, "m-1", None, CARD)
+
+    with pytest.raises(ModelFileError, match="exists already"):
+        save_model(tmp_path, "m-1", None, CARD)
+
+
+def test_a_save_that_fails_leaves_nothing_behind(tmp_path: Path) -> None:
+    class Unsaveable:
+        def save(self, file: Path) -> None:
+            file.write_bytes(b"half")
+            raise OSError(28, "No space left on device")
+
+    with pytest.raises(ModelFileError, match="No space left"):
+        save_model(tmp_path, "m-1", Unsaveable(), CARD)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_model_that_brings_code_is_refused(tmp_path: Path) -> None:
+    inputs = keras.Input((3,))
+    evil = keras.Model(inputs, keras.layers.Lambda(lambda x: x + 1)(inputs))
+    sha256 = save_model(tmp_path, "m-1", evil, CARD)
+
+    with pytest.raises(ModelFileError, match="cannot be loaded"):
+        load_model(tmp_path, "m-1", sha256)
+
+
+def test_a_file_that_is_no_model_is_one_clear_error(tmp_path: Path) -> None:
+    sha256 = save_model(tmp_path, "m-1", None, CARD)
+
+    with pytest.raises(ModelFileError, match="cannot be loaded"):
+        load_model(tmp_path, "m-1", sha256)
+
+
+def test_reading_cards_needs_no_keras() -> None:
+    import subprocess
+    import sys
+
+    code = f"import sys, {model_files.__name__}, worker.models.names, worker.serve; print('keras' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+
+    assert done.stdout.strip() == "False"

@@ -1,0 +1,28 @@
+"""One labelled picture as training sees it: where it lies, whose camera took it, what someone said of it."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from db.domain.labels import ImageLabel
+
+
+@dataclass(frozen=True)
+class TrainingSample:
+    """A labelled picture. file: its path in bytes; sha256: of its content; sizes of the upright original."""
+
+    file: bytes
+    sha256: str
+    camera: str
+    label: ImageLabel
+    width_px: int
+    height_px: int
+    captured_at: str | None = None
+
+
+def dataset_sha256(samples: Sequence[TrainingSample]) -> str:
+    """Return one hash of all pictures and labels, whatever their order."""
+    lines = sorted(f"{sample.sha256} {sample.camera} {sample.label!r}" for sample in samples)
+    return hashlib.sha256("\n".join(lines).encode()).hexdigest()
