@@ -1,0 +1,29 @@
+"""Whether a prediction was wrong of a picture: the one definition that miss rate and review effort share."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from db.domain.boxes import iou
+from db.domain.labels import ImageLabel
+from db.domain.predictions import Detection, Head
+
+# The usual bar for "found" since PASCAL VOC.
+FOUND_IOU = 0.5
+
+
+def is_wrong(species: str, detections: Iterable[Detection], said: ImageLabel, *, found_iou: float = FOUND_IOU) -> bool:
+    """Return whether a prediction was wrong: another species, or a box head's box that misses the largest fish.
+
+    species: the prediction's final one. said: what is in the picture; where it has no boxes only the species counts.
+
+    >>> is_wrong("ALB", [], ImageLabel("NoF"))
+    True
+    """
+    if species != said.species:
+        return True
+    largest = said.largest
+    if largest is None:
+        return False
+    boxes = (found.box for found in detections if found.head is Head.BOX_SPECIES)
+    return all(iou(box, largest.box) < found_iou for box in boxes)

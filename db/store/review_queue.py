@@ -1,0 +1,169 @@
+"""Which predictions wait for a person, and everything that is needed to show them one."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from sqlalchemy import ColumnElement, Select, exists, func, select
+from sqlalchemy.orm import Session, undefer
+
+from db.domain.boxes import Box
+from db.domain.predictions import Agreement, Detection, Head
+from db.domain.results import StoredDetection
+from db.review_tables import CorrectionRow, ReviewItemRow
+from db.tables import CameraRow, DetectionRow, FileRow, FolderRow, ImageRow, PredictionRow
+
+# SQLite takes 32,766 variables in a statement; this stays far below.
+_IDS_A_QUERY = 500
+
+
+@dataclass(frozen=True)
+class QueueFilter:
+    """Which predictions are asked for. below: agreement under which a picture is flagged.
+
+    species: the final one. handed_out: also pictures that are in an export already, or answered.
+    """
+
+    model_version: str
+    below: float
+    species: str | None = None
+    camera: str | None = None
+    handed_out: bool = False
+
+
+@dataclass(frozen=True)
+class ReviewCandidate:
+    """One prediction with its picture; file: absolute, bytes. heatmap: as the worker stored it."""
+
+    prediction_id: int
+    image_id: int
+    sha256: str
+    file: bytes
+    camera: str
+    width_px: int
+    height_px: int
+    species: str
+    agreement: Agreement
+    detections: tuple[StoredDetection, ...]
+    heatmap: bytes | None
+
+
+def flagged_predictions(session: Session, wanted: QueueFilter, *, limit: int) -> list[int]:
+    """Return the ids of up to `limit` flagged predictions, the least agreed first."""
+    query = select(PredictionRow.id).where(*_conditions(wanted), PredictionRow.agreement < wanted.below)
+    return list(session.scalars(query.order_by(PredictionRow.agreement, PredictionRow.id).limit(limit)))
+
+
+def agreed_predictions(session: Session, wanted: QueueFilter, *, limit: int) -> list[int]:
+    """Return the ids of up to `limit` unflagged predictions, drawn by chance by the database."""
+    query = select(PredictionRow.id).where(*_conditions(wanted), PredictionRow.agreement >= wanted.below)
+    return list(session.scalars(query.order_by(func.random()).limit(limit)))
+
+
+def count_agreed(session: Session, wanted: QueueFilter) -> int:
+    """Return how many unflagged predictions there are."""
+    query = select(func.count()).select_from(PredictionRow)
+    return session.scalar(query.where(*_conditions(wanted), PredictionRow.agreement >= wanted.below)) or 0
+
+
+def answered_at_random(session: Session, *, model_version: str) -> list[tuple[int, str]]:
+    """Return the prediction id and content hash of every picture that was drawn by chance and answered."""
+    query = (
+        select(ReviewItemRow.prediction_id, ImageRow.sha256)
+        .join(ImageRow, ImageRow.id == ReviewItemRow.image_id)
+        .join(PredictionRow, PredictionRow.id == ReviewItemRow.prediction_id)
+        .where(
+            ReviewItemRow.at_random,
+            PredictionRow.model_version_id == model_version,
+            exists().where(CorrectionRow.review_item_id == ReviewItemRow.id, CorrectionRow.species.is_not(None)),
+        )
+        .order_by(ReviewItemRow.id)
+    )
+    return [(found, sha256) for found, sha256 in session.execute(query).tuples() if found is not None]
+
+
+def load_candidates(
+    session: Session, prediction_ids: Sequence[int], *, with_heatmaps: bool = True
+) -> dict[int, ReviewCandidate]:
+    """Return predictions by id; one whose picture lies nowhere known any more is left out."""
+    found: dict[int, ReviewCandidate] = {}
+    for start in range(0, len(prediction_ids), _IDS_A_QUERY):
+        chunk = prediction_ids[start : start + _IDS_A_QUERY]
+        detections = _detections(session, chunk)
+        for row, image, file, folder, camera in session.execute(_places(chunk, with_heatmaps=with_heatmaps)).tuples():
+            found[row.id] = ReviewCandidate(
+                prediction_id=row.id,
+                image_id=image.id,
+                sha256=image.sha256,
+                file=os.path.join(folder, file),
+                camera=camera,
+                width_px=image.width_px or 0,
+                height_px=image.height_px or 0,
+                species=row.species,
+                agreement=_agreement(row),
+                detections=tuple(detections.get(row.id, ())),
+                heatmap=row.heatmap if with_heatmaps else None,
+            )
+    return found
+
+
+def _conditions(wanted: QueueFilter) -> list[ColumnElement[bool]]:
+    found: list[ColumnElement[bool]] = [PredictionRow.model_version_id == wanted.model_version]
+    if wanted.species is not None:
+        found.append(PredictionRow.species == wanted.species)
+    if wanted.camera is not None:
+        found.append(
+            exists().where(
+                FileRow.image_id == PredictionRow.image_id,
+                FolderRow.id == FileRow.folder_id,
+                CameraRow.id == FolderRow.camera_id,
+                CameraRow.name == wanted.camera,
+            )
+        )
+    if not wanted.handed_out:
+        found.append(~exists().where(ReviewItemRow.image_id == PredictionRow.image_id))
+    return found
+
+
+def _places(ids: Sequence[int], *, with_heatmaps: bool) -> Select[PredictionRow, ImageRow, bytes, bytes, str]:
+    """One place of each content: the first one seen."""
+    first = (
+        select(func.min(FileRow.id))
+        .where(FileRow.image_id == PredictionRow.image_id)
+        .correlate(PredictionRow)
+        .scalar_subquery()
+    )
+    query = (
+        select(PredictionRow, ImageRow, FileRow.name, FolderRow.path, CameraRow.name)
+        .join(ImageRow, ImageRow.id == PredictionRow.image_id)
+        .join(FileRow, FileRow.id == first)
+        .join(FolderRow, FolderRow.id == FileRow.folder_id)
+        .join(CameraRow, CameraRow.id == FolderRow.camera_id)
+        .where(PredictionRow.id.in_(ids))
+    )
+    return query.options(undefer(PredictionRow.heatmap)) if with_heatmaps else query
+
+
+def _detections(session: Session, ids: Sequence[int]) -> dict[int, list[StoredDetection]]:
+    found: dict[int, list[StoredDetection]] = {}
+    query = select(DetectionRow).where(DetectionRow.prediction_id.in_(ids)).order_by(DetectionRow.id)
+    for row in session.scalars(query):
+        box = Box(row.x_min, row.y_min, row.x_max, row.y_max)
+        detection = Detection(box, row.species, row.confidence, Head(row.head))
+        found.setdefault(row.prediction_id, []).append(StoredDetection(row.id, detection, row.crop_file))
+    return found
+
+
+def _agreement(row: PredictionRow) -> Agreement:
+    return Agreement(
+        score=row.agreement,
+        iou=row.iou,
+        species_distance=row.species_distance,
+        box_entropy=row.box_entropy,
+        heatmap_entropy=row.heatmap_entropy,
+        box_confidence=row.box_confidence,
+        heatmap_confidence=row.heatmap_confidence,
+        fish_count=row.fish_count,
+    )
