@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from db.domain.model_versions import ModelCard
+from db.domain.species import NO_FISH
 
 NOOP_KIND = "noop"
 BATCH_SIZE = 8
@@ -22,7 +23,8 @@ Floats = npt.NDArray[np.float32]
 class RawOutputs:
     """What the network says of a batch, before any geometry.
 
-    box: (B, 4) xyxy in input pixels. box_species, heatmap_species: (B, S) probabilities. heatmap: (B, h, w, S) logits.
+    box: (B, 4) xyxy in input pixels; 0,0,0,0 where the box head says no fish. box_species, heatmap_species: (B, S)
+    probabilities. heatmap: (B, h, w, S) logits.
     """
 
     box: Floats
@@ -53,6 +55,7 @@ class Detector:
 
         self.card = card
         self._batch_size = batch_size
+        self._no_fish = card.species.index(NO_FISH)
         self._model = fold_batch_norms(model)
         shape = (batch_size, *card.input_hw, 3)
         # One signature: a short last batch is padded, so that nothing is ever traced again.
@@ -74,8 +77,9 @@ class Detector:
         count, missing = len(chunk), self._batch_size - len(chunk)
         if missing:
             chunk = np.concatenate([chunk, np.zeros((missing, *chunk.shape[1:]), dtype=np.uint8)])
-        outputs = self._call(chunk)
-        return RawOutputs(**{name: np.asarray(value, dtype=np.float32)[:count] for name, value in outputs.items()})
+        outputs = {name: np.array(value, dtype=np.float32)[:count] for name, value in self._call(chunk).items()}
+        outputs["box"][outputs["box_species"].argmax(axis=1) == self._no_fish] = 0.0
+        return RawOutputs(**outputs)
 
 
 class NoopDetector:

@@ -68,15 +68,17 @@ def test_the_box_head_tells_where_a_fish_is() -> None:
     assert np.abs(boxes[0] - boxes[1]).max() > 1e-3
 
 
-def test_boxes_come_out_in_pixels_of_the_input() -> None:
+def test_the_first_box_is_the_one_that_an_even_look_fills_in_pixels_of_the_input() -> None:
     head = _head(HeadName.BOX_SPECIES, channels=16)
-    linear = head.get_layer("box_linear")
-    linear.set_weights([np.zeros_like(linear.get_weights()[0]), np.array([0.25, 0.5, 0.75, 1.0], dtype=np.float32)])
+    looking = head.get_layer("box_map")
+    looking.set_weights([np.zeros_like(weight) for weight in looking.get_weights()])
 
     box = head.predict_on_batch(np.zeros((1, *GRID_HW, 16), dtype=np.float32))["box"]
 
-    # 96 columns, 64 rows.
-    assert box[0] == pytest.approx([24.0, 32.0, 72.0, 64.0])
+    # An even look over 96 columns and 64 rows; cell centres spread a little less than the sides: sqrt(1 - 1/n^2).
+    half_columns, half_rows = 48 * np.sqrt(1 - 1 / 36), 32 * np.sqrt(1 - 1 / 16)
+    wanted = [48 - half_columns, 32 - half_rows, 48 + half_columns, 32 + half_rows]
+    assert box[0] == pytest.approx(wanted, abs=0.1)
 
 
 def test_one_trunk_pass_gives_what_trunk_and_heads_give_apart(detector) -> None:
@@ -99,7 +101,8 @@ def test_serving_gives_the_same_for_any_number_of_pictures(count: int, detector)
 
     assert found.box.shape == (count, 4)
     assert found.heatmap.shape == (count, *GRID_HW, len(SPECIES))
-    assert np.allclose(found.box, expected["box"][:count], atol=0.05)
+    fish = expected["box_species"][:count].argmax(axis=1) != SPECIES.index("NoF")
+    assert np.allclose(found.box, expected["box"][:count] * fish[:, None], atol=0.05)
     assert np.allclose(found.heatmap, expected["heatmap"][:count], atol=1e-3)
     assert np.allclose(found.heatmap_species, expected["heatmap_species"][:count], atol=1e-4)
 

@@ -26,7 +26,8 @@ def build_detector(trunk: keras.Model, box_head: keras.Model, heatmap_head: kera
     features, outputs = trunk.output, {}
     for head in (box_head, heatmap_head):
         name, species = HeadName(head.name), int(head.outputs[-1].shape[-1])
-        outputs.update(head_outputs(name, features, species=species, input_hw=trunk.input_shape[1:3]))
+        every = head_outputs(name, features, species=species, input_hw=trunk.input_shape[1:3])
+        outputs.update({name: output for name, output in every.items() if name in OUTPUT_NAMES})
     detector = keras.Model(trunk.input, outputs, name="detector")
     for head in (box_head, heatmap_head):
         copy_weights(head, detector)

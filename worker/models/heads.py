@@ -10,7 +10,8 @@ from typing import Any
 
 from worker.models.names import HeadName
 
-_BOX_CHANNELS = 128
+_BOX_CHANNELS = 64
+_HIRES_CHANNELS = 48
 
 
 def head_outputs(
@@ -18,7 +19,8 @@ def head_outputs(
 ) -> dict[str, Any]:
     """Return the head's outputs by name on a feature tensor.
 
-    features: (B, h, w, C). `box_species` gives box (B, 4) xyxy in input pixels and box_species (B, S) probabilities;
+    features: (B, h, w, C). `box_species` gives box (B, 4) xyxy in input pixels, box_species (B, S) probabilities and,
+    for training, box_look (B, h * w): where it looks;
     the heat-map heads give heatmap (B, h', w', S) logits and heatmap_species (B, S); the others species (B, S).
     """
     if head is HeadName.BOX_SPECIES:
@@ -66,23 +68,58 @@ def _conv_norm_relu(x: Any, filters: int, kernel: int, name: str) -> Any:
 def _box_species(features: Any, *, species: int, input_hw: tuple[int, int]) -> dict[str, Any]:
     """The lesson's box head: one shared dense stack, four linear outputs, one softmax.
 
-    The linear outputs are in parts of the input's sides, scaled to pixels by a fixed layer: with pixels as the
-    network's own unit the first steps would have to grow the last layer's weights several hundredfold.
+    Two things are added, because a flattened grid alone must learn every place anew, which takes more pictures than
+    most projects have labelled. A learnt map of where the largest fish is (output `box_look`, for training only) gives
+    the stack a first box, its mean and spread, which the linear outputs correct; and outputs are in parts of the
+    input's sides, scaled to pixels by a fixed layer, so that the first steps need not grow weights several hundredfold.
     """
     from worker.models.keras_import import keras
 
     layers, (rows, columns) = keras.layers, input_hw
-    x = _conv_norm_relu(features, _BOX_CHANNELS, 1, "box_squeeze")  # (B, h, w, 128)
-    x = _conv_norm_relu(layers.MaxPooling2D(2, padding="same", name="box_pool1")(x), 64, 3, "box_mix")
-    x = layers.MaxPooling2D(2, padding="same", name="box_pool2")(x)  # (B, h/4, w/4, 64)
+    squeezed = _conv_norm_relu(features, _BOX_CHANNELS, 1, "box_squeeze")  # (B, h, w, 64)
+    shares, first_box = _first_box(_conv_norm_relu(squeezed, 32, 3, "box_near"))
+    x = _conv_norm_relu(layers.MaxPooling2D(2, padding="same", name="box_pool1")(squeezed), 48, 3, "box_mix")
+    x = layers.MaxPooling2D(2, padding="same", name="box_pool2")(x)  # (B, h/4, w/4, 48)
+    seen = layers.Dot(axes=1, name="box_seen")([shares, _cells(squeezed, "box_squeezed_cells")])  # (B, 64)
     x = layers.Dropout(0.3, name="box_drop1")(layers.Flatten(name="box_flatten")(x))
-    x = layers.Dense(256, use_bias=False, name="box_dense1")(x)
+    x = layers.Dense(192, use_bias=False, name="box_dense1")(layers.Concatenate(name="box_join")([x, first_box, seen]))
     x = layers.ReLU(name="box_relu1")(layers.BatchNormalization(momentum=0.9, name="box_bn1")(x))
-    x = layers.Dropout(0.3, name="box_drop2")(x)
-    x = layers.Dense(128, activation="relu", name="box_dense2")(x)
-    unit = layers.Dense(4, name="box_linear")(x)  # (B, 4), parts of the input's sides
+    x = layers.Dropout(0.2, name="box_drop2")(x)
+    x = layers.Dense(96, activation="relu", name="box_dense2")(layers.Concatenate(name="box_again")([x, seen]))
+    correction = layers.Dense(4, kernel_initializer="zeros", name="box_linear")(x)
+    unit = layers.Add(name="box_corrected")([first_box, correction])  # (B, 4), parts of the input's sides
     to_pixels = layers.Rescaling([columns, rows, columns, rows], dtype="float32", name="box_to_pixels")
-    return {"box": to_pixels(unit), "box_species": layers.Dense(species, activation="softmax", name="box_softmax")(x)}
+    return {
+        "box": to_pixels(unit),
+        "box_look": shares,
+        "box_species": layers.Dense(species, activation="softmax", name="box_softmax")(x),
+    }
+
+
+def _cells(x: Any, name: str) -> Any:
+    from worker.models.keras_import import keras
+
+    return keras.layers.Reshape((x.shape[1] * x.shape[2], x.shape[3]), name=name)(x)
+
+
+def _first_box(x: Any) -> tuple[Any, Any]:
+    """Return where the largest fish is, (B, h * w) summing to 1, and the box that such a spread would fill, (B, 4).
+
+    An even spread over a side of length L has a deviation of L / sqrt(12): half the side is sqrt(3) deviations.
+    Source: Nibali et al. 2018, "Numerical coordinate regression", section 3.
+    """
+    from worker.models.keras_import import keras
+
+    layers, ops, (rows, columns) = keras.layers, keras.ops, x.shape[1:3]
+    logits = layers.Conv2D(1, 3, padding="same", name="box_map")(x)
+    shares = layers.Softmax(name="box_look")(layers.Flatten(name="box_map_cells")(logits))
+    spots = [((col + 0.5) / columns, (row + 0.5) / rows) for row in range(rows) for col in range(columns)]
+    table = [[across, down, across**2, down**2] for across, down in spots]  # (h * w, 4)
+    fixed = keras.initializers.Constant(table)
+    where = layers.Dense(4, use_bias=False, kernel_initializer=fixed, trainable=False, name="box_where")(shares)
+    mean, square = where[:, :2], where[:, 2:]
+    half = 3.0**0.5 * ops.sqrt(ops.relu(square - mean * mean) + 1e-5)
+    return shares, layers.Concatenate(name="box_first")([mean - half, mean + half])
 
 
 def _heatmap_outputs(logits: Any, *, prefix: str, strongest: bool = False) -> dict[str, Any]:
@@ -104,10 +141,10 @@ def _heatmap_hires(features: Any, species: int) -> dict[str, Any]:
     from worker.models.keras_import import keras
 
     layers = keras.layers
-    x = _conv_norm_relu(features, 64, 1, "hires_squeeze")
-    x = _conv_norm_relu(x, 64, 3, "hires_mix1")
+    x = _conv_norm_relu(features, _HIRES_CHANNELS, 1, "hires_squeeze")
+    x = _conv_norm_relu(x, _HIRES_CHANNELS, 3, "hires_mix1")
     x = layers.SpatialDropout2D(0.1, name="hires_drop")(x)
-    x = _conv_norm_relu(x, 64, 3, "hires_mix2")
+    x = _conv_norm_relu(x, _HIRES_CHANNELS, 3, "hires_mix2")
     logits = layers.Conv2D(species, 3, padding="same", name="hires_maps")(x)  # (B, h, w, S)
     cells = layers.Softmax(name="hires_cells")(logits)
     # Mean probability a species over all cells, and its strongest neighbourhood: how much fish, and how sure.

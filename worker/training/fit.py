@@ -1,0 +1,208 @@
+"""Fits one head on cached features: Adam, cosine schedule, early stopping on what is held out."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from worker.training.features import Features
+from worker.training.targets import UNKNOWN_CELL, Targets, flip_boxes
+
+EpochProgress = Callable[[int, int], None]
+Rows = npt.NDArray[np.int64]
+_NOMINAL_WIDTH_PX = 640  # the input width that box_loss_weight and the next figure are given for
+_HUBER_DELTA_PX = 20.0  # squared up to here, linear beyond: one fish at the far side must not outweigh a batch
+
+
+@dataclass(frozen=True)
+class FitSettings:
+    """How a head is trained.
+
+    box_loss_weight: the lesson's 0.001 for squared pixels; Huber needs a little more. look_loss_weight: of
+    showing the box head where the largest fish is. cell_loss_weight: of the
+    supervision of single heat-map cells by boxes, 0 to leave it out. fish_cell_weight: fish cover about a
+    sixty-fourth of a picture, so a cell with fish counts this much more than one without.
+    """
+
+    epochs: int = 14
+    batch_size: int = 32
+    seed: int = 0
+    patience: int = 5
+    learning_rate: float = 2e-3
+    box_loss_weight: float = 0.002
+    look_loss_weight: float = 0.5
+    cell_loss_weight: float = 2.0
+    fish_cell_weight: float = 8.0
+    label_smoothing: float = 0.05
+    flip: bool = True
+
+
+@dataclass(frozen=True)
+class HeadData:
+    """What a head is trained on: features by picture, targets of all pictures, a weight a species."""
+
+    features: Features
+    sha256s: Sequence[str]
+    targets: Targets
+    species_weights: npt.NDArray[np.float32]
+    input_width_px: int
+    no_fish: int
+    metadata: npt.NDArray[np.float32] | None = None
+
+
+@dataclass(frozen=True)
+class HeadFit:
+    """How the training of a head went. held_out_loss is NaN where nothing was held out."""
+
+    epochs_run: int
+    best_epoch: int
+    held_out_loss: float
+    seconds: float
+
+
+def fit_head(
+    head: Any,
+    data: HeadData,
+    *,
+    train_rows: Rows,
+    held_out_rows: Rows,
+    settings: FitSettings,
+    progress: EpochProgress = lambda done, total: None,
+) -> HeadFit:
+    """Train a head in place and return how it went; its weights are those of the best epoch.
+
+    Without held-out rows all epochs are run and the last weights stay.
+    """
+    started = time.perf_counter()
+    rng = np.random.default_rng(settings.seed)
+    batch_size = min(settings.batch_size, len(train_rows))
+    _compile(head, data, settings, steps=settings.epochs * (len(train_rows) // batch_size))
+    best_loss, best_epoch, best_weights, epoch = float("inf"), 0, None, 0
+    for epoch in range(1, settings.epochs + 1):
+        _train_epoch(head, data, rng.permutation(train_rows), batch_size, rng if settings.flip else None)
+        if len(held_out_rows):
+            loss = _loss(head, data, held_out_rows, settings.batch_size)
+            if loss < best_loss:
+                best_loss, best_epoch, best_weights = loss, epoch, head.get_weights()
+        progress(epoch, settings.epochs)
+        if best_weights is not None and epoch - best_epoch >= settings.patience:
+            break
+    if best_weights is not None:
+        head.set_weights(best_weights)
+    held_out_loss = best_loss if best_weights is not None else float("nan")
+    return HeadFit(epoch, best_epoch or epoch, held_out_loss, time.perf_counter() - started)
+
+
+def predict_head(head: Any, data: HeadData, rows: Rows, *, batch_size: int = 32) -> dict[str, npt.NDArray[np.float32]]:
+    """Return the head's outputs by name for these pictures, in this order."""
+    parts = [head.predict_on_batch(_inputs(head, data, chunk)) for chunk in _chunks(rows, batch_size)]
+    return {name: np.concatenate([np.asarray(part[name]) for part in parts]) for name in parts[0]}
+
+
+def _compile(head: Any, data: HeadData, settings: FitSettings, *, steps: int) -> None:
+    from worker.models.keras_import import keras
+
+    entropy = keras.losses.CategoricalCrossentropy(label_smoothing=settings.label_smoothing)
+    zoom = _NOMINAL_WIDTH_PX / data.input_width_px  # the loss of a box does not depend on the input's size
+    losses: dict[str, Any] = {str(name): entropy for name in head.output}
+    if "box" in losses:
+        losses["box"] = keras.losses.Huber(delta=_HUBER_DELTA_PX / zoom)
+    if "box_look" in losses:
+        losses["box_look"] = keras.losses.CategoricalCrossentropy()
+    if "heatmap" in losses:
+        losses["heatmap"] = cell_loss(no_fish=data.no_fish, fish_cell_weight=settings.fish_cell_weight)
+    weights = {
+        "box": settings.box_loss_weight * zoom**2,
+        "heatmap": settings.cell_loss_weight,
+        "box_look": settings.look_loss_weight,
+    }
+    schedule = keras.optimizers.schedules.CosineDecay(
+        settings.learning_rate / 10,
+        max(steps, 1),
+        alpha=0.01,
+        warmup_target=settings.learning_rate,
+        warmup_steps=max(steps // 10, 1),
+    )
+    head.compile(
+        optimizer=keras.optimizers.AdamW(schedule, weight_decay=1e-3, clipnorm=5.0),
+        loss=losses,
+        loss_weights={name: weights.get(name, 1.0) for name in losses},
+        jit_compile=False,  # XLA is slower on CPUs here
+    )
+
+
+def cell_loss(*, no_fish: int, fish_cell_weight: float) -> Callable[[Any, Any], Any]:
+    """Return a loss over single heat-map cells: cross-entropy, cells with fish counted more, unknown cells not.
+
+    Source: the weighted cross-entropy of Long et al. 2015, section 4.
+    """
+    from worker.models.keras_import import keras
+
+    ops = keras.ops
+
+    def loss(cells: Any, logits: Any) -> Any:
+        cells = ops.cast(cells[..., 0], "int32")  # (B, h, w)
+        known = ops.cast(cells != UNKNOWN_CELL, "float32")
+        weight = known * ops.where(cells == no_fish, 1.0, fish_cell_weight)
+        entropy = ops.sparse_categorical_crossentropy(ops.maximum(cells, 0), logits, from_logits=True)
+        return ops.sum(entropy * weight, axis=(1, 2)) / (ops.sum(weight, axis=(1, 2)) + 1e-6)  # (B,)
+
+    return loss
+
+
+def _train_epoch(head: Any, data: HeadData, rows: Rows, batch_size: int, rng: np.random.Generator | None) -> None:
+    head.reset_metrics()
+    for start in range(0, len(rows) - batch_size + 1, batch_size):
+        head.train_on_batch(*_batch(head, data, rows[start : start + batch_size], rng))
+
+
+def _loss(head: Any, data: HeadData, rows: Rows, batch_size: int) -> float:
+    head.reset_metrics()
+    logs: dict[str, Any] = {}
+    for chunk in _chunks(rows, batch_size):
+        logs = head.test_on_batch(*_batch(head, data, chunk, None), return_dict=True)
+    return float(logs["loss"])
+
+
+def _chunks(rows: Rows, size: int) -> Iterator[Rows]:
+    return (rows[start : start + size] for start in range(0, len(rows), size))
+
+
+def _inputs(head: Any, data: HeadData, rows: Rows, flipped: npt.NDArray[np.bool_] | None = None) -> Any:
+    features = data.features.gather([data.sha256s[row] for row in rows])
+    if flipped is not None:
+        features[flipped] = features[flipped][:, :, ::-1]
+    if data.metadata is None or len(head.inputs) == 1:
+        return features
+    return {"features": features, "metadata": data.metadata[rows]}
+
+
+def _batch(head: Any, data: HeadData, rows: Rows, rng: np.random.Generator | None) -> tuple[Any, Any, Any]:
+    """Return inputs, targets and weights by output name; with a generator half of the pictures are mirrored."""
+    flipped = np.zeros(len(rows), dtype=bool) if rng is None else rng.random(len(rows)) < 0.5
+    targets = data.targets
+    boxes, cells = targets.boxes[rows], targets.cells[rows]
+    looks = targets.looks[rows]
+    grids = looks.reshape(len(rows), *cells.shape[1:])  # a view
+    grids[flipped] = grids[flipped][:, :, ::-1]
+    boxes[flipped] = flip_boxes(boxes[flipped], width_px=data.input_width_px)
+    cells[flipped] = cells[flipped][:, :, ::-1]
+    species = targets.species[rows]
+    one_hot = np.eye(len(data.species_weights), dtype=np.float32)[species]
+    truth: dict[str, Any] = {"box": boxes, "heatmap": cells[..., None].astype(np.float32), "box_look": looks}
+    weight: dict[str, Any] = {
+        "box": targets.box_weights[rows],
+        "box_look": targets.box_weights[rows],
+        "heatmap": np.ones(len(rows), dtype=np.float32),
+    }
+    names = [str(name) for name in head.output]
+    return (
+        _inputs(head, data, rows, flipped),
+        {name: truth.get(name, one_hot) for name in names},
+        {name: weight.get(name, data.species_weights[species]) for name in names},
+    )
