@@ -1,0 +1,150 @@
+"""From the queue to a folder for a person: choose, write, record; the folder shows only when the store knows of it."""
+
+from __future__ import annotations
+
+import os
+import uuid
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from random import Random
+
+from sqlalchemy import Engine
+
+from annotator.errors import ExportError
+from annotator.export import ExportItem, Pictures, Region, WrittenExport, WrittenItem, write_export
+from annotator.exported import shape_to_json
+from annotator.select import Chosen, choose
+from db.domain.predictions import Agreement
+from db.domain.species import LabelSet
+from db.session import reading, transaction
+from db.store.review_queue import (
+    QueueFilter,
+    ReviewCandidate,
+    agreed_predictions,
+    flagged_predictions,
+    load_candidates,
+)
+from db.store.reviews import NewReviewItem, record_export
+
+# Below these parts a person is told of them; they only word the reason, the score alone flags.
+LOW_IOU = 0.5
+FAR_SPECIES = 0.5
+HIGH_ENTROPY = 0.6
+
+
+def no_regions(_candidate: ReviewCandidate) -> tuple[Region, ...]:
+    """Return no outline: for predictions whose heat maps are not wanted or not held."""
+    return ()
+
+
+@dataclass(frozen=True)
+class Wish:
+    """What a person asked for. regions_of: the outlines to draw for a picture."""
+
+    count: int
+    random_share: float
+    label_set: LabelSet
+    pictures: Pictures = Pictures.COPY
+    regions_of: Callable[[ReviewCandidate], tuple[Region, ...]] = no_regions
+
+
+def hand_out(out: Path, wanted: QueueFilter, wish: Wish, *, engine: Engine, rng: Random) -> WrittenExport:
+    """Return the folder written: the least agreed pictures and, by chance, some of the agreed ones.
+
+    Raises:
+        ExportError: nothing waits for a person, or the folder cannot be written.
+        DatabaseError: the store cannot be used; no folder is left then.
+    """
+    with reading(engine) as session:
+        flagged = flagged_predictions(session, wanted, limit=wish.count)
+        agreed = agreed_predictions(session, wanted, limit=wish.count)
+        chosen = choose(flagged, agreed, count=wish.count, random_share=wish.random_share, rng=rng)
+        candidates = load_candidates(session, [one.key for one in chosen])
+    items = _items(chosen, candidates, wish)
+    if not items:
+        raise ExportError(_nothing_waits(wanted))
+
+    def record(written: WrittenExport) -> None:
+        with transaction(engine) as session:
+            record_export(
+                session,
+                map(_recorded, written.items),
+                export_id=written.export_id,
+                folder=os.fsencode(os.path.abspath(out)),
+                model_version=wanted.model_version,
+                flag_below=wanted.below,
+            )
+
+    return write_export(
+        out,
+        items,
+        export_id=uuid.uuid4().hex,
+        label_set=wish.label_set,
+        pictures=wish.pictures,
+        before_visible=record,
+    )
+
+
+def why_shown(agreement: Agreement) -> str:
+    """Return why a picture is shown, in one line; the same wording for doubtful and for random ones.
+
+    >>> why_shown(Agreement(0.2, 0.1, 0.8, 0.1, 0.1, 0.9, 0.9, 1))
+    'agreement 0.20: boxes apart (IoU 0.10), species apart (distance 0.80)'
+    """
+    parts = [
+        (agreement.iou < LOW_IOU, f"boxes apart (IoU {agreement.iou:.2f})"),
+        (agreement.species_distance > FAR_SPECIES, f"species apart (distance {agreement.species_distance:.2f})"),
+        (agreement.box_entropy > HIGH_ENTROPY, f"box head unsure (entropy {agreement.box_entropy:.2f})"),
+        (agreement.heatmap_entropy > HIGH_ENTROPY, f"heat map unsure (entropy {agreement.heatmap_entropy:.2f})"),
+        (agreement.fish_count > 1, f"{agreement.fish_count} fish in the heat map"),
+    ]
+    told = ", ".join(text for holds, text in parts if holds)
+    return f"agreement {agreement.score:.2f}" + (f": {told}" if told else "")
+
+
+def _items(chosen: Sequence[Chosen[int]], candidates: dict[int, ReviewCandidate], wish: Wish) -> list[ExportItem]:
+    items: dict[int, ExportItem] = {}
+    for one in chosen:
+        candidate = candidates.get(one.key)
+        # One model may have seen a picture with several parameters; a person sees it once.
+        if candidate is not None and candidate.image_id not in items:
+            items[candidate.image_id] = _item(one, candidate, wish)
+    return list(items.values())
+
+
+def _item(chosen: Chosen[int], candidate: ReviewCandidate, wish: Wish) -> ExportItem:
+    return ExportItem(
+        image_id=candidate.image_id,
+        sha256=candidate.sha256,
+        file=candidate.file,
+        shown_path=candidate.file.decode("utf-8", "backslashreplace"),
+        camera=candidate.camera,
+        width_px=candidate.width_px,
+        height_px=candidate.height_px,
+        why=why_shown(candidate.agreement),
+        prediction_id=candidate.prediction_id,
+        at_random=chosen.at_random,
+        detections=candidate.detections,
+        regions=wish.regions_of(candidate),
+    )
+
+
+def _recorded(written: WrittenItem) -> NewReviewItem:
+    return NewReviewItem(
+        number=written.number,
+        image_id=written.item.image_id,
+        prediction_id=written.item.prediction_id,
+        at_random=written.item.at_random,
+        why=written.item.why,
+        width_px=written.item.width_px,
+        height_px=written.item.height_px,
+        shapes=tuple(map(shape_to_json, written.state.shapes)),
+    )
+
+
+def _nothing_waits(wanted: QueueFilter) -> str:
+    narrowed = [f"species {wanted.species}"] * bool(wanted.species) + [f"camera {wanted.camera}"] * bool(wanted.camera)
+    of = f" of {' and '.join(narrowed)}" if narrowed else ""
+    hint = "" if wanted.handed_out else "; pictures that were handed out before come again with --overlap"
+    return f"model {wanted.model_version}: no prediction{of} waits for a person{hint}"

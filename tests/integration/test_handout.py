@@ -1,0 +1,171 @@
+"""A whole review without a window: predictions, folder, an oracle's edits, import, and what the audit says then."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import sys
+from datetime import UTC, datetime
+from pathlib import Path
+from random import Random
+
+import pytest
+from PIL import Image
+from sqlalchemy import Engine
+
+from annotator.audit import audit_agreement
+from annotator.errors import ExportError
+from annotator.export import Region, WrittenExport
+from annotator.handout import Wish, hand_out
+from annotator.import_corrections import import_reviews
+from annotator.labelme_json import read_labelme
+from annotator.open_labelme import OpenRefused, labelme_command, open_labelme
+from annotator.simulate import answer_folder
+from db import review_tables
+from db.base import Base
+from db.domain.boxes import Box
+from db.domain.corrections import Outcome
+from db.domain.labels import ImageLabel, LabelledBox
+from db.domain.species import DEFAULT_LABEL_SET
+from db.session import engine_for, reading, transaction
+from db.store.review_queue import QueueFilter, ReviewCandidate
+from db.store.reviews import current_corrections, get_export
+from db.tables import CameraRow, DetectionRow, FileRow, FolderRow, ImageRow, ModelVersionRow, PredictionRow
+
+assert review_tables.CorrectionRow.metadata is Base.metadata
+
+EVERY = QueueFilter(model_version="m1", below=0.5)
+NOW = datetime(2026, 1, 1, tzinfo=UTC)
+FISH = Box(4, 4, 24, 16)
+
+
+@pytest.fixture
+def engine(tmp_path: Path) -> Engine:
+    """Twenty pictures of one BET each; numbers 0-9 flagged and called ALB, 10-19 agreed and called BET, but 10 ALB."""
+    engine = engine_for(f"sqlite:///{tmp_path / 'test.db'}")
+    Base.metadata.create_all(engine)
+    fleet = tmp_path / "fleet"
+    fleet.mkdir()
+    with transaction(engine) as session:
+        session.add(ModelVersionRow(id="m1", state="champion", sha256="0", card={}, note="", created_at=NOW))
+        session.add(CameraRow(id=1, name="a"))
+        session.flush()
+        session.add(FolderRow(id=1, path=os.fsencode(fleet), digest="1", camera_id=1))
+        session.flush()
+        for number in range(20):
+            for rows in picture(fleet / f"{number}.png", number):
+                session.add_all(rows)
+                session.flush()
+    return engine
+
+
+def picture(path: Path, number: int) -> list[list[object]]:
+    Image.new("RGB", (64, 36), (number * 10, 90, 120)).save(path)
+    species = "ALB" if number <= 10 else "BET"
+    image = ImageRow(id=number, sha256=content_hash(path), width_px=64, height_px=36)
+    file = FileRow(folder_id=1, name=os.fsencode(path.name), size_bytes=1, mtime_ns=1, image_id=number)
+    prediction = PredictionRow(
+        id=100 + number, image_id=number, model_version_id="m1", parameters="p", species=species,
+        box_probabilities=[], heatmap_probabilities=[], agreement=0.1 if number < 10 else 0.9, iou=0.1,
+        species_distance=0.2, box_entropy=0.1, heatmap_entropy=0.2, box_confidence=0.8, heatmap_confidence=0.7,
+        fish_count=1, infer_ms=1.0, created_at=NOW,
+    )  # fmt: skip
+    detection = DetectionRow(
+        prediction_id=100 + number, head="box_species", species=species, confidence=0.8,
+        x_min=FISH.x_min, y_min=FISH.y_min, x_max=FISH.x_max, y_max=FISH.y_max,
+    )  # fmt: skip
+    return [[image], [file], [prediction], [detection]]
+
+
+def content_hash(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def ask(engine: Engine, out: Path, *, count: int, random_share: float = 0.5) -> WrittenExport:
+    wish = Wish(count=count, random_share=random_share, label_set=DEFAULT_LABEL_SET, regions_of=one_region)
+    return hand_out(out, EVERY, wish, engine=engine, rng=Random(3))
+
+
+def one_region(candidate: ReviewCandidate) -> tuple[Region, ...]:
+    return (Region(candidate.species, ((1.0, 1.0), (20.0, 1.0), (10.0, 20.0))),)
+
+
+def test_a_review_from_queue_to_audit(engine: Engine, tmp_path: Path):
+    truth = {
+        content_hash(path): ImageLabel("BET", (LabelledBox(FISH, "BET"),)) for path in (tmp_path / "fleet").iterdir()
+    }
+
+    written = ask(engine, tmp_path / "out", count=20)
+    done = answer_folder(tmp_path / "out", truth)
+    summary = import_reviews(tmp_path / "out", engine=engine, label_set=DEFAULT_LABEL_SET, reviewer="oracle")
+    found = audit_agreement(engine, model_version="m1", below=0.5, width=0.2)
+
+    assert (len(written.items), done.answered, summary.added, summary.problems) == (20, 20, 20, ())
+    assert summary.outcomes == {Outcome.CORRECTED: 11, Outcome.CONFIRMED: 9}
+    assert (found.unflagged, found.missed.reviewed, found.missed.wrong) == (10, 10, 1)
+    assert found.more is not None and found.more > 0
+    with reading(engine) as session:
+        assert all(held.label == truth[sha256] for sha256, held in current_corrections(session).items())
+
+
+def test_the_folder_and_the_store_say_the_same(engine: Engine, tmp_path: Path):
+    written = ask(engine, tmp_path / "out", count=10, random_share=0.2)
+
+    with reading(engine) as session:
+        held = get_export(session, written.export_id)
+    assert sum(item.at_random for item in held.items.values()) == 2
+    assert os.fsdecode(held.folder) == str(tmp_path / "out")
+    for one in written.items:
+        shapes = read_labelme((tmp_path / "out" / one.name).with_suffix(".json")).shapes
+        assert [shape.shape_type for shape in shapes] == ["rectangle", "polygon"]
+        assert "agreement 0." in shapes[0].description
+        assert len(held.items[one.number].shapes) == 2
+
+
+def test_nobody_is_given_the_same_picture_twice(engine: Engine, tmp_path: Path):
+    first = ask(engine, tmp_path / "ana", count=8)
+    second = ask(engine, tmp_path / "ben", count=8)
+
+    shown = [one.item.image_id for written in (first, second) for one in written.items]
+    assert len(set(shown)) == len(shown) == 16
+
+
+def test_an_empty_queue_says_so_and_writes_nothing(engine: Engine, tmp_path: Path):
+    ask(engine, tmp_path / "all", count=20)
+
+    with pytest.raises(ExportError, match=r"no prediction waits for a person; .*--overlap"):
+        ask(engine, tmp_path / "more", count=5)
+
+    assert not (tmp_path / "more").exists()
+
+
+def test_an_audit_before_any_review_knows_nothing(engine: Engine):
+    found = audit_agreement(engine, model_version="m1", below=0.5, width=0.1)
+
+    assert (found.missed.reviewed, found.missed.rate, found.missed.low, found.missed.high) == (0, None, 0.0, 1.0)
+
+
+def test_labelme_is_told_our_flags_and_labels(engine: Engine, tmp_path: Path):
+    ask(engine, tmp_path / "out", count=1)
+
+    command = labelme_command(tmp_path / "out", program=Path("labelme"))
+
+    assert command[1:4] == [str(tmp_path / "out"), "--flags", str(tmp_path / "out" / "flags.txt")]
+    assert command[4:6] == ["--labels", str(tmp_path / "out" / "labels.txt")]
+
+
+def test_a_missing_labelme_says_how_to_get_it(engine: Engine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    ask(engine, tmp_path / "out", count=1)
+    monkeypatch.delenv("TAFFRAIL_LABELME", raising=False)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.setattr(sys, "executable", str(tmp_path / "python"))
+
+    with pytest.raises(OpenRefused, match=r"pip install 'taffrail\[review\]'"):
+        open_labelme(tmp_path / "out")
+
+
+def test_a_folder_that_is_no_review_is_not_opened(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("TAFFRAIL_LABELME", sys.executable)
+
+    with pytest.raises(OpenRefused, match="no review folder"):
+        open_labelme(tmp_path)
