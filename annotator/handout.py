@@ -10,6 +10,7 @@ from pathlib import Path
 from random import Random
 
 from sqlalchemy import Engine
+from sqlalchemy.orm import Session
 
 from annotator.errors import ExportError
 from annotator.export import ExportItem, Pictures, Region, WrittenExport, WrittenItem, write_export
@@ -24,6 +25,7 @@ from db.store.review_queue import (
     agreed_predictions,
     flagged_predictions,
     load_candidates,
+    predictions_of,
 )
 from db.store.reviews import NewReviewItem, record_export
 
@@ -49,17 +51,25 @@ class Wish:
     regions_of: Callable[[ReviewCandidate], tuple[Region, ...]] = no_regions
 
 
-def hand_out(out: Path, wanted: QueueFilter, wish: Wish, *, engine: Engine, rng: Random) -> WrittenExport:
+def hand_out(
+    out: Path,
+    wanted: QueueFilter,
+    wish: Wish,
+    *,
+    engine: Engine,
+    rng: Random,
+    contents: Sequence[str] | None = None,
+) -> WrittenExport:
     """Return the folder written: the least agreed pictures and, by chance, some of the agreed ones.
+
+    contents: exactly these pictures instead, by content hash (the open cases of two reviewers).
 
     Raises:
         ExportError: nothing waits for a person, or the folder cannot be written.
         DatabaseError: the store cannot be used; no folder is left then.
     """
     with reading(engine) as session:
-        flagged = flagged_predictions(session, wanted, limit=wish.count)
-        agreed = agreed_predictions(session, wanted, limit=wish.count)
-        chosen = choose(flagged, agreed, count=wish.count, random_share=wish.random_share, rng=rng)
+        chosen = _choose(session, wanted, wish, rng=rng, contents=contents)
         candidates = load_candidates(session, [one.key for one in chosen])
     items = _items(chosen, candidates, wish)
     if not items:
@@ -84,6 +94,17 @@ def hand_out(out: Path, wanted: QueueFilter, wish: Wish, *, engine: Engine, rng:
         pictures=wish.pictures,
         before_visible=record,
     )
+
+
+def _choose(
+    session: Session, wanted: QueueFilter, wish: Wish, *, rng: Random, contents: Sequence[str] | None
+) -> list[Chosen[int]]:
+    if contents is not None:
+        found = predictions_of(session, contents, model_version=wanted.model_version)
+        return [Chosen(prediction_id, False) for prediction_id in found[: wish.count]]
+    flagged = flagged_predictions(session, wanted, limit=wish.count)
+    agreed = agreed_predictions(session, wanted, limit=wish.count)
+    return choose(flagged, agreed, count=wish.count, random_share=wish.random_share, rng=rng)
 
 
 def why_shown(agreement: Agreement) -> str:

@@ -68,6 +68,23 @@ def count_agreed(session: Session, wanted: QueueFilter) -> int:
     return session.scalar(query.where(*_conditions(wanted), PredictionRow.agreement >= wanted.below)) or 0
 
 
+def predictions_of(session: Session, sha256s: Sequence[str], *, model_version: str) -> list[int]:
+    """Return the ids of a model's predictions of some contents."""
+    found: list[int] = []
+    for start in range(0, len(sha256s), _IDS_A_QUERY):
+        query = (
+            select(PredictionRow.id)
+            .join(ImageRow, ImageRow.id == PredictionRow.image_id)
+            .where(
+                ImageRow.sha256.in_(sha256s[start : start + _IDS_A_QUERY]),
+                PredictionRow.model_version_id == model_version,
+            )
+            .order_by(PredictionRow.id)
+        )
+        found.extend(session.scalars(query))
+    return found
+
+
 def answered_at_random(session: Session, *, model_version: str) -> list[tuple[int, str]]:
     """Return the prediction id and content hash of every picture that was drawn by chance and answered."""
     query = (

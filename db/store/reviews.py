@@ -151,6 +151,22 @@ def current_corrections(session: Session) -> dict[str, Correction]:
     return {correction.sha256: correction for correction in _load(session, found)}
 
 
+def answers_by_reviewer(session: Session) -> dict[str, dict[str, Correction]]:
+    """Return for each picture that several people decided on each one's newest answer, the newest of all last."""
+    newest = (
+        select(func.max(CorrectionRow.id).label("id"), CorrectionRow.image_id)
+        .where(CorrectionRow.outcome.in_([outcome.value for outcome in DECIDED]))
+        .group_by(CorrectionRow.image_id, CorrectionRow.reviewer)
+        .subquery()
+    )
+    several = select(newest.c.image_id).group_by(newest.c.image_id).having(func.count() > 1)
+    ids = list(session.scalars(select(newest.c.id).where(newest.c.image_id.in_(several)).order_by(newest.c.id)))
+    found: dict[str, dict[str, Correction]] = {}
+    for correction in _load(session, ids):
+        found.setdefault(correction.sha256, {})[correction.reviewer] = correction
+    return found
+
+
 def history_of(session: Session, sha256: str) -> list[Correction]:
     """Return everything that was ever said of a picture, oldest first."""
     query = (

@@ -20,6 +20,7 @@ from annotator.handout import Wish, hand_out
 from annotator.import_corrections import import_reviews
 from annotator.labelme_json import read_labelme
 from annotator.open_labelme import OpenRefused, labelme_command, open_labelme
+from annotator.reviewers import compare_reviewers
 from annotator.simulate import answer_folder
 from db import review_tables
 from db.base import Base
@@ -29,7 +30,7 @@ from db.domain.labels import ImageLabel, LabelledBox
 from db.domain.species import DEFAULT_LABEL_SET
 from db.session import engine_for, reading, transaction
 from db.store.review_queue import QueueFilter, ReviewCandidate
-from db.store.reviews import current_corrections, get_export
+from db.store.reviews import answers_by_reviewer, current_corrections, get_export
 from db.tables import CameraRow, DetectionRow, FileRow, FolderRow, ImageRow, ModelVersionRow, PredictionRow
 
 assert review_tables.CorrectionRow.metadata is Base.metadata
@@ -169,3 +170,23 @@ def test_a_folder_that_is_no_review_is_not_opened(tmp_path: Path, monkeypatch: p
 
     with pytest.raises(OpenRefused, match="no review folder"):
         open_labelme(tmp_path)
+
+
+def test_open_cases_of_two_people_are_handed_out_again(engine: Engine, tmp_path: Path):
+    ask(engine, tmp_path / "ana", count=2, random_share=0.0)
+    shown = sorted(content_hash(path) for path in (tmp_path / "ana").glob("*.png"))
+    wish = Wish(count=9, random_share=0.0, label_set=DEFAULT_LABEL_SET)
+    hand_out(tmp_path / "ben", EVERY, wish, engine=engine, rng=Random(0), contents=shown)
+    for name, species in (("ana", ("BET", "BET")), ("ben", ("BET", "YFT"))):
+        said = {
+            sha256: ImageLabel(kind, (LabelledBox(FISH, kind),)) for sha256, kind in zip(shown, species, strict=True)
+        }
+        answer_folder(tmp_path / name, said)
+        import_reviews(tmp_path / name, engine=engine, label_set=DEFAULT_LABEL_SET, reviewer=name)
+
+    with reading(engine) as session:
+        report = compare_reviewers(answers_by_reviewer(session))
+    again = hand_out(tmp_path / "eve", EVERY, wish, engine=engine, rng=Random(0), contents=report.open_cases)
+
+    assert (report.pairs, report.agreeing, report.open_cases) == (2, 1, (shown[1],))
+    assert [one.item.sha256 for one in again.items] == [shown[1]]
