@@ -1,0 +1,124 @@
+"""Engines and transactions: short, explicit, and safe on SQLite and on Postgres."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import lru_cache
+from typing import Any
+
+from sqlalchemy import Engine, create_engine, event
+from sqlalchemy.engine import make_url
+from sqlalchemy.exc import ArgumentError, DBAPIError, InterfaceError, NoSuchModuleError, OperationalError
+from sqlalchemy.orm import Session
+
+from db.errors import DatabaseError
+
+BUSY_TIMEOUT_S = 30.0
+# 3.7.0-3.51.2 have the WAL-reset race, but for these two (https://sqlite.org/wal.html#walresetbug).
+WAL_SAFE_FROM = (3, 51, 3)
+WAL_SAFE_ALSO = frozenset({(3, 44, 6), (3, 50, 7)})
+
+
+def wal_is_safe(version: tuple[int, ...]) -> bool:
+    """Return whether a SQLite version is free of the WAL-reset race.
+
+    >>> wal_is_safe((3, 40, 1)), wal_is_safe((3, 50, 7)), wal_is_safe((3, 52, 0))
+    (False, True, True)
+    """
+    return version >= WAL_SAFE_FROM or version in WAL_SAFE_ALSO
+
+
+@lru_cache(maxsize=8)
+def engine_for(url: str) -> Engine:
+    """Return the engine of a database URL, one a process.
+
+    Raises:
+        DatabaseError: the URL is not one, or names an engine that is not installed.
+    """
+    try:
+        parsed = make_url(url)
+        if parsed.get_backend_name() not in ("sqlite", "postgresql"):
+            raise DatabaseError(
+                f"DATABASE_URL: found the engine {parsed.get_backend_name()!r}, wanted sqlite or postgresql"
+            )
+        if parsed.get_backend_name() == "sqlite":
+            return _sqlite_engine(url)
+        return create_engine(url, pool_pre_ping=True, connect_args={"connect_timeout": 10})
+    except (ArgumentError, NoSuchModuleError) as error:
+        raise DatabaseError(f"DATABASE_URL: not a database URL ({_first_line(error)})") from None
+    except ModuleNotFoundError as error:
+        raise DatabaseError(f"DATABASE_URL: {error.name} is missing; pip install 'taffrail[postgres]'") from None
+
+
+@contextmanager
+def transaction(engine: Engine) -> Iterator[Session]:
+    """A session whose work is committed as one, or not at all.
+
+    Raises:
+        DatabaseError: the database cannot be reached, is locked, is full or read-only.
+    """
+    with told_clearly(engine), Session(engine, expire_on_commit=False) as session, session.begin():
+        yield session
+
+
+@contextmanager
+def reading(engine: Engine) -> Iterator[Session]:
+    """A session that only reads.
+
+    Raises:
+        DatabaseError: the database cannot be reached or is locked.
+    """
+    with told_clearly(engine), Session(engine.execution_options(taffrail_reading=True)) as session:
+        yield session
+
+
+@contextmanager
+def told_clearly(engine: Engine) -> Iterator[None]:
+    """Turn the driver's operational errors into one clear line."""
+    try:
+        yield
+    except (OperationalError, InterfaceError) as error:
+        raise DatabaseError(f"{shown_url(engine)}: {_first_line(error.orig or error)}") from error
+    except DBAPIError as error:
+        if error.connection_invalidated:
+            raise DatabaseError(f"{shown_url(engine)}: the connection was lost") from error
+        raise
+
+
+def shown_url(engine: Engine) -> str:
+    """The database's URL with its password hidden."""
+    return engine.url.render_as_string(hide_password=True)
+
+
+def _sqlite_engine(url: str) -> Engine:
+    engine = create_engine(
+        url,
+        connect_args={"timeout": BUSY_TIMEOUT_S, "autocommit": sqlite3.LEGACY_TRANSACTION_CONTROL}
+        if hasattr(sqlite3, "LEGACY_TRANSACTION_CONTROL")
+        else {"timeout": BUSY_TIMEOUT_S},
+    )
+    event.listen(engine, "connect", _prepare_sqlite)
+    event.listen(engine, "begin", _begin_sqlite)
+    return engine
+
+
+def _prepare_sqlite(connection: Any, _record: object) -> None:
+    # The driver must not begin on its own: it would begin deferred, and upgrading such a lock fails at once.
+    connection.isolation_level = None
+    cursor = connection.cursor()
+    cursor.execute("PRAGMA foreign_keys = ON")
+    safe = wal_is_safe(sqlite3.sqlite_version_info)
+    cursor.execute(f"PRAGMA journal_mode = {'WAL' if safe else 'DELETE'}")
+    cursor.execute(f"PRAGMA synchronous = {'NORMAL' if safe else 'FULL'}")
+    cursor.close()
+
+
+def _begin_sqlite(connection: Any) -> None:
+    options = connection.get_execution_options()
+    connection.exec_driver_sql("BEGIN" if options.get("taffrail_reading") else "BEGIN IMMEDIATE")
+
+
+def _first_line(error: BaseException) -> str:
+    return (str(error).strip().splitlines() or [type(error).__name__])[0]

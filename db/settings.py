@@ -1,0 +1,116 @@
+"""The settings: `TAFFRAIL_*` variables (or a `.env` beside the call), with defaults that need nothing installed."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from pathlib import Path
+
+from pydantic import AliasChoices, Field, SecretStr, ValidationError, field_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from db.domain.species import DEFAULT_LABEL_SET, LabelSet
+from db.errors import SettingsError
+
+
+class Settings(BaseSettings):
+    """Everything that a deployment may choose; URLs are secret because they may hold passwords."""
+
+    model_config = SettingsConfigDict(env_prefix="TAFFRAIL_", env_file=".env", extra="ignore", frozen=True)
+
+    home: Path = Field(default=Path("~/.taffrail"), description="Folder of the database, crops and models.")
+    database_url: SecretStr | None = Field(
+        default=None, validation_alias=AliasChoices("TAFFRAIL_DATABASE_URL", "DATABASE_URL")
+    )
+    broker_url: SecretStr | None = Field(
+        default=None, validation_alias=AliasChoices("TAFFRAIL_BROKER_URL", "BROKER_URL")
+    )
+    species: str = Field(default=",".join(DEFAULT_LABEL_SET.names), description="The label set, with commas.")
+    batch_items: int = Field(default=64, ge=1, le=4096, description="Images a batch.")
+    network_batch: int = Field(default=8, ge=1, le=512, description="Images a network call.")
+    lease_s: float = Field(default=600.0, gt=0, description="Seconds a worker may hold a batch.")
+    max_pixels: int = Field(default=178_956_970, ge=1, description="Largest picture that is decoded, pixels.")
+    max_file_mib: int = Field(default=512, ge=1, description="Largest file that is read, MiB.")
+    flag_below: float = Field(default=0.5, ge=0, le=1, description="Agreement below which a person looks.")
+    noop_model: bool = Field(default=False, description="Benches only: infer without decoding or network.")
+
+    @field_validator("home")
+    @classmethod
+    def _absolute_home(cls, value: Path) -> Path:
+        return value.expanduser().absolute()
+
+    @property
+    def database(self) -> str:
+        """The database's SQLAlchemy URL, with its password: never print it."""
+        if self.database_url is None or not self.database_url.get_secret_value():
+            return f"sqlite:///{self.home / 'taffrail.db'}"
+        url = self.database_url.get_secret_value()
+        for plain in ("postgres://", "postgresql://"):
+            if url.startswith(plain):
+                return "postgresql+psycopg://" + url.removeprefix(plain)
+        return url
+
+    @property
+    def broker(self) -> str | None:
+        """The broker's URL, with its password; None is the embedded broker in HOME."""
+        return self.broker_url.get_secret_value() if self.broker_url and self.broker_url.get_secret_value() else None
+
+    @property
+    def label_set(self) -> LabelSet:
+        """The label set.
+
+        Raises:
+            SettingsError: a species twice, or no `NoF`.
+        """
+        try:
+            return LabelSet(tuple(name.strip() for name in self.species.split(",") if name.strip()))
+        except ValueError as error:
+            raise SettingsError(f"TAFFRAIL_SPECIES: {error}") from error
+
+    @property
+    def models_dir(self) -> Path:
+        """Where model versions' files lie."""
+        return self.home / "models"
+
+    @property
+    def crops_dir(self) -> Path:
+        """Where crops lie."""
+        return self.home / "crops"
+
+    @property
+    def broker_dir(self) -> Path:
+        """Where the embedded broker keeps its messages."""
+        return self.home / "broker"
+
+    @property
+    def features_dir(self) -> Path:
+        """Where precomputed features lie."""
+        return self.home / "features"
+
+
+@lru_cache(maxsize=1)
+def get_settings() -> Settings:
+    """Return the settings of this process.
+
+    Raises:
+        SettingsError: a value cannot be used; names the variable, what was found and what was wanted.
+    """
+    try:
+        return Settings()
+    except ValidationError as error:
+        first = error.errors()[0]
+        name = str(first["loc"][0]) if first["loc"] else "settings"
+        variable = name if name.isupper() else f"TAFFRAIL_{name.upper()}"
+        raise SettingsError(f"{variable}: {first['msg']}") from None
+
+
+def make_home(home: Path) -> Path:
+    """Return HOME, made if it was missing; it is private to the user.
+
+    Raises:
+        SettingsError: it cannot be made, or is no folder.
+    """
+    try:
+        home.mkdir(parents=True, exist_ok=True, mode=0o700)
+    except OSError as error:
+        raise SettingsError(f"TAFFRAIL_HOME {home}: cannot be made ({error.strerror}); choose another folder") from None
+    return home
