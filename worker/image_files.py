@@ -1,0 +1,197 @@
+"""Reads picture files that may be anything at all: a picture comes out, or the reason why not."""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import io
+import os
+import stat
+import warnings
+from dataclasses import dataclass
+from enum import StrEnum
+
+import numpy as np
+import numpy.typing as npt
+from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError
+
+from db.errors import TaffrailError
+
+# MPO comes as JPEG: Pillow's own list knows no separate opener for it.
+FORMATS = ("JPEG", "PNG", "TIFF", "BMP", "WEBP")
+MAX_PIXELS = 178_956_970
+MAX_BYTES = 512 * 2**20
+
+
+class UnreadableReason(StrEnum):
+    """Why a file gave no picture."""
+
+    MISSING = "missing"
+    PERMISSION = "permission"
+    NOT_REGULAR = "not a regular file"
+    OUTSIDE_ROOT = "outside the root"
+    EMPTY = "empty"
+    TOO_LARGE = "too large"
+    READ_ERROR = "read error"
+    NOT_AN_IMAGE = "not an image"
+    TOO_MANY_PIXELS = "too many pixels"
+    BROKEN = "broken"
+
+
+class UnreadableImage(TaffrailError):
+    """A file that gives no picture; `reason` is one of a closed set, the message is one line."""
+
+    def __init__(self, reason: UnreadableReason, text: str) -> None:
+        super().__init__(f"{reason}: {text}" if text else str(reason))
+        self.reason = reason
+
+
+@dataclass(frozen=True)
+class ImageFile:
+    """The bytes of a file as they were read, and their SHA-256 in hex."""
+
+    content: bytes
+    sha256: str
+
+
+@dataclass(frozen=True)
+class Picture:
+    """An upright RGB picture. pixels: (H, W, 3) uint8, perhaps reduced; width_px, height_px: of the whole original.
+
+    captured_at: what the camera's EXIF says, ISO 8601 without a zone, or None.
+    """
+
+    pixels: npt.NDArray[np.uint8]
+    width_px: int
+    height_px: int
+    captured_at: str | None
+
+
+def read_image_file(path: bytes, *, root: bytes | None = None, max_bytes: int = MAX_BYTES) -> ImageFile:
+    """Return a file's bytes and hash; nothing but a regular file, below root where one is given, is ever read.
+
+    Raises:
+        UnreadableImage: missing, forbidden, a pipe, device or folder, a way out of root, empty, too large.
+    """
+    if root is not None and not _is_below(os.path.realpath(path), os.path.realpath(root)):
+        raise UnreadableImage(UnreadableReason.OUTSIDE_ROOT, "a link leads out of the folder that was enqueued")
+    try:
+        # Not blocking: opening a pipe that nobody writes to would wait for ever.
+        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOCTTY)
+    except OSError as error:
+        raise _open_failure(error) from None
+    with os.fdopen(descriptor, "rb") as file:
+        _check_status(os.fstat(descriptor), max_bytes=max_bytes)
+        try:
+            content = file.read(max_bytes + 1)
+        except OSError as error:
+            raise UnreadableImage(UnreadableReason.READ_ERROR, error.strerror or "the disk failed") from None
+    if len(content) > max_bytes:
+        raise UnreadableImage(UnreadableReason.TOO_LARGE, f"more than {max_bytes} bytes")
+    return ImageFile(content=content, sha256=hashlib.sha256(content).hexdigest())
+
+
+def decode_picture(
+    content: bytes, *, at_least_hw: tuple[int, int] | None = None, max_pixels: int = MAX_PIXELS
+) -> Picture:
+    """Return the upright RGB picture in a file's bytes; a JPEG may come reduced, never below at_least_hw.
+
+    Alpha is laid on black, 16-bit grey becomes 8-bit by its high byte, of an animation the first picture counts.
+
+    Raises:
+        UnreadableImage: no picture of the allowed formats, broken, or more than max_pixels.
+    """
+    try:
+        with warnings.catch_warnings():
+            # A bomb is judged by max_pixels below; Pillow's other warnings are about odd metadata.
+            warnings.simplefilter("ignore")
+            return _decode(content, at_least_hw=at_least_hw, max_pixels=max_pixels)
+    except UnreadableImage:
+        raise
+    except UnidentifiedImageError:
+        raise UnreadableImage(UnreadableReason.NOT_AN_IMAGE, f"none of {', '.join(FORMATS)}") from None
+    except Image.DecompressionBombError:
+        raise UnreadableImage(UnreadableReason.TOO_MANY_PIXELS, f"more than {max_pixels}") from None
+    except MemoryError:
+        raise UnreadableImage(UnreadableReason.TOO_MANY_PIXELS, "it does not fit into memory") from None
+    except Exception as error:  # Pillow's plugins raise whatever their parsers stumble over.
+        found = " ".join(str(error).split())[:200] or type(error).__name__
+        raise UnreadableImage(UnreadableReason.BROKEN, found) from None
+
+
+def _decode(content: bytes, *, at_least_hw: tuple[int, int] | None, max_pixels: int) -> Picture:
+    with Image.open(io.BytesIO(content), formats=FORMATS) as image:
+        width_px, height_px = image.size
+        if width_px * height_px > max_pixels:
+            raise UnreadableImage(
+                UnreadableReason.TOO_MANY_PIXELS, f"{width_px}x{height_px}, at most {max_pixels} are decoded"
+            )
+        exif = _read_exif(image)
+        turned = exif.get(ExifTags.Base.Orientation) in (5, 6, 7, 8)
+        if at_least_hw is not None and image.format == "JPEG":
+            rows, columns = at_least_hw if not turned else at_least_hw[::-1]
+            image.draft(None, (columns, rows))
+        image.load()
+        upright = _to_rgb(ImageOps.exif_transpose(image))
+    if turned:
+        width_px, height_px = height_px, width_px
+    pixels = np.asarray(upright, dtype=np.uint8)
+    return Picture(pixels=pixels, width_px=width_px, height_px=height_px, captured_at=_captured_at(exif))
+
+
+def _to_rgb(image: Image.Image) -> Image.Image:
+    if image.mode.startswith("I"):
+        grey = np.asarray(image).astype(np.int64)
+        return Image.fromarray(
+            np.clip(grey >> 8 if grey.max(initial=0) > 255 else grey, 0, 255).astype(np.uint8)
+        ).convert("RGB")
+    if image.mode == "F":
+        grey = np.nan_to_num(np.asarray(image))
+        return Image.fromarray(
+            (grey / max(float(grey.max(initial=0)), 1.0) * 255).clip(0, 255).astype(np.uint8)
+        ).convert("RGB")
+    if image.has_transparency_data:
+        upright = image.convert("RGBA")
+        return Image.alpha_composite(Image.new("RGBA", upright.size, (0, 0, 0, 255)), upright).convert("RGB")
+    return image.convert("RGB")
+
+
+def _read_exif(image: Image.Image) -> Image.Exif:
+    try:
+        return image.getexif()
+    except Exception:  # Broken metadata must not cost a good picture.
+        return Image.Exif()
+
+
+def _captured_at(exif: Image.Exif) -> str | None:
+    try:
+        written = exif.get_ifd(ExifTags.IFD.Exif).get(ExifTags.Base.DateTimeOriginal) or exif.get(
+            ExifTags.Base.DateTime
+        )
+        date, time = str(written).strip("\x00 ").split(" ", 1)
+        year, month, day = (int(part) for part in date.split(":"))
+        hour, minute, second = (int(part) for part in time.split(":"))
+    except Exception:  # Absent, or written in a way of its own.
+        return None
+    return f"{year:04d}-{month:02d}-{day:02d}T{hour:02d}:{minute:02d}:{second:02d}" if year > 0 else None
+
+
+def _is_below(path: bytes, root: bytes) -> bool:
+    return path == root or path.startswith(root.rstrip(b"/") + b"/")
+
+
+def _open_failure(error: OSError) -> UnreadableImage:
+    if error.errno in (errno.ENOENT, errno.ENOTDIR, errno.ELOOP):
+        return UnreadableImage(UnreadableReason.MISSING, "the file is gone or its link leads nowhere")
+    if error.errno in (errno.EACCES, errno.EPERM):
+        return UnreadableImage(UnreadableReason.PERMISSION, "this user may not read it")
+    return UnreadableImage(UnreadableReason.READ_ERROR, error.strerror or type(error).__name__)
+
+
+def _check_status(status: os.stat_result, *, max_bytes: int) -> None:
+    if not stat.S_ISREG(status.st_mode):
+        raise UnreadableImage(UnreadableReason.NOT_REGULAR, "a folder, pipe or device")
+    if status.st_size == 0:
+        raise UnreadableImage(UnreadableReason.EMPTY, "the file has no bytes")
+    if status.st_size > max_bytes:
+        raise UnreadableImage(UnreadableReason.TOO_LARGE, f"{status.st_size} bytes, at most {max_bytes} are read")
