@@ -42,9 +42,7 @@ def answer_folder(folder: Path, truth: Mapping[str, ImageLabel]) -> Simulation:
     """
     answered = 0
     unknown: list[str] = []
-    for file in sorted(folder.glob("*.json")):
-        if file.name.startswith("."):
-            continue
+    for file in _files(folder):
         shown = read_labelme(file)
         said = truth.get(_content_hash(shown, file=file))
         if said is None:
@@ -53,6 +51,15 @@ def answer_folder(folder: Path, truth: Mapping[str, ImageLabel]) -> Simulation:
         write_labelme(file, answer(shown, said))
         answered += 1
     return Simulation(answered, tuple(unknown))
+
+
+def contents_of(folder: Path) -> list[str]:
+    """Return the content hashes of a review folder's pictures.
+
+    Raises:
+        LabelmeError: a file cannot be read.
+    """
+    return [_content_hash(read_labelme(file), file=file) for file in _files(folder)]
 
 
 def answer(shown: LabelmeFile, truth: ImageLabel) -> LabelmeFile:
@@ -91,6 +98,10 @@ def share_found(order: Sequence[Key], wrong: Collection[Key], *, looked_share: f
         raise ValueError(f"looked share is not between 0 and 1: {looked_share}")
     curve = effort_curve(order, wrong)
     return float(curve[round(looked_share * len(order))] / curve[-1]) if curve[-1] else 1.0
+
+
+def _files(folder: Path) -> list[Path]:
+    return sorted(file for file in folder.glob("*.json") if not file.name.startswith("."))
 
 
 def _partners(boxes: Sequence[LabelmeShape], fish: Sequence[LabelledBox]) -> dict[int, int]:

@@ -10,10 +10,11 @@ from sqlalchemy import ColumnElement, Select, exists, func, select
 from sqlalchemy.orm import Session, undefer
 
 from db.domain.boxes import Box
+from db.domain.model_versions import ModelState
 from db.domain.predictions import Agreement, Detection, Head
 from db.domain.results import StoredDetection
 from db.review_tables import CorrectionRow, ReviewItemRow
-from db.tables import CameraRow, DetectionRow, FileRow, FolderRow, ImageRow, PredictionRow
+from db.tables import CameraRow, DetectionRow, FileRow, FolderRow, ImageRow, ModelVersionRow, PredictionRow
 
 # SQLite takes 32,766 variables in a statement; this stays far below.
 _IDS_A_QUERY = 500
@@ -35,7 +36,10 @@ class QueueFilter:
 
 @dataclass(frozen=True)
 class ReviewCandidate:
-    """One prediction with its picture; file: absolute, bytes. heatmap: as the worker stored it."""
+    """One prediction with its picture; file: absolute, bytes. heatmap: as the worker stored it.
+
+    confidence: the largest final probability, the mean of the two heads'.
+    """
 
     prediction_id: int
     image_id: int
@@ -45,9 +49,25 @@ class ReviewCandidate:
     width_px: int
     height_px: int
     species: str
+    confidence: float
     agreement: Agreement
     detections: tuple[StoredDetection, ...]
     heatmap: bytes | None
+
+
+def champion_id(session: Session) -> str | None:
+    """Return the champion's id, None before there is one."""
+    return session.scalar(select(ModelVersionRow.id).where(ModelVersionRow.state == ModelState.CHAMPION.value))
+
+
+def has_model(session: Session, model_version: str) -> bool:
+    """Return whether a model version is held."""
+    return session.get(ModelVersionRow, model_version) is not None
+
+
+def all_predictions(session: Session, *, model_version: str) -> list[int]:
+    """Return the ids of a model's predictions."""
+    return list(session.scalars(select(PredictionRow.id).where(PredictionRow.model_version_id == model_version)))
 
 
 def flagged_predictions(session: Session, wanted: QueueFilter, *, limit: int) -> list[int]:
@@ -119,6 +139,7 @@ def load_candidates(
                 width_px=image.width_px or 0,
                 height_px=image.height_px or 0,
                 species=row.species,
+                confidence=_confidence(row),
                 agreement=_agreement(row),
                 detections=tuple(detections.get(row.id, ())),
                 heatmap=row.heatmap if with_heatmaps else None,
@@ -171,6 +192,11 @@ def _detections(session: Session, ids: Sequence[int]) -> dict[int, list[StoredDe
         detection = Detection(box, row.species, row.confidence, Head(row.head))
         found.setdefault(row.prediction_id, []).append(StoredDetection(row.id, detection, row.crop_file))
     return found
+
+
+def _confidence(row: PredictionRow) -> float:
+    pairs = zip(row.box_probabilities, row.heatmap_probabilities, strict=True)
+    return max(((box + heat) / 2.0 for box, heat in pairs), default=0.0)
 
 
 def _agreement(row: PredictionRow) -> Agreement:

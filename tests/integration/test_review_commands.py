@@ -1,0 +1,164 @@
+"""The review commands, from export to audit, on a database as workers fill it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+import typer
+from click.testing import Result
+from sqlalchemy import Engine
+from typer.testing import CliRunner
+
+from annotator.errors import ExportError, ImportRefused
+from cli.audit_agreement import audit_agreement_command
+from cli.review import app, open_store
+from db import review_tables
+from db.base import Base
+from db.domain.species import UnknownSpecies
+from db.errors import NotFoundError
+from db.session import transaction
+from db.settings import get_settings
+from db.tables import CameraRow, FolderRow, LabelBoxRow, LabelRow, ModelVersionRow
+from tests.integration.test_handout import FISH, NOW, picture
+
+assert review_tables.CorrectionRow.metadata is Base.metadata
+
+
+@pytest.fixture
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    monkeypatch.setenv("TAFFRAIL_HOME", str(tmp_path / "home"))
+    monkeypatch.delenv("TAFFRAIL_DATABASE_URL", raising=False)
+    monkeypatch.delenv("DATABASE_URL", raising=False)
+    get_settings.cache_clear()
+    yield tmp_path
+    get_settings.cache_clear()
+
+
+@pytest.fixture
+def engine(home: Path) -> Engine:
+    """Four pictures of one BET each, all called ALB, all flagged; the labels held say BET."""
+    engine = open_store()
+    Base.metadata.create_all(engine)
+    fleet = home / "fleet"
+    fleet.mkdir()
+    with transaction(engine) as session:
+        session.add(ModelVersionRow(id="m1", state="champion", sha256="0", card={}, note="", created_at=NOW))
+        session.add(CameraRow(id=1, name="a"))
+        session.flush()
+        session.add(FolderRow(id=1, path=str(fleet).encode(), digest="1", camera_id=1))
+        session.flush()
+        for number in range(4):
+            for rows in (*picture(fleet / f"{number}.png", number), *label(number)):
+                session.add_all(rows)
+                session.flush()
+    return engine
+
+
+def label(number: int) -> list[list[object]]:
+    row = LabelRow(
+        id=number, image_id=number, digest="d", species="BET", source="ncfm", place="", created_at=datetime.now(UTC)
+    )
+    box = LabelBoxRow(
+        label_id=number, species="BET", x_min=FISH.x_min, y_min=FISH.y_min, x_max=FISH.x_max, y_max=FISH.y_max
+    )
+    return [[row], [box]]
+
+
+def run(*words: str | Path) -> Result:
+    return CliRunner().invoke(app, [str(word) for word in words])
+
+
+def audit(*words: str) -> Result:
+    program = typer.Typer()
+    program.command()(audit_agreement_command)
+    return CliRunner().invoke(program, list(words))
+
+
+def test_export_simulate_import_audit(engine: Engine, home: Path):
+    exported = run("export", home / "out", "--count", 3, "--json")
+    simulated = run("simulate", home / "out", "--json")
+    imported = run("import", home / "out", "--reviewer", "ana", "--json")
+    again = run("import", home / "out", "--reviewer", "ana")
+    audited = audit("--json")
+
+    assert [done.exit_code for done in (exported, simulated, imported, again, audited)] == [0] * 5
+    assert json.loads(exported.output)["pictures"] == 3
+    assert json.loads(simulated.output) == {"answered": 3, "problems": []}
+    assert json.loads(imported.output)["outcomes"] == {"corrected": 3}
+    assert "0 new answers, 3 known before" in again.output
+    assert json.loads(audited.output)["missed"]["reviewed"] == 0
+
+
+def test_the_orders_are_compared_on_the_labels_held(engine: Engine):
+    done = run("simulate", "--json")
+
+    found = json.loads(done.output)
+    assert (found["pictures"], found["wrong"]) == (4, 4)
+    assert set(found["shares"]) == {"agreement", "least confidence", "random"}
+    assert "looking at the first 20%" in run("simulate").output
+
+
+def test_a_bad_file_is_named_and_the_command_ends_with_one(engine: Engine, home: Path):
+    run("export", home / "out")
+    run("simulate", home / "out")
+    torn = sorted((home / "out").glob("0*.json"))[0]
+    torn.write_text(torn.read_text()[:50])
+
+    done = run("import", home / "out", "--reviewer", "ana")
+
+    assert done.exit_code == 1
+    assert f"{torn.name}: torn or not JSON" in done.output
+    assert "3 new answers" in done.output
+
+
+def test_open_cases_of_people_are_reported_and_exported(engine: Engine, home: Path):
+    for name in ("ana", "ben"):
+        run("export", home / name, "--overlap")
+        run("simulate", home / name)
+        if name == "ben":
+            file = sorted((home / name).glob("0*.json"))[0]
+            file.write_text(file.read_text().replace('"label": "BET"', '"label": "YFT"'))
+        run("import", home / name, "--reviewer", name)
+
+    told = run("people")
+    exported = run("export", home / "eve", "--open-cases", "--json")
+
+    assert "4 pictures were answered by several people; 3 of 4 pairs agree" in told.output
+    assert "BET against YFT: 1" in told.output
+    assert json.loads(exported.output)["pictures"] == 1
+
+
+@pytest.mark.parametrize(
+    ("words", "error", "text"),
+    [
+        pytest.param(["export", "out", "--species", "YTF"], UnknownSpecies, "did you mean YFT", id="species"),
+        pytest.param(["export", "out", "--camera", "x"], ExportError, "no prediction of camera x", id="camera"),
+        pytest.param(["export", "out", "--model", "m9"], NotFoundError, "model 'm9': not held", id="model"),
+        pytest.param(["import", "missing"], ImportRefused, "no such folder", id="folder"),
+    ],
+)
+def test_a_wrong_wish_is_one_clear_error(engine: Engine, home: Path, words, error, text):
+    done = run(words[0], home / words[1], *words[2:])
+
+    assert isinstance(done.exception, error)
+    assert text in str(done.exception)
+
+
+def test_without_a_model_the_export_says_how_to_get_one(home: Path):
+    Base.metadata.create_all(open_store())
+
+    done = run("export", home / "out")
+
+    assert isinstance(done.exception, NotFoundError) and "cli train" in str(done.exception)
+
+
+@pytest.mark.parametrize("command", ["export", "open", "import", "people", "simulate"])
+def test_every_command_explains_itself_with_a_verb(command: str):
+    done = run(command, "--help")
+
+    assert done.exit_code == 0
+    assert any(verb in done.output for verb in ("Write ", "Start ", "Store ", "Report ", "Answer "))
