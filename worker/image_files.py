@@ -80,12 +80,14 @@ def read_image_file(path: bytes, *, root: bytes | None = None, max_bytes: int = 
         descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOCTTY)
     except OSError as error:
         raise _open_failure(error) from None
-    with os.fdopen(descriptor, "rb") as file:
+    try:
         _check_status(os.fstat(descriptor), max_bytes=max_bytes)
-        try:
+        with os.fdopen(descriptor, "rb", closefd=False) as file:
             content = file.read(max_bytes + 1)
-        except OSError as error:
-            raise UnreadableImage(UnreadableReason.READ_ERROR, error.strerror or "the disk failed") from None
+    except OSError as error:
+        raise UnreadableImage(UnreadableReason.READ_ERROR, error.strerror or "the disk failed") from None
+    finally:
+        os.close(descriptor)
     if len(content) > max_bytes:
         raise UnreadableImage(UnreadableReason.TOO_LARGE, f"more than {max_bytes} bytes")
     return ImageFile(content=content, sha256=hashlib.sha256(content).hexdigest())

@@ -83,7 +83,7 @@ def letterbox_picture(pixels: Pixels, *, into_hw: tuple[int, int]) -> tuple[Pixe
     rows, columns = letterbox.fitted_hw
     fitted = Image.fromarray(pixels).resize((columns, rows), Image.Resampling.BILINEAR, reducing_gap=2.0)
     canvas = np.full((*into_hw, 3), BORDER_GREY, dtype=np.uint8)
-    canvas[letterbox.pad_y : letterbox.pad_y + rows, letterbox.pad_x : letterbox.pad_x + columns] = fitted
+    canvas[letterbox.pad_y : letterbox.pad_y + rows, letterbox.pad_x : letterbox.pad_x + columns] = np.asarray(fitted)
     return canvas, letterbox
 
 
