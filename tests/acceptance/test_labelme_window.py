@@ -22,14 +22,13 @@ from annotator.export import ExportItem, Region, WrittenExport, write_export
 from annotator.exported import shape_to_json
 from annotator.import_corrections import import_reviews
 from annotator.labelme_json import LabelmeFile, read_labelme
-from db import review_tables
-from db.base import Base
 from db.domain.boxes import Box, iou
 from db.domain.corrections import Change, Correction, Outcome
 from db.domain.predictions import Detection, Head
 from db.domain.results import StoredDetection
 from db.domain.species import DEFAULT_LABEL_SET
-from db.session import engine_for, reading, transaction
+from db.migrate import open_database
+from db.session import reading, transaction
 from db.store.reviews import NewReviewItem, current_corrections, record_export
 from db.tables import ImageRow
 
@@ -39,8 +38,6 @@ MISSING = [
     if not found
 ]  # fmt: skip
 pytestmark = pytest.mark.skipif(bool(MISSING), reason=f"not installed: {', '.join(MISSING)}")
-
-assert review_tables.CorrectionRow.metadata is Base.metadata
 
 # A colour that no window part has, so that a screenshot tells where the picture is shown.
 SEA = (12, 96, 150)
@@ -145,8 +142,7 @@ def display() -> Iterator[str]:
 
 @pytest.fixture
 def engine(tmp_path: Path) -> Engine:
-    engine = engine_for(f"sqlite:///{tmp_path / 'test.db'}")
-    Base.metadata.create_all(engine)
+    engine = open_database(f"sqlite:///{tmp_path / 'test.db'}")
     return engine
 
 

@@ -22,18 +22,14 @@ from annotator.labelme_json import read_labelme
 from annotator.open_labelme import OpenRefused, labelme_command, open_labelme
 from annotator.reviewers import compare_reviewers
 from annotator.simulate import answer_folder
-from db import review_tables
-from db.base import Base
 from db.domain.boxes import Box
 from db.domain.corrections import Outcome
 from db.domain.labels import ImageLabel, LabelledBox
 from db.domain.species import DEFAULT_LABEL_SET
-from db.session import engine_for, reading, transaction
+from db.session import reading, transaction
 from db.store.review_queue import QueueFilter, ReviewCandidate
 from db.store.reviews import answers_by_reviewer, current_corrections, get_export
 from db.tables import CameraRow, DetectionRow, FileRow, FolderRow, ImageRow, ModelVersionRow, PredictionRow
-
-assert review_tables.CorrectionRow.metadata is Base.metadata
 
 EVERY = QueueFilter(model_version="m1", below=0.5)
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
@@ -41,10 +37,8 @@ FISH = Box(4, 4, 24, 16)
 
 
 @pytest.fixture
-def engine(tmp_path: Path) -> Engine:
+def engine(engine: Engine, tmp_path: Path) -> Engine:
     """Twenty pictures of one BET each; numbers 0-9 flagged and called ALB, 10-19 agreed and called BET, but 10 ALB."""
-    engine = engine_for(f"sqlite:///{tmp_path / 'test.db'}")
-    Base.metadata.create_all(engine)
     fleet = tmp_path / "fleet"
     fleet.mkdir()
     with transaction(engine) as session:

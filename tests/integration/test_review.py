@@ -20,24 +20,20 @@ from annotator.export import ExportItem, WrittenExport, write_export
 from annotator.exported import shape_to_json
 from annotator.import_corrections import ImportSummary, import_reviews
 from annotator.labelme_json import LabelmeFile, LabelmeShape, read_labelme, write_labelme
-from db import review_tables
-from db.base import Base
 from db.domain.boxes import Box
 from db.domain.corrections import Change, Outcome
 from db.domain.predictions import Detection, Head
 from db.domain.results import StoredDetection
 from db.domain.species import DEFAULT_LABEL_SET
-from db.session import engine_for, reading, transaction
+from db.migrate import open_database
+from db.session import reading, transaction
 from db.store.reviews import NewReviewItem, current_corrections, history_of, record_export
 from db.tables import ImageRow, ModelVersionRow
-
-assert review_tables.CorrectionRow.metadata is Base.metadata
 
 
 @pytest.fixture
 def engine(tmp_path: Path) -> Engine:
-    engine = engine_for(f"sqlite:///{tmp_path / 'test.db'}")
-    Base.metadata.create_all(engine)
+    engine = open_database(f"sqlite:///{tmp_path / 'test.db'}")
     with transaction(engine) as session:
         session.add(
             ModelVersionRow(id="m1", state="champion", sha256="0", card={}, note="", created_at=datetime.now(UTC))

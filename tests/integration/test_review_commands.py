@@ -16,16 +16,12 @@ from typer.testing import CliRunner
 from annotator.errors import ExportError, ImportRefused
 from cli.audit_agreement import audit_agreement_command
 from cli.review import app, open_store
-from db import review_tables
-from db.base import Base
 from db.domain.species import UnknownSpecies
 from db.errors import NotFoundError
 from db.session import transaction
 from db.settings import get_settings
 from db.tables import CameraRow, FolderRow, LabelBoxRow, LabelRow, ModelVersionRow
 from tests.integration.test_handout import FISH, NOW, picture
-
-assert review_tables.CorrectionRow.metadata is Base.metadata
 
 
 @pytest.fixture
@@ -42,7 +38,6 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
 def engine(home: Path) -> Engine:
     """Four pictures of one BET each, all called ALB, all flagged; the labels held say BET."""
     engine = open_store()
-    Base.metadata.create_all(engine)
     fleet = home / "fleet"
     fleet.mkdir()
     with transaction(engine) as session:
@@ -149,8 +144,6 @@ def test_a_wrong_wish_is_one_clear_error(engine: Engine, home: Path, words, erro
 
 
 def test_without_a_model_the_export_says_how_to_get_one(home: Path):
-    Base.metadata.create_all(open_store())
-
     done = run("export", home / "out")
 
     assert isinstance(done.exception, NotFoundError) and "cli train" in str(done.exception)

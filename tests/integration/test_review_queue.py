@@ -4,18 +4,15 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import UTC, datetime
-from pathlib import Path
 
 import pytest
 from sqlalchemy import Engine
 
-from db import review_tables
-from db.base import Base
 from db.domain.boxes import Box
 from db.domain.corrections import BoxChange, Change, Correction, Outcome
 from db.domain.labels import ImageLabel, LabelledBox
 from db.domain.predictions import Head
-from db.session import engine_for, reading, transaction
+from db.session import reading, transaction
 from db.store.review_queue import (
     QueueFilter,
     agreed_predictions,
@@ -27,17 +24,13 @@ from db.store.review_queue import (
 from db.store.reviews import NewReviewItem, add_correction, get_export, record_export
 from db.tables import CameraRow, DetectionRow, FileRow, FolderRow, ImageRow, ModelVersionRow, PredictionRow
 
-assert review_tables.CorrectionRow.metadata is Base.metadata
-
 EVERY = QueueFilter(model_version="m1", below=0.5)
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 
 
 @pytest.fixture
-def engine(tmp_path: Path) -> Engine:
+def engine(engine: Engine) -> Engine:
     """Ten pictures, agreement 0.0, 0.1, ... 0.9; even ones of camera `a`; the first half BET, the others ALB."""
-    engine = engine_for(f"sqlite:///{tmp_path / 'test.db'}")
-    Base.metadata.create_all(engine)
     with transaction(engine) as session:
         session.add(ModelVersionRow(id="m1", state="champion", sha256="0", card={}, note="", created_at=NOW))
         session.add_all([CameraRow(id=1, name="a"), CameraRow(id=2, name="b")])
