@@ -85,6 +85,15 @@ def test_a_file_without_labelmes_newer_keys_is_read(tmp_path: Path):
     assert found.shapes == (LabelmeShape("ALB", ((1.0, 2.0), (30.0, 40.0)), "rectangle"),)
 
 
+def test_what_labelme_7_adds_is_kept(tmp_path: Path):
+    (tmp_path / "a.json").write_text(document(version="7.9.1", shapes=[{**SHAPE, "mask": None, "locked": True}]))
+
+    write_labelme(tmp_path / "b.json", read_labelme(tmp_path / "a.json"))
+
+    written = json.loads((tmp_path / "b.json").read_text())
+    assert (written["version"], written["shapes"][0]["locked"]) == ("7.9.1", True)
+
+
 def test_a_write_that_fails_leaves_the_old_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     path = tmp_path / "a.json"
     write_labelme(path, LabelmeFile("old.jpg", 640, 360))
