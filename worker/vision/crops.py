@@ -1,0 +1,50 @@
+"""Cuts crops out of pictures, and draws what the heads saw over them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import numpy.typing as npt
+from PIL import Image, ImageDraw
+
+from db.domain.boxes import Box
+from db.domain.predictions import Detection, Head
+
+Pixels = npt.NDArray[np.uint8]
+
+# The fins and the deck around a fish tell it apart; a tenth of its longer side keeps them.
+MARGIN = 0.1
+HEAD_COLOURS = {Head.BOX_SPECIES: (255, 176, 0), Head.HEATMAP: (0, 200, 255)}
+
+
+def crop_box(pixels: Pixels, box: Box, *, width_px: int, height_px: int, margin: float = MARGIN) -> Pixels:
+    """Return the part of a picture inside a box and a margin around it, at least one pixel.
+
+    pixels: (H, W, 3), perhaps reduced; box in the original's pixels, width_px x height_px. margin: share of the box's
+    longer side.
+    """
+    extra = margin * max(box.x_max - box.x_min, box.y_max - box.y_min)
+    scale_x, scale_y = pixels.shape[1] / width_px, pixels.shape[0] / height_px
+    left, right = _span((box.x_min - extra) * scale_x, (box.x_max + extra) * scale_x, pixels.shape[1])
+    top, bottom = _span((box.y_min - extra) * scale_y, (box.y_max + extra) * scale_y, pixels.shape[0])
+    return pixels[top:bottom, left:right]
+
+
+def draw_overlay(pixels: Pixels, detections: Sequence[Detection], *, width_px: int, height_px: int) -> Image.Image:
+    """Return the picture with every detection drawn in its head's colour; boxes in the original's pixels."""
+    image = Image.fromarray(pixels)
+    draw = ImageDraw.Draw(image)
+    scale_x, scale_y = image.width / width_px, image.height / height_px
+    line_px = max(2, image.width // 320)
+    for detection in detections:
+        box, colour = detection.box, HEAD_COLOURS[detection.head]
+        corner = (box.x_min * scale_x, box.y_min * scale_y)
+        draw.rectangle((*corner, box.x_max * scale_x, box.y_max * scale_y), outline=colour, width=line_px)
+        draw.text((corner[0] + 4, corner[1] + 2), f"{detection.species} {detection.confidence:.2f}", fill=colour)
+    return image
+
+
+def _span(low: float, high: float, length: int) -> tuple[int, int]:
+    first = min(max(0, int(np.floor(low))), length - 1)
+    return first, max(first + 1, min(length, int(np.ceil(high))))

@@ -1,0 +1,98 @@
+"""Turns a network's raw outputs for one picture into a prediction in the original's pixels."""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+
+from db.domain.boxes import Box, clip_box
+from db.domain.predictions import Detection, Head, Prediction
+from db.domain.species import NO_FISH, LabelSet
+from worker.vision.agreement import measure_agreement
+from worker.vision.heatmaps import Region, cell_probabilities, find_regions
+from worker.vision.letterbox import Letterbox
+
+# A box head that says "no fish" answers 0,0,0,0; training leaves it a few pixels of noise.
+MIN_SIDE_PX = 4.0
+
+
+def interpret(
+    *,
+    box: npt.ArrayLike,
+    box_probabilities: npt.ArrayLike,
+    heatmap_logits: npt.ArrayLike,
+    heatmap_probabilities: npt.ArrayLike,
+    letterbox: Letterbox,
+    label_set: LabelSet,
+) -> Prediction:
+    """Return what the heads say of a picture.
+
+    box: (4,) xyxy, input pixels. probabilities: (S,). heatmap_logits: (h, w, S).
+    """
+    heatmap = cell_probabilities(heatmap_logits)
+    frame = letterbox.grid_frame((heatmap.shape[0], heatmap.shape[1]))
+    no_fish = label_set.index(NO_FISH)
+    box_p, heat_p = _distribution(box_probabilities), _distribution(heatmap_probabilities)
+    regions = find_regions(heatmap, no_fish_index=no_fish, frame=frame)
+    seen = [
+        detection
+        for region in regions
+        if (detection := _region_detection(region, letterbox, heatmap.shape[:2], label_set)) is not None
+    ]
+    boxed = _box_detection(box, box_p, letterbox, label_set)
+    agreement = measure_agreement(
+        box=boxed.box if boxed else None,
+        regions=[detection.box for detection in seen],
+        box_probabilities=box_p,
+        heatmap_probabilities=heat_p,
+    )
+    return Prediction(
+        width_px=letterbox.width_px,
+        height_px=letterbox.height_px,
+        box_probabilities=tuple(box_p.tolist()),
+        heatmap_probabilities=tuple(heat_p.tolist()),
+        detections=tuple(([boxed] if boxed else []) + seen),
+        agreement=agreement,
+        heatmap=heatmap,
+        frame=frame,
+    )
+
+
+def _box_detection(
+    box: npt.ArrayLike, probabilities: npt.NDArray[np.float64], letterbox: Letterbox, label_set: LabelSet
+) -> Detection | None:
+    species_index = int(probabilities.argmax())
+    if label_set.names[species_index] == NO_FISH:
+        return None
+    x_min, y_min, x_max, y_max = np.asarray(box, dtype=np.float64).tolist()
+    if not np.isfinite([x_min, y_min, x_max, y_max]).all() or min(x_max - x_min, y_max - y_min) < MIN_SIDE_PX:
+        return None
+    found = _in_original(letterbox.to_original([[x_min, y_min, x_max, y_max]])[0], letterbox)
+    if found is None:
+        return None
+    return Detection(found, label_set.names[species_index], _confidence(probabilities[species_index]), Head.BOX_SPECIES)
+
+
+def _region_detection(
+    region: Region, letterbox: Letterbox, grid_hw: tuple[int, ...], label_set: LabelSet
+) -> Detection | None:
+    found = _in_original(letterbox.grid_to_original([region.box], grid_hw=(grid_hw[0], grid_hw[1]))[0], letterbox)
+    if found is None:
+        return None
+    return Detection(found, label_set.names[region.species_index], _confidence(region.confidence), Head.HEATMAP)
+
+
+def _in_original(xyxy: npt.NDArray[np.float64], letterbox: Letterbox) -> Box | None:
+    x_min, y_min, x_max, y_max = xyxy.tolist()
+    if x_max <= x_min or y_max <= y_min:
+        return None
+    return clip_box(Box(x_min, y_min, x_max, y_max), width_px=letterbox.width_px, height_px=letterbox.height_px)
+
+
+def _distribution(probabilities: npt.ArrayLike) -> npt.NDArray[np.float64]:
+    values = np.clip(np.asarray(probabilities, dtype=np.float64), 0.0, 1.0)
+    return np.asarray(values / values.sum(), dtype=np.float64)
+
+
+def _confidence(value: float) -> float:
+    return float(min(1.0, max(0.0, value)))
