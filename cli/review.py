@@ -60,24 +60,35 @@ def export_command(
     from random import Random
 
     from annotator.export import Pictures
-    from annotator.handout import Wish, hand_out
+    from annotator.handout import Wish, hand_out, no_regions
+    from cli.review_regions import outlines_for
+    from db.session import reading
     from db.settings import get_settings
-    from db.store.review_queue import QueueFilter
+    from db.store.review_queue import QueueFilter, frame_of_model
 
     settings = get_settings()
     if species is not None:
         settings.label_set.index(species)
     engine = open_store()
+    version = model_or_champion(engine, model)
+    with reading(engine) as session:
+        frame = frame_of_model(session, version)
     written = hand_out(
         folder,
         QueueFilter(
-            model_version=model_or_champion(engine, model),
+            model_version=version,
             below=settings.flag_below if below is None else below,
             species=species,
             camera=camera,
             handed_out=overlap,
         ),
-        Wish(count=count, random_share=random_share, label_set=settings.label_set, pictures=Pictures(pictures.value)),
+        Wish(
+            count=count,
+            random_share=random_share,
+            label_set=settings.label_set,
+            pictures=Pictures(pictures.value),
+            regions_of=no_regions if frame is None else outlines_for(frame),
+        ),
         engine=engine,
         rng=Random(seed),
         contents=_open_cases(engine) if open_cases else None,

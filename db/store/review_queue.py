@@ -35,6 +35,14 @@ class QueueFilter:
 
 
 @dataclass(frozen=True)
+class ModelFrame:
+    """What places a model's heat maps on a picture: rows and columns of its input, and the species axis."""
+
+    input_hw: tuple[int, int]
+    species: tuple[str, ...]
+
+
+@dataclass(frozen=True)
 class ReviewCandidate:
     """One prediction with its picture; file: absolute, bytes. heatmap: as the worker stored it.
 
@@ -63,6 +71,15 @@ def champion_id(session: Session) -> str | None:
 def has_model(session: Session, model_version: str) -> bool:
     """Return whether a model version is held."""
     return session.get(ModelVersionRow, model_version) is not None
+
+
+def frame_of_model(session: Session, model_version: str) -> ModelFrame | None:
+    """Return what places a model's heat maps; None where its card does not say."""
+    card = session.scalar(select(ModelVersionRow.card).where(ModelVersionRow.id == model_version)) or {}
+    input_hw, species = card.get("input_hw"), card.get("species")
+    if not isinstance(input_hw, list) or len(input_hw) != 2 or not isinstance(species, list):
+        return None
+    return ModelFrame((int(input_hw[0]), int(input_hw[1])), tuple(str(name) for name in species))
 
 
 def all_predictions(session: Session, *, model_version: str) -> list[int]:

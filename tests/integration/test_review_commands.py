@@ -7,21 +7,25 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
+import numpy as np
 import pytest
 import typer
 from click.testing import Result
-from sqlalchemy import Engine
+from sqlalchemy import Engine, update
 from typer.testing import CliRunner
 
 from annotator.errors import ExportError, ImportRefused
+from annotator.exported import box_around
+from annotator.labelme_json import read_labelme
 from cli.audit_agreement import audit_agreement_command
 from cli.review import app, open_store
 from db.domain.species import UnknownSpecies
 from db.errors import NotFoundError
 from db.session import transaction
 from db.settings import get_settings
-from db.tables import CameraRow, FolderRow, LabelBoxRow, LabelRow, ModelVersionRow
+from db.tables import CameraRow, FolderRow, LabelBoxRow, LabelRow, ModelVersionRow, PredictionRow
 from tests.integration.test_handout import FISH, NOW, picture
+from worker.vision.heatmaps import pack_heatmap
 
 
 @pytest.fixture
@@ -86,6 +90,35 @@ def test_export_simulate_import_audit(engine: Engine, home: Path):
     assert json.loads(imported.output)["outcomes"] == {"corrected": 3}
     assert "0 new answers, 3 known before" in again.output
     assert json.loads(audited.output)["missed"]["reviewed"] == 0
+
+
+def test_the_heat_maps_region_is_outlined_where_it_lies_on_the_picture(engine: Engine, home: Path):
+    # 4 rows of 6 cells on a 64 x 36 picture in an input of the same shape: a cell is 64/6 by 9 pixels.
+    heatmap = np.zeros((4, 6, 2))
+    heatmap[..., 1] = 0.9
+    heatmap[1:3, 3:5] = (0.9, 0.1)
+    card = {"input_hw": [36, 64], "species": ["BET", "NoF"]}
+    with transaction(engine) as session:
+        session.execute(update(ModelVersionRow).values(card=card))
+        session.execute(update(PredictionRow).values(heatmap=pack_heatmap(heatmap)))
+
+    run("export", home / "out")
+
+    (region,) = [shape for shape in read_labelme(home / "out" / "00001_0.json").shapes if shape.shape_type == "polygon"]
+    assert region.label == "BET"
+    assert box_around(region.points_px).xyxy == pytest.approx((32.0, 9.0, 53.333, 27.0), abs=0.01)
+
+
+def test_a_damaged_heat_map_does_not_hold_the_export_up(engine: Engine, home: Path):
+    card = {"input_hw": [36, 64], "species": ["BET", "NoF"]}
+    with transaction(engine) as session:
+        session.execute(update(ModelVersionRow).values(card=card))
+        session.execute(update(PredictionRow).values(heatmap=b"damaged"))
+
+    done = run("export", home / "out")
+
+    assert done.exit_code == 0
+    assert [shape.shape_type for shape in read_labelme(home / "out" / "00001_0.json").shapes] == ["rectangle"]
 
 
 def test_the_orders_are_compared_on_the_labels_held(engine: Engine):
