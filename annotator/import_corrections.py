@@ -17,6 +17,7 @@ from itertools import islice
 from pathlib import Path
 
 from sqlalchemy import Engine
+from sqlalchemy.exc import IntegrityError
 
 from annotator.compare import Comparison, compare
 from annotator.errors import AnnotatorError, ImportRefused, LabelmeError
@@ -62,7 +63,7 @@ def import_reviews(
     pictures: where the pictures lie, if labelme saved to another folder and they moved.
 
     Raises:
-        ImportRefused: no such folder, no JSON in it, or no name of a reviewer.
+        ImportRefused: no such folder, no JSON in it, no name of a reviewer, or another import at the same time.
         DatabaseError: the store cannot be used; what was imported before stays, and the import can be repeated.
     """
     name = "".join(letter for letter in reviewer if letter.isprintable()).strip()[:255]
@@ -233,8 +234,11 @@ def _one_answer_each(
 def _store(engine: Engine, answers: Sequence[tuple[ReviewItem, Correction]]) -> int:
     added = 0
     for chunk in _chunks(answers):
-        with transaction(engine) as session:
-            added += sum(add_correction(session, item, correction) for item, correction in chunk)
+        try:
+            with transaction(engine) as session:
+                added += sum(add_correction(session, item, correction) for item, correction in chunk)
+        except IntegrityError as error:
+            raise ImportRefused("another import of the same export ran at the same time; import again") from error
     return added
 
 

@@ -15,6 +15,7 @@ import pytest
 from PIL import Image
 from sqlalchemy import Engine
 
+from annotator import import_corrections
 from annotator.errors import ImportRefused
 from annotator.export import ExportItem, WrittenExport, write_export
 from annotator.exported import shape_to_json
@@ -27,7 +28,7 @@ from db.domain.results import StoredDetection
 from db.domain.species import DEFAULT_LABEL_SET
 from db.migrate import open_database
 from db.session import reading, transaction
-from db.store.reviews import NewReviewItem, current_corrections, history_of, record_export
+from db.store.reviews import NewReviewItem, current_corrections, get_export, history_of, record_export
 from db.tables import ImageRow, ModelVersionRow
 
 
@@ -304,6 +305,20 @@ def test_two_people_say_different_things_and_both_are_held(out: Path, engine: En
         (held,) = current_corrections(session).values()
         assert [found.reviewer for found in history_of(session, held.sha256)] == ["ana", "ben"]
     assert (held.reviewer, held.label.species if held.label else None) == ("ben", "YFT")
+
+
+def test_two_imports_at_once_do_not_double_an_answer(out: Path, engine: Engine, monkeypatch: pytest.MonkeyPatch):
+    with reading(engine) as session:
+        seen_before = get_export(session, "e1")
+    edit(out, 1, relabelled("BET"))
+    bring_back(out, engine)
+    monkeypatch.setattr(import_corrections, "get_export", lambda _session, _export_id: seen_before)
+
+    with pytest.raises(ImportRefused, match="ran at the same time; import again"):
+        bring_back(out, engine)
+
+    monkeypatch.undo()
+    assert bring_back(out, engine).repeated == 1
 
 
 @pytest.mark.parametrize(
