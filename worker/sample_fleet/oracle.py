@@ -1,0 +1,40 @@
+"""Reads a sample fleet's truth, so that an oracle can answer in place of a person."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from db.domain.boxes import Box
+from db.domain.labels import ImageLabel, LabelledBox
+from db.errors import TaffrailError
+
+
+class TruthError(TaffrailError):
+    """truth.json cannot be read."""
+
+
+def read_truth(path: Path) -> dict[str, ImageLabel]:
+    """Return the label of every picture, by its name below `images/`.
+
+    Raises:
+        TruthError: missing, torn, or of another shape.
+    """
+    try:
+        pictures = json.loads(path.read_text(encoding="utf-8"))["pictures"]
+        return {str(picture["file"]): _label(picture) for picture in pictures}
+    except OSError as error:
+        raise TruthError(f"{path}: {error.strerror}") from None
+    except (ValueError, KeyError, TypeError) as error:
+        raise TruthError(f"{path}: not a sample fleet's truth ({type(error).__name__}: {error})") from None
+
+
+def _label(picture: dict[str, object]) -> ImageLabel:
+    fish: list[dict[str, list[float]]] = picture["fish"]  # type: ignore[assignment]
+    boxes = tuple(
+        LabelledBox(
+            Box(*one["box"]), str(one["species"]), (one["head"][0], one["head"][1]), (one["tail"][0], one["tail"][1])
+        )
+        for one in fish
+    )
+    return ImageLabel(species=str(picture["species"]), boxes=boxes)

@@ -1,0 +1,165 @@
+"""Writes a sample fleet: `images/<camera>/`, `labels/<species>.json` as NCFM wrote them, and `truth.json`."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections import Counter
+from collections.abc import Callable
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import asdict, dataclass
+from functools import lru_cache, partial
+from multiprocessing import get_context
+from pathlib import Path
+
+import numpy as np
+
+from db.errors import TaffrailError
+from worker.sample_fleet.deck import draw_deck
+from worker.sample_fleet.picture import CameraLook, draw_picture
+from worker.sample_fleet.statistics import CAMERAS, CameraStatistics
+
+Progress = Callable[[int, int], None]
+
+
+class SampleError(TaffrailError):
+    """The sample fleet cannot be written."""
+
+
+@dataclass(frozen=True)
+class FleetSummary:
+    """What was written: pictures by species and by camera."""
+
+    images: int
+    species: dict[str, int]
+    cameras: dict[str, int]
+
+
+@dataclass(frozen=True)
+class _Order:
+    index: int
+    camera: int
+    species: str
+
+
+@dataclass(frozen=True)
+class _Plan:
+    out: str
+    seed: int
+    scale: float
+
+
+def write_sample_fleet(
+    out: Path,
+    *,
+    images: int,
+    cameras: int,
+    seed: int,
+    scale: float = 1.0,
+    progress: Progress | None = None,
+    processes: int | None = None,
+) -> FleetSummary:
+    """Return what was written below out. scale: share of the real picture sizes. The same seed writes the same fleet.
+
+    Raises:
+        SampleError: out holds something already, or the numbers make no fleet.
+    """
+    if images < 1 or cameras < 1:
+        raise SampleError(f"a fleet has at least one picture and one camera, found {images} and {cameras}")
+    if out.exists() and (not out.is_dir() or any(out.iterdir())):
+        raise SampleError(f"{out}: not empty; name a new folder")
+    orders = _orders(images, cameras, seed)
+    for camera in range(cameras):
+        (out / "images" / _camera_name(camera)).mkdir(parents=True, exist_ok=True)
+    truths = []
+    # Spawned: the caller may have threads, which a fork would not survive.
+    with ProcessPoolExecutor(processes or os.cpu_count(), mp_context=get_context("spawn")) as pool:
+        for truth in pool.map(partial(_write_one, _Plan(str(out), seed, scale)), orders, chunksize=8):
+            truths.append(truth)
+            if progress:
+                progress(len(truths), images)
+    _write_labels(out / "labels", truths)
+    (out / "truth.json").write_text(json.dumps({"seed": seed, "pictures": truths}, indent=1), encoding="utf-8")
+    return FleetSummary(
+        images=len(truths),
+        species=dict(Counter(str(truth["species"]) for truth in truths)),
+        cameras=dict(Counter(str(truth["camera"]) for truth in truths)),
+    )
+
+
+def _orders(images: int, cameras: int, seed: int) -> list[_Order]:
+    """Which camera takes which species: cameras by their share (at least one each), species by the camera's own."""
+    rng = np.random.default_rng([seed, 1])
+    weights = (
+        np.array([sum(_statistics(camera).species.values()) for camera in range(cameras)], dtype=np.float64) ** 0.6
+    )
+    chosen = list(range(min(cameras, images)))
+    chosen += rng.choice(cameras, size=images - len(chosen), p=weights / weights.sum()).tolist()
+    orders = []
+    for index, camera in enumerate(sorted(chosen)):
+        counts = _statistics(camera).species
+        shares = np.array(list(counts.values()), dtype=np.float64)
+        orders.append(_Order(index, camera, str(rng.choice(list(counts), p=shares / shares.sum()))))
+    return orders
+
+
+def _statistics(camera: int) -> CameraStatistics:
+    return CAMERAS[camera % len(CAMERAS)]
+
+
+def _camera_name(camera: int) -> str:
+    return f"boat_{camera:02d}"
+
+
+@lru_cache(maxsize=64)
+def _look(camera: int, plan: _Plan) -> CameraLook:
+    rng = np.random.default_rng([plan.seed, 2, camera])
+    width, height = _statistics(camera).size_px
+    size_px = (max(96, round(width * plan.scale)), max(64, round(height * plan.scale)))
+    cast = rng.normal(1.0, 0.08, 3).clip(0.8, 1.2).tolist()
+    corner, lean = int(rng.integers(0, 5)), float(rng.normal(0, 0.7))
+    return CameraLook(_camera_name(camera), draw_deck(size_px=size_px, rng=rng), tuple(cast), corner, lean)
+
+
+def _write_one(plan: _Plan, order: _Order) -> dict[str, object]:
+    rng = np.random.default_rng([plan.seed, 3, order.index])
+    look = _look(order.camera, plan)
+    clock = (
+        f"2024-{1 + order.index % 12:02d}-{1 + order.index % 28:02d} {order.index % 24:02d}:{order.index % 60:02d}:07"
+    )
+    picture = draw_picture(look, species=order.species, clock=clock, rng=rng)
+    name = f"{look.name}/img_{order.index:05d}.jpg"
+    picture.image.save(Path(plan.out) / "images" / name, "JPEG", quality=int(rng.integers(45, 92)))
+    return {
+        "file": name,
+        "camera": look.name,
+        "species": picture.species,
+        "size_px": list(picture.image.size),
+        "fish": [
+            {
+                "species": fish.species,
+                "box": list(fish.box.xyxy),
+                "head": list(fish.head_px or ()),
+                "tail": list(fish.tail_px or ()),
+            }
+            for fish in picture.fish
+        ],
+        "conditions": asdict(picture.conditions),
+    }
+
+
+def _write_labels(folder: Path, truths: list[dict[str, object]]) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    by_species: dict[str, list[dict[str, object]]] = {}
+    for truth in truths:
+        fish: list[dict] = truth["fish"]  # type: ignore[assignment]
+        for species in sorted({one["species"] for one in fish}):
+            boxes = [one["box"] for one in fish if one["species"] == species]
+            rects = [
+                {"class": "rect", "x": x0, "y": y0, "width": x1 - x0, "height": y1 - y0} for x0, y0, x1, y1 in boxes
+            ]
+            by_species.setdefault(species, []).append(
+                {"class": "image", "filename": truth["file"], "annotations": rects}
+            )
+    for species, records in by_species.items():
+        (folder / f"{species}.json").write_text(json.dumps(records, indent=1), encoding="utf-8")
