@@ -15,6 +15,8 @@ from worker.training.targets import UNKNOWN_CELL, Targets, flip_boxes
 
 EpochProgress = Callable[[int, int], None]
 Rows = npt.NDArray[np.int64]
+_MAX_EPOCHS = 40
+_MIN_PATIENCE = 5
 _NOMINAL_WIDTH_PX = 640  # the input width that box_loss_weight and the next figure are given for
 _HUBER_DELTA_PX = 20.0  # squared up to here, linear beyond: one fish at the far side must not outweigh a batch
 
@@ -23,6 +25,8 @@ _HUBER_DELTA_PX = 20.0  # squared up to here, linear beyond: one fish at the far
 class FitSettings:
     """How a head is trained.
 
+    epochs: over all pictures; with few pictures more of them (at most 40), until there were min_steps batches: 500
+    pictures need about as many steps as 800 to learn where a fish is. It stops early after a third of them in vain.
     box_loss_weight: the lesson's 0.001 for squared pixels; Huber needs a little more. look_loss_weight: of
     showing the box head where the largest fish is. cell_loss_weight: of the
     supervision of single heat-map cells by boxes, 0 to leave it out. fish_cell_weight: fish cover about a
@@ -30,9 +34,9 @@ class FitSettings:
     """
 
     epochs: int = 14
+    min_steps: int = 330
     batch_size: int = 32
     seed: int = 0
-    patience: int = 5
     learning_rate: float = 2e-3
     box_loss_weight: float = 0.002
     look_loss_weight: float = 0.5
@@ -81,16 +85,19 @@ def fit_head(
     started = time.perf_counter()
     rng = np.random.default_rng(settings.seed)
     batch_size = min(settings.batch_size, len(train_rows))
-    _compile(head, data, settings, steps=settings.epochs * (len(train_rows) // batch_size))
+    steps_each = len(train_rows) // batch_size
+    epochs = max(settings.epochs, min(-(-settings.min_steps // steps_each), _MAX_EPOCHS))
+    patience = max(_MIN_PATIENCE, epochs // 3)
+    _compile(head, data, settings, steps=epochs * steps_each)
     best_loss, best_epoch, best_weights, epoch = float("inf"), 0, None, 0
-    for epoch in range(1, settings.epochs + 1):
+    for epoch in range(1, epochs + 1):
         _train_epoch(head, data, rng.permutation(train_rows), batch_size, rng if settings.flip else None)
         if len(held_out_rows):
             loss = _loss(head, data, held_out_rows, settings.batch_size)
             if loss < best_loss:
                 best_loss, best_epoch, best_weights = loss, epoch, head.get_weights()
-        progress(epoch, settings.epochs)
-        if best_weights is not None and epoch - best_epoch >= settings.patience:
+        progress(epoch, epochs)
+        if best_weights is not None and epoch - best_epoch >= patience:
             break
     if best_weights is not None:
         head.set_weights(best_weights)

@@ -212,7 +212,7 @@ def _fit_on_everything(
     heads, everything = [], np.arange(len(samples))
     for name, earlier in zip(settings.heads, fits, strict=True):
         head, data = _head_and_data(name, samples, features, everything, settings)
-        fit = dataclasses.replace(settings.fit, epochs=earlier.best_epoch)
+        fit = dataclasses.replace(settings.fit, epochs=earlier.best_epoch, min_steps=0)
         fit_head(
             head,
             data,

@@ -1,0 +1,45 @@
+"""The command line: `cli` and `taffrail`. Every command's own imports wait until it runs."""
+
+from __future__ import annotations
+
+import sys
+
+import typer
+
+from cli import audit_agreement, jobs, review, workers
+from db.errors import TaffrailError
+
+app = typer.Typer(
+    help="Turn folders of pictures from fishing boats into boxes, heat-map crops and species.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    add_completion=False,
+)
+app.command("enqueue")(jobs.enqueue)
+app.command("status")(jobs.status)
+app.command("resume")(jobs.resume)
+app.command("retry")(jobs.retry)
+app.command("cancel")(jobs.cancel)
+app.command("worker")(workers.worker)
+app.add_typer(review.app, name="review")
+audit = typer.Typer(help="Tell how far the numbers can be trusted.", no_args_is_help=True)
+audit.command("agreement")(audit_agreement.audit_agreement_command)
+app.add_typer(audit, name="audit")
+
+
+def run() -> None:
+    """Run the command line; what goes wrong is one red line and exit code 2."""
+    try:
+        app()
+    except TaffrailError as error:
+        typer.secho(str(error), fg=typer.colors.RED, err=True)
+        sys.exit(2)
+    except KeyboardInterrupt:
+        typer.secho("stopped; what is done is kept, the same command goes on from here", err=True)
+        sys.exit(130)
+    except BrokenPipeError:
+        sys.exit(0)
+
+
+if __name__ == "__main__":
+    run()

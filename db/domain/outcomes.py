@@ -1,0 +1,40 @@
+"""What a worker found out about one item of its batch, before it is stored."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from db.domain.predictions import Prediction
+
+
+@dataclass(frozen=True)
+class NewPrediction:
+    """A prediction to store. crop_files: one a detection, in their order, relative to HOME. heatmap: packed."""
+
+    prediction: Prediction
+    species: str
+    heatmap: bytes
+    crop_files: tuple[str | None, ...]
+    infer_ms: float
+
+
+@dataclass(frozen=True)
+class SeenImage:
+    """A content as it was read: its hash, and what decoding told (None where a stored prediction was used again)."""
+
+    sha256: str
+    width_px: int | None = None
+    height_px: int | None = None
+    captured_at: str | None = None
+
+
+@dataclass(frozen=True)
+class ItemOutcome:
+    """One item's end: an image with a prediction (new, or None where one is stored already), or a failure."""
+
+    item_id: int
+    file_id: int
+    image: SeenImage | None = None
+    prediction: NewPrediction | None = None
+    reason: str | None = None
+    failure: str | None = None

@@ -1,0 +1,135 @@
+"""Batches in the store: claim, finish, give back, split after a death; a worker's writes are guarded by its token."""
+
+from __future__ import annotations
+
+import secrets
+
+from sqlalchemy import ColumnElement, and_, or_, select, update
+from sqlalchemy.orm import Session
+
+from db.domain.jobs import BatchState, Claim, ClaimedItem, ItemState
+from db.store.jobs import add_batch
+from db.tables import BatchRow, FileRow, FolderRow, ItemRow, JobRow
+
+DEATHS_ALONE = 3  # A picture alone in its batch that killed its worker this often is the cause, not bad luck.
+_PLAIN = {"synchronize_session": False}
+
+
+def claim(session: Session, batch_id: int, *, worker: str, now_s: float, lease_s: float) -> Claim | None:
+    """Return the batch as this worker's own, or None where there is nothing (more) to do about it."""
+    token = secrets.token_hex(16)
+    taken = session.execute(
+        update(BatchRow)
+        .where(BatchRow.id == batch_id, BatchRow.state == BatchState.PENDING)
+        .values(
+            state=BatchState.CLAIMED,
+            token=token,
+            worker=worker,
+            lease_until=now_s + lease_s,
+            attempts=BatchRow.attempts + 1,
+        )
+        .returning(BatchRow.job_id, BatchRow.alone),
+        execution_options=_PLAIN,
+    ).one_or_none()
+    if taken is None:
+        return None
+    job_id, alone = taken
+    root, model_asked = session.execute(select(JobRow.root, JobRow.model_asked).where(JobRow.id == job_id)).one()
+    return Claim(batch_id, token, bytes(root), model_asked or None, alone, _items(session, batch_id))
+
+
+def close(session: Session, held: Claim) -> bool:
+    """Return whether the batch was still this worker's to finish; the caller writes the results only then."""
+    done = update(BatchRow).where(_is_ours(held)).values(state=BatchState.DONE, token=None, lease_until=None)
+    return _one(session.execute(done, execution_options=_PLAIN))
+
+
+def give_back(session: Session, held: Claim) -> bool:
+    """Return whether the batch was given back; that a worker stopped says nothing against its pictures."""
+    free = {"state": BatchState.PENDING, "token": None, "lease_until": None, "attempts": BatchRow.attempts - 1}
+    freed = update(BatchRow).where(_is_ours(held)).values({**free, "sent_at": None})
+    return _one(session.execute(freed, execution_options=_PLAIN))
+
+
+def bury(session: Session, held: Claim, *, reason: str) -> None:
+    """Treat a claim as a death: of a batch that fails whatever is tried, the picture at fault must be found."""
+    if session.execute(select(BatchRow.id).where(_is_ours(held)).with_for_update()).one_or_none():
+        _after_death(session, held.batch_id, reason=reason)
+
+
+def bury_worker(session: Session, worker: str, *, reason: str) -> int:
+    """Return how many batches a dead worker held; they are split, or their picture is counted against."""
+    held = and_(BatchRow.state == BatchState.CLAIMED, BatchRow.worker == worker)
+    return _bury_all(session, held, reason=reason)
+
+
+def bury_expired(session: Session, *, now_s: float, lease_s: float) -> int:
+    """Return how many leases had run out; one that ends impossibly late was written under another clock."""
+    expired = or_(BatchRow.lease_until < now_s, BatchRow.lease_until > now_s + 2 * lease_s)
+    held = and_(BatchRow.state == BatchState.CLAIMED, expired)
+    return _bury_all(session, held, reason=f"its worker did not answer within {lease_s:g} s")
+
+
+def unsent(session: Session, *, sent_before_s: float | None) -> list[int]:
+    """Return the pending batches that were never sent, or (given a time) last sent before it."""
+    waits: ColumnElement[bool] = BatchRow.sent_at.is_(None)
+    if sent_before_s is not None:
+        waits = or_(waits, BatchRow.sent_at < sent_before_s)
+    pending = and_(BatchRow.state == BatchState.PENDING, waits)
+    return list(session.scalars(select(BatchRow.id).where(pending).order_by(BatchRow.id)))
+
+
+def mark_sent(session: Session, batch_ids: list[int], *, now_s: float) -> None:
+    """Remember when messages went out, so that only lost ones are sent again."""
+    for start in range(0, len(batch_ids), 500):
+        chunk = batch_ids[start : start + 500]
+        session.execute(update(BatchRow).where(BatchRow.id.in_(chunk)).values(sent_at=now_s), execution_options=_PLAIN)
+
+
+def _bury_all(session: Session, held: ColumnElement[bool], *, reason: str) -> int:
+    dead = list(session.scalars(select(BatchRow.id).where(held).with_for_update(skip_locked=True)))
+    for batch_id in dead:
+        _after_death(session, batch_id, reason=reason)
+    return len(dead)
+
+
+def _after_death(session: Session, batch_id: int, *, reason: str) -> None:
+    batch = session.get_one(BatchRow, batch_id)
+    item_ids = list(session.scalars(select(ItemRow.id).where(_waits_in(batch_id))))
+    batch.token, batch.lease_until, batch.sent_at = None, None, None
+    if len(item_ids) > 1:
+        batch.state = BatchState.SPLIT
+        for item_id in item_ids:
+            single = add_batch(session, batch.job_id, alone=True)
+            session.execute(update(ItemRow).where(ItemRow.id == item_id).values(batch_id=single))
+    elif batch.attempts < DEATHS_ALONE or not item_ids:
+        batch.state = BatchState.PENDING if item_ids else BatchState.DONE
+    else:
+        batch.state = BatchState.DONE
+        text = f"quarantined: alone in its batch, {batch.attempts} times {reason}"
+        values = {"state": ItemState.QUARANTINED, "reason": "quarantined", "failure": text}
+        session.execute(update(ItemRow).where(ItemRow.id == item_ids[0]).values(values))
+    session.flush()
+
+
+def _items(session: Session, batch_id: int) -> tuple[ClaimedItem, ...]:
+    rows = session.execute(
+        select(ItemRow.id, ItemRow.file_id, FolderRow.path, FileRow.name)
+        .join(FileRow, FileRow.id == ItemRow.file_id)
+        .join(FolderRow, FolderRow.id == FileRow.folder_id)
+        .where(_waits_in(batch_id))
+        .order_by(ItemRow.id)
+    )
+    return tuple(ClaimedItem(item, file, folder.rstrip(b"/") + b"/" + name) for item, file, folder, name in rows)
+
+
+def _waits_in(batch_id: int) -> ColumnElement[bool]:
+    return and_(ItemRow.batch_id == batch_id, ItemRow.state == ItemState.PENDING)
+
+
+def _is_ours(held: Claim) -> ColumnElement[bool]:
+    return and_(BatchRow.id == held.batch_id, BatchRow.token == held.token, BatchRow.state == BatchState.CLAIMED)
+
+
+def _one(result: object) -> bool:
+    return int(getattr(result, "rowcount", 0)) == 1

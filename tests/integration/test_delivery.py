@@ -1,0 +1,244 @@
+"""Delivery on real databases: nothing lost, nothing doubled, nothing wrong."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+from sqlalchemy import Engine, func, select
+
+from db.domain.jobs import BatchState, JobCounts
+from db.session import reading, transaction
+from db.settings import Settings
+from db.store.batches import bury_expired, bury_worker, claim, give_back, unsent
+from db.store.jobs import cancel_job, failures, get_job, make_batches, retry_job
+from db.store.predictions import finish
+from db.tables import BatchRow, CameraRow, DetectionRow, PredictionRow
+from tests.factories import add_noop_champion, write_pictures
+from worker.enqueue import Enqueued, FolderError, enqueue_folder
+from worker.tasks import InferWorker
+
+
+class Site:
+    """One HOME with a folder of pictures, and a worker of ours in this process."""
+
+    def __init__(self, engine: Engine, tmp_path: Path, **chosen: object) -> None:
+        self.engine = engine
+        url = engine.url.render_as_string(hide_password=False)
+        values = {"TAFFRAIL_DATABASE_URL": url, "home": tmp_path / "home", "batch_items": 4, **chosen}
+        self.settings = Settings(**values)  # type: ignore[arg-type]
+        self.images = tmp_path / "images"
+        add_noop_champion(engine, self.settings.models_dir)
+        self.worker = InferWorker("tester", self.settings)
+
+    def enqueue(self) -> Enqueued:
+        return enqueue_folder(self.engine, self.settings, os.fsencode(self.images))
+
+    def work(self) -> None:
+        while batch_ids := self.pending():
+            for batch_id in batch_ids:
+                self.worker.infer_batch(batch_id)
+
+    def pending(self) -> list[int]:
+        with reading(self.engine) as session:
+            waiting = select(BatchRow.id).where(BatchRow.state == BatchState.PENDING).order_by(BatchRow.id)
+            return list(session.scalars(waiting))
+
+    def counts(self, job_id: int = 1) -> JobCounts:
+        with reading(self.engine) as session:
+            return get_job(session, job_id).counts
+
+    def number_of(self, row: type) -> int:
+        with reading(self.engine) as session:
+            return session.scalar(select(func.count()).select_from(row)) or 0
+
+
+@pytest.fixture
+def site(engine: Engine, tmp_path: Path) -> Site:
+    return Site(engine, tmp_path)
+
+
+def test_a_folder_becomes_predictions_boxes_and_crops_on_disk(site: Site) -> None:
+    write_pictures(site.images / "cam_1", 6)
+    write_pictures(site.images / "cam_2", 3, seed=1)
+
+    done = site.enqueue()
+    site.work()
+
+    assert (done.registered.new, done.registered.known) == (9, 0)
+    assert site.counts() == JobCounts(done=9)
+    assert site.number_of(PredictionRow) == 9
+    with reading(site.engine) as session:
+        crops = list(session.scalars(select(DetectionRow.crop_file)))
+        assert set(session.scalars(select(CameraRow.name))) == {"cam_1", "cam_2"}
+    assert crops and all(name and (site.settings.home / name).is_file() for name in crops)
+
+
+def test_the_same_folder_again_adds_nothing_and_a_copy_is_inferred_once(site: Site) -> None:
+    files = write_pictures(site.images, 5)
+    site.enqueue()
+    site.work()
+    (site.images / "copy.jpg").write_bytes(files[0].read_bytes())
+
+    again = site.enqueue()
+    site.work()
+
+    assert (again.job_id, again.registered.new, again.registered.known) == (1, 1, 5)
+    assert site.counts() == JobCounts(done=6)
+    assert site.number_of(PredictionRow) == 5
+
+
+def test_a_changed_file_is_asked_again(site: Site) -> None:
+    files = write_pictures(site.images, 3)
+    site.enqueue()
+    site.work()
+    files[0].write_bytes(files[0].read_bytes() + b"\0\0")
+
+    again = site.enqueue()
+
+    assert (again.registered.changed, again.registered.known) == (1, 2)
+    assert site.counts() == JobCounts(done=2, pending=1)
+
+
+def test_unreadable_files_fail_alone_with_their_reason(site: Site) -> None:
+    files = write_pictures(site.images, 4)
+    files[1].write_bytes(files[1].read_bytes()[:400])
+    (site.images / "empty.png").touch()
+    (site.images / "text.jpg").write_text("no picture")
+    os.mkfifo(site.images / "pipe.jpg")
+    (site.images / "out.jpg").symlink_to("/etc/passwd")
+    twin = site.images / "text2.jpg"
+    twin.write_text("no picture")
+
+    site.enqueue()
+    site.work()
+
+    assert site.counts() == JobCounts(done=3, failed=6)
+    with reading(site.engine) as session:
+        reasons = {os.path.basename(path): text for path, text in failures(session, 1, limit=99)}
+    assert reasons[b"pipe.jpg"].startswith("not a regular file")
+    assert reasons[b"out.jpg"].startswith("outside the root")
+    assert reasons[b"empty.png"].startswith("empty")
+
+
+def test_only_one_of_two_messages_of_a_batch_does_anything(site: Site) -> None:
+    write_pictures(site.images, 2)
+    site.enqueue()
+
+    with transaction(site.engine) as session:
+        first = claim(session, 1, worker="a", now_s=0.0, lease_s=60.0)
+        second = claim(session, 1, worker="b", now_s=0.0, lease_s=60.0)
+
+    assert first is not None and len(first.items) == 2
+    assert second is None
+
+
+def test_a_zombie_that_finishes_after_its_batch_was_split_writes_nothing(site: Site) -> None:
+    write_pictures(site.images, 2)
+    site.enqueue()
+    with transaction(site.engine) as session:
+        zombie = claim(session, 1, worker="zombie", now_s=0.0, lease_s=60.0)
+        assert bury_expired(session, now_s=61.0, lease_s=60.0) == 1
+
+    assert zombie is not None
+    with transaction(site.engine) as session:
+        assert not finish(session, zombie, [], model_version="noop", parameters="")
+    site.work()
+
+    assert site.counts() == JobCounts(done=2)
+
+
+def test_a_lease_written_under_a_clock_far_ahead_counts_as_expired(site: Site) -> None:
+    write_pictures(site.images, 1)
+    site.enqueue()
+
+    with transaction(site.engine) as session:
+        claim(session, 1, worker="a", now_s=7200.0, lease_s=60.0)
+        assert bury_expired(session, now_s=0.0, lease_s=60.0) == 1
+
+
+def test_a_picture_that_kills_is_isolated_and_quarantined_and_its_neighbours_are_done(site: Site) -> None:
+    write_pictures(site.images, 4)
+    site.enqueue()
+
+    _die_at(site, killer_item=3)
+
+    assert site.counts() == JobCounts(done=3, quarantined=1)
+    with reading(site.engine) as session:
+        assert "3 times its worker died" in failures(session, 1, limit=1)[0][1]
+
+
+def _die_at(site: Site, *, killer_item: int) -> None:
+    while batch_ids := site.pending():
+        for batch_id in batch_ids:
+            with transaction(site.engine) as session:
+                held = claim(session, batch_id, worker="doomed", now_s=0.0, lease_s=60.0)
+                assert held is not None
+                if killer_item in {item.item_id for item in held.items}:
+                    bury_worker(session, "doomed", reason="its worker died")
+                    continue
+                give_back(session, held)
+            site.worker.infer_batch(batch_id)
+
+
+def test_giving_a_batch_back_counts_no_death(site: Site) -> None:
+    write_pictures(site.images, 1)
+    site.enqueue()
+
+    for _ in range(5):
+        with transaction(site.engine) as session:
+            held = claim(session, 1, worker="a", now_s=0.0, lease_s=60.0)
+            assert held is not None
+            assert give_back(session, held)
+    site.work()
+
+    assert site.counts() == JobCounts(done=1)
+
+
+def test_without_a_champion_the_batch_waits(engine: Engine, tmp_path: Path) -> None:
+    site = Site(engine, tmp_path)
+    with transaction(engine) as session:
+        from db.tables import ModelVersionRow
+
+        session.get_one(ModelVersionRow, "noop").state = "retired"
+    write_pictures(site.images, 1)
+    site.enqueue()
+
+    site.worker.infer_batch(1)
+
+    assert site.counts() == JobCounts(pending=1)
+    with reading(engine) as session:
+        assert unsent(session, sent_before_s=None) == [1]
+
+
+def test_a_cancelled_job_keeps_what_is_done_and_retry_brings_the_rest_back(site: Site) -> None:
+    write_pictures(site.images, 6)
+    site.enqueue()
+    site.worker.infer_batch(1)
+
+    with transaction(site.engine) as session:
+        assert cancel_job(session, 1) == 2
+    assert site.counts() == JobCounts(done=4, cancelled=2)
+    with transaction(site.engine) as session:
+        assert retry_job(session, 1) == 2
+        make_batches(session, 1, batch_items=4)
+    site.work()
+
+    assert site.counts() == JobCounts(done=6)
+
+
+def test_names_that_are_no_text_are_pictures_like_others(site: Site) -> None:
+    files = write_pictures(site.images, 2)
+    os.rename(files[0], os.fsencode(site.images) + b"/f\xffn\n.jpg")
+    os.rename(files[1], site.images / "noextension")
+
+    site.enqueue()
+    site.work()
+
+    assert site.counts() == JobCounts(done=2)
+
+
+def test_a_folder_that_is_none_is_told_in_one_line(site: Site) -> None:
+    with pytest.raises(FolderError, match="not a folder"):
+        site.enqueue()

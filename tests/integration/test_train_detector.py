@@ -1,0 +1,235 @@
+"""Training a detector on drawn pictures: it learns, repeats by its seed, caches, and names what does not suffice."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from db.domain.boxes import Box
+from db.domain.labels import ImageLabel, LabelledBox
+from db.domain.species import LabelSet, UnknownSpecies
+from worker.model_files import load_model, save_model
+from worker.models.errors import TrainingError
+from worker.models.names import HeadName
+from worker.serve import make_detector
+from worker.training.features import compute_features
+from worker.training.fit import FitSettings
+from worker.training.samples import TrainingSample
+from worker.training.targets import class_weights, make_targets
+from worker.training.train_detector import TrainSettings, train_detector
+
+LABELS = LabelSet(("ALB", "LAG", "NoF", "SHARK"))
+COLOURS = {"ALB": (230, 60, 40), "LAG": (40, 80, 230)}
+INPUT_HW = (64, 96)
+SETTINGS = TrainSettings(
+    input_hw=INPUT_HW,
+    label_set=LABELS,
+    held_out_share=0.34,
+    fit=FitSettings(epochs=14, min_steps=0, batch_size=8, learning_rate=4e-3),
+)
+
+
+def _draw(folder: Path, number: int, species: str, camera: str) -> TrainingSample:
+    """One picture of 192 x 128 pixels: a coloured fish on grey noise; no fish for `NoF`."""
+    rng = np.random.default_rng(number)
+    pixels = rng.integers(90, 130, (128, 192, 3), dtype=np.uint8)
+    boxes: tuple[LabelledBox, ...] = ()
+    if species in COLOURS:
+        x, y = int(rng.integers(0, 120)), int(rng.integers(0, 80))
+        pixels[y : y + 40, x : x + 64] = COLOURS[species]
+        boxes = (LabelledBox(Box(x, y, x + 64, y + 40), species),)
+    file = folder / f"{number}.png"
+    Image.fromarray(pixels).save(file)
+    sha256 = hashlib.sha256(file.read_bytes()).hexdigest()
+    return TrainingSample(os.fsencode(file), sha256, camera, ImageLabel(species, boxes), 192, 128)
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("fleet")
+
+
+@pytest.fixture(scope="module")
+def samples(folder: Path) -> list[TrainingSample]:
+    kinds = ("ALB", "LAG", "NoF")
+    return [_draw(folder, number, kinds[number % 3], f"camera {number // 3 % 4}") for number in range(60)]
+
+
+@pytest.fixture(scope="module")
+def trained(samples: list[TrainingSample], folder: Path):
+    return train_detector(samples, settings=SETTINGS, features_dir=folder / "features")
+
+
+def test_it_learns_species_and_boxes_on_cameras_it_has_not_seen(trained) -> None:
+    card = trained.card
+
+    assert card.metrics["accuracy"] > 0.8  # a guess gives 0.33
+    assert card.metrics["largest_fish_mean_iou"] > 0.25
+    assert card.parameters["split"] == "by camera"
+    assert set(card.metrics_by["camera"]) == set(card.folds[0])
+    assert card.parameters["species_without_pictures"] == ["SHARK"]
+
+
+def test_the_heat_map_lights_up_where_the_fish_is(trained, samples: list[TrainingSample]) -> None:
+    fish = [sample for sample in samples if sample.label.species == "ALB"][:10]
+    pictures = np.stack([np.asarray(Image.open(os.fsdecode(s.file)).resize(INPUT_HW[::-1])) for s in fish])
+
+    cells = trained.model.predict_on_batch(pictures)["heatmap"][..., LABELS.index("ALB")]
+
+    truth = make_targets(fish, label_set=LABELS, input_hw=INPUT_HW, grid_hw=cells.shape[1:3]).cells
+    hottest = cells.reshape(len(fish), -1).argmax(axis=1)
+    inside = truth.reshape(len(fish), -1)[np.arange(len(fish)), hottest] == LABELS.index("ALB")
+    assert inside.mean() >= 0.8
+
+
+def test_a_saved_detector_serves_what_was_trained(trained, samples: list[TrainingSample], tmp_path: Path) -> None:
+    pictures = np.random.default_rng(0).integers(0, 256, (3, *INPUT_HW, 3), dtype=np.uint8)
+    expected = trained.model.predict_on_batch(pictures)
+
+    sha256 = save_model(tmp_path, "m-1", trained.model, trained.card)
+
+    found = make_detector(trained.card, tmp_path / "m-1").predict(pictures)
+    assert load_model(tmp_path, "m-1", sha256).count_params() == trained.model.count_params()
+    fish = expected["box_species"].argmax(axis=1) != LABELS.index("NoF")
+    assert np.allclose(found.box, expected["box"] * fish[:, None], atol=0.1)
+    assert np.allclose(found.box_species, expected["box_species"], atol=1e-3)
+    assert np.allclose(found.heatmap, expected["heatmap"], atol=1e-2)
+
+
+def test_the_same_seed_gives_the_same_detector(trained, samples: list[TrainingSample], folder: Path) -> None:
+    again = train_detector(samples, settings=SETTINGS, features_dir=folder / "features")
+
+    assert again.card.metrics["log_loss"] == pytest.approx(trained.card.metrics["log_loss"], rel=1e-3)
+    assert again.card.dataset_sha256 == trained.card.dataset_sha256
+    assert again.card.folds == trained.card.folds
+
+
+def test_twelve_pictures_of_two_cameras_suffice(samples: list[TrainingSample], folder: Path) -> None:
+    few = [dataclasses.replace(sample, camera=f"camera {number % 2}") for number, sample in enumerate(samples[:12])]
+    settings = dataclasses.replace(SETTINGS, fit=FitSettings(epochs=2, min_steps=0), final_fit=True)
+
+    result = train_detector(few, settings=settings, features_dir=folder / "features")
+
+    assert np.isfinite(list(result.card.metrics.values())).all()
+    assert result.card.parameters["pictures"] == 12
+
+
+def test_one_camera_is_split_at_random_and_the_card_says_so(samples: list[TrainingSample], folder: Path) -> None:
+    alone = [dataclasses.replace(sample, camera="only") for sample in samples[:12]]
+    settings = dataclasses.replace(
+        SETTINGS, heads=(HeadName.BOX_SPECIES, HeadName.HEATMAP), fit=FitSettings(epochs=1, min_steps=0)
+    )
+
+    result = train_detector(alone, settings=settings, features_dir=folder / "features")
+
+    assert result.card.parameters["split"] == "random: all pictures are of one camera"
+    assert result.card.heads == ("box_species", "heatmap")
+
+
+def test_pictures_known_by_species_alone_teach_no_box(samples: list[TrainingSample]) -> None:
+    unboxed = dataclasses.replace(samples[0], label=ImageLabel("ALB"))
+    empty = dataclasses.replace(samples[0], label=ImageLabel("NoF"))
+
+    targets = make_targets([unboxed, empty, samples[0]], label_set=LABELS, input_hw=INPUT_HW, grid_hw=(4, 6))
+
+    assert targets.box_weights.tolist() == [0.0, 0.0, 1.0]
+    assert (targets.cells[0] == -1).all()
+    assert (targets.cells[1] == LABELS.index("NoF")).all()
+    assert set(np.unique(targets.cells[2])) == {LABELS.index("ALB"), LABELS.index("NoF")}
+
+
+def test_a_fish_smaller_than_a_cell_still_has_its_cell(samples: list[TrainingSample]) -> None:
+    # 192 x 128 onto 96 x 64 halves; a cell is 16 input pixels, 32 of the original: (100, 70) is column 3, row 2.
+    small = dataclasses.replace(samples[0], label=ImageLabel("LAG", (LabelledBox(Box(98, 69, 102, 71), "LAG"),)))
+
+    cells = make_targets([small], label_set=LABELS, input_hw=INPUT_HW, grid_hw=(4, 6)).cells[0]
+
+    assert np.argwhere(cells == LABELS.index("LAG")).tolist() == [[2, 3]]
+
+
+def test_class_weights_are_the_root_of_balance_and_leave_out_what_was_not_seen() -> None:
+    weights = class_weights(np.array([0] * 16 + [2] * 4), count=4)
+
+    assert weights[2] / weights[0] == pytest.approx(2.0)  # the root of 16 / 4
+    assert weights[1] == weights[3] == 0.0
+    assert (16 * weights[0] + 4 * weights[2]) / 20 == pytest.approx(1.0)
+
+
+def test_a_second_look_at_a_picture_costs_nothing_and_a_damaged_cache_is_mended(
+    samples: list[TrainingSample], tmp_path: Path
+) -> None:
+    calls: list[tuple[int, int]] = []
+
+    def features():
+        calls.clear()
+        return compute_features(
+            samples[:6],
+            trunk="efficientnet_lite0",
+            weights="random",
+            input_hw=INPUT_HW,
+            features_dir=tmp_path,
+            progress=lambda done, total: calls.append((done, total)),
+        ).features
+
+    names = [sample.sha256 for sample in samples[:6]]
+    first = features().gather(names)
+    second = features().gather(names)
+    assert calls == [(6, 6)]
+    assert np.array_equal(first, second)
+
+    shard = next(tmp_path.rglob("*.f16"))
+    shard.write_bytes(b"\x00" * 10 + shard.read_bytes()[10:])
+    assert np.isfinite(features().gather(names)).all()
+    assert calls[0] == (0, 6)
+
+
+def test_an_unreadable_or_changed_picture_is_reported_and_left_out(
+    samples: list[TrainingSample], tmp_path: Path
+) -> None:
+    odd = tmp_path / "odd.jpg"
+    odd.write_bytes(b"no picture")
+    broken = dataclasses.replace(samples[0], file=os.fsencode(odd), sha256=hashlib.sha256(b"no picture").hexdigest())
+    changed = dataclasses.replace(samples[1], sha256="0" * 64)
+
+    computed = compute_features(
+        [broken, changed, samples[2]],
+        trunk="efficientnet_lite0",
+        weights="random",
+        input_hw=INPUT_HW,
+        features_dir=tmp_path / "features",
+    )
+
+    assert {bad.file for bad in computed.unreadable} == {broken.file, changed.file}
+    assert "changed since it was labelled" in computed.unreadable[1].reason
+    assert samples[2].sha256 in computed.features
+
+
+@pytest.mark.parametrize("count", [0, 1, 3])
+def test_too_few_pictures_are_one_clear_error(count: int, samples: list[TrainingSample], folder: Path) -> None:
+    with pytest.raises(TrainingError, match=r"no labelled pictures|at least 4 pictures"):
+        train_detector(samples[:count], settings=SETTINGS, features_dir=folder / "features")
+
+
+def test_pictures_of_one_species_are_one_clear_error(samples: list[TrainingSample], folder: Path) -> None:
+    with pytest.raises(TrainingError, match="of 1 species"):
+        train_detector(samples[::3], settings=SETTINGS, features_dir=folder / "features")
+
+
+def test_a_label_outside_the_label_set_is_named(samples: list[TrainingSample], folder: Path) -> None:
+    odd = dataclasses.replace(samples[0], label=ImageLabel("SHRK"))
+
+    with pytest.raises(UnknownSpecies, match="did you mean SHARK"):
+        train_detector([odd, *samples], settings=SETTINGS, features_dir=folder / "features")
+
+
+def test_heads_in_the_wrong_place_are_named(samples: list[TrainingSample], folder: Path) -> None:
+    settings = dataclasses.replace(SETTINGS, heads=(HeadName.HEATMAP, HeadName.DENSE))
+
+    with pytest.raises(TrainingError, match="wanted box_species and one of heatmap_hires"):
+        train_detector(samples, settings=settings, features_dir=folder / "features")

@@ -1,0 +1,71 @@
+"""Enqueues a folder: scan, register, make batches. Sending is `reconcile`'s; so is sending again."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from itertools import islice
+
+from sqlalchemy import Engine
+
+from db.errors import TaffrailError
+from db.session import transaction
+from db.settings import Settings
+from db.store.jobs import FoundFile, Registered, make_batches, new_scan, open_job, register_files, register_items
+from worker.scan import scan_folder
+
+_FILES_A_TRANSACTION = 5_000
+Progress = Callable[[int], None]
+
+
+class FolderError(TaffrailError):
+    """The folder to enqueue is not one."""
+
+
+@dataclass(frozen=True)
+class Enqueued:
+    """What became of a folder. problems: places that could not be looked into, with the reason."""
+
+    job_id: int
+    registered: Registered
+    unreadable: int
+    problems: tuple[tuple[bytes, str], ...]
+
+
+def enqueue_folder(
+    engine: Engine,
+    settings: Settings,
+    folder: bytes,
+    *,
+    model: str | None = None,
+    progress: Progress = lambda found: None,
+) -> Enqueued:
+    """Register every picture below a folder and make batches of what is new; repeating it adds nothing.
+
+    Raises:
+        FolderError: there is no such folder.
+    """
+    root = os.path.realpath(folder)
+    if not os.path.isdir(root):
+        raise FolderError(f"{os.fsdecode(folder)!r}: not a folder; wanted a folder of pictures")
+    problems: list[tuple[bytes, str]] = []
+    scan, found, empty = new_scan(), 0, 0
+    home = os.fsencode(os.path.realpath(settings.home))
+    files = scan_folder(root, on_problem=lambda path, text: problems.append((path, text)), leave_out=home)
+    with transaction(engine) as session:
+        job_id = open_job(session, root, model_asked=model)
+    while chunk := list(islice(files, _FILES_A_TRANSACTION)):
+        _register(engine, chunk, root=root, scan=scan)
+        found += len(chunk)
+        empty += sum(1 for file in chunk if file.size_bytes == 0)
+        progress(found)
+    with transaction(engine) as session:
+        registered = register_items(session, job_id, scan=scan)
+        make_batches(session, job_id, batch_items=settings.batch_items)
+    return Enqueued(job_id, registered, unreadable=empty + len(problems), problems=tuple(problems))
+
+
+def _register(engine: Engine, files: list[FoundFile], *, root: bytes, scan: int) -> None:
+    with transaction(engine) as session:
+        register_files(session, files, root=root, scan=scan)
