@@ -58,6 +58,8 @@ class ImageRow(Base):
     width_px: Mapped[int | None] = mapped_column(Integer)
     height_px: Mapped[int | None] = mapped_column(Integer)
     captured_at: Mapped[str | None] = mapped_column(String(40))
+    # The picture's own camera, where it is not its folder's: a folder may hold pictures of many cameras.
+    camera_id: Mapped[int | None] = mapped_column(ForeignKey("cameras.id"), index=True)
 
 
 class FileRow(Base):

@@ -31,7 +31,7 @@ def finish(
     """
     if not close(session, held):
         return False
-    image_ids = _register_images(session, [outcome.image for outcome in outcomes if outcome.image])
+    image_ids = register_images(session, [outcome.image for outcome in outcomes if outcome.image])
     fresh = {outcome.image.sha256: outcome.prediction for outcome in outcomes if outcome.image and outcome.prediction}
     _add_predictions(session, fresh, image_ids, model_version=model_version, parameters=parameters)
     prediction_ids = _prediction_ids(session, list(image_ids), model_version=model_version, parameters=parameters)
@@ -50,7 +50,8 @@ def _prediction_ids(session: Session, sha256s: Sequence[str], *, model_version: 
     return {sha256: prediction_id for sha256, prediction_id in found}
 
 
-def _register_images(session: Session, images: Sequence[SeenImage]) -> dict[str, int]:
+def register_images(session: Session, images: Sequence[SeenImage]) -> dict[str, int]:
+    """Return the ids of contents by hash, adding what is new; a size that is known is never forgotten."""
     # Sorted: two workers that store the same contents must take the rows in the same order.
     rows = {image.sha256: image for image in sorted(images, key=lambda image: (image.sha256, image.width_px or 0))}
     if not rows:

@@ -1,0 +1,160 @@
+"""Labels in the store: label files come in once, and training gets one saying a picture, a person's before a file's."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from enum import StrEnum
+
+from sqlalchemy import func, insert, select, update
+from sqlalchemy.orm import Session
+
+from db.domain.labels import ImageLabel, LabelledBox
+from db.domain.outcomes import SeenImage
+from db.store.folders import path_digest
+from db.store.held_labels import labels_of
+from db.store.jobs import FoundFile, new_scan, register_files
+from db.store.predictions import register_images
+from db.store.reviews import current_corrections
+from db.store.upsert import upsert
+from db.tables import CameraRow, FileRow, FolderRow, ImageRow, LabelBoxRow, LabelRow
+
+_IDS_A_QUERY = 500
+_PLAIN = {"synchronize_session": False}
+
+
+class LabelOrigin(StrEnum):
+    """Who said what is in a picture."""
+
+    CORRECTION = "correction"
+    LABEL = "label"
+
+
+@dataclass(frozen=True)
+class NewLabel:
+    """A picture with what a label file says of it. place: file and record, for people."""
+
+    file: FoundFile
+    image: SeenImage
+    label: ImageLabel
+    place: str
+
+
+@dataclass(frozen=True)
+class TrainingRecord:
+    """A picture that may be learnt from. file: absolute, bytes; sizes of the upright original."""
+
+    image_id: int
+    file: bytes
+    sha256: str
+    camera: str
+    label: ImageLabel
+    origin: LabelOrigin
+    width_px: int
+    height_px: int
+    captured_at: str | None
+
+
+def add_labels(session: Session, labels: Sequence[NewLabel], *, root: bytes, source: str) -> int:
+    """Return how many sayings are new; the same saying of the same content is held once. The caller commits."""
+    if not labels:
+        return 0
+    image_ids = register_images(session, [new.image for new in labels])
+    register_files(session, [new.file for new in labels], root=root, scan=new_scan())
+    _tie_files(session, labels, image_ids)
+    digests = [label_digest(new.label) for new in labels]
+    rows = [
+        {
+            "image_id": image_ids[new.image.sha256],
+            "digest": digest,
+            "species": new.label.species,
+            "source": source,
+            "place": new.place,
+            "created_at": datetime.now(UTC),
+        }
+        for new, digest in zip(labels, digests, strict=True)
+    ]
+    added = session.execute(
+        upsert(session, LabelRow).on_conflict_do_nothing().returning(LabelRow.id, LabelRow.image_id, LabelRow.digest),
+        rows,
+    ).all()
+    said = {(image_ids[new.image.sha256], digest): new.label for new, digest in zip(labels, digests, strict=True)}
+    boxes = [row for label_id, image_id, digest in added for row in _box_rows(label_id, said[image_id, digest])]
+    if boxes:
+        session.execute(insert(LabelBoxRow), boxes)
+    return len(added)
+
+
+def label_digest(label: ImageLabel) -> str:
+    """Return the digest of what a label says; the order of its boxes says nothing."""
+    boxes = sorted([box.species, *box.box.xyxy, *(box.head_px or ()), *(box.tail_px or ())] for box in label.boxes)
+    return hashlib.sha256(json.dumps([label.species, boxes]).encode()).hexdigest()
+
+
+def training_records(session: Session) -> list[TrainingRecord]:
+    """Return every picture about which something is known, each content once, in the order they were registered.
+
+    A person's newest decided correction counts before any label file; of label files the newest counts.
+    """
+    corrections = {sha256: said.label for sha256, said in current_corrections(session).items() if said.label}
+    labelled = select(LabelRow.image_id).distinct()
+    held = list(session.scalars(select(ImageRow.sha256).where(ImageRow.id.in_(labelled))))
+    labels = labels_of(session, held)
+    records = []
+    for image_id, sha256, width_px, height_px, captured_at, file, camera in _places(session, {*labels, *corrections}):
+        origin = LabelOrigin.CORRECTION if sha256 in corrections else LabelOrigin.LABEL
+        label = corrections.get(sha256) or labels[sha256]
+        record = TrainingRecord(
+            image_id, file, sha256, camera, label, origin, width_px or 0, height_px or 0, captured_at
+        )
+        records.append(record)
+    return sorted(records, key=lambda record: record.image_id)
+
+
+def _tie_files(session: Session, labels: Sequence[NewLabel], image_ids: dict[str, int]) -> None:
+    for new in labels:
+        folder = select(FolderRow.id).where(FolderRow.digest == path_digest(new.file.folder)).scalar_subquery()
+        file = update(FileRow).where(FileRow.folder_id == folder, FileRow.name == new.file.name)
+        session.execute(file.values(image_id=image_ids[new.image.sha256]), execution_options=_PLAIN)
+
+
+def _box_rows(label_id: int, label: ImageLabel) -> Iterator[dict[str, object]]:
+    for labelled in label.boxes:
+        yield {
+            "label_id": label_id,
+            "species": labelled.species,
+            "x_min": labelled.box.x_min,
+            "y_min": labelled.box.y_min,
+            "x_max": labelled.box.x_max,
+            "y_max": labelled.box.y_max,
+            "points": _points(labelled),
+        }
+
+
+def _points(labelled: LabelledBox) -> dict[str, list[float]] | None:
+    ends = {"head": labelled.head_px, "tail": labelled.tail_px}
+    return {name: list(point) for name, point in ends.items() if point is not None} or None
+
+
+def _places(
+    session: Session, wanted: set[str]
+) -> Iterator[tuple[int, str, int | None, int | None, str | None, bytes, str]]:
+    """One place of each content, the first one seen, and its camera: the picture's own, or else its folder's."""
+    first = select(func.min(FileRow.id)).where(FileRow.image_id == ImageRow.id).correlate(ImageRow).scalar_subquery()
+    camera_id = func.coalesce(ImageRow.camera_id, FolderRow.camera_id)
+    query = (
+        select(ImageRow, FolderRow.path, FileRow.name, CameraRow.name)
+        .join(FileRow, FileRow.id == first)
+        .join(FolderRow, FolderRow.id == FileRow.folder_id)
+        .join(CameraRow, CameraRow.id == camera_id)
+        .order_by(ImageRow.id)
+    )
+    hashes = sorted(wanted)
+    for start in range(0, len(hashes), _IDS_A_QUERY):
+        chunk = hashes[start : start + _IDS_A_QUERY]
+        for image, folder, name, camera in session.execute(query.where(ImageRow.sha256.in_(chunk))).tuples():
+            path = bytes(folder).rstrip(b"/") + b"/" + bytes(name)
+            yield image.id, image.sha256, image.width_px, image.height_px, image.captured_at, path, camera

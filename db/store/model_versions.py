@@ -1,0 +1,157 @@
+"""The registry of model versions: one champion, and a record of every change of it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from sqlalchemy import exists, select, update
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.orm import Session
+
+from db.domain.model_versions import ModelState
+from db.errors import NotFoundError, TaffrailError
+from db.tables import ModelVersionRow, PromotionRow
+
+
+class RegistryError(TaffrailError):
+    """A change of the registry that makes no sense as asked."""
+
+
+@dataclass(frozen=True)
+class ModelVersion:
+    """A model version as registered. card: plain JSON; note: why it is in its state; created_at: ISO 8601, UTC."""
+
+    model_id: str
+    state: ModelState
+    sha256: str
+    card: dict[str, object]
+    note: str
+    created_at: str
+
+
+@dataclass(frozen=True)
+class Promotion:
+    """One change of the champion."""
+
+    model_id: str
+    previous_id: str | None
+    reason: str
+    forced: bool
+    promoted_at: str
+
+
+def register_model(session: Session, model_id: str, *, sha256: str, card: dict[str, object], note: str) -> ModelState:
+    """Return the state a new version got: a candidate, or champion where there was none at all."""
+    row = ModelVersionRow(
+        id=model_id,
+        state=ModelState.CANDIDATE,
+        sha256=sha256,
+        card=card,
+        note=note,
+        created_at=datetime.now(UTC),
+    )
+    session.add(row)
+    session.flush()
+    if session.scalar(select(exists().where(ModelVersionRow.state == ModelState.CHAMPION))):
+        return ModelState.CANDIDATE
+    try:
+        with session.begin_nested():
+            promote(session, model_id, reason="the first model", forced=False)
+    except IntegrityError:
+        return ModelState.CANDIDATE  # another first model came at the same moment
+    return ModelState.CHAMPION
+
+
+def promote(session: Session, model_id: str, *, reason: str, forced: bool) -> str | None:
+    """Make a version the champion; return the one before. The caller commits: one transaction, one champion.
+
+    Raises:
+        NotFoundError: no such version. RegistryError: it is the champion already.
+    """
+    row = _held(session, model_id)
+    if row.state == ModelState.CHAMPION:
+        raise RegistryError(f"model {model_id}: is the champion already")
+    previous = session.scalars(
+        select(ModelVersionRow).where(ModelVersionRow.state == ModelState.CHAMPION).with_for_update()
+    ).one_or_none()
+    if previous is not None:
+        previous.state = ModelState.RETIRED
+        session.flush()
+    session.execute(update(ModelVersionRow).where(ModelVersionRow.id == model_id).values(state=ModelState.CHAMPION))
+    previous_id = previous.id if previous else None
+    session.add(
+        PromotionRow(
+            model_version_id=model_id,
+            previous_id=previous_id,
+            reason=reason,
+            forced=forced,
+            promoted_at=datetime.now(UTC),
+        )
+    )
+    session.flush()
+    return previous_id
+
+
+def rollback_champion(session: Session, *, reason: str) -> tuple[str, str]:
+    """Bring back the champion before this one; return (restored, replaced).
+
+    Repeated, it goes further back: a promotion that was itself taken back is passed over.
+    Raises:
+        RegistryError: there is no champion, or none before it.
+    """
+    current = session.scalar(select(ModelVersionRow.id).where(ModelVersionRow.state == ModelState.CHAMPION))
+    if current is None:
+        raise RegistryError("there is no champion to roll back")
+    came = session.scalars(
+        select(PromotionRow)
+        .where(PromotionRow.model_version_id == current, PromotionRow.reason.not_like(f"{_ROLLBACK}%"))
+        .order_by(PromotionRow.id.desc())
+        .limit(1)
+    ).one_or_none()
+    if came is None or came.previous_id is None:
+        raise RegistryError(f"model {current}: was the first champion; there is none before it")
+    promote(session, came.previous_id, reason=f"{_ROLLBACK} of {current}: {reason}", forced=True)
+    return came.previous_id, current
+
+
+def get_model(session: Session, model_id: str) -> ModelVersion:
+    """Return a version.
+
+    Raises:
+        NotFoundError: no such version.
+    """
+    return _version(_held(session, model_id))
+
+
+def list_models(session: Session) -> list[ModelVersion]:
+    """Return every version, the newest first."""
+    query = select(ModelVersionRow).order_by(ModelVersionRow.created_at.desc(), ModelVersionRow.id.desc())
+    return [_version(row) for row in session.scalars(query)]
+
+
+def list_promotions(session: Session) -> list[Promotion]:
+    """Return every change of the champion, the newest first."""
+    return [
+        Promotion(row.model_version_id, row.previous_id, row.reason, row.forced, _iso(row.promoted_at))
+        for row in session.scalars(select(PromotionRow).order_by(PromotionRow.id.desc()))
+    ]
+
+
+_ROLLBACK = "rollback"
+
+
+def _held(session: Session, model_id: str) -> ModelVersionRow:
+    row = session.get(ModelVersionRow, model_id)
+    if row is None:
+        raise NotFoundError(f"model {model_id!r}: not held; `cli models list` shows those that are")
+    return row
+
+
+def _version(row: ModelVersionRow) -> ModelVersion:
+    return ModelVersion(row.id, ModelState(row.state), row.sha256, row.card, row.note, _iso(row.created_at))
+
+
+def _iso(moment: datetime) -> str:
+    # SQLite gives back times without their zone; all of ours are UTC.
+    return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).isoformat()
