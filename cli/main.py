@@ -6,7 +6,7 @@ import sys
 
 import typer
 
-from cli import audit_agreement, jobs, review, workers
+from cli import audit_agreement, jobs, labels, models, review, sample, train, workers
 from db.errors import TaffrailError
 
 app = typer.Typer(
@@ -15,12 +15,16 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     add_completion=False,
 )
+app.command("sample")(sample.sample)
+app.add_typer(labels.app, name="labels")
+app.command("train")(train.train)
 app.command("enqueue")(jobs.enqueue)
 app.command("status")(jobs.status)
 app.command("resume")(jobs.resume)
 app.command("retry")(jobs.retry)
 app.command("cancel")(jobs.cancel)
 app.command("worker")(workers.worker)
+app.add_typer(models.app, name="models")
 app.add_typer(review.app, name="review")
 audit = typer.Typer(help="Tell how far the numbers can be trusted.", no_args_is_help=True)
 audit.command("agreement")(audit_agreement.audit_agreement_command)

@@ -8,6 +8,8 @@ import io
 import os
 import stat
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -52,6 +54,15 @@ class ImageFile:
 
     content: bytes
     sha256: str
+
+
+@dataclass(frozen=True)
+class PictureSize:
+    """What a picture's head says, without decoding it: its upright size, and when it was taken."""
+
+    width_px: int
+    height_px: int
+    captured_at: str | None
 
 
 @dataclass(frozen=True)
@@ -103,11 +114,32 @@ def decode_picture(
     Raises:
         UnreadableImage: no picture of the allowed formats, broken, or more than max_pixels.
     """
+    with _told_clearly(max_pixels):
+        return _decode(content, at_least_hw=at_least_hw, max_pixels=max_pixels)
+
+
+def measure_picture(content: bytes, *, max_pixels: int = MAX_PIXELS) -> PictureSize:
+    """Return the upright size of the picture in a file's bytes; it is not decoded, so it may still be torn.
+
+    Raises:
+        UnreadableImage: no picture of the allowed formats, or more than max_pixels.
+    """
+    with _told_clearly(max_pixels), Image.open(io.BytesIO(content), formats=FORMATS) as image:
+        width_px, height_px = _checked_size(image, max_pixels)
+        exif = _read_exif(image)
+        if _is_turned(exif):
+            width_px, height_px = height_px, width_px
+        return PictureSize(width_px, height_px, _captured_at(exif))
+
+
+@contextmanager
+def _told_clearly(max_pixels: int) -> Iterator[None]:
+    """Turn whatever a decoder raises into one clear line."""
     try:
         with warnings.catch_warnings():
-            # A bomb is judged by max_pixels below; Pillow's other warnings are about odd metadata.
+            # A bomb is judged by max_pixels; Pillow's other warnings are about odd metadata.
             warnings.simplefilter("ignore")
-            return _decode(content, at_least_hw=at_least_hw, max_pixels=max_pixels)
+            yield
     except UnreadableImage:
         raise
     except UnidentifiedImageError:
@@ -123,13 +155,9 @@ def decode_picture(
 
 def _decode(content: bytes, *, at_least_hw: tuple[int, int] | None, max_pixels: int) -> Picture:
     with Image.open(io.BytesIO(content), formats=FORMATS) as image:
-        width_px, height_px = image.size
-        if width_px * height_px > max_pixels:
-            raise UnreadableImage(
-                UnreadableReason.TOO_MANY_PIXELS, f"{width_px}x{height_px}, at most {max_pixels} are decoded"
-            )
+        width_px, height_px = _checked_size(image, max_pixels)
         exif = _read_exif(image)
-        turned = exif.get(ExifTags.Base.Orientation) in (5, 6, 7, 8)
+        turned = _is_turned(exif)
         if at_least_hw is not None and image.format == "JPEG":
             rows, columns = at_least_hw if not turned else at_least_hw[::-1]
             image.draft(None, (columns, rows))
@@ -139,6 +167,19 @@ def _decode(content: bytes, *, at_least_hw: tuple[int, int] | None, max_pixels: 
         width_px, height_px = height_px, width_px
     pixels = np.asarray(upright, dtype=np.uint8)
     return Picture(pixels=pixels, width_px=width_px, height_px=height_px, captured_at=_captured_at(exif))
+
+
+def _checked_size(image: Image.Image, max_pixels: int) -> tuple[int, int]:
+    width_px, height_px = image.size
+    if width_px * height_px > max_pixels:
+        raise UnreadableImage(
+            UnreadableReason.TOO_MANY_PIXELS, f"{width_px}x{height_px}, at most {max_pixels} are decoded"
+        )
+    return width_px, height_px
+
+
+def _is_turned(exif: Image.Exif) -> bool:
+    return exif.get(ExifTags.Base.Orientation) in (5, 6, 7, 8)
 
 
 def _to_rgb(image: Image.Image) -> Image.Image:

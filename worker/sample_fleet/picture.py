@@ -19,6 +19,9 @@ MIN_VISIBLE = 0.3
 OILSKINS = ((222, 106, 28), (226, 190, 40), (36, 92, 70), (40, 66, 120), (196, 200, 204))
 
 
+_Drawn = tuple[str, np.ndarray, tuple[float, float], tuple[float, float]]  # species, mask, head, tail
+
+
 @dataclass(frozen=True)
 class CameraLook:
     """What stays the same in all pictures of a camera."""
@@ -44,7 +47,7 @@ def draw_picture(look: CameraLook, *, species: str, clock: str, rng: np.random.G
     """Return one picture of a camera with fish of a species (`NoF`: none), some partly hidden."""
     image = look.deck.copy()
     conditions = draw_conditions(rng)
-    masks: list[tuple[str, np.ndarray, tuple[float, float], tuple[float, float]]] = []
+    masks: list[_Drawn] = []
     for name in _fish_names(species, rng):
         _add_fish(image, name, look.lean_rad, masks, rng)
     hidden = _add_people(image, rng)
@@ -66,7 +69,7 @@ def _fish_names(species: str, rng: np.random.Generator) -> list[str]:
     return names
 
 
-def _add_fish(image: Image.Image, species: str, lean_rad: float, masks: list, rng: np.random.Generator) -> None:
+def _add_fish(image: Image.Image, species: str, lean_rad: float, masks: list[_Drawn], rng: np.random.Generator) -> None:
     stats = FISH[species]
     width, height = image.size
     length_px = max(14.0, _quantile(stats.length, rng) * width)
@@ -135,7 +138,7 @@ def _person(draw: ImageDraw.ImageDraw, size_px: tuple[int, int], rng: np.random.
     draw.pieslice((x + lean * 1.2 - head, top - head * 2.2, x + lean * 1.2 + head, top), 180, 360, fill=dark)
 
 
-def _visible(masks: list, hidden: np.ndarray) -> list[LabelledBox]:
+def _visible(masks: list[_Drawn], hidden: np.ndarray) -> list[LabelledBox]:
     found = []
     for species, mask, head, tail in masks:
         seen = mask & ~hidden

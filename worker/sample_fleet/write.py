@@ -11,9 +11,11 @@ from dataclasses import asdict, dataclass
 from functools import lru_cache, partial
 from multiprocessing import get_context
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
+from db.domain.species import NO_FISH
 from db.errors import TaffrailError
 from worker.sample_fleet.deck import draw_deck
 from worker.sample_fleet.picture import CameraLook, draw_picture
@@ -152,7 +154,11 @@ def _write_labels(folder: Path, truths: list[dict[str, object]]) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     by_species: dict[str, list[dict[str, object]]] = {}
     for truth in truths:
-        fish: list[dict] = truth["fish"]  # type: ignore[assignment]
+        fish: list[dict[str, Any]] = truth["fish"]  # type: ignore[assignment]
+        if not fish:
+            # The competition had no such file; without it nobody could tell "no fish" from "nobody looked".
+            empty = {"class": "image", "filename": truth["file"], "annotations": []}
+            by_species.setdefault(NO_FISH, []).append(empty)
         for species in sorted({one["species"] for one in fish}):
             boxes = [one["box"] for one in fish if one["species"] == species]
             rects = [

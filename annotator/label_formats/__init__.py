@@ -1,0 +1,1 @@
+"""Readers of other tools' label files: each yields raw records, or problems that name file and record."""

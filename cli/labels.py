@@ -1,0 +1,105 @@
+"""The command that brings in what others labelled: `cli labels import`."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from cli.context import opened
+
+if TYPE_CHECKING:
+    from annotator.import_labels import LabelImport
+    from db.domain.outcomes import SeenImage
+    from db.settings import Settings
+    from db.store.jobs import FoundFile
+
+app = typer.Typer(help="Bring in labelled pictures from other tools.", no_args_is_help=True)
+
+_SHOWN = 20
+
+
+class Format(StrEnum):
+    """The formats that labels come in."""
+
+    NCFM = "ncfm"
+    COCO = "coco"
+    LABELME = "labelme"
+    YOLO = "yolo"
+    FOLDERS = "folders"
+
+
+@app.command("import")
+def import_command(
+    path: Annotated[Path, typer.Argument(metavar="PATH", help="The label file, or the folder of label files.")],
+    label_format: Annotated[Format, typer.Option("--format", help="How the labels are written.")],
+    images: Annotated[
+        Path | None, typer.Option(help="The folder of the pictures; PATH itself where it is not given.")
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document for machines.")] = False,
+) -> None:
+    """Register labelled pictures; odd records are named and left out, and importing twice adds nothing."""
+    from annotator.import_labels import ImportWish, LabelFormat, import_labels
+    from cli.progress import progress_bar
+    from worker.scan import scan_folder
+
+    root = _folder(images or path)
+    if not path.exists():
+        raise typer.BadParameter(f"{path}: there is no such file or folder")
+    settings, engine = opened()
+    problems: list[str] = []
+    files = scan_folder(
+        root,
+        on_problem=lambda place, text: problems.append(f"{os.fsdecode(place)}: {text}"),
+        leave_out=os.fsencode(os.path.realpath(settings.home)),
+    )
+    wish = ImportWish(path, LabelFormat(label_format.value), root, settings.label_set, _look_at(root, settings))
+    with progress_bar("pictures", quiet=as_json) as bar:
+        task = bar.add_task("labels", total=None)
+        done = import_labels(
+            engine, wish, files, progress=lambda count, total: bar.update(task, completed=count, total=total)
+        )
+    done.problems[:0] = problems
+    _tell(done, as_json=as_json)
+    if done.problems or not done.labelled:
+        raise typer.Exit(1)
+
+
+def _folder(images: Path) -> bytes:
+    root = os.path.realpath(os.fsencode(images))
+    if not os.path.isdir(root):
+        raise typer.BadParameter(f"{images}: not a folder; name the folder of the pictures with --images")
+    return root
+
+
+def _look_at(root: bytes, settings: Settings) -> Callable[[FoundFile], SeenImage]:
+    from db.domain.outcomes import SeenImage
+    from worker.image_files import measure_picture, read_image_file
+
+    def look(file: FoundFile) -> SeenImage:
+        read = read_image_file(file.folder + b"/" + file.name, root=root, max_bytes=settings.max_file_mib * 2**20)
+        size = measure_picture(read.content, max_pixels=settings.max_pixels)
+        return SeenImage(read.sha256, size.width_px, size.height_px, size.captured_at)
+
+    return look
+
+
+def _tell(done: LabelImport, *, as_json: bool) -> None:
+    if as_json:
+        counts = {"labelled": done.labelled, "added": done.added, "boxes": done.boxes, "unlabelled": done.unlabelled}
+        typer.echo(json.dumps({**counts, "species": done.species, "notes": done.notes, "problems": done.problems}))
+        return
+    species = ", ".join(f"{name} {count}" for name, count in sorted(done.species.items()))
+    typer.echo(f"{done.labelled} pictures with {done.boxes} boxes ({species}); {done.added} labels are new")
+    if done.unlabelled:
+        typer.echo(f"{done.unlabelled} pictures have no label in these files")
+    for title, lines in (("mended", done.notes), ("left out", done.problems)):
+        for line in lines[:_SHOWN]:
+            typer.secho(f"  {title}: {line}", fg=typer.colors.YELLOW, err=True)
+        if len(lines) > _SHOWN:
+            typer.secho(f"  ... and {len(lines) - _SHOWN} more {title} (--json shows all)", err=True)

@@ -1,0 +1,153 @@
+"""The commands of the registry: list, show, promote, rollback."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from cli.context import opened
+from worker.models.names import HEAD_DESCRIPTIONS, TRUNKS
+
+if TYPE_CHECKING:
+    from db.store.model_versions import ModelVersion
+
+
+def _networks() -> str:
+    """What can be chosen, for the help text."""
+    one = [f"{name}: {' '.join(spec.description.split())}" for name, spec in TRUNKS.items()]
+    two = [f"{name}: {' '.join(text.split())}" for name, text in HEAD_DESCRIPTIONS.items()]
+    return "\n\n".join(["Trunks", *one, "Heads", *two])
+
+
+app = typer.Typer(
+    help="List, show and change the model versions.\n\n" + _networks(),
+    no_args_is_help=True,
+)
+
+AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document for machines.")]
+ModelId = Annotated[str, typer.Argument(metavar="MODEL", help="The model version's id, as `cli models list` shows it.")]
+
+
+@app.command("list")
+def list_command(as_json: AsJson = False) -> None:
+    """List every model version, the newest first."""
+    from db.session import reading
+    from db.store.model_versions import list_models
+
+    _, engine = opened()
+    with reading(engine) as session:
+        models = list_models(session)
+    if as_json:
+        typer.echo(json.dumps([_as_json(model) for model in models], indent=2))
+    elif not models:
+        typer.echo("no models yet; `cli labels import` and `cli train` make the first one")
+    for model in models if not as_json else []:
+        typer.echo(_line(model))
+
+
+@app.command("show")
+def show_command(model: ModelId, as_json: AsJson = False) -> None:
+    """Show everything known of a model version: its card, its figures, when it served."""
+    from db.session import reading
+    from db.store.model_versions import get_model, list_promotions
+
+    _, engine = opened()
+    with reading(engine) as session:
+        held = get_model(session, model)
+        changes = [one for one in list_promotions(session) if model in (one.model_id, one.previous_id)]
+    if as_json:
+        typer.echo(json.dumps({**_as_json(held), "promotions": [asdict(one) for one in changes]}, indent=2))
+        return
+    card: dict[str, Any] = held.card
+    typer.echo(_line(held))
+    rows, columns = card.get("input_hw", (0, 0))
+    typer.echo(f"  {card.get('trunk')} at {rows}x{columns}, heads {', '.join(card.get('heads', []))}")
+    typer.echo(f"  {held.note}")
+    for name, value in sorted(card.get("metrics", {}).items()):
+        typer.echo(f"  {name:32} {value:.3f}")
+    for kind, groups in card.get("metrics_by", {}).items():
+        typer.echo(f"  by {kind}:")
+        for group, figures in groups.items():
+            typer.echo(f"    {group:20} " + ", ".join(f"{name} {value:.3g}" for name, value in figures.items()))
+    for change in changes:
+        typer.echo(f"  {change.promoted_at[:19]}  {change.previous_id} -> {change.model_id}: {change.reason}")
+
+
+@app.command("promote")
+def promote_command(
+    model: ModelId,
+    reason: Annotated[str, typer.Option(help="Why; it is kept.")] = "by hand",
+    force: Annotated[
+        bool, typer.Option("--force", help="Also where its figures are worse than the champion's.")
+    ] = False,
+) -> None:
+    """Let a model version serve; workers change to it between two batches."""
+    from db.session import transaction
+    from db.store.model_versions import RegistryError, get_model, promote
+    from db.store.review_queue import champion_id
+    from worker.model_files import check_model_file
+
+    settings, engine = opened()
+    with transaction(engine) as session:
+        held = get_model(session, model)
+        check_model_file(settings.models_dir, held.model_id, held.sha256)
+        champion = champion_id(session)
+        worse = _worse(held, get_model(session, champion)) if champion else None
+        if worse and not force:
+            raise RegistryError(f"model {model}: {worse}; --force promotes it all the same")
+        previous = promote(session, model, reason=reason, forced=force)
+    typer.echo(f"model {model} serves" + (f"; {previous} is retired" if previous else ""))
+
+
+@app.command("rollback")
+def rollback_command(
+    reason: Annotated[str, typer.Option(help="Why; it is kept.")] = "by hand",
+) -> None:
+    """Bring back the champion before this one."""
+    from db.session import transaction
+    from db.store.model_versions import get_model, rollback_champion
+    from worker.model_files import check_model_file
+
+    settings, engine = opened()
+    with transaction(engine) as session:
+        restored, replaced = rollback_champion(session, reason=reason)
+        held = get_model(session, restored)
+        check_model_file(settings.models_dir, held.model_id, held.sha256)
+    typer.echo(f"model {restored} serves again; {replaced} is retired")
+
+
+def _worse(candidate: ModelVersion, champion: ModelVersion) -> str | None:
+    """Why a candidate should not serve, from both cards; None where nothing speaks against it."""
+    new, old = candidate.card, champion.card
+    if new.get("folds") != old.get("folds"):
+        return "was judged on other cameras than the champion, so their figures do not compare"
+    first, second = _log_loss(candidate), _log_loss(champion)
+    if first is None or second is None:
+        return "its figures or the champion's are not known"
+    return f"its log loss {first:.3f} is not below the champion's {second:.3f}" if first >= second else None
+
+
+def _log_loss(model: ModelVersion) -> float | None:
+    metrics = model.card.get("metrics")
+    value = metrics.get("log_loss") if isinstance(metrics, dict) else None
+    return float(value) if isinstance(value, int | float) else None
+
+
+def _line(model: ModelVersion) -> str:
+    metrics: Any = model.card.get("metrics") or {}
+    figures = [f"{name} {metrics[name]:.3f}" for name in ("accuracy", "log_loss") if name in metrics]
+    return "  ".join([model.model_id, f"{model.state:9}", model.created_at[:16], *figures])
+
+
+def _as_json(model: ModelVersion) -> dict[str, object]:
+    return {
+        "model": model.model_id,
+        "state": str(model.state),
+        "created_at": model.created_at,
+        "sha256": model.sha256,
+        "note": model.note,
+        "card": model.card,
+    }

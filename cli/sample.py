@@ -1,0 +1,40 @@
+"""The command that writes a synthetic fleet to try everything with: `cli sample`."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+def sample(
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="New or empty folder to write.")],
+    images: Annotated[int, typer.Option(help="Pictures.", min=1)] = 400,
+    cameras: Annotated[int, typer.Option(help="Cameras.", min=1, max=500)] = 12,
+    seed: Annotated[int, typer.Option(help="The same seed writes the same fleet.", min=0)] = 0,
+    scale: Annotated[float, typer.Option(help="Share of the real picture sizes.", min=0.1, max=2.0)] = 1.0,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document for machines.")] = False,
+) -> None:
+    """Write a synthetic fleet to DIR: images/, labels/ (NCFM box JSON a species) and truth.json."""
+    from cli.progress import progress_bar
+    from worker.sample_fleet.write import write_sample_fleet
+
+    with progress_bar("pictures", quiet=as_json) as bar:
+        task = bar.add_task("drawing", total=images)
+        done = write_sample_fleet(
+            folder,
+            images=images,
+            cameras=cameras,
+            seed=seed,
+            scale=scale,
+            progress=lambda count, total: bar.update(task, completed=count, total=total),
+        )
+    if as_json:
+        typer.echo(json.dumps({"folder": str(folder), **asdict(done)}))
+        return
+    species = ", ".join(f"{name} {count}" for name, count in sorted(done.species.items()))
+    typer.echo(f"{folder}: {done.images} pictures of {len(done.cameras)} cameras ({species})")
+    typer.echo(f"next: cli labels import {folder}/labels --format ncfm --images {folder}/images")

@@ -1,0 +1,102 @@
+"""The command that trains a first model from the labels held: `cli train`."""
+
+from __future__ import annotations
+
+import json
+import shlex
+import sys
+from typing import Annotated, Any
+
+import typer
+
+from cli.context import opened
+
+_SHOWN = 10
+_FIGURES = ("accuracy", "balanced_accuracy", "log_loss", "largest_fish_mean_iou", "majority_accuracy")
+
+
+def train(
+    trunk: Annotated[
+        str, typer.Option(help="The pretrained network; `cli models --help` tells of each.")
+    ] = "efficientnet_lite0",
+    heads: Annotated[
+        str, typer.Option(help="A box head and a heat-map head, with a comma.")
+    ] = "box_species,heatmap_hires",
+    weights: Annotated[str, typer.Option(help="imagenet, random, or a file of the trunk's weights.")] = "imagenet",
+    size: Annotated[str, typer.Option(help="Rows x columns of the network's input, pixels.")] = "360x640",
+    held_out: Annotated[
+        float, typer.Option(min=0.05, max=0.5, help="Share of the pictures to judge on, by whole cameras.")
+    ] = 0.2,
+    epochs: Annotated[
+        int | None, typer.Option(min=1, help="Times to go through all pictures; by their number where not given.")
+    ] = None,
+    final_fit: Annotated[
+        bool, typer.Option("--final-fit", help="After judging, train again on every picture.")
+    ] = False,
+    seed: Annotated[int, typer.Option(min=0, help="The same seed gives the same model on one machine.")] = 0,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document for machines.")] = False,
+) -> None:
+    """Train both heads on the labels held and register the model; the first one serves at once.
+
+    Each picture goes through the trunk once; a training that was stopped goes on from there.
+    """
+    opened()  # a database that cannot be used is told before the work
+    request = {
+        "trunk": trunk,
+        "heads": [name.strip() for name in heads.split(",")],
+        "weights": weights,
+        "input_hw": _rows_columns(size),
+        "held_out_share": held_out,
+        "epochs": epochs,
+        "final_fit": final_fit,
+        "seed": seed,
+        "command": shlex.join(["cli", *sys.argv[1:]]),
+    }
+    done = run_with_bar("worker.train", request, quiet=as_json)
+    if as_json:
+        typer.echo(json.dumps(done))
+        return
+    tell_model(done)
+    for file, reason in done["unreadable"][:_SHOWN]:
+        typer.secho(f"  left out: {file}: {reason}", fg=typer.colors.YELLOW, err=True)
+    if done["unreadable"]:
+        typer.secho(f"  {len(done['unreadable'])} labelled pictures could not be read", err=True)
+
+
+def run_with_bar(module: str, request: dict[str, Any], *, quiet: bool) -> dict[str, Any]:
+    """Return the result of a step in a process of its own, with a bar for each of its stages."""
+    from cli.progress import progress_bar
+    from worker.step_process import run_step
+
+    with progress_bar("pictures or epochs", quiet=quiet) as bar:
+        tasks: dict[str, Any] = {}
+
+        def show(stage: str, done: int, total: int) -> None:
+            if stage not in tasks:
+                tasks[stage] = bar.add_task(stage, total=total)
+            bar.update(tasks[stage], completed=done, total=total)
+
+        return run_step(module, request, progress=show)
+
+
+def tell_model(done: dict[str, Any]) -> None:
+    """Say in a few lines what a training gave."""
+    parameters, metrics = done["parameters"], done["metrics"]
+    typer.echo(f"model {done['model']} is {done['state']}, trained in {done['train_seconds']:.0f} s")
+    where = ", ".join(done["held_out_cameras"]) or "pictures drawn at random: all are of one camera"
+    typer.echo(f"judged on {parameters['pictures_held_out']} of {parameters['pictures']} pictures ({where}):")
+    typer.echo("  " + ", ".join(f"{name} {metrics[name]:.3f}" for name in _FIGURES if name in metrics))
+    if parameters["species_without_pictures"]:
+        typer.echo(f"  no picture of {', '.join(parameters['species_without_pictures'])}: it cannot know them")
+    if done["state"] == "candidate":
+        typer.echo(f"it waits; `cli models promote {done['model']}` lets it serve")
+
+
+def _rows_columns(size: str) -> list[int]:
+    try:
+        rows, columns = (int(part) for part in size.lower().split("x"))
+    except ValueError:
+        raise typer.BadParameter(f"--size {size!r}: wanted rows x columns, such as 360x640") from None
+    if not (32 <= rows <= 4096 and 32 <= columns <= 4096):
+        raise typer.BadParameter(f"--size {size!r}: wanted 32 to 4096 rows and columns")
+    return [rows, columns]
