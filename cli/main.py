@@ -6,7 +6,7 @@ import sys
 
 import typer
 
-from cli import audit_agreement, jobs, labels, models, review, sample, train, workers
+from cli import audit_agreement, demo, doctor, jobs, labels, models, review, sample, train, workers
 from db.errors import TaffrailError
 
 app = typer.Typer(
@@ -15,6 +15,8 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     add_completion=False,
 )
+app.command("demo")(demo.demo)
+app.command("doctor")(doctor.doctor)
 app.command("sample")(sample.sample)
 app.add_typer(labels.app, name="labels")
 app.command("train")(train.train)

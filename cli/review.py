@@ -158,6 +158,9 @@ def simulate_command(
     folder: Annotated[
         Path | None, typer.Argument(metavar="[DIR]", help="Exported folder to answer from the labels held.")
     ] = None,
+    truth: Annotated[
+        Path | None, typer.Option(help="truth.json of a sample fleet to answer from, in place of the labels held.")
+    ] = None,
     share: Annotated[float, typer.Option(min=0, max=1, help="Share of the pictures looked at, 0 to 1.")] = 0.2,
     model: Annotated[str | None, typer.Option(help="Model version; the champion where not given.")] = None,
     seed: Annotated[int, typer.Option(help="Seed of the random order.")] = 0,
@@ -165,19 +168,23 @@ def simulate_command(
 ) -> None:
     """Answer DIR as a person who knows the labels held would; without DIR, compare orders of looking."""
     if folder is not None:
-        _simulate_folder(folder, as_json=as_json)
+        _simulate_folder(folder, truth=truth, as_json=as_json)
     else:
         _simulate_orders(share=share, model=model, seed=seed, as_json=as_json)
 
 
-def _simulate_folder(folder: Path, *, as_json: bool) -> None:
+def _simulate_folder(folder: Path, *, truth: Path | None, as_json: bool) -> None:
     from annotator.simulate import answer_folder, contents_of
     from db.session import reading
     from db.store.held_labels import labels_of
+    from worker.sample_fleet.oracle import truth_by_content
 
-    with reading(open_store()) as session:
-        truth = labels_of(session, contents_of(folder))
-    done = answer_folder(folder, truth)
+    if truth is None:
+        with reading(open_store()) as session:
+            known = labels_of(session, contents_of(folder))
+    else:
+        known = truth_by_content(truth)
+    done = answer_folder(folder, known)
     problems = tuple(f"{name}: no label is held of its picture, left as it was" for name in done.unknown)
     if as_json:
         typer.echo(json.dumps({"answered": done.answered, "problems": problems}))

@@ -15,6 +15,10 @@ def sample(
     images: Annotated[int, typer.Option(help="Pictures.", min=1)] = 400,
     cameras: Annotated[int, typer.Option(help="Cameras.", min=1, max=500)] = 12,
     seed: Annotated[int, typer.Option(help="The same seed writes the same fleet.", min=0)] = 0,
+    first_camera: Annotated[
+        int,
+        typer.Option(help="Number of the first camera; another one gives other boats of the fleet.", min=0),
+    ] = 0,
     scale: Annotated[float, typer.Option(help="Share of the real picture sizes.", min=0.1, max=2.0)] = 1.0,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document for machines.")] = False,
 ) -> None:
@@ -30,6 +34,7 @@ def sample(
             cameras=cameras,
             seed=seed,
             scale=scale,
+            first_camera=first_camera,
             progress=lambda count, total: bar.update(task, completed=count, total=total),
         )
     if as_json:

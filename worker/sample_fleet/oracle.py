@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from pathlib import Path
 
@@ -27,6 +28,22 @@ def read_truth(path: Path) -> dict[str, ImageLabel]:
         raise TruthError(f"{path}: {error.strerror}") from None
     except (ValueError, KeyError, TypeError) as error:
         raise TruthError(f"{path}: not a sample fleet's truth ({type(error).__name__}: {error})") from None
+
+
+def truth_by_content(path: Path) -> dict[str, ImageLabel]:
+    """Return the label of every picture of the fleet, by its content hash.
+
+    Raises:
+        TruthError: truth.json or a picture of it cannot be read.
+    """
+    found = {}
+    for name, label in read_truth(path).items():
+        picture = path.parent / "images" / name
+        try:
+            found[hashlib.sha256(picture.read_bytes()).hexdigest()] = label
+        except OSError as error:
+            raise TruthError(f"{picture}: {error.strerror}; the truth belongs beside its fleet's images") from None
+    return found
 
 
 def _label(picture: dict[str, object]) -> ImageLabel:

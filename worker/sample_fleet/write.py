@@ -58,10 +58,13 @@ def write_sample_fleet(
     cameras: int,
     seed: int,
     scale: float = 1.0,
+    first_camera: int = 0,
     progress: Progress | None = None,
     processes: int | None = None,
 ) -> FleetSummary:
     """Return what was written below out. scale: share of the real picture sizes. The same seed writes the same fleet.
+
+    first_camera: its number; with another one the same seed gives boats of the same fleet that were not seen before.
 
     Raises:
         SampleError: out holds something already, or the numbers make no fleet.
@@ -70,8 +73,8 @@ def write_sample_fleet(
         raise SampleError(f"a fleet has at least one picture and one camera, found {images} and {cameras}")
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise SampleError(f"{out}: not empty; name a new folder")
-    orders = _orders(images, cameras, seed)
-    for camera in range(cameras):
+    orders = _orders(images, range(first_camera, first_camera + cameras), seed)
+    for camera in range(first_camera, first_camera + cameras):
         (out / "images" / _camera_name(camera)).mkdir(parents=True, exist_ok=True)
     truths = []
     # Spawned: the caller may have threads, which a fork would not survive.
@@ -89,14 +92,12 @@ def write_sample_fleet(
     )
 
 
-def _orders(images: int, cameras: int, seed: int) -> list[_Order]:
+def _orders(images: int, cameras: range, seed: int) -> list[_Order]:
     """Which camera takes which species: cameras by their share (at least one each), species by the camera's own."""
-    rng = np.random.default_rng([seed, 1])
-    weights = (
-        np.array([sum(_statistics(camera).species.values()) for camera in range(cameras)], dtype=np.float64) ** 0.6
-    )
-    chosen = list(range(min(cameras, images)))
-    chosen += rng.choice(cameras, size=images - len(chosen), p=weights / weights.sum()).tolist()
+    rng = np.random.default_rng([seed, 1, cameras.start])
+    weights = np.array([sum(_statistics(camera).species.values()) for camera in cameras], dtype=np.float64) ** 0.6
+    chosen = list(cameras[: min(len(cameras), images)])
+    chosen += rng.choice(np.array(cameras), size=images - len(chosen), p=weights / weights.sum()).tolist()
     orders = []
     for index, camera in enumerate(sorted(chosen)):
         counts = _statistics(camera).species
@@ -124,7 +125,7 @@ def _look(camera: int, plan: _Plan) -> CameraLook:
 
 
 def _write_one(plan: _Plan, order: _Order) -> dict[str, object]:
-    rng = np.random.default_rng([plan.seed, 3, order.index])
+    rng = np.random.default_rng([plan.seed, 3, order.camera, order.index])
     look = _look(order.camera, plan)
     clock = (
         f"2024-{1 + order.index % 12:02d}-{1 + order.index % 28:02d} {order.index % 24:02d}:{order.index % 60:02d}:07"

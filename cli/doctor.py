@@ -1,0 +1,53 @@
+"""The command that tells what is installed, reachable and writable, and what to do about what is not."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from worker.check_installation import Check
+
+_COLOURS = {"ok": typer.colors.GREEN, "warning": typer.colors.YELLOW, "failed": typer.colors.RED}
+
+
+def doctor(
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document for machines.")] = False,
+) -> None:
+    """Check packages, HOME, database, broker, model and labelme, and say what helps; ends with 1 where one failed."""
+    from worker.check_installation import Verdict
+
+    checks = []
+    for check in _all_checks():
+        checks.append(check)
+        if not as_json:
+            mark = typer.style(f"{check.verdict:8}", fg=_COLOURS[check.verdict])
+            typer.echo(f"{mark} {check.name:10} {check.found}")
+            if check.to_do and check.verdict is not Verdict.GOOD:
+                typer.echo(f"{'':20}{check.to_do}")
+    if as_json:
+        typer.echo(json.dumps([asdict(check) for check in checks], indent=2))
+    if any(check.verdict is Verdict.BAD for check in checks):
+        raise typer.Exit(1)
+
+
+def _all_checks() -> Iterator[Check]:
+    from db.settings import get_settings
+    from worker.check_installation import check_installation
+
+    yield from check_installation(get_settings())
+    yield _check_labelme()
+
+
+def _check_labelme() -> Check:
+    from annotator.open_labelme import OpenRefused, find_labelme
+    from worker.check_installation import Check, Verdict
+
+    try:
+        return Check("labelme", Verdict.GOOD, str(find_labelme()))
+    except OpenRefused as error:
+        return Check("labelme", Verdict.ODD, "not found; only reviews on this machine need it", str(error))
