@@ -6,7 +6,7 @@ import sys
 
 import typer
 
-from cli import audit_agreement, demo, doctor, jobs, labels, models, review, sample, train, workers
+from cli import audit_agreement, backup, demo, doctor, jobs, labels, models, review, sample, train, workers
 from db.errors import TaffrailError
 
 app = typer.Typer(
@@ -26,6 +26,8 @@ app.command("resume")(jobs.resume)
 app.command("retry")(jobs.retry)
 app.command("cancel")(jobs.cancel)
 app.command("worker")(workers.worker)
+app.command("backup")(backup.backup)
+app.command("restore")(backup.restore)
 app.add_typer(models.app, name="models")
 app.add_typer(review.app, name="review")
 audit = typer.Typer(help="Tell how far the numbers can be trusted.", no_args_is_help=True)

@@ -86,6 +86,13 @@ def mark_sent(session: Session, batch_ids: list[int], *, now_s: float) -> None:
         session.execute(update(BatchRow).where(BatchRow.id.in_(chunk)).values(sent_at=now_s), execution_options=_PLAIN)
 
 
+def forget_messages(session: Session) -> None:
+    """Let everything unfinished wait as if never sent: in a restored database no message and no worker is left."""
+    free = {"state": BatchState.PENDING, "token": None, "worker": None, "lease_until": None, "sent_at": None}
+    unfinished = BatchRow.state.in_([BatchState.PENDING, BatchState.CLAIMED])
+    session.execute(update(BatchRow).where(unfinished).values(free), execution_options=_PLAIN)
+
+
 def _bury_all(session: Session, held: ColumnElement[bool], *, reason: str) -> int:
     dead = list(session.scalars(select(BatchRow.id).where(held).with_for_update(skip_locked=True)))
     for batch_id in dead:
