@@ -19,6 +19,7 @@ from db.domain.outcomes import ItemOutcome, NewPrediction, SeenImage
 from db.domain.predictions import Prediction
 from db.domain.species import LabelSet
 from db.settings import Settings
+from worker.fail_points import fail_point
 from worker.image_files import Picture, UnreadableImage, UnreadableReason, decode_picture, read_image_file
 from worker.serve import AnyDetector, RawOutputs
 from worker.vision.crops import crop_box
@@ -112,6 +113,7 @@ class BatchInference:
         input_hw = self._detector.card.input_hw
         try:
             file = read_image_file(item.path, root=root, max_bytes=self._max_bytes)
+            fail_point("decoding", item.path)
             picture = decode_picture(file.content, at_least_hw=input_hw, max_pixels=self._settings.max_pixels)
         except UnreadableImage as error:
             return _failure(item, error)

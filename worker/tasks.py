@@ -15,6 +15,7 @@ from db.store.batches import bury, claim, give_back
 from db.store.predictions import finish, known_contents
 from db.store.review_queue import champion_id
 from db.tables import ModelVersionRow
+from worker.fail_points import fail_point
 from worker.infer import BatchInference, parameters_of
 from worker.model_files import check_model_file, read_card
 from worker.queue import INFER_TASK
@@ -47,6 +48,7 @@ class InferWorker:
             held = claim(session, batch_id, worker=self._name, now_s=time.time(), lease_s=self._settings.lease_s)
         if held is None:
             return
+        fail_point("claimed")
         try:
             self._infer(held)
         except (DatabaseError, NoModel) as error:
@@ -71,8 +73,10 @@ class InferWorker:
                 )
 
         outcomes = inference.run(held, known=known)
+        fail_point("inferred")
         with transaction(self._engine) as session:
             ours = finish(session, held, outcomes, model_version=model_version, parameters=parameters)
+        fail_point("committed")
         if not ours:
             _log.warning("batch %d was no longer ours: nothing was written", held.batch_id)
 
