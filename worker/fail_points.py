@@ -1,10 +1,11 @@
 """Named points at which a bench or a test makes a worker die, hang, grow or dawdle; inert unless asked.
 
-`TAFFRAIL_FAIL_AT` is read once, when a process starts. It holds rules with commas: `POINT[/FILE NAME]=ACTION[:ARGUMENT]`.
-Points: `claimed` (the batch is ours), `decoding` (one picture's bytes were read), `inferred` (crops are written, nothing
-is committed), `committed` (the results are stored, the message's end is not told). Actions: `kill` (as by kill -9),
-`hang` (for ever), `eat` (memory, up to a bound), each as often as the folder ARGUMENT holds files, or always without
-one; `pause` (ARGUMENT seconds, always). For instance `inferred=pause:0.2,decoding/0007.jpg=kill`.
+`TAFFRAIL_FAIL_AT` is read once, when a process starts. Its rules are separated by commas:
+`POINT[/FILE NAME]=ACTION[:ARGUMENT]`, for instance `inferred=pause:0.2,decoding/0007.jpg=kill`.
+Points: `claimed` (the batch is ours), `decoding` (one picture's bytes were read), `inferred` (crops are written,
+nothing is committed), `committed` (the results are stored, the message's end is not told).
+Actions: `kill` (as by kill -9), `hang` (for ever), `eat` (memory, up to a bound), each as often as the folder
+ARGUMENT holds files, or always without one; `pause` (ARGUMENT seconds, always).
 """
 
 from __future__ import annotations

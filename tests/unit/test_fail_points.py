@@ -12,9 +12,11 @@ import pytest
 
 from worker.fail_points import Action, parse_rules
 
-REACH_TWO_PICTURES = (
-    "from worker.fail_points import fail_point; fail_point('decoding', b'/x/a.jpg'); fail_point('decoding', b'/x/b.jpg')"
-)
+REACH_TWO_PICTURES = """
+from worker.fail_points import fail_point
+fail_point("decoding", b"/x/a.jpg")
+fail_point("decoding", b"/x/b.jpg")
+"""
 
 
 def test_without_the_variable_nothing_happens() -> None:
