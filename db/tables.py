@@ -97,6 +97,7 @@ class ModelVersionRow(Base):
     card: Mapped[dict[str, object]] = mapped_column(JSON)
     note: Mapped[str] = mapped_column(Text, server_default="")
     created_at: Mapped[datetime] = mapped_column(Moment)
+    dataset_id: Mapped[int | None] = mapped_column(ForeignKey("datasets.id"), index=True)
 
 
 class PromotionRow(Base):
