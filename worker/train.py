@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import secrets
 from collections.abc import Sequence
-from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -21,7 +20,6 @@ from db.store.model_versions import register_model
 from worker.model_files import card_to_json, save_model
 from worker.models.names import HeadName
 from worker.step_process import Request, StepProgress, serve_step
-from worker.training.fit import FitSettings
 from worker.training.samples import TrainingSample
 from worker.training.train_detector import TrainedDetector, TrainSettings, train_detector
 
@@ -93,9 +91,6 @@ def _plain(trained: TrainedDetector) -> dict[str, Any]:
 def _train_settings(request: Request, settings: Settings) -> TrainSettings:
     plain = TrainSettings()
     rows, columns = request.get("input_hw") or plain.input_hw
-    fit = FitSettings(seed=int(request.get("seed", 0)))
-    if request.get("epochs"):
-        fit = replace(fit, epochs=int(request["epochs"]), min_steps=0)
     weights = str(request.get("weights") or plain.weights)
     return TrainSettings(
         trunk=str(request.get("trunk") or plain.trunk),
@@ -107,7 +102,8 @@ def _train_settings(request: Request, settings: Settings) -> TrainSettings:
         held_out_share=float(request.get("held_out_share", plain.held_out_share)),
         held_out=tuple(request.get("held_out", ())),
         final_fit=bool(request.get("final_fit", False)),
-        fit=fit,
+        epochs=int(request["epochs"]) if request.get("epochs") else None,
+        seed=int(request.get("seed", 0)),
         command=str(request.get("command", "")),
     )
 

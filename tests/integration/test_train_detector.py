@@ -13,7 +13,8 @@ from PIL import Image
 
 from db.domain.boxes import Box
 from db.domain.labels import ImageLabel, LabelledBox
-from db.domain.species import LabelSet, UnknownSpecies
+from db.domain.species import UnknownSpecies
+from tests.drawn_fish import LABELS, draw_fleet
 from worker.model_files import load_model, save_model
 from worker.models.errors import TrainingError
 from worker.models.names import HeadName
@@ -24,8 +25,6 @@ from worker.training.samples import TrainingSample
 from worker.training.targets import class_weights, make_targets
 from worker.training.train_detector import TrainSettings, train_detector
 
-LABELS = LabelSet(("ALB", "LAG", "NoF", "SHARK"))
-COLOURS = {"ALB": (230, 60, 40), "LAG": (40, 80, 230)}
 INPUT_HW = (64, 96)
 SETTINGS = TrainSettings(
     input_hw=INPUT_HW,
@@ -35,21 +34,6 @@ SETTINGS = TrainSettings(
 )
 
 
-def _draw(folder: Path, number: int, species: str, camera: str) -> TrainingSample:
-    """One picture of 192 x 128 pixels: a coloured fish on grey noise; no fish for `NoF`."""
-    rng = np.random.default_rng(number)
-    pixels = rng.integers(90, 130, (128, 192, 3), dtype=np.uint8)
-    boxes: tuple[LabelledBox, ...] = ()
-    if species in COLOURS:
-        x, y = int(rng.integers(0, 120)), int(rng.integers(0, 80))
-        pixels[y : y + 40, x : x + 64] = COLOURS[species]
-        boxes = (LabelledBox(Box(x, y, x + 64, y + 40), species),)
-    file = folder / f"{number}.png"
-    Image.fromarray(pixels).save(file)
-    sha256 = hashlib.sha256(file.read_bytes()).hexdigest()
-    return TrainingSample(os.fsencode(file), sha256, camera, ImageLabel(species, boxes), 192, 128)
-
-
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("fleet")
@@ -57,8 +41,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def samples(folder: Path) -> list[TrainingSample]:
-    kinds = ("ALB", "LAG", "NoF")
-    return [_draw(folder, number, kinds[number % 3], f"camera {number // 3 % 4}") for number in range(60)]
+    return draw_fleet(folder, 60)
 
 
 @pytest.fixture(scope="module")

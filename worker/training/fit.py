@@ -1,4 +1,4 @@
-"""Fits one head on cached features: Adam, cosine schedule, early stopping on what is held out."""
+"""Fits one head on cached features: AdamW, cosine schedule, early stopping."""
 
 from __future__ import annotations
 
@@ -48,12 +48,16 @@ class FitSettings:
 
 @dataclass(frozen=True)
 class HeadData:
-    """What a head is trained on: features by picture, targets of all pictures, a weight a species."""
+    """What a head is trained on: features by picture, targets of all pictures, a weight a species and a picture.
+
+    metadata: (N, sizes) of `dense_metadata`.
+    """
 
     features: Features
     sha256s: Sequence[str]
     targets: Targets
     species_weights: npt.NDArray[np.float32]
+    row_weights: npt.NDArray[np.float32]
     input_width_px: int
     no_fish: int
     metadata: npt.NDArray[np.float32] | None = None
@@ -61,11 +65,11 @@ class HeadData:
 
 @dataclass(frozen=True)
 class HeadFit:
-    """How the training of a head went. held_out_loss is NaN where nothing was held out."""
+    """How the training of a head went. stop_loss: the best one on the stopping rows, NaN where there were none."""
 
     epochs_run: int
     best_epoch: int
-    held_out_loss: float
+    stop_loss: float
     seconds: float
 
 
@@ -74,13 +78,13 @@ def fit_head(
     data: HeadData,
     *,
     train_rows: Rows,
-    held_out_rows: Rows,
+    stop_rows: Rows,
     settings: FitSettings,
     progress: EpochProgress = lambda done, total: None,
 ) -> HeadFit:
     """Train a head in place and return how it went; its weights are those of the best epoch.
 
-    Without held-out rows all epochs are run and the last weights stay.
+    stop_rows: pictures that tell when to stop; without any all epochs are run and the last weights stay.
     """
     started = time.perf_counter()
     rng = np.random.default_rng(settings.seed)
@@ -92,8 +96,8 @@ def fit_head(
     best_loss, best_epoch, best_weights, epoch = float("inf"), 0, None, 0
     for epoch in range(1, epochs + 1):
         _train_epoch(head, data, rng.permutation(train_rows), batch_size, rng if settings.flip else None)
-        if len(held_out_rows):
-            loss = _loss(head, data, held_out_rows, settings.batch_size)
+        if len(stop_rows):
+            loss = _loss(head, data, stop_rows, settings.batch_size)
             if loss < best_loss:
                 best_loss, best_epoch, best_weights = loss, epoch, head.get_weights()
         progress(epoch, epochs)
@@ -101,8 +105,8 @@ def fit_head(
             break
     if best_weights is not None:
         head.set_weights(best_weights)
-    held_out_loss = best_loss if best_weights is not None else float("nan")
-    return HeadFit(epoch, best_epoch or epoch, held_out_loss, time.perf_counter() - started)
+    stop_loss = best_loss if best_weights is not None else float("nan")
+    return HeadFit(epoch, best_epoch or epoch, stop_loss, time.perf_counter() - started)
 
 
 def predict_head(head: Any, data: HeadData, rows: Rows, *, batch_size: int = 32) -> dict[str, npt.NDArray[np.float32]]:
@@ -202,14 +206,15 @@ def _batch(head: Any, data: HeadData, rows: Rows, rng: np.random.Generator | Non
     species = targets.species[rows]
     one_hot = np.eye(len(data.species_weights), dtype=np.float32)[species]
     truth: dict[str, Any] = {"box": boxes, "heatmap": cells[..., None].astype(np.float32), "box_look": looks}
+    counts = data.row_weights[rows]
     weight: dict[str, Any] = {
-        "box": targets.box_weights[rows],
-        "box_look": targets.box_weights[rows],
-        "heatmap": np.ones(len(rows), dtype=np.float32),
+        "box": targets.box_weights[rows] * counts,
+        "box_look": targets.box_weights[rows] * counts,
+        "heatmap": counts,
     }
     names = [str(name) for name in head.output]
     return (
         _inputs(head, data, rows, flipped),
         {name: truth.get(name, one_hot) for name in names},
-        {name: weight.get(name, data.species_weights[species]) for name in names},
+        {name: weight.get(name, data.species_weights[species] * counts) for name in names},
     )

@@ -11,7 +11,10 @@ from db.domain.labels import ImageLabel
 
 @dataclass(frozen=True)
 class TrainingSample:
-    """A labelled picture. file: its path in bytes; sha256: of its content; sizes of the upright original."""
+    """A labelled picture. file: its path in bytes; sha256: of its content; sizes of the upright original.
+
+    weight: how much it counts in every loss; 1 is a label that a person gave.
+    """
 
     file: bytes
     sha256: str
@@ -20,9 +23,10 @@ class TrainingSample:
     width_px: int
     height_px: int
     captured_at: str | None = None
+    weight: float = 1.0
 
 
 def dataset_sha256(samples: Sequence[TrainingSample]) -> str:
-    """Return one hash of all pictures and labels, whatever their order."""
-    lines = sorted(f"{sample.sha256} {sample.camera} {sample.label!r}" for sample in samples)
+    """Return one hash of all pictures, labels and weights, whatever their order."""
+    lines = sorted(f"{sample.sha256} {sample.camera} {sample.label!r} {sample.weight:g}" for sample in samples)
     return hashlib.sha256("\n".join(lines).encode()).hexdigest()

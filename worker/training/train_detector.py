@@ -14,15 +14,16 @@ from typing import Any
 import numpy as np
 
 from db.domain.model_versions import ModelCard
-from db.domain.species import DEFAULT_LABEL_SET, NO_FISH, LabelSet
+from db.domain.species import DEFAULT_LABEL_SET, LabelSet
 from worker.models.errors import TrainingError
 from worker.models.names import DEFAULT_TRUNK, HeadName
 from worker.training.evaluate import HeldOut, Judgement, judge
 from worker.training.features import Features, UnreadablePicture, compute_features
-from worker.training.fit import FitSettings, HeadData, HeadFit, fit_head, predict_head
+from worker.training.fit import FitSettings, HeadFit
+from worker.training.recipes import recipe_for
 from worker.training.samples import TrainingSample, dataset_sha256
 from worker.training.splits import held_out_cameras, random_split
-from worker.training.targets import class_weights, make_targets
+from worker.training.train_head import TrainedHead, train_head
 
 DETECTOR_KIND = "detector"
 BOX_HEADS = (HeadName.BOX_SPECIES,)
@@ -38,6 +39,8 @@ class TrainSettings:
 
     held_out: these cameras are judged on (a retraining judges on the same as the champion); else about
     held_out_share of the pictures, by whole cameras. final_fit: after judging, train again on everything.
+    fit: of both heads; each head's own recipe where not given. epochs: at most so many, instead of the recipe's.
+    seed: the same one gives the same model on one machine.
     """
 
     trunk: str = DEFAULT_TRUNK
@@ -49,9 +52,16 @@ class TrainSettings:
     held_out_share: float = 0.2
     held_out: tuple[str, ...] = ()
     final_fit: bool = False
-    fit: FitSettings = dataclasses.field(default_factory=FitSettings)
+    fit: FitSettings | None = None
+    epochs: int | None = None
+    seed: int = 0
     parent: str | None = None
     command: str = ""
+
+    def fit_of(self, head: HeadName) -> FitSettings:
+        """Return how a head is trained."""
+        fit = dataclasses.replace(self.fit or recipe_for(head), seed=self.seed)
+        return dataclasses.replace(fit, epochs=self.epochs, min_steps=0) if self.epochs else fit
 
 
 @dataclass(frozen=True)
@@ -97,11 +107,14 @@ def train_detector(
     )
     usable = _usable(samples, computed.features, computed.unreadable)
     split = _split(usable, settings)
-    heads, fits, judgement = _fit_and_judge(usable, computed.features, split, settings, progress)
+    heads, judgement = _fit_and_judge(usable, computed.features, split, settings, progress)
+    served = heads
     if settings.final_fit:
-        heads = _fit_on_everything(usable, computed.features, fits, settings, progress)
-    model = _assemble(heads, settings)
-    card = _card(usable, split, settings, fits, judgement, seconds=time.perf_counter() - started)
+        served = _fit_on_everything(usable, computed.features, heads, settings, progress)
+    model = _assemble([head.head for head in served], settings)
+    card = _card(
+        usable, split, settings, [head.fit for head in heads], judgement, seconds=time.perf_counter() - started
+    )
     return TrainedDetector(model, card, computed.unreadable)
 
 
@@ -138,91 +151,66 @@ def _split(samples: Sequence[TrainingSample], settings: TrainSettings) -> _Split
     """Return who learns and who judges: by camera, at random only where all pictures are of one camera."""
     cameras = [sample.camera for sample in samples]
     if len(set(cameras)) < 2:
-        held = random_split(len(samples), share=settings.held_out_share, seed=settings.fit.seed)
+        held = random_split(len(samples), share=settings.held_out_share, seed=settings.seed)
         return _Split(np.flatnonzero(~held), np.flatnonzero(held), (), "random: all pictures are of one camera")
     chosen = tuple(camera for camera in settings.held_out if camera in set(cameras))
     if not chosen or len(chosen) == len(set(cameras)):
         species = [sample.label.species for sample in samples]
-        chosen = held_out_cameras(cameras, species, share=settings.held_out_share, seed=settings.fit.seed)
+        chosen = held_out_cameras(cameras, species, share=settings.held_out_share, seed=settings.seed)
     held = np.isin(cameras, chosen)
     return _Split(np.flatnonzero(~held), np.flatnonzero(held), chosen, "by camera")
 
 
 def _fit_and_judge(
     samples: list[TrainingSample], features: Features, split: _Split, settings: TrainSettings, progress: Progress
-) -> tuple[list[Any], list[HeadFit], Judgement]:
-    heads, fits, outputs = [], [], {}
-    for name in settings.heads:
-        head, data = _head_and_data(name, samples, features, split.train_rows, settings)
-        fits.append(
-            fit_head(
-                head,
-                data,
-                train_rows=split.train_rows,
-                held_out_rows=split.held_out_rows,
-                settings=settings.fit,
-                progress=_stage(progress, name),
-            )
+) -> tuple[list[TrainedHead], Judgement]:
+    heads = [
+        train_head(
+            name,
+            samples,
+            features,
+            train_rows=split.train_rows,
+            held_out_rows=split.held_out_rows,
+            label_set=settings.label_set,
+            input_hw=settings.input_hw,
+            fit=settings.fit_of(name),
+            progress=_stage(progress, name),
         )
-        heads.append(head)
-        outputs.update(predict_head(head, data, split.held_out_rows))
+        for name in settings.heads
+    ]
+    outputs = {name: output for head in heads for name, output in head.outputs.items()}
     held = HeldOut([samples[row] for row in split.held_out_rows], outputs, settings.label_set, settings.input_hw)
-    return heads, fits, judge(held)
+    return heads, judge(held)
 
 
 def _stage(progress: Progress, name: HeadName) -> Callable[[int, int], None]:
     return lambda done, total: progress(f"head {name}", done, total)
 
 
-def _head_and_data(
-    name: HeadName,
-    samples: list[TrainingSample],
-    features: Features,
-    train_rows: np.ndarray,
-    settings: TrainSettings,
-) -> tuple[Any, HeadData]:
-    from worker.models.heads import build_head
-    from worker.models.keras_import import keras
-
-    keras.utils.set_random_seed(settings.fit.seed)
-    count = len(settings.label_set)
-    head = build_head(name, feature_shape=features.shape, species=count, input_hw=settings.input_hw)
-    shape = head.output["heatmap"].shape if "heatmap" in head.output else (None, *features.shape)  # (B, h, w, ...)
-    grid_hw = (int(shape[1]), int(shape[2]))
-    targets = make_targets(samples, label_set=settings.label_set, input_hw=settings.input_hw, grid_hw=grid_hw)
-    data = HeadData(
-        features=features,
-        sha256s=[sample.sha256 for sample in samples],
-        targets=targets,
-        species_weights=class_weights(targets.species[train_rows], count=count),
-        input_width_px=settings.input_hw[1],
-        no_fish=settings.label_set.index(NO_FISH),
-    )
-    return head, data
-
-
 def _fit_on_everything(
     samples: list[TrainingSample],
     features: Features,
-    fits: Sequence[HeadFit],
+    earlier: Sequence[TrainedHead],
     settings: TrainSettings,
     progress: Progress,
-) -> list[Any]:
-    """Return heads trained on all pictures for as many epochs as were best on the held-out ones."""
-    heads, everything = [], np.arange(len(samples))
-    for name, earlier in zip(settings.heads, fits, strict=True):
-        head, data = _head_and_data(name, samples, features, everything, settings)
-        fit = dataclasses.replace(settings.fit, epochs=earlier.best_epoch, min_steps=0)
-        fit_head(
-            head,
-            data,
+) -> list[TrainedHead]:
+    """Return heads trained on all pictures for as many epochs as were best before."""
+    everything = np.arange(len(samples))
+    return [
+        train_head(
+            head.name,
+            samples,
+            features,
             train_rows=everything,
             held_out_rows=everything[:0],
-            settings=fit,
-            progress=_stage(progress, name),
+            label_set=settings.label_set,
+            input_hw=settings.input_hw,
+            fit=settings.fit_of(head.name),
+            epochs=head.fit.best_epoch,
+            progress=_stage(progress, head.name),
         )
-        heads.append(head)
-    return heads
+        for head in earlier
+    ]
 
 
 def _assemble(heads: Sequence[Any], settings: TrainSettings) -> Any:
@@ -247,7 +235,7 @@ def _card(
     seen = Counter(sample.label.species for sample in samples)
     parameters: dict[str, object] = {
         "weights": str(settings.weights),
-        "fit": dataclasses.asdict(settings.fit),
+        "fit": {str(name): dataclasses.asdict(settings.fit_of(name)) for name in settings.heads},
         "final_fit": settings.final_fit,
         "split": split.how,
         "held_out_share": settings.held_out_share,
