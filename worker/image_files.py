@@ -6,6 +6,7 @@ import errno
 import hashlib
 import io
 import os
+import re
 import stat
 import warnings
 from collections.abc import Iterator
@@ -23,6 +24,7 @@ from db.errors import TaffrailError
 FORMATS = ("JPEG", "PNG", "TIFF", "BMP", "WEBP")
 MAX_PIXELS = 178_956_970
 MAX_BYTES = 512 * 2**20
+_URL = re.compile(rb"[a-z][a-z0-9+.-]*://")
 
 
 class UnreadableReason(StrEnum):
@@ -46,6 +48,10 @@ class UnreadableImage(TaffrailError):
     def __init__(self, reason: UnreadableReason, text: str) -> None:
         super().__init__(f"{reason}: {text}" if text else str(reason))
         self.reason = reason
+
+
+class StoreUnreachable(TaffrailError):
+    """The place where files lie does not answer: this says nothing about any file, and is tried again."""
 
 
 @dataclass(frozen=True)
@@ -83,7 +89,12 @@ def read_image_file(path: bytes, *, root: bytes | None = None, max_bytes: int = 
 
     Raises:
         UnreadableImage: missing, forbidden, a pipe, device or folder, a way out of root, empty, too large.
+        StoreUnreachable: path is a URL (`s3://...`) whose store does not answer.
     """
+    if is_url(path):
+        from worker.remote_files import read_remote_file
+
+        return read_remote_file(path, root=root, max_bytes=max_bytes)
     if root is not None and not _is_below(os.path.realpath(path), os.path.realpath(root)):
         raise UnreadableImage(UnreadableReason.OUTSIDE_ROOT, "a link leads out of the folder that was enqueued")
     try:
@@ -102,6 +113,27 @@ def read_image_file(path: bytes, *, root: bytes | None = None, max_bytes: int = 
     if len(content) > max_bytes:
         raise UnreadableImage(UnreadableReason.TOO_LARGE, f"more than {max_bytes} bytes")
     return ImageFile(content=content, sha256=hashlib.sha256(content).hexdigest())
+
+
+def is_url(path: bytes) -> bool:
+    """Return whether a path is a URL of an object store or another machine.
+
+    >>> is_url(b"s3://bucket/a.jpg"), is_url(b"/data/s3:/a.jpg")
+    (True, False)
+    """
+    return _URL.match(path) is not None
+
+
+def check_size(size_bytes: int, *, max_bytes: int) -> None:
+    """Refuse a file that is empty or too large to be read.
+
+    Raises:
+        UnreadableImage: it is.
+    """
+    if size_bytes == 0:
+        raise UnreadableImage(UnreadableReason.EMPTY, "the file has no bytes")
+    if size_bytes > max_bytes:
+        raise UnreadableImage(UnreadableReason.TOO_LARGE, f"{size_bytes} bytes, at most {max_bytes} are read")
 
 
 def decode_picture(
@@ -234,7 +266,4 @@ def _open_failure(error: OSError) -> UnreadableImage:
 def _check_status(status: os.stat_result, *, max_bytes: int) -> None:
     if not stat.S_ISREG(status.st_mode):
         raise UnreadableImage(UnreadableReason.NOT_REGULAR, "a folder, pipe or device")
-    if status.st_size == 0:
-        raise UnreadableImage(UnreadableReason.EMPTY, "the file has no bytes")
-    if status.st_size > max_bytes:
-        raise UnreadableImage(UnreadableReason.TOO_LARGE, f"{status.st_size} bytes, at most {max_bytes} are read")
+    check_size(status.st_size, max_bytes=max_bytes)

@@ -1,0 +1,91 @@
+"""Pictures in an object store: a real S3 protocol server on this machine, and the library that speaks to it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.factories import write_pictures
+from worker.image_files import StoreUnreachable, UnreadableImage, UnreadableReason, read_image_file
+from worker.remote_files import RemoteRootError, checked_root, scan_remote
+
+ROOT = b"s3://fleet/trip7"
+
+
+@pytest.fixture
+def bucket(s3: str, tmp_path: Path) -> Iterator[object]:
+    import boto3
+
+    client = boto3.client("s3", endpoint_url=s3)
+    client.create_bucket(Bucket="fleet")
+    for file in write_pictures(tmp_path, 3):
+        client.put_object(Bucket="fleet", Key=f"trip7/boot-ä/{file.name}", Body=file.read_bytes())
+    client.put_object(Bucket="fleet", Key="trip7/notes.txt", Body=b"no picture")
+    client.put_object(Bucket="fleet", Key="trip7/empty.jpg", Body=b"")
+    client.put_object(Bucket="fleet", Key="elsewhere/secret.jpg", Body=b"not below the root")
+    yield client
+
+
+def test_the_pictures_below_a_url_are_found_with_their_size_and_time(bucket: object) -> None:
+    problems: list[tuple[bytes, str]] = []
+
+    found = list(scan_remote(ROOT, on_problem=lambda place, text: problems.append((place, text))))
+
+    assert [file.folder + b"/" + file.name for file in found] == [
+        b"s3://fleet/trip7/empty.jpg",
+        *(f"s3://fleet/trip7/boot-ä/{number:04d}.jpg".encode() for number in range(3)),
+    ]
+    assert all(file.mtime_ns > 0 for file in found) and found[0].size_bytes == 0 and not problems
+
+
+def test_an_object_is_read_as_a_file_is(bucket: object, tmp_path: Path) -> None:
+    written = (tmp_path / "0001.jpg").read_bytes()
+
+    read = read_image_file("s3://fleet/trip7/boot-ä/0001.jpg".encode(), root=ROOT)
+
+    assert read.content == written
+
+
+@pytest.mark.parametrize(
+    ("path", "reason"),
+    [
+        (b"s3://fleet/trip7/gone.jpg", UnreadableReason.MISSING),
+        (b"s3://fleet/trip7/empty.jpg", UnreadableReason.EMPTY),
+        (b"s3://fleet/elsewhere/secret.jpg", UnreadableReason.OUTSIDE_ROOT),
+        (b"s3://fleet/trip7/../elsewhere/secret.jpg", UnreadableReason.OUTSIDE_ROOT),
+    ],
+    ids=["missing", "empty", "outside", "dots"],
+)
+def test_an_object_that_gives_no_picture_says_why(bucket: object, path: bytes, reason: UnreadableReason) -> None:
+    with pytest.raises(UnreadableImage) as raised:
+        read_image_file(path, root=ROOT)
+
+    assert raised.value.reason is reason
+
+
+def test_a_store_that_does_not_answer_says_nothing_about_its_objects(
+    bucket: object, s3_server: object, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    s3_server.stop()  # type: ignore[attr-defined]
+
+    with pytest.raises(StoreUnreachable):
+        read_image_file(b"s3://fleet/trip7/boot-\xc3\xa4/0001.jpg", root=ROOT)
+
+
+@pytest.mark.parametrize(
+    ("url", "text"),
+    [
+        (b"s3://user:secret@bucket/x", "a password"),
+        (b"file:///etc", "wanted a folder"),
+        (b"zip://x::s3://bucket/a.zip", "a chain"),
+        (b"s3://bucket/a/../b", "'..' in the URL"),
+        (b"s3:///x", "wanted a folder"),
+    ],
+)
+def test_a_url_that_cannot_be_a_root_is_refused_without_telling_its_password(url: bytes, text: str) -> None:
+    with pytest.raises(RemoteRootError, match=text) as raised:
+        checked_root(url)
+
+    assert "secret" not in str(raised.value)
