@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import time
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -31,7 +30,9 @@ Model = Annotated[str | None, typer.Option(help="The model version to use; witho
 
 
 def enqueue(
-    folder: Annotated[Path, typer.Argument(metavar="DIR", help="The folder of pictures; looked into recursively.")],
+    folder: Annotated[
+        str, typer.Argument(metavar="DIR", help="The folder of pictures, or a URL as s3://bucket/trip; recursively.")
+    ],
     detach: Annotated[bool, typer.Option("--detach", help="Queue only; `cli worker` does the work.")] = False,
     model: Model = None,
     as_json: AsJson = False,

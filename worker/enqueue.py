@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from itertools import islice
 
@@ -13,7 +13,8 @@ from db.errors import TaffrailError
 from db.session import transaction
 from db.settings import Settings
 from db.store.jobs import FoundFile, Registered, make_batches, new_scan, open_job, register_files, register_items
-from worker.scan import scan_folder
+from worker.image_files import is_url
+from worker.scan import Problem, scan_folder
 
 _FILES_A_TRANSACTION = 5_000
 Progress = Callable[[int], None]
@@ -43,16 +44,15 @@ def enqueue_folder(
 ) -> Enqueued:
     """Register every picture below a folder and make batches of what is new; repeating it adds nothing.
 
+    folder: on this machine, or a URL such as `s3://bucket/trip7`.
+
     Raises:
-        FolderError: there is no such folder.
+        FolderError: there is no such folder. RemoteRootError: the URL cannot be used.
+        StoreUnreachable: the store that the URL names does not answer.
     """
-    root = os.path.realpath(folder)
-    if not os.path.isdir(root):
-        raise FolderError(f"{os.fsdecode(folder)!r}: not a folder; wanted a folder of pictures")
     problems: list[tuple[bytes, str]] = []
     scan, found, empty = new_scan(), 0, 0
-    home = os.fsencode(os.path.realpath(settings.home))
-    files = scan_folder(root, on_problem=lambda path, text: problems.append((path, text)), leave_out=home)
+    root, files = _look_into(folder, settings, on_problem=lambda path, text: problems.append((path, text)))
     with transaction(engine) as session:
         job_id = open_job(session, root, model_asked=model)
     while chunk := list(islice(files, _FILES_A_TRANSACTION)):
@@ -64,6 +64,19 @@ def enqueue_folder(
         registered = register_items(session, job_id, scan=scan)
         make_batches(session, job_id, batch_items=settings.batch_items)
     return Enqueued(job_id, registered, unreadable=empty + len(problems), problems=tuple(problems))
+
+
+def _look_into(folder: bytes, settings: Settings, *, on_problem: Problem) -> tuple[bytes, Iterator[FoundFile]]:
+    if is_url(folder):
+        from worker.remote_files import checked_root, scan_remote
+
+        root = checked_root(folder)
+        return root, scan_remote(root, on_problem=on_problem)
+    root = os.path.realpath(folder)
+    if not os.path.isdir(root):
+        raise FolderError(f"{os.fsdecode(folder)!r}: not a folder; wanted a folder of pictures")
+    home = os.fsencode(os.path.realpath(settings.home))
+    return root, scan_folder(root, on_problem=on_problem, leave_out=home)
 
 
 def _register(engine: Engine, files: list[FoundFile], *, root: bytes, scan: int) -> None:

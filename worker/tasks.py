@@ -16,6 +16,7 @@ from db.store.predictions import finish, known_contents
 from db.store.review_queue import champion_id
 from db.tables import ModelVersionRow
 from worker.fail_points import fail_point
+from worker.image_files import StoreUnreachable
 from worker.infer import BatchInference, parameters_of
 from worker.model_files import check_model_file, read_card
 from worker.queue import INFER_TASK
@@ -51,7 +52,7 @@ class InferWorker:
         fail_point("claimed")
         try:
             self._infer(held)
-        except (DatabaseError, NoModel) as error:
+        except (DatabaseError, NoModel, StoreUnreachable) as error:
             _log.error("batch %d: %s; given back", batch_id, error)
             self._give_back(held)
         except Exception as error:  # whatever one picture does, its neighbours must not suffer

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from tests.factories import write_pictures
+from db.migrate import open_database
+from db.settings import Settings, make_home
+from tests.factories import add_noop_champion, write_pictures
 from worker.image_files import StoreUnreachable, UnreadableImage, UnreadableReason, read_image_file
 from worker.remote_files import RemoteRootError, checked_root, scan_remote
 
@@ -89,3 +93,22 @@ def test_a_url_that_cannot_be_a_root_is_refused_without_telling_its_password(url
         checked_root(url)
 
     assert "secret" not in str(raised.value)
+
+
+def test_a_bucket_is_enqueued_and_inferred_like_a_folder(
+    bucket: object, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    home = tmp_path / "home"
+    settings = Settings(home=home, database_url=None, broker_url=None)
+    make_home(home)
+    engine = open_database(settings.database)
+    add_noop_champion(engine, settings.models_dir)
+    engine.dispose()
+    monkeypatch.setenv("TAFFRAIL_HOME", str(home))
+
+    done = subprocess.run(
+        [sys.executable, "-m", "cli.main", "enqueue", ROOT.decode()], capture_output=True, text=True, check=False
+    )
+
+    assert done.returncode == 1, done.stderr  # the empty object
+    assert "3 of 4 done" in done.stdout and "empty.jpg: empty" in done.stderr
