@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from alembic import context
 
-import db.dataset_tables
-import db.review_tables
-import db.tables  # noqa: F401
+import db.all_tables  # noqa: F401
 from db.base import Base
 
 connection = context.config.attributes["connection"]

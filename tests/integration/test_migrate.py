@@ -9,9 +9,7 @@ from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
 from sqlalchemy import Engine, text
 
-import db.dataset_tables
-import db.review_tables
-import db.tables  # noqa: F401
+import db.all_tables  # noqa: F401
 from db.base import Base
 from db.errors import DatabaseError
 from db.migrate import open_database
