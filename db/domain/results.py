@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from db.domain.jobs import ItemState
 from db.domain.predictions import Agreement, Detection
 
 
@@ -18,16 +19,20 @@ class StoredDetection:
 
 @dataclass(frozen=True)
 class StoredPrediction:
-    """What one model version said of one content, as stored; heatmap_file is relative to HOME."""
+    """What one model version said of one content, as stored. predicted_at: ISO 8601, UTC.
+
+    heatmap: as `worker.vision.heatmaps` packed it; None where it was not asked for.
+    """
 
     prediction_id: int
     model_version: str
+    predicted_at: str
     species: tuple[str, ...]
     box_probabilities: tuple[float, ...]
     heatmap_probabilities: tuple[float, ...]
     detections: tuple[StoredDetection, ...]
     agreement: Agreement
-    heatmap_file: str | None
+    heatmap: bytes | None = None
 
     @property
     def probabilities(self) -> tuple[float, ...]:
@@ -46,17 +51,24 @@ class StoredPrediction:
         probabilities = self.probabilities
         return self.species[max(range(len(probabilities)), key=probabilities.__getitem__)]
 
+    @property
+    def confidence(self) -> float:
+        """The largest final probability."""
+        return max(self.probabilities)
+
 
 @dataclass(frozen=True)
 class ImageResult:
-    """One item of a job. path: as shown to people, relative to the job's folder, '/' between folders.
+    """One item of a job. path: below the job's folder, '/' between folders; bytes that are no UTF-8 are shown as \\xNN.
 
-    file: the absolute path in bytes (names need not be UTF-8). prediction is None where `failure` says why, or where
-    the item still waits (both None).
+    relative: the same in bytes; file: the absolute path in bytes (names need not be UTF-8). prediction is None where
+    `failure` says why, or where the item still waits or was cancelled. reason: the failure's kind, of a small set.
     """
 
     item_id: int
+    state: ItemState
     path: str
+    relative: bytes
     file: bytes
     camera: str
     sha256: str | None
@@ -64,4 +76,5 @@ class ImageResult:
     height_px: int | None
     captured_at: str | None
     prediction: StoredPrediction | None
+    reason: str | None
     failure: str | None

@@ -72,7 +72,8 @@ def add_labels(session: Session, labels: Sequence[NewLabel], *, root: bytes, sou
             "digest": digest,
             "species": new.label.species,
             "source": source,
-            "place": new.place,
+            # Names of label files need not be UTF-8, and the column is for people to read.
+            "place": new.place.encode("utf-8", "backslashreplace").decode("utf-8"),
             "created_at": datetime.now(UTC),
         }
         for new, digest in zip(labels, digests, strict=True)

@@ -9,12 +9,12 @@ from dataclasses import dataclass
 from sqlalchemy import ColumnElement, Select, exists, func, select
 from sqlalchemy.orm import Session, undefer
 
-from db.domain.boxes import Box
 from db.domain.model_versions import ModelState
-from db.domain.predictions import Agreement, Detection, Head
+from db.domain.predictions import Agreement
 from db.domain.results import StoredDetection
 from db.review_tables import CorrectionRow, ReviewItemRow
-from db.tables import CameraRow, DetectionRow, FileRow, FolderRow, ImageRow, ModelVersionRow, PredictionRow
+from db.store.results import agreement_of, detections_of
+from db.tables import CameraRow, FileRow, FolderRow, ImageRow, ModelVersionRow, PredictionRow
 
 # SQLite takes 32,766 variables in a statement; this stays far below.
 _IDS_A_QUERY = 500
@@ -145,7 +145,7 @@ def load_candidates(
     found: dict[int, ReviewCandidate] = {}
     for start in range(0, len(prediction_ids), _IDS_A_QUERY):
         chunk = prediction_ids[start : start + _IDS_A_QUERY]
-        detections = _detections(session, chunk)
+        detections = detections_of(session, chunk)
         for row, image, file, folder, camera in session.execute(_places(chunk, with_heatmaps=with_heatmaps)).tuples():
             found[row.id] = ReviewCandidate(
                 prediction_id=row.id,
@@ -157,7 +157,7 @@ def load_candidates(
                 height_px=image.height_px or 0,
                 species=row.species,
                 confidence=_confidence(row),
-                agreement=_agreement(row),
+                agreement=agreement_of(row),
                 detections=tuple(detections.get(row.id, ())),
                 heatmap=row.heatmap if with_heatmaps else None,
             )
@@ -201,29 +201,6 @@ def _places(ids: Sequence[int], *, with_heatmaps: bool) -> Select[PredictionRow,
     return query.options(undefer(PredictionRow.heatmap)) if with_heatmaps else query
 
 
-def _detections(session: Session, ids: Sequence[int]) -> dict[int, list[StoredDetection]]:
-    found: dict[int, list[StoredDetection]] = {}
-    query = select(DetectionRow).where(DetectionRow.prediction_id.in_(ids)).order_by(DetectionRow.id)
-    for row in session.scalars(query):
-        box = Box(row.x_min, row.y_min, row.x_max, row.y_max)
-        detection = Detection(box, row.species, row.confidence, Head(row.head))
-        found.setdefault(row.prediction_id, []).append(StoredDetection(row.id, detection, row.crop_file))
-    return found
-
-
 def _confidence(row: PredictionRow) -> float:
     pairs = zip(row.box_probabilities, row.heatmap_probabilities, strict=True)
     return max(((box + heat) / 2.0 for box, heat in pairs), default=0.0)
-
-
-def _agreement(row: PredictionRow) -> Agreement:
-    return Agreement(
-        score=row.agreement,
-        iou=row.iou,
-        species_distance=row.species_distance,
-        box_entropy=row.box_entropy,
-        heatmap_entropy=row.heatmap_entropy,
-        box_confidence=row.box_confidence,
-        heatmap_confidence=row.heatmap_confidence,
-        fish_count=row.fish_count,
-    )

@@ -1,0 +1,74 @@
+"""The command that gives a job's results to other programs: `cli results`."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from cli.context import opened
+from worker.results.names import BoxChoice, ResultFormat
+
+if TYPE_CHECKING:
+    from worker.results.export import Exported
+
+_SHOWN = 10
+
+
+def results(
+    job: Annotated[int, typer.Argument(metavar="JOB", help="The job's number, as `cli status` shows it.", min=1)],
+    out: Annotated[Path, typer.Option(help="File to write, replaced if it is there; for yolo a new folder.")],
+    result_format: Annotated[ResultFormat, typer.Option("--format", help="json holds everything that is known.")],
+    head: Annotated[
+        BoxChoice, typer.Option(help="Whose boxes go out: each fish once (answer), one head's, or every box of both.")
+    ] = BoxChoice.ANSWER,
+    min_confidence: Annotated[
+        float, typer.Option(min=0, max=1, help="Leave out boxes of a lower confidence, 0 to 1.")
+    ] = 0.0,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document for machines.")] = False,
+) -> None:
+    """Write what was found in a job's pictures for other programs; ends with 1 where a picture has no place there.
+
+    json and csv hold every picture, failed and waiting ones too; megadetector holds failed ones; coco, yolo and kaggle
+    hold pictures with a result. docs/results.md describes each format.
+    """
+    from cli.progress import progress_bar
+    from worker.results.export import export_results
+    from worker.results.wish import ExportWish
+
+    settings, engine = opened()
+    wish = ExportWish(result_format, head, min_confidence, settings.flag_below)
+    with progress_bar("pictures", quiet=as_json) as bar:
+        task = bar.add_task("writing", total=None)
+        done = export_results(
+            engine,
+            job,
+            out,
+            wish,
+            default=settings.label_set,
+            progress=lambda count, total: bar.update(task, completed=count, total=total),
+        )
+    _tell(done, out, as_json=as_json)
+    if done.left_out or done.problems:
+        raise typer.Exit(1)
+
+
+def _tell(done: Exported, out: Path, *, as_json: bool) -> None:
+    total = sum(done.by_state.values())
+    written = total - done.left_out - len(done.problems)
+    if as_json:
+        counts = {str(state): count for state, count in done.by_state.items()}
+        report = {"out": str(out), "written": written, "pictures": counts, "problems": done.problems}
+        typer.echo(json.dumps({**report, "left_out": total - written}))
+        return
+    states = ", ".join(f"{count} {state}" for state, count in sorted(done.by_state.items()))
+    typer.echo(f"{out}: {written} of {total} pictures ({states or 'the job is empty'})")
+    if done.left_out:
+        text = f"  {done.left_out} pictures without a result have no place in this format; json and csv hold them"
+        typer.secho(text, fg=typer.colors.YELLOW, err=True)
+    for problem in done.problems[:_SHOWN]:
+        typer.secho(f"  left out: {problem!r}"[:300], fg=typer.colors.YELLOW, err=True)
+    if len(done.problems) > _SHOWN:
+        typer.secho(f"  ... and {len(done.problems) - _SHOWN} more", fg=typer.colors.YELLOW, err=True)

@@ -1,0 +1,179 @@
+"""A job's results, page by page in the order of their keys, so that a job of any size passes through little memory."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Sequence
+from datetime import UTC
+from typing import TYPE_CHECKING
+
+from sqlalchemy import Engine, Row, Select, func, select
+from sqlalchemy.orm import Session, aliased, undefer
+
+from db.domain.boxes import Box
+from db.domain.jobs import ItemState
+from db.domain.predictions import Agreement, Detection, Head
+from db.domain.results import ImageResult, StoredDetection, StoredPrediction
+from db.domain.species import LabelSet
+from db.session import reading
+from db.tables import (
+    CameraRow,
+    DetectionRow,
+    FileRow,
+    FolderRow,
+    ImageRow,
+    ItemRow,
+    JobRow,
+    ModelVersionRow,
+    PredictionRow,
+)
+
+PAGE = 500
+_own_camera = aliased(CameraRow)
+_LabelSets = dict[str, tuple[str, ...]]
+
+if TYPE_CHECKING:
+    _Found = Row[ItemRow, bytes, bytes, str, PredictionRow | None, ImageRow | None]
+
+
+def iterate_results(engine: Engine, job_id: int) -> Iterator[ImageResult]:
+    """Yield every item of a job, in the order in which they were found; no heat maps.
+
+    Each page is a short reading of its own: a long one would keep SQLite's writers out.
+    """
+    after = 0
+    while True:
+        with reading(engine) as session:
+            page = page_of_results(session, job_id, after_item=after)
+        yield from page
+        if len(page) < PAGE:
+            return
+        after = page[-1].item_id
+
+
+def page_of_results(session: Session, job_id: int, *, after_item: int, limit: int = PAGE) -> list[ImageResult]:
+    """Return the next items of a job after one of them, in the order of their ids."""
+    query = _items().where(ItemRow.job_id == job_id, ItemRow.id > after_item).order_by(ItemRow.id).limit(limit)
+    return _results(session, job_id, session.execute(query).all(), with_heatmaps=False)
+
+
+def results_with_heatmaps(session: Session, job_id: int, item_ids: Sequence[int]) -> list[ImageResult]:
+    """Return some items of a job with their heat maps, at most `PAGE`, in the order of their ids."""
+    query = _items().where(ItemRow.job_id == job_id, ItemRow.id.in_(item_ids)).order_by(ItemRow.id)
+    found = session.execute(query.options(undefer(PredictionRow.heatmap))).all()
+    return _results(session, job_id, found, with_heatmaps=True)
+
+
+def models_of_job(session: Session, job_id: int) -> tuple[str, ...]:
+    """Return the model versions that a job's results came from; more than one where the champion changed meanwhile."""
+    query = select(PredictionRow.model_version_id).join(ItemRow, ItemRow.prediction_id == PredictionRow.id)
+    return tuple(sorted(session.scalars(query.where(ItemRow.job_id == job_id).distinct())))
+
+
+def label_set_of_models(session: Session, model_versions: Sequence[str], *, default: LabelSet) -> LabelSet:
+    """Return the species that some model versions know, in their order; the default where their cards do not say."""
+    sets = _label_sets(session, model_versions).values()
+    names = dict.fromkeys(name for names in sets for name in names)
+    return LabelSet(tuple(names)) if names else default
+
+
+def _items() -> Select[ItemRow, bytes, bytes, str, PredictionRow | None, ImageRow | None]:
+    # A picture's own camera counts before its folder's.
+    camera = func.coalesce(_own_camera.name, CameraRow.name)
+    return (
+        select(ItemRow, FolderRow.path, FileRow.name, camera, PredictionRow, ImageRow)
+        .join(FileRow, FileRow.id == ItemRow.file_id)
+        .join(FolderRow, FolderRow.id == FileRow.folder_id)
+        .join(CameraRow, CameraRow.id == FolderRow.camera_id)
+        .outerjoin(PredictionRow, PredictionRow.id == ItemRow.prediction_id)
+        .outerjoin(ImageRow, ImageRow.id == func.coalesce(PredictionRow.image_id, FileRow.image_id))
+        .outerjoin(_own_camera, _own_camera.id == ImageRow.camera_id)
+    )
+
+
+def _results(session: Session, job_id: int, found: Sequence[_Found], *, with_heatmaps: bool) -> list[ImageResult]:
+    predictions = [row[4] for row in found if row[4] is not None]
+    detections = detections_of(session, [row.id for row in predictions])
+    label_sets = _label_sets(session, sorted({row.model_version_id for row in predictions}))
+    root = bytes(session.scalar(select(JobRow.root).where(JobRow.id == job_id)) or b"")
+    results = []
+    for item, folder, name, camera, prediction, image in found:
+        stored = None
+        if prediction is not None:
+            species = label_sets.get(prediction.model_version_id, ())
+            stored = _prediction(prediction, species, detections.get(prediction.id, ()), with_heatmap=with_heatmaps)
+        results.append(_result(item, os.path.join(folder, name), camera, image, stored, root=root))
+    return results
+
+
+def _result(
+    item: ItemRow, file: bytes, camera: str, image: ImageRow | None, stored: StoredPrediction | None, *, root: bytes
+) -> ImageResult:
+    relative = os.path.relpath(file, root)
+    return ImageResult(
+        item_id=item.id,
+        state=ItemState(item.state),
+        path=relative.decode("utf-8", "backslashreplace"),
+        relative=relative,
+        file=file,
+        camera=camera,
+        sha256=image.sha256 if image else None,
+        width_px=image.width_px if image else None,
+        height_px=image.height_px if image else None,
+        captured_at=image.captured_at if image else None,
+        prediction=stored,
+        reason=item.reason,
+        failure=item.failure,
+    )
+
+
+def _prediction(
+    row: PredictionRow, species: tuple[str, ...], detections: Sequence[StoredDetection], *, with_heatmap: bool
+) -> StoredPrediction:
+    # SQLite gives back times without their zone; all of ours are UTC.
+    predicted_at = row.created_at if row.created_at.tzinfo else row.created_at.replace(tzinfo=UTC)
+    return StoredPrediction(
+        prediction_id=row.id,
+        model_version=row.model_version_id,
+        predicted_at=predicted_at.astimezone(UTC).isoformat(timespec="seconds"),
+        species=species,
+        box_probabilities=tuple(row.box_probabilities),
+        heatmap_probabilities=tuple(row.heatmap_probabilities),
+        detections=tuple(detections),
+        agreement=agreement_of(row),
+        heatmap=row.heatmap if with_heatmap else None,
+    )
+
+
+def agreement_of(row: PredictionRow) -> Agreement:
+    """Return a prediction's agreement with its parts."""
+    return Agreement(
+        score=row.agreement,
+        iou=row.iou,
+        species_distance=row.species_distance,
+        box_entropy=row.box_entropy,
+        heatmap_entropy=row.heatmap_entropy,
+        box_confidence=row.box_confidence,
+        heatmap_confidence=row.heatmap_confidence,
+        fish_count=row.fish_count,
+    )
+
+
+def detections_of(session: Session, prediction_ids: Sequence[int]) -> dict[int, list[StoredDetection]]:
+    """Return the detections of some predictions, in the order in which they were found."""
+    found: dict[int, list[StoredDetection]] = {}
+    query = select(DetectionRow).where(DetectionRow.prediction_id.in_(prediction_ids)).order_by(DetectionRow.id)
+    for row in session.scalars(query):
+        box = Box(row.x_min, row.y_min, row.x_max, row.y_max)
+        detection = Detection(box, row.species, row.confidence, Head(row.head))
+        found.setdefault(row.prediction_id, []).append(StoredDetection(row.id, detection, row.crop_file))
+    return found
+
+
+def _label_sets(session: Session, model_versions: Sequence[str]) -> _LabelSets:
+    query = select(ModelVersionRow.id, ModelVersionRow.card).where(ModelVersionRow.id.in_(model_versions))
+    found: _LabelSets = {}
+    for model_id, card in session.execute(query.order_by(ModelVersionRow.created_at)).tuples():
+        species = card.get("species")
+        found[model_id] = tuple(str(name) for name in species) if isinstance(species, list) else ()
+    return found

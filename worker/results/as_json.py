@@ -1,0 +1,101 @@
+"""Everything that is known of a job's pictures as one JSON document, a picture a line."""
+
+from __future__ import annotations
+
+import base64
+import json
+from collections.abc import Iterable
+from dataclasses import asdict
+from pathlib import Path
+
+from db.domain.results import ImageResult, StoredDetection, StoredPrediction
+from worker.results.files import new_file
+from worker.results.wish import RULE, Export, now_text
+
+FORMAT_VERSION = 1
+ABOUT = {
+    "images": "one entry a picture, in the order in which they were found; a picture without result has `failure`",
+    "box": "x_min, y_min, x_max, y_max in pixels of the upright original, whose size is width_px, height_px",
+    "species": f"{RULE}, which are `probabilities`; `heads` has each head's own",
+    "answer": "true for the detections that box each fish once; the others box the same fish again, or doubt it",
+    "agreement": "0 the heads differ, 1 they say the same; `flagged` where it is below `flag_below`",
+    "captured_at": "the camera's clock as the picture tells it, ISO 8601 without a zone, or null",
+    "crop": "file of the cut-out, relative to TAFFRAIL_HOME, or null",
+    "file": "below `folder`; bytes that are no UTF-8 are shown as \\xNN, and then `file_base64` holds the exact name",
+}
+
+
+def write(out: Path, results: Iterable[ImageResult], export: Export) -> list[str]:
+    """Write the document; it has a place for every picture, so nothing is returned."""
+    with new_file(out) as file:
+        file.write("{\n")
+        for key, value in _head(export).items():
+            file.write(f"{json.dumps(key)}: {json.dumps(value)},\n")
+        file.write('"images": [')
+        for number, result in enumerate(results):
+            file.write(("\n" if number == 0 else ",\n") + json.dumps(image_to_json(result, export), ensure_ascii=False))
+        file.write("\n]\n}\n")
+    return []
+
+
+def image_to_json(result: ImageResult, export: Export) -> dict[str, object]:
+    """Return a picture's entry."""
+    entry: dict[str, object] = {"file": result.path}
+    if result.relative != result.path.encode("utf-8"):
+        entry["file_base64"] = base64.b64encode(result.relative).decode("ascii")
+    entry |= {
+        "state": str(result.state),
+        "camera": result.camera,
+        "sha256": result.sha256,
+        "width_px": result.width_px,
+        "height_px": result.height_px,
+        "captured_at": result.captured_at,
+    }
+    if result.prediction is None:
+        return entry | {"reason": result.reason, "failure": result.failure}
+    return entry | _prediction(result.prediction, export)
+
+
+def _head(export: Export) -> dict[str, object]:
+    return {
+        "format": "taffrail-results",
+        "version": FORMAT_VERSION,
+        "about": ABOUT,
+        "written_at": now_text(),
+        "job": export.job.job_id,
+        "folder": export.root,
+        "models": list(export.models),
+        "label_set": list(export.label_set.names),
+        "flag_below": export.wish.flag_below,
+    }
+
+
+def _prediction(prediction: StoredPrediction, export: Export) -> dict[str, object]:
+    answer = {found.detection_id for found in export.chosen(prediction)}
+    return {
+        "species": prediction.final_species,
+        "confidence": prediction.confidence,
+        "probabilities": dict(zip(prediction.species, prediction.probabilities, strict=True)),
+        "heads": {
+            "box_species": dict(zip(prediction.species, prediction.box_probabilities, strict=True)),
+            "heatmap": dict(zip(prediction.species, prediction.heatmap_probabilities, strict=True)),
+        },
+        "agreement": asdict(prediction.agreement),
+        "flagged": prediction.agreement.score < export.wish.flag_below,
+        "detections": [_detection(found, in_answer=found.detection_id in answer) for found in prediction.detections],
+        "model": prediction.model_version,
+        "predicted_at": prediction.predicted_at,
+    }
+
+
+def _detection(found: StoredDetection, *, in_answer: bool) -> dict[str, object]:
+    detection = found.detection
+    return {
+        "id": found.detection_id,
+        "head": str(detection.head),
+        "species": detection.species,
+        "confidence": detection.confidence,
+        "box": list(detection.box.xyxy),
+        "answer": in_answer,
+        "crop": found.crop_file,
+    }

@@ -1,0 +1,90 @@
+"""Exports a job's results: opens the stream, hands it to the format's writer, counts what went by."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from sqlalchemy import Engine
+
+from db.domain.jobs import ItemState
+from db.domain.results import ImageResult
+from db.domain.species import LabelSet
+from db.session import reading
+from db.store.jobs import get_job
+from db.store.results import iterate_results, label_set_of_models, models_of_job
+from worker.results import as_csv, as_json, coco, kaggle, megadetector, yolo
+from worker.results.names import ResultFormat
+from worker.results.wish import Export, ExportWish
+
+Writer = Callable[[Path, Iterable[ImageResult], Export], list[str]]
+Progress = Callable[[int, int], None]
+
+WRITERS: dict[ResultFormat, Writer] = {
+    ResultFormat.JSON: as_json.write,
+    ResultFormat.CSV: as_csv.write,
+    ResultFormat.COCO: coco.write,
+    ResultFormat.MEGADETECTOR: megadetector.write,
+    ResultFormat.YOLO: yolo.write,
+    ResultFormat.KAGGLE: kaggle.write,
+}
+# A dataset of pictures cannot say "could not be read"; MegaDetector's format can, but not "nobody looked yet".
+HOLD_FAILURES = frozenset({ResultFormat.JSON, ResultFormat.CSV, ResultFormat.MEGADETECTOR})
+HOLD_WAITING = frozenset({ResultFormat.JSON, ResultFormat.CSV})
+
+
+@dataclass
+class Exported:
+    """What an export came to: pictures by state, and what the format could not hold.
+
+    problems: pictures that this format in particular has no place for, with the reason.
+    """
+
+    by_state: Counter[ItemState] = field(default_factory=Counter)
+    left_out: int = 0
+    problems: list[str] = field(default_factory=list)
+
+
+def export_results(
+    engine: Engine,
+    job_id: int,
+    out: Path,
+    wish: ExportWish,
+    *,
+    default: LabelSet,
+    progress: Progress = lambda done, total: None,
+) -> Exported:
+    """Return what was written to out. default: the label set of a job without any result.
+
+    Raises:
+        NotFoundError: no such job. OutputError: out cannot be written.
+    """
+    with reading(engine) as session:
+        job = get_job(session, job_id)
+        models = models_of_job(session, job_id)
+        label_set = label_set_of_models(session, models, default=default)
+    done = Exported()
+    stream = _counted(iterate_results(engine, job_id), done, wish.result_format, job.counts.total, progress)
+    done.problems += WRITERS[wish.result_format](out, stream, Export(job, label_set, models, wish))
+    return done
+
+
+def _counted(
+    results: Iterable[ImageResult], done: Exported, result_format: ResultFormat, total: int, progress: Progress
+) -> Iterator[ImageResult]:
+    for number, result in enumerate(results, start=1):
+        done.by_state[result.state] += 1
+        if _has_place(result, result_format):
+            yield result
+        else:
+            done.left_out += 1
+        if number % 100 == 0 or number == total:
+            progress(number, total)
+
+
+def _has_place(result: ImageResult, result_format: ResultFormat) -> bool:
+    if result.prediction is not None:
+        return True
+    return result_format in (HOLD_FAILURES if result.failure is not None else HOLD_WAITING)
