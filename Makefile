@@ -2,7 +2,7 @@ VENV ?= .venv
 PY := $(VENV)/bin/python
 STAMP := $(VENV)/.installed
 
-.PHONY: test lint format clean
+.PHONY: test lint format faults clean
 
 $(STAMP): pyproject.toml
 	test -x $(PY) || python3 -m venv $(VENV)
@@ -17,6 +17,10 @@ lint: $(STAMP)
 	$(VENV)/bin/ruff format --check .
 	$(VENV)/bin/mypy
 	$(VENV)/bin/lint-imports --no-cache
+
+# Nightly, and before a release: 15 minutes on two idle cores; needs redis-server, Postgres's programs, best root.
+faults: $(STAMP)
+	$(PY) -m bench.faults
 
 format: $(STAMP)
 	$(VENV)/bin/ruff check --fix .

@@ -17,9 +17,9 @@ from types import TracebackType
 from sqlalchemy import Engine
 
 from db.errors import TaffrailError
-from db.session import transaction
+from db.session import reading, transaction
 from db.settings import Settings
-from db.store.batches import bury_worker
+from db.store.batches import bury_worker, has_claimed
 
 GRACE_S = 30.0
 _MAX_QUICK_DEATHS = 5
@@ -63,9 +63,9 @@ class Supervisor:
         dead = [worker for worker in self._running if worker.process.poll() is not None]
         for worker in dead:
             quick = time.monotonic() - worker.started_s < _QUICK_S
-            held = self._bury(worker)
+            self._bury(worker)
             # Dying with a batch in hand may be the picture's doing, and ends by quarantine.
-            self._quick_deaths = self._quick_deaths + 1 if quick and not held else 0
+            self._quick_deaths = self._quick_deaths + 1 if quick and not self._has_worked(worker) else 0
             if self._quick_deaths >= _MAX_QUICK_DEATHS:
                 raise WorkerError(f"worker processes end right after their start; see {self.log_file}")
             self._running[self._running.index(worker)] = self._start()
@@ -105,6 +105,10 @@ class Supervisor:
             )
         return _Running(name, process, time.monotonic())
 
-    def _bury(self, worker: _Running) -> int:
+    def _bury(self, worker: _Running) -> None:
         with transaction(self._engine) as session:
-            return bury_worker(session, worker.name, reason="its worker died")
+            bury_worker(session, worker.name, reason="its worker died")
+
+    def _has_worked(self, worker: _Running) -> bool:
+        with reading(self._engine) as session:
+            return has_claimed(session, worker.name)

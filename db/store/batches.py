@@ -63,6 +63,11 @@ def bury_worker(session: Session, worker: str, *, reason: str) -> int:
     return _bury_all(session, held, reason=reason)
 
 
+def has_claimed(session: Session, worker: str) -> bool:
+    """Return whether a worker has ever got as far as a batch."""
+    return session.scalars(select(BatchRow.id).where(BatchRow.worker == worker).limit(1)).first() is not None
+
+
 def bury_expired(session: Session, *, now_s: float, lease_s: float) -> int:
     """Return how many leases had run out; one that ends impossibly late was written under another clock."""
     expired = or_(BatchRow.lease_until < now_s, BatchRow.lease_until > now_s + 2 * lease_s)

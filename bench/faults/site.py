@@ -1,0 +1,183 @@
+"""One site of the bench: a HOME, a database, a broker, a folder of pictures, and the program run against them."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from sqlalchemy import ColumnElement, Engine, func, select
+
+from bench.faults.ledger import Entry, count_claims_from_now
+from bench.faults.network import Network
+from bench.faults.processes import CLI, REPOSITORY, WorkerProcess
+from bench.faults.servers import PostgresServer, RedisServer, wait_until
+from db.domain.jobs import BatchState, ItemState
+from db.migrate import open_database
+from db.session import reading
+from db.settings import Settings, make_home
+from db.tables import BatchRow, FileRow, ItemRow
+from tests.factories import add_noop_champion, write_pictures
+
+BATCH_ITEMS = 4
+LEASE_S = 4.0
+PACE_S = 0.1  # a pause a batch, so that a fault finds the work in the middle
+_WAIT_S = 90.0
+_TAFFRAIL = ("TAFFRAIL_", "DATABASE_URL", "BROKER_URL")
+
+
+@dataclass
+class Site:
+    """Where one fault happens. redis: None is the embedded broker. fail_at: what workers started from now on do."""
+
+    folder: Path
+    database_url: str
+    redis: RedisServer | None
+    network: Network
+    postgres: PostgresServer | None
+    settings_of_ours: dict[str, str] = field(default_factory=dict)
+    fail_at: str = f"inferred=pause:{PACE_S}"
+    workers: list[WorkerProcess] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.home, self.images = self.folder / "home", self.folder / "images"
+
+    def open(self, pictures: Path) -> None:
+        """Make HOME, the database with a champion, and copy the pictures here."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        shutil.copytree(pictures, self.images)
+        make_home(self.home)
+        self.engine: Engine = open_database(self.database_url)
+        add_noop_champion(self.engine, Settings(home=self.home).models_dir)
+        count_claims_from_now(self.engine)
+
+    def environment(self, *, host: str = "127.0.0.1") -> dict[str, str]:
+        """The environment of a command; host: where the servers are, as seen from the command's network."""
+        clean = {name: value for name, value in os.environ.items() if not name.startswith(_TAFFRAIL)}
+        ours = {
+            "PYTHONPATH": str(REPOSITORY),
+            "TAFFRAIL_HOME": str(self.home),
+            "TAFFRAIL_DATABASE_URL": self.database_url.replace("127.0.0.1", host),
+            "TAFFRAIL_BATCH_ITEMS": str(BATCH_ITEMS),
+            "TAFFRAIL_LEASE_S": str(LEASE_S),
+            "TAFFRAIL_FAIL_AT": self.fail_at,
+            **({"TAFFRAIL_BROKER_URL": self.redis.url(host)} if self.redis else {}),
+        }
+        return {**clean, **ours, **self.settings_of_ours}
+
+    def cli(self, *words: str, check: bool = True, timeout_s: float = _WAIT_S) -> subprocess.CompletedProcess[str]:
+        """Run a command to its end.
+
+        Raises:
+            RuntimeError: it ended with 2, or showed a traceback. (1 is: finished, with failed pictures.)
+        """
+        done = subprocess.run(
+            [*CLI, *words],
+            env=self.environment(),
+            cwd=REPOSITORY,
+            capture_output=True,
+            text=True,
+            timeout=timeout_s,
+            check=False,
+        )
+        if "Traceback" in done.stderr or (check and done.returncode not in (0, 1)):
+            raise RuntimeError(f"cli {' '.join(words)} ended with {done.returncode}: {done.stderr.strip()[-400:]}")
+        return done
+
+    def start_cli(self, *words: str) -> subprocess.Popen[str]:
+        """Start a command and do not wait for it."""
+        command = [*CLI, *words]
+        return subprocess.Popen(
+            command, env=self.environment(), cwd=REPOSITORY, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+        )
+
+    def enqueue(self) -> None:
+        """Queue the pictures; workers do the rest."""
+        self.cli("enqueue", str(self.images), "--detach")
+
+    def start_worker(
+        self,
+        *,
+        processes: int = 1,
+        host: str = "127.0.0.1",
+        prefix: Sequence[str] = (),
+        environment: Mapping[str, str] | None = None,
+    ) -> WorkerProcess:
+        """Start a `cli worker`; it is ended with the site at the latest."""
+        environment = {**self.environment(host=host), **(environment or {})}
+        worker = WorkerProcess(environment, processes=processes, log=self.folder / "cli-worker.log", prefix=prefix)
+        self.workers.append(worker)
+        return worker
+
+    def tokens(self, count: int) -> Path:
+        """Return a folder that lets a fail point fire so many times, counted over all processes."""
+        folder = self.folder / "tokens"
+        folder.mkdir()
+        for number in range(count):
+            (folder / str(number)).touch()
+        return folder
+
+    def finished(self) -> int:
+        """How many items need nothing more."""
+        return self._count(ItemRow.state != ItemState.PENDING)
+
+    def all_finished(self) -> bool:
+        """Whether there are items and none waits."""
+        return self.finished() > 0 and self._count(ItemRow.state == ItemState.PENDING) == 0
+
+    def wait_for_items(self, count: int) -> None:
+        """Wait until so many items are finished: the work is in its middle."""
+        wait_until(lambda: self.finished() >= count, timeout_s=_WAIT_S, what=f"{count} items are finished")
+
+    def wait_for_claim(self) -> list[bytes]:
+        """Wait until a worker holds a batch; return the names of its files."""
+        return wait_until(self.held, timeout_s=_WAIT_S, what="a worker holds a batch")
+
+    def end(self) -> None:
+        """End every process and let go of the database."""
+        for worker in self.workers:
+            worker.end()
+        if self.redis is not None:
+            self.redis.kill()
+        self.engine.dispose()
+
+    def held(self) -> list[bytes]:
+        """The names of the files that workers hold now."""
+        claimed = select(BatchRow.id).where(BatchRow.state == BatchState.CLAIMED)
+        waiting = (ItemRow.batch_id.in_(claimed), ItemRow.state == ItemState.PENDING)
+        with reading(self.engine) as session:
+            names = select(FileRow.name).join(ItemRow, ItemRow.file_id == FileRow.id).where(*waiting)
+            return list(session.scalars(names))
+
+    def _count(self, condition: ColumnElement[bool]) -> int:
+        with reading(self.engine) as session:
+            return session.scalar(select(func.count()).select_from(ItemRow).where(condition)) or 0
+
+
+def write_bench_pictures(folder: Path) -> None:
+    """Write what every site gets: 48 pictures of two cameras, twins among them, and two files that are none."""
+    first = write_pictures(folder / "cam_1", 24, seed=1)
+    write_pictures(folder / "cam_2", 20, seed=2)
+    for number in (5, 13):
+        shutil.copy(first[number], folder / "cam_2" / f"twin-{number}.jpg")
+    (folder / "cam_2" / "torn.jpg").write_bytes(first[0].read_bytes()[:200])
+    (folder / "cam_2" / "empty.png").touch()
+
+
+def quarantined() -> Entry:
+    """The entry of a picture that must end in quarantine."""
+    return Entry(ItemState.QUARANTINED, "quarantined")
+
+
+def failed(reason: str) -> Entry:
+    """The entry of a file that must end as a failure for this reason."""
+    return Entry(ItemState.FAILED, reason)
+
+
+def told(done: subprocess.CompletedProcess[str]) -> dict[str, object]:
+    """Return what a command printed with --json."""
+    return dict(json.loads(done.stdout))
