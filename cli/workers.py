@@ -1,41 +1,56 @@
-"""The command that does the work of the queue: `cli worker`."""
+"""The command that does the work of the queues: `cli worker`."""
 
 from __future__ import annotations
 
 import signal
 import threading
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from cli.context import opened
+from cli.watch import warn
+
+if TYPE_CHECKING:
+    from worker.queue import QueueName
 
 _LOOK_EVERY_S = 0.5
 _RECONCILE_EVERY_S = 15.0
 
 
 def worker(
-    processes: Annotated[int, typer.Option(help="Worker processes: one a GPU, or one a machine without.", min=1)] = 1,
+    queues: Annotated[str, typer.Option(help="Queues to serve, with a comma: infer, train.")] = "infer",
+    processes: Annotated[
+        int, typer.Option(help="Infer processes: one a GPU, or one a machine without. Train has one.", min=1)
+    ] = 1,
 ) -> None:
     """Run worker processes against the configured broker until SIGTERM or Ctrl-C; dead ones are replaced."""
-    from db.errors import DatabaseError
-    from worker.queue import QueueError
-    from worker.reconcile import reconcile
+    from worker.keeper import Keeper
+    from worker.queue import QueueName, count_messages
     from worker.supervise import Supervisor
 
+    wanted = {name: processes if name is QueueName.INFER else 1 for name in _parse_queues(queues)}
     settings, engine = opened()
+    count_messages(next(iter(wanted)), settings=settings)  # a broker that is not there is told before anything starts
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
-    with Supervisor(engine, settings, processes=processes) as supervisor:
-        typer.echo(f"{processes} worker processes; their log is {supervisor.log_file}", err=True)
-        waited_s = _RECONCILE_EVERY_S
+    with Supervisor(engine, settings, wanted) as supervisor:
+        shown = ", ".join(f"{count} for {name}" for name, count in wanted.items())
+        typer.echo(f"worker processes: {shown}; their log is {supervisor.log_file}", err=True)
+        keeper = Keeper(engine, settings, tell=warn, supervisor=supervisor, reconcile_every_s=_RECONCILE_EVERY_S)
         while not stop.wait(_LOOK_EVERY_S):
-            waited_s += _LOOK_EVERY_S
-            try:
-                died = supervisor.look()
-                if died or waited_s >= _RECONCILE_EVERY_S:
-                    waited_s = 0.0
-                    reconcile(engine, settings)
-            except (QueueError, DatabaseError) as error:
-                typer.secho(f"{error}; trying again", fg=typer.colors.YELLOW, err=True)
+            keeper.keep()
+
+
+def _parse_queues(text: str) -> list[QueueName]:
+    from worker.queue import QueueName
+
+    names = [name.strip() for name in text.split(",") if name.strip()]
+    known = [queue.value for queue in QueueName]
+    for name in names:
+        if name not in known:
+            raise typer.BadParameter(f"--queues {name!r}: wanted {', '.join(known)}, with a comma")
+    if not names:
+        raise typer.BadParameter(f"--queues: names none; wanted {', '.join(known)}, with a comma")
+    return [QueueName(name) for name in dict.fromkeys(names)]

@@ -27,11 +27,13 @@ class Settings(BaseSettings):
     species: str = Field(default=",".join(DEFAULT_LABEL_SET.names), description="The label set, with commas.")
     batch_items: int = Field(default=64, ge=1, le=4096, description="Images a batch.")
     network_batch: int = Field(default=8, ge=1, le=512, description="Images a network call.")
-    lease_s: float = Field(default=600.0, gt=0, description="Seconds a worker may hold a batch.")
+    lease_s: float = Field(default=600.0, gt=0, description="Seconds a worker may hold batches without getting on.")
+    worker_memory_mib: int = Field(
+        default=6144, ge=256, description="MiB above which a worker is replaced; at twice as much it is ended."
+    )
     max_pixels: int = Field(default=178_956_970, ge=1, description="Largest picture that is decoded, pixels.")
     max_file_mib: int = Field(default=512, ge=1, description="Largest file that is read, MiB.")
     flag_below: float = Field(default=0.5, ge=0, le=1, description="Agreement below which a person looks.")
-    noop_model: bool = Field(default=False, description="Benches only: infer without decoding or network.")
 
     @field_validator("home")
     @classmethod

@@ -1,32 +1,37 @@
-"""Makes the queue agree with the database again: dead claims are split, lost messages are sent again."""
+"""Makes the queue agree with the database again: dead claims are set free, lost messages are sent again."""
 
 from __future__ import annotations
-
-import time
 
 from sqlalchemy import Engine
 
 from db.session import reading, transaction
 from db.settings import Settings
 from db.store.batches import bury_expired, mark_sent, unsent
-from worker.queue import send_batches
+from db.store.clock import database_now_s
+from worker.queue import QueueName, count_messages, send_batches
 
-RESEND_AFTER_S = 900.0  # a message that waits in a long queue is not lost; sending it twice costs one refused claim
+# The broker holds no message, and yet a batch waits that was sent this long ago: its message is lost.
+LOST_AFTER_S = 10.0
+# While messages wait nobody knows whose; sending one twice costs a refused claim, so it is done now and then.
+RESEND_AFTER_S = 6 * 3600.0
 
 
-def reconcile(engine: Engine, settings: Settings, *, resend_after_s: float = RESEND_AFTER_S) -> int:
-    """Return how many batches were sent: those never sent, those of dead workers, those whose message is overdue.
+def reconcile(engine: Engine, settings: Settings, *, lost_after_s: float = LOST_AFTER_S) -> int:
+    """Return how many messages wait in the broker, after sending what was never sent and what was lost.
 
     Raises:
         QueueError: the broker cannot be reached; nothing is lost.
         DatabaseError: the database cannot be reached.
     """
     with transaction(engine) as session:
-        bury_expired(session, now_s=time.time(), lease_s=settings.lease_s)
+        now_s = database_now_s(session)
+        bury_expired(session, now_s=now_s, lease_s=settings.lease_s)
+    waiting = count_messages(QueueName.INFER, settings=settings)
     with reading(engine) as session:
-        batch_ids = unsent(session, sent_before_s=time.time() - resend_after_s)
+        overdue_s = RESEND_AFTER_S if waiting else lost_after_s
+        batch_ids = unsent(session, sent_before_s=now_s - overdue_s, now_s=now_s)
     if batch_ids:
         send_batches(batch_ids, settings=settings)
         with transaction(engine) as session:
-            mark_sent(session, batch_ids, now_s=time.time())
-    return len(batch_ids)
+            mark_sent(session, batch_ids, now_s=now_s)
+    return waiting + len(batch_ids)

@@ -1,4 +1,4 @@
-"""The worker process: `python -m worker.run_worker NAME`, started and watched by worker.supervise."""
+"""The worker process: `python -m worker.run_worker NAME QUEUE`, started and watched by worker.supervise."""
 
 from __future__ import annotations
 
@@ -7,25 +7,56 @@ import os
 import signal
 import sys
 import threading
+from collections.abc import Callable
 
-from db.settings import get_settings
+from db.settings import Settings, get_settings
+from worker.queue import QueueName, make_app
+from worker.worker_events import EventWriter
+
+# What is in work when a stop is asked for has this long to get done; then it is given back at the next network call.
+FINISH_S = 10.0
 
 
-def main(name: str) -> None:
-    """Serve the infer queue until SIGTERM, or until the supervisor that holds our stdin is gone."""
+def main(name: str, queue: str) -> None:
+    """Serve a queue until SIGTERM, or until the supervisor that holds our stdin is gone."""
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s")
+    logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    events = EventWriter(os.dup(1))
+    os.dup2(2, 1)  # whatever a library prints must not be taken for an event
     threading.Thread(target=_stop_with_supervisor, daemon=True).start()
-    from worker.queue import INFER, make_app
+    _SERVE[QueueName(queue)](name, get_settings(), events)
+
+
+def serve_infer(name: str, settings: Settings, events: EventWriter) -> None:
+    """Serve the infer queue; what is in work at the end is stored or given back."""
     from worker.tasks import InferWorker
 
-    settings = get_settings()
+    worker = InferWorker(name, settings, events=events)
     app = make_app(settings)
-    InferWorker(name, settings).register(app)
+    worker.register(app)
+    run_consumer(app, name, QueueName.INFER, on_stop=worker.stop)
+    worker.close()
+
+
+def serve_train(name: str, settings: Settings, events: EventWriter) -> None:
+    """Serve the train queue."""
+    run_consumer(make_app(settings), name, QueueName.TRAIN)
+
+
+def run_consumer(app: object, name: str, queue: QueueName, *, on_stop: Callable[[], None] = lambda: None) -> None:
+    """Take messages from a queue until SIGTERM. on_stop: called when what was in work then has had its time."""
+    from celery import signals
+
+    def asked_to_stop(**_: object) -> None:
+        timer = threading.Timer(FINISH_S, on_stop)
+        timer.daemon = True
+        timer.start()
+
+    signals.worker_shutting_down.connect(asked_to_stop, weak=False)
     # Solo: one process a device, no fork after TensorFlow; the supervisor sees deaths and hangs.
-    app.Worker(
+    app.Worker(  # type: ignore[attr-defined]
         pool="solo",
-        queues=[INFER],
+        queues=[queue.value],
         hostname=name,
         without_gossip=True,
         without_mingle=True,
@@ -41,5 +72,11 @@ def _stop_with_supervisor() -> None:
     os.kill(os.getpid(), signal.SIGTERM)
 
 
+_SERVE: dict[QueueName, Callable[[str, Settings, EventWriter], None]] = {
+    QueueName.INFER: serve_infer,
+    QueueName.TRAIN: serve_train,
+}
+
+
 if __name__ == "__main__":
-    main(sys.argv[1])
+    main(sys.argv[1], sys.argv[2])

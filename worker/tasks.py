@@ -1,112 +1,253 @@
-"""What a message does: claim the batch, infer it, store it. Runs in worker processes only."""
+"""What a message does: claim the batch and send it on its way; what came of it is stored. In worker processes only."""
 
 from __future__ import annotations
 
 import logging
+import os
+import threading
 import time
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import TypeVar
 
 from celery import Celery
 
 from db.domain.jobs import Claim
+from db.domain.outcomes import ItemOutcome
 from db.errors import DatabaseError, TaffrailError
 from db.session import engine_for, reading, transaction
 from db.settings import Settings
-from db.store.batches import bury, claim, give_back
+from db.store.batches import bury, claim, give_back, renew
+from db.store.clock import database_now_s
 from db.store.predictions import finish, known_contents
 from db.store.review_queue import champion_id
 from db.tables import ModelVersionRow
 from worker.fail_points import fail_point
-from worker.image_files import StoreUnreachable
-from worker.infer import BatchInference, parameters_of
+from worker.image_files import StoreUnreachable, UnreadableReason, is_url
+from worker.infer import DetectorInference, Inference
 from worker.model_files import check_model_file, read_card
+from worker.models.errors import ModelFileError
+from worker.pipeline import BatchPipeline, NetworkFailed, Stopped
 from worker.queue import INFER_TASK
-from worker.serve import AnyDetector, make_detector
+from worker.serve import make_detector
+from worker.worker_events import EventWriter
 
 _log = logging.getLogger("taffrail.worker")
-_GIVE_BACK_TRIES = 60
+_ASK_DATABASE_AGAIN_S = 1.0
+_RENEWALS_A_LEASE = 4
+LoadInference = Callable[[Settings, str, str], Inference]
+T = TypeVar("T")
 
 
 class NoModel(TaffrailError):
     """There is no model to serve."""
 
 
-class InferWorker:
-    """One worker process's state: its name, and the model it has loaded."""
+class FolderUnseen(TaffrailError):
+    """The job's folder is not there on this machine."""
 
-    def __init__(self, name: str, settings: Settings) -> None:
+
+# The site's fault, not a picture's: the batch is given back, and somebody is told.
+_SITE_FAULTS = (DatabaseError, NoModel, FolderUnseen, StoreUnreachable, ModelFileError, NetworkFailed, OSError)
+
+
+def load_detector(settings: Settings, model_version: str, sha256: str) -> Inference:
+    """Return a model version ready to infer; its file must be the registered one.
+
+    Raises:
+        ModelFileError: the file is missing, altered or no model.
+    """
+    path = check_model_file(settings.models_dir, model_version, sha256)
+    card = read_card(settings.models_dir, model_version)
+    detector = make_detector(card, path, batch_size=settings.network_batch)
+    detector.warm_up()
+    return DetectorInference(detector, model_version=model_version, settings=settings)
+
+
+class InferWorker:
+    """One worker process's state: its name, the model it has loaded, the batches in work."""
+
+    def __init__(
+        self,
+        name: str,
+        settings: Settings,
+        *,
+        events: EventWriter | None = None,
+        load: LoadInference = load_detector,
+    ) -> None:
         self._name = name
         self._settings = settings
+        self._events = events or EventWriter(None)
+        self._load = load
         self._engine = engine_for(settings.database)
-        self._loaded: tuple[str, AnyDetector, BatchInference] | None = None
+        self._pipeline: BatchPipeline | None = None
+        self._stopping = threading.Event()
+        self._renewed_s = time.monotonic()
 
     def register(self, app: Celery) -> None:
         """Let the app's messages come here."""
-        app.task(name=INFER_TASK, ignore_result=True)(self.infer_batch)
+        app.task(name=INFER_TASK, ignore_result=True)(self.take_batch)
 
     def infer_batch(self, batch_id: int) -> None:
         """Do everything about one batch, or leave it as it was found; never raises for what a picture holds."""
-        with transaction(self._engine) as session:
-            held = claim(session, batch_id, worker=self._name, now_s=time.time(), lease_s=self._settings.lease_s)
+        self.take_batch(batch_id)
+        if self._pipeline is not None:
+            self._pipeline.drain()
+
+    def take_batch(self, batch_id: int) -> None:
+        """Claim a batch and start it; returns while it is still in work, so that the next message may come."""
+        held = self._claim(batch_id)
         if held is None:
             return
         fail_point("claimed")
+        self._events.in_work(1)  # a model may take minutes to load
         try:
-            self._infer(held)
-        except (DatabaseError, NoModel, StoreUnreachable) as error:
-            _log.error("batch %d: %s; given back", batch_id, error)
-            self._give_back(held)
-        except Exception as error:  # whatever one picture does, its neighbours must not suffer
-            _log.exception("batch %d failed", batch_id)
-            with transaction(self._engine) as session:
-                bury(session, held, reason=f"it failed with {type(error).__name__}: {error}")
+            check_folder(held.root)
+            pipeline = self._pipeline_for(held.model_version)
+        except Exception as error:
+            self._failed(held, error)
+            self._progress()
+            return
+        pipeline.put(held, known=partial(self._known, pipeline.inference))
+        if held.attempts > 1:
+            pipeline.drain()
 
-    def _infer(self, held: Claim) -> None:
-        model_version, detector, inference = self._model_for(held.model_version)
-        parameters = parameters_of(detector)
+    def stop(self) -> None:
+        """Give up at the next network call what is in work, and wait for no database any more."""
+        self._stopping.set()
+        if self._pipeline is not None:
+            self._pipeline.stop()
 
-        def known(sha256s: object) -> set[str]:
-            with reading(self._engine) as session:
-                return known_contents(
-                    session,
-                    list(sha256s),  # type: ignore[call-overload]
-                    model_version=model_version,
-                    parameters=parameters,
-                )
+    def close(self) -> None:
+        """Wait until everything in work is stored or given back."""
+        if self._pipeline is not None:
+            self._pipeline.close()
 
-        outcomes = inference.run(held, known=known)
-        fail_point("inferred")
+    def _claim(self, batch_id: int) -> Claim | None:
+        busy = self._pipeline is not None and self._pipeline.in_work > 0
+        held = self._persistently(lambda: self._claim_once(batch_id, untried_only=busy))
+        if held is None and busy and self._pipeline is not None:
+            # It may be one that was given up before: such a batch is in work by itself.
+            self._pipeline.drain()
+            held = self._persistently(lambda: self._claim_once(batch_id, untried_only=False))
+        return held
+
+    def _claim_once(self, batch_id: int, *, untried_only: bool) -> Claim | None:
         with transaction(self._engine) as session:
-            ours = finish(session, held, outcomes, model_version=model_version, parameters=parameters)
-        fail_point("committed")
-        if not ours:
-            _log.warning("batch %d was no longer ours: nothing was written", held.batch_id)
+            return claim(
+                session,
+                batch_id,
+                worker=self._name,
+                now_s=database_now_s(session),
+                lease_s=self._settings.lease_s,
+                untried_only=untried_only,
+            )
 
-    def _model_for(self, asked: str | None) -> tuple[str, AnyDetector, BatchInference]:
+    def _pipeline_for(self, asked: str | None) -> BatchPipeline:
         """Return the model asked for, or the champion of this moment: workers change between batches, never within."""
         with reading(self._engine) as session:
             model_version = asked or champion_id(session)
             row = session.get(ModelVersionRow, model_version) if model_version else None
         if row is None:
-            raise NoModel(f"model {model_version}: not in the registry" if asked else "there is no champion")
-        if self._loaded is None or self._loaded[0] != row.id:
-            if self._loaded is not None:
-                self._loaded[2].close()
-            detector = self._load(row)
-            self._loaded = (row.id, detector, BatchInference(detector, model_version=row.id, settings=self._settings))
-        return self._loaded
+            raise NoModel(f"model {model_version}: not in the registry" if asked else "there is no champion to serve")
+        if self._pipeline is None or self._pipeline.inference.model_version != row.id:
+            if self._pipeline is not None:
+                self._pipeline.close()
+                self._pipeline = None
+            inference = self._load(self._settings, row.id, row.sha256)
+            self._pipeline = BatchPipeline(
+                inference,
+                on_done=lambda held, outcomes: self._store(held, outcomes, inference),
+                on_failed=self._failed,
+                on_progress=self._progress,
+            )
+        return self._pipeline
 
-    def _load(self, row: ModelVersionRow) -> AnyDetector:
-        models_dir = self._settings.models_dir
-        path = check_model_file(models_dir, row.id, row.sha256)
-        detector = make_detector(read_card(models_dir, row.id), path, batch_size=self._settings.network_batch)
-        detector.warm_up()
-        return detector
+    def _known(self, inference: Inference, sha256s: Sequence[str]) -> set[str]:
+        def ask() -> set[str]:
+            with reading(self._engine) as session:
+                return known_contents(
+                    session, sha256s, model_version=inference.model_version, parameters=inference.parameters
+                )
 
-    def _give_back(self, held: Claim) -> None:
-        for _ in range(_GIVE_BACK_TRIES):
+        return self._persistently(ask)
+
+    def _store(self, held: Claim, outcomes: list[ItemOutcome], inference: Inference) -> None:
+        fail_point("inferred")
+        if any(outcome.reason == UnreadableReason.MISSING for outcome in outcomes):
+            check_folder(held.root)  # it may have gone while we read
+        ours = self._persistently(lambda: self._store_once(held, outcomes, inference))
+        fail_point("committed")
+        if not ours:
+            _log.warning("batch %d was no longer ours: nothing was written", held.batch_id)
+
+    def _store_once(self, held: Claim, outcomes: list[ItemOutcome], inference: Inference) -> bool:
+        with transaction(self._engine) as session:
+            return finish(
+                session, held, outcomes, model_version=inference.model_version, parameters=inference.parameters
+            )
+
+    def _failed(self, held: Claim, error: Exception) -> None:
+        if isinstance(error, Stopped):
+            self._write(lambda session: give_back(session, held))
+        elif isinstance(error, _SITE_FAULTS):
+            self._tell(f"batch {held.batch_id} is given back: {error}")
+            self._write(lambda session: give_back(session, held))
+        else:  # whatever one picture does, its neighbours must not suffer
+            _log.error("batch %d failed", held.batch_id, exc_info=error)
+            reason = f"it failed with {type(error).__name__}: {error}"
+            self._write(lambda session: bury(session, held, reason=reason))
+
+    def _write(self, change: Callable[..., object]) -> None:
+        def write() -> None:
+            with transaction(self._engine) as session:
+                change(session)
+
+        try:
+            self._persistently(write)
+        except DatabaseError as error:  # the lease ends what cannot be told now
+            self._tell(str(error))
+
+    def _persistently(self, ask: Callable[[], T]) -> T:
+        """Return the database's answer, however long it is away; only a stop ends the waiting."""
+        while True:
             try:
-                with transaction(self._engine) as session:
-                    give_back(session, held)
+                return ask()
+            except DatabaseError as error:
+                self._tell(f"{error}; asking again")
+                if self._stopping.wait(_ASK_DATABASE_AGAIN_S):
+                    raise
+
+    def _progress(self) -> None:
+        self._events.in_work(self._pipeline.in_work if self._pipeline is not None else 0)
+        now_s = time.monotonic()
+        if now_s - self._renewed_s < self._settings.lease_s / _RENEWALS_A_LEASE:
+            return
+        self._renewed_s = now_s
+        try:
+            with transaction(self._engine) as session:
+                renew(session, self._name, now_s=database_now_s(session), lease_s=self._settings.lease_s)
+        except DatabaseError as error:
+            self._tell(f"{error}; the lease is not renewed")
+
+    def _tell(self, text: str) -> None:
+        _log.error("%s", text)
+        self._events.trouble(text)
+
+
+def check_folder(root: bytes) -> None:
+    """Refuse a folder that this machine does not have: each of its pictures would be stored as missing.
+
+    Raises:
+        FolderUnseen: it is not there, or nothing is in it, as in the place of a disk that is not mounted.
+    """
+    if is_url(root):
+        return
+    try:
+        with os.scandir(root) as entries:
+            if any(True for _ in entries):
                 return
-            except DatabaseError:
-                time.sleep(1.0)  # nothing can tell us when a database is back; the lease ends this if we do not
+        found = "is empty"
+    except OSError as error:
+        found = error.strerror or type(error).__name__
+    raise FolderUnseen(f"{root.decode('utf-8', 'backslashreplace')}: {found} on this machine; is its disk mounted?")

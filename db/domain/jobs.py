@@ -96,11 +96,15 @@ class ClaimedItem:
 
 @dataclass(frozen=True)
 class Claim:
-    """A batch that this worker holds until its lease runs out; every write is guarded by the token."""
+    """A batch that this worker holds until its lease runs out; every write is guarded by the token.
+
+    attempts: claims so far, with this one; above 1 means that a worker died or gave up with it.
+    """
 
     batch_id: int
     token: str
     root: bytes
     model_version: str | None
     alone: bool
+    attempts: int
     items: tuple[ClaimedItem, ...]

@@ -13,14 +13,21 @@ from db.tables import BatchRow, FileRow, FolderRow, ItemRow, JobRow
 
 DEATHS_ALONE = 3  # A picture alone in its batch that killed its worker this often is the cause, not bad luck.
 _PLAIN = {"synchronize_session": False}
+_UNCLAIMED = {"token": None, "lease_until": None, "sent_at": None}
 
 
-def claim(session: Session, batch_id: int, *, worker: str, now_s: float, lease_s: float) -> Claim | None:
-    """Return the batch as this worker's own, or None where there is nothing (more) to do about it."""
+def claim(
+    session: Session, batch_id: int, *, worker: str, now_s: float, lease_s: float, untried_only: bool = False
+) -> Claim | None:
+    """Return the batch as this worker's own, or None where there is nothing (more) to do about it.
+
+    untried_only: leave a batch that was given up before; it must be in work by itself, or its neighbours get the blame.
+    """
     token = secrets.token_hex(16)
+    free = and_(BatchRow.id == batch_id, BatchRow.state == BatchState.PENDING)
     taken = session.execute(
         update(BatchRow)
-        .where(BatchRow.id == batch_id, BatchRow.state == BatchState.PENDING)
+        .where(and_(free, BatchRow.attempts == 0) if untried_only else free)
         .values(
             state=BatchState.CLAIMED,
             token=token,
@@ -28,27 +35,36 @@ def claim(session: Session, batch_id: int, *, worker: str, now_s: float, lease_s
             lease_until=now_s + lease_s,
             attempts=BatchRow.attempts + 1,
         )
-        .returning(BatchRow.job_id, BatchRow.alone),
+        .returning(BatchRow.job_id, BatchRow.alone, BatchRow.attempts),
         execution_options=_PLAIN,
     ).one_or_none()
     if taken is None:
         return None
-    job_id, alone = taken
+    job_id, alone, attempts = taken
     root, model_asked = session.execute(select(JobRow.root, JobRow.model_asked).where(JobRow.id == job_id)).one()
-    return Claim(batch_id, token, bytes(root), model_asked or None, alone, _items(session, batch_id))
+    return Claim(batch_id, token, bytes(root), model_asked or None, alone, attempts, _items(session, batch_id))
 
 
 def close(session: Session, held: Claim) -> bool:
     """Return whether the batch was still this worker's to finish; the caller writes the results only then."""
     done = update(BatchRow).where(_is_ours(held)).values(state=BatchState.DONE, token=None, lease_until=None)
-    return _one(session.execute(done, execution_options=_PLAIN))
+    return _count(session.execute(done, execution_options=_PLAIN)) == 1
+
+
+def renew(session: Session, worker: str, *, now_s: float, lease_s: float) -> None:
+    """Make a worker's leases run from now: it gets on with its batches."""
+    mine = update(BatchRow).where(_held_by(worker)).values(lease_until=now_s + lease_s)
+    session.execute(mine, execution_options=_PLAIN)
 
 
 def give_back(session: Session, held: Claim) -> bool:
     """Return whether the batch was given back; that a worker stopped says nothing against its pictures."""
-    free = {"state": BatchState.PENDING, "token": None, "lease_until": None, "attempts": BatchRow.attempts - 1}
-    freed = update(BatchRow).where(_is_ours(held)).values({**free, "sent_at": None})
-    return _one(session.execute(freed, execution_options=_PLAIN))
+    return _give_back(session, _is_ours(held)) == 1
+
+
+def give_back_all(session: Session, worker: str) -> int:
+    """Return how many batches a worker that was stopped gave back."""
+    return _give_back(session, _held_by(worker))
 
 
 def bury(session: Session, held: Claim, *, reason: str) -> None:
@@ -59,27 +75,32 @@ def bury(session: Session, held: Claim, *, reason: str) -> None:
 
 def bury_worker(session: Session, worker: str, *, reason: str) -> int:
     """Return how many batches a dead worker held; they are split, or their picture is counted against."""
-    held = and_(BatchRow.state == BatchState.CLAIMED, BatchRow.worker == worker)
-    return _bury_all(session, held, reason=reason)
-
-
-def has_claimed(session: Session, worker: str) -> bool:
-    """Return whether a worker has ever got as far as a batch."""
-    return session.scalars(select(BatchRow.id).where(BatchRow.worker == worker).limit(1)).first() is not None
+    return _bury_all(session, _held_by(worker), reason=reason)
 
 
 def bury_expired(session: Session, *, now_s: float, lease_s: float) -> int:
-    """Return how many leases had run out; one that ends impossibly late was written under another clock."""
+    """Return how many leases had run out; one that ends impossibly late was written under another clock.
+
+    The first time a batch waits again as it is: a machine that was switched off says nothing against its pictures.
+    """
     expired = or_(BatchRow.lease_until < now_s, BatchRow.lease_until > now_s + 2 * lease_s)
     held = and_(BatchRow.state == BatchState.CLAIMED, expired)
-    return _bury_all(session, held, reason=f"its worker did not answer within {lease_s:g} s")
+    first_time = and_(held, BatchRow.attempts <= 1, ~BatchRow.alone)
+    again = update(BatchRow).where(first_time).values(state=BatchState.PENDING, **_UNCLAIMED)
+    freed = session.execute(again, execution_options=_PLAIN)
+    return _count(freed) + _bury_all(session, held, reason=f"its worker did not answer within {lease_s:g} s")
 
 
-def unsent(session: Session, *, sent_before_s: float | None) -> list[int]:
-    """Return the pending batches that were never sent, or (given a time) last sent before it."""
+def unsent(session: Session, *, sent_before_s: float | None, now_s: float | None = None) -> list[int]:
+    """Return the pending batches that were never sent, or (given a time) last sent before it.
+
+    now_s: one that was sent later than now was sent under another clock, and counts as well.
+    """
     waits: ColumnElement[bool] = BatchRow.sent_at.is_(None)
     if sent_before_s is not None:
         waits = or_(waits, BatchRow.sent_at < sent_before_s)
+    if now_s is not None:
+        waits = or_(waits, BatchRow.sent_at > now_s)
     pending = and_(BatchRow.state == BatchState.PENDING, waits)
     return list(session.scalars(select(BatchRow.id).where(pending).order_by(BatchRow.id)))
 
@@ -96,6 +117,11 @@ def forget_messages(session: Session) -> None:
     free = {"state": BatchState.PENDING, "token": None, "worker": None, "lease_until": None, "sent_at": None}
     unfinished = BatchRow.state.in_([BatchState.PENDING, BatchState.CLAIMED])
     session.execute(update(BatchRow).where(unfinished).values(free), execution_options=_PLAIN)
+
+
+def _give_back(session: Session, held: ColumnElement[bool]) -> int:
+    values = {"state": BatchState.PENDING, "attempts": BatchRow.attempts - 1, **_UNCLAIMED}
+    return _count(session.execute(update(BatchRow).where(held).values(values), execution_options=_PLAIN))
 
 
 def _bury_all(session: Session, held: ColumnElement[bool], *, reason: str) -> int:
@@ -143,5 +169,9 @@ def _is_ours(held: Claim) -> ColumnElement[bool]:
     return and_(BatchRow.id == held.batch_id, BatchRow.token == held.token, BatchRow.state == BatchState.CLAIMED)
 
 
-def _one(result: object) -> bool:
-    return int(getattr(result, "rowcount", 0)) == 1
+def _held_by(worker: str) -> ColumnElement[bool]:
+    return and_(BatchRow.state == BatchState.CLAIMED, BatchRow.worker == worker)
+
+
+def _count(result: object) -> int:
+    return int(getattr(result, "rowcount", 0))

@@ -159,6 +159,14 @@ def failures(session: Session, job_id: int, *, limit: int) -> list[tuple[bytes, 
     return [(folder + b"/" + name, failure or "") for folder, name, failure in found]
 
 
+def failure_reasons(session: Session, job_id: int) -> dict[str, int]:
+    """Return how many items ended without a result, by reason, the commonest first."""
+    bad = ItemRow.state.in_([ItemState.FAILED, ItemState.QUARANTINED])
+    grouped = select(ItemRow.reason, func.count()).where(ItemRow.job_id == job_id, bad).group_by(ItemRow.reason)
+    found = {reason or "unknown": count for reason, count in session.execute(grouped)}
+    return dict(sorted(found.items(), key=lambda pair: (-pair[1], pair[0])))
+
+
 def retry_job(session: Session, job_id: int) -> int:
     """Return how many failed, quarantined or cancelled items are asked again."""
     lock_job(session, job_id)

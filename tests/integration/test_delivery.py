@@ -134,7 +134,7 @@ def test_only_one_of_two_messages_of_a_batch_does_anything(site: Site) -> None:
     assert second is None
 
 
-def test_a_zombie_that_finishes_after_its_batch_was_split_writes_nothing(site: Site) -> None:
+def test_a_zombie_that_finishes_after_its_lease_ran_out_writes_nothing(site: Site) -> None:
     write_pictures(site.images, 2)
     site.enqueue()
     with transaction(site.engine) as session:
