@@ -80,6 +80,7 @@ class DetectorInference:
             box_probabilities=raw.box_species[row],
             heatmap_logits=raw.heatmap[row],
             heatmap_probabilities=raw.heatmap_species[row],
+            fish_sides=None if raw.fish_sides is None else raw.fish_sides[row],
             letterbox=loaded.letterbox,
             label_set=self._label_set,
         )

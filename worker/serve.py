@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -24,13 +24,15 @@ class RawOutputs:
     """What the network says of a batch, before any geometry.
 
     box: (B, 4) xyxy in input pixels; 0,0,0,0 where the box head says no fish. box_species, heatmap_species: (B, S)
-    probabilities. heatmap: (B, h, w, S) logits.
+    probabilities. heatmap: (B, h, w, S) logits. fish_sides: (B, h, w, 4) input pixels from each cell's centre to the
+    sides of its fish; None of a model whose heat-map cells give no boxes.
     """
 
     box: Floats
     box_species: Floats
     heatmap: Floats
     heatmap_species: Floats
+    fish_sides: Floats | None = None
 
 
 class AnyDetector(Protocol):
@@ -118,5 +120,5 @@ def make_detector(card: ModelCard, path: Path, *, batch_size: int = BATCH_SIZE) 
 def _joined(parts: list[RawOutputs]) -> RawOutputs:
     if len(parts) == 1:
         return parts[0]
-    names = ("box", "box_species", "heatmap", "heatmap_species")
+    names = [field.name for field in fields(RawOutputs) if getattr(parts[0], field.name) is not None]
     return RawOutputs(**{name: np.concatenate([getattr(part, name) for part in parts]) for name in names})

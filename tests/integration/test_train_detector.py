@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import hashlib
 import os
 from pathlib import Path
 
@@ -19,7 +18,6 @@ from worker.model_files import load_model, save_model
 from worker.models.errors import TrainingError
 from worker.models.names import HeadName
 from worker.serve import make_detector
-from worker.training.features import compute_features
 from worker.training.fit import FitSettings
 from worker.training.samples import TrainingSample
 from worker.training.targets import class_weights, make_targets
@@ -142,55 +140,6 @@ def test_class_weights_are_the_root_of_balance_and_leave_out_what_was_not_seen()
     assert weights[2] / weights[0] == pytest.approx(2.0)  # the root of 16 / 4
     assert weights[1] == weights[3] == 0.0
     assert (16 * weights[0] + 4 * weights[2]) / 20 == pytest.approx(1.0)
-
-
-def test_a_second_look_at_a_picture_costs_nothing_and_a_damaged_cache_is_mended(
-    samples: list[TrainingSample], tmp_path: Path
-) -> None:
-    calls: list[tuple[int, int]] = []
-
-    def features():
-        calls.clear()
-        return compute_features(
-            samples[:6],
-            trunk="efficientnet_lite0",
-            weights="random",
-            input_hw=INPUT_HW,
-            features_dir=tmp_path,
-            progress=lambda done, total: calls.append((done, total)),
-        ).features
-
-    names = [sample.sha256 for sample in samples[:6]]
-    first = features().gather(names)
-    second = features().gather(names)
-    assert calls == [(6, 6)]
-    assert np.array_equal(first, second)
-
-    shard = next(tmp_path.rglob("*.f16"))
-    shard.write_bytes(b"\x00" * 10 + shard.read_bytes()[10:])
-    assert np.isfinite(features().gather(names)).all()
-    assert calls[0] == (0, 6)
-
-
-def test_an_unreadable_or_changed_picture_is_reported_and_left_out(
-    samples: list[TrainingSample], tmp_path: Path
-) -> None:
-    odd = tmp_path / "odd.jpg"
-    odd.write_bytes(b"no picture")
-    broken = dataclasses.replace(samples[0], file=os.fsencode(odd), sha256=hashlib.sha256(b"no picture").hexdigest())
-    changed = dataclasses.replace(samples[1], sha256="0" * 64)
-
-    computed = compute_features(
-        [broken, changed, samples[2]],
-        trunk="efficientnet_lite0",
-        weights="random",
-        input_hw=INPUT_HW,
-        features_dir=tmp_path / "features",
-    )
-
-    assert {bad.file for bad in computed.unreadable} == {broken.file, changed.file}
-    assert "changed since it was labelled" in computed.unreadable[1].reason
-    assert samples[2].sha256 in computed.features
 
 
 @pytest.mark.parametrize("count", [0, 1, 3])

@@ -12,26 +12,32 @@ from worker.models.names import HeadName
 if TYPE_CHECKING:
     import keras
 
-OUTPUT_NAMES = ("box", "box_species", "heatmap", "heatmap_species")
+OUTPUT_NAMES = ("box", "box_species", "heatmap", "heatmap_species", "fish_sides")
 
 
 def build_detector(trunk: keras.Model, box_head: keras.Model, heatmap_head: keras.Model) -> keras.Model:
     """Return one flat graph from pictures to both heads' outputs, with the heads' trained weights.
 
     Input (B, H, W, 3) uint8 RGB. Outputs by name: box (B, 4) xyxy in input pixels, box_species (B, S) and
-    heatmap_species (B, S) probabilities, heatmap (B, h, w, S) logits.
+    heatmap_species (B, S) probabilities, heatmap (B, h, w, S) logits; with `heatmap_hires` also fish_sides (B, h, w, 4)
+    input pixels.
     """
     from worker.models.keras_import import keras
 
     features, outputs = trunk.output, {}
     for head in (box_head, heatmap_head):
-        name, species = HeadName(head.name), int(head.outputs[-1].shape[-1])
+        name, species = HeadName(head.name), int(species_output(head).shape[-1])
         every = head_outputs(name, features, species=species, input_hw=trunk.input_shape[1:3])
         outputs.update({name: output for name, output in every.items() if name in OUTPUT_NAMES})
     detector = keras.Model(trunk.input, outputs, name="detector")
     for head in (box_head, heatmap_head):
         copy_weights(head, detector)
     return detector
+
+
+def species_output(head: keras.Model) -> keras.KerasTensor:
+    """Return the species distribution among a head's outputs, (B, S)."""
+    return next(output for name, output in head.output.items() if name.endswith("species"))
 
 
 def copy_weights(source: keras.Model, target: keras.Model) -> None:

@@ -21,14 +21,15 @@ def head_outputs(
 
     features: (B, h, w, C). `box_species` gives box (B, 4) xyxy in input pixels, box_species (B, S) probabilities and,
     for training, box_look (B, h * w): where it looks;
-    the heat-map heads give heatmap (B, h', w', S) logits and heatmap_species (B, S); the others species (B, S).
+    the heat-map heads give heatmap (B, h', w', S) logits and heatmap_species (B, S), `heatmap_hires` also fish_sides
+    (B, h, w, 4): a box a cell; the others give species (B, S).
     """
     if head is HeadName.BOX_SPECIES:
         return _box_species(features, species=species, input_hw=input_hw)
     if head is HeadName.DENSE_METADATA:
         return _dense(features, species, prefix="dense_metadata", metadata=metadata)
     build: dict[HeadName, Callable[[Any, int], dict[str, Any]]] = {
-        HeadName.HEATMAP_HIRES: _heatmap_hires,
+        HeadName.HEATMAP_HIRES: lambda x, s: _heatmap_hires(x, s, input_hw),
         HeadName.HEATMAP: lambda x, s: _heatmap_pooled(x, s, strongest=False),
         HeadName.HEATMAP_MAX: lambda x, s: _heatmap_pooled(x, s, strongest=True),
         HeadName.DENSE: lambda x, s: _dense(x, s, prefix="dense", metadata=None),
@@ -122,16 +123,7 @@ def _first_box(x: Any) -> tuple[Any, Any]:
     return shares, layers.Concatenate(name="box_first")([mean - half, mean + half])
 
 
-def _heatmap_outputs(logits: Any, *, prefix: str, strongest: bool = False) -> dict[str, Any]:
-    from worker.models.keras_import import keras
-
-    layers = keras.layers
-    pool = layers.GlobalMaxPooling2D if strongest else layers.GlobalAveragePooling2D
-    pooled = pool(name=f"{prefix}_pool")(logits)  # (B, S)
-    return {"heatmap": logits, "heatmap_species": layers.Softmax(name=f"{prefix}_softmax")(pooled)}
-
-
-def _heatmap_hires(features: Any, species: int) -> dict[str, Any]:
+def _heatmap_hires(features: Any, species: int, input_hw: tuple[int, int]) -> dict[str, Any]:
     """Convolutions without pooling to one map a species, at the trunk's grid.
 
     The picture's species comes from the average of the maps, as in the lesson, behind a learnt scale and shift a
@@ -157,20 +149,51 @@ def _heatmap_hires(features: Any, species: int) -> dict[str, Any]:
     evidence = layers.BatchNormalization(momentum=0.9, name="hires_evidence_bn")(evidence)
     return {
         "heatmap": logits,
+        "fish_sides": _fish_sides(x, input_hw),
         "heatmap_species": layers.Dense(species, activation="softmax", name="hires_softmax")(evidence),
     }
 
 
+def _fish_sides(x: Any, input_hw: tuple[int, int]) -> Any:
+    """Return how far each cell's centre lies from the sides of the fish it shows, (B, h, w, 4) input pixels.
+
+    Left, top, right, bottom. The first guess is a fish of an eighth of the picture's width.
+    Source: Tian et al. 2019 (FCOS), section 3.1.
+    """
+    from worker.models.keras_import import keras
+
+    layers = keras.layers
+    x = _conv_norm_relu(x, _HIRES_CHANNELS, 3, "hires_sides_mix")
+    x = layers.Conv2D(4, 3, padding="same", name="hires_sides")(x)
+    x = layers.Activation("softplus", name="hires_sides_positive")(x)
+    return layers.Rescaling(input_hw[1] / 11.0, dtype="float32", name="hires_sides_to_pixels")(x)
+
+
 def _heatmap_pooled(features: Any, species: int, *, strongest: bool) -> dict[str, Any]:
+    """Convolutions with pooling to one map a species, pooled to the picture's species.
+
+    The pooled maps pass a learnt scale and shift a species for the reason given at `_heatmap_hires`: the most certain
+    cell of "no fish" is certain in every picture.
+    """
     from worker.models.keras_import import keras
 
     layers, prefix = keras.layers, "heatmap_max" if strongest else "heatmap"
-    x = _conv_norm_relu(features, 128, 3, f"{prefix}_mix1")
+    x = _conv_norm_relu(features, 64, 1, f"{prefix}_squeeze")
     x = layers.MaxPooling2D(2, padding="same", name=f"{prefix}_down1")(x)
-    x = _conv_norm_relu(x, 128, 3, f"{prefix}_mix2")
+    x = layers.SpatialDropout2D(0.1, name=f"{prefix}_drop")(_conv_norm_relu(x, 96, 3, f"{prefix}_mix1"))
     x = layers.MaxPooling2D(2, padding="same", name=f"{prefix}_down2")(x)
+    x = _conv_norm_relu(x, 96, 3, f"{prefix}_mix2")
     logits = layers.Conv2D(species, 3, padding="same", name=f"{prefix}_maps")(x)  # (B, h/4, w/4, S)
-    return _heatmap_outputs(logits, prefix=prefix, strongest=strongest)
+    cells = layers.Softmax(name=f"{prefix}_cells")(logits)
+    pool = layers.GlobalMaxPooling2D if strongest else layers.GlobalAveragePooling2D
+    evidence = layers.Concatenate(name=f"{prefix}_evidence")(
+        [pool(name=f"{prefix}_pool")(logits), pool(name=f"{prefix}_cells_pool")(cells)]
+    )  # (B, 2 S)
+    evidence = layers.BatchNormalization(momentum=0.9, name=f"{prefix}_evidence_bn")(evidence)
+    return {
+        "heatmap": logits,
+        "heatmap_species": layers.Dense(species, activation="softmax", name=f"{prefix}_softmax")(evidence),
+    }
 
 
 def _dense(features: Any, species: int, *, prefix: str, metadata: Any) -> dict[str, Any]:
@@ -194,15 +217,20 @@ def _dense(features: Any, species: int, *, prefix: str, metadata: Any) -> dict[s
 def _inception(features: Any, species: int) -> dict[str, Any]:
     from worker.models.keras_import import keras
 
-    layers, x = keras.layers, features
+    layers, x = keras.layers, _conv_norm_relu(features, 64, 1, "inception_squeeze")
     for number in (1, 2):
         name = f"inception{number}"
-        narrow = _conv_norm_relu(x, 48, 1, f"{name}_one")
-        middle = _conv_norm_relu(_conv_norm_relu(x, 48, 1, f"{name}_three_in"), 48, 3, f"{name}_three")
-        wide = _conv_norm_relu(_conv_norm_relu(x, 24, 1, f"{name}_five_in"), 24, 5, f"{name}_five")
+        x = layers.MaxPooling2D(2, padding="same", name=f"{name}_down")(x)  # (B, h/2, ...), then (B, h/4, ...)
+        narrow = _conv_norm_relu(x, 32, 1, f"{name}_one")
+        middle = _conv_norm_relu(_conv_norm_relu(x, 32, 1, f"{name}_three_in"), 48, 3, f"{name}_three")
+        wide = _conv_norm_relu(_conv_norm_relu(x, 16, 1, f"{name}_five_in"), 24, 5, f"{name}_five")
         pooled = layers.AveragePooling2D(3, strides=1, padding="same", name=f"{name}_pool")(x)
         x = layers.Concatenate(name=f"{name}_join")([narrow, middle, wide, _conv_norm_relu(pooled, 24, 1, f"{name}_p")])
-    x = layers.Dropout(0.3, name="inception_drop")(layers.GlobalAveragePooling2D(name="inception_gap")(x))
+    pooled = [
+        layers.GlobalAveragePooling2D(name="inception_gap")(x),
+        layers.GlobalMaxPooling2D(name="inception_peak")(x),
+    ]
+    x = layers.Dropout(0.3, name="inception_drop")(layers.Concatenate(name="inception_pooled")(pooled))
     return {"species": layers.Dense(species, activation="softmax", name="inception_softmax")(x)}
 
 

@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from worker.training.features import Features
-from worker.training.targets import UNKNOWN_CELL, Targets, flip_boxes
+from worker.training.feature_cache import Features
+from worker.training.targets import UNKNOWN_CELL, Targets, fish_sides, flip_boxes
 
 EpochProgress = Callable[[int, int], None]
 Rows = npt.NDArray[np.int64]
@@ -30,7 +30,8 @@ class FitSettings:
     box_loss_weight: the lesson's 0.001 for squared pixels; Huber needs a little more. look_loss_weight: of
     showing the box head where the largest fish is. cell_loss_weight: of the
     supervision of single heat-map cells by boxes, 0 to leave it out. fish_cell_weight: fish cover about a
-    sixty-fourth of a picture, so a cell with fish counts this much more than one without.
+    sixty-fourth of a picture, so a cell with fish counts this much more than one without. sides_loss_weight: of the
+    box that each cell with fish gives.
     """
 
     epochs: int = 14
@@ -42,6 +43,7 @@ class FitSettings:
     look_loss_weight: float = 0.5
     cell_loss_weight: float = 2.0
     fish_cell_weight: float = 8.0
+    sides_loss_weight: float = 1.0
     label_smoothing: float = 0.05
     flip: bool = True
 
@@ -50,7 +52,8 @@ class FitSettings:
 class HeadData:
     """What a head is trained on: features by picture, targets of all pictures, a weight a species and a picture.
 
-    metadata: (N, sizes) of `dense_metadata`.
+    metadata: (N, sizes) of `dense_metadata`. views: (N, K), the rows in which each picture is seen; in every epoch one
+    of them is drawn.
     """
 
     features: Features
@@ -58,9 +61,10 @@ class HeadData:
     targets: Targets
     species_weights: npt.NDArray[np.float32]
     row_weights: npt.NDArray[np.float32]
-    input_width_px: int
+    input_hw: tuple[int, int]
     no_fish: int
     metadata: npt.NDArray[np.float32] | None = None
+    views: Rows | None = None
 
 
 @dataclass(frozen=True)
@@ -95,7 +99,8 @@ def fit_head(
     _compile(head, data, settings, steps=epochs * steps_each)
     best_loss, best_epoch, best_weights, epoch = float("inf"), 0, None, 0
     for epoch in range(1, epochs + 1):
-        _train_epoch(head, data, rng.permutation(train_rows), batch_size, rng if settings.flip else None)
+        rows = _seen_rows(data, rng.permutation(train_rows), rng)
+        _train_epoch(head, data, rows, batch_size, rng if settings.flip else None)
         if len(stop_rows):
             loss = _loss(head, data, stop_rows, settings.batch_size)
             if loss < best_loss:
@@ -115,11 +120,17 @@ def predict_head(head: Any, data: HeadData, rows: Rows, *, batch_size: int = 32)
     return {name: np.concatenate([np.asarray(part[name]) for part in parts]) for name in parts[0]}
 
 
+def _seen_rows(data: HeadData, rows: Rows, rng: np.random.Generator) -> Rows:
+    if data.views is None:
+        return rows
+    return np.asarray(data.views[rows, rng.integers(data.views.shape[1], size=len(rows))])
+
+
 def _compile(head: Any, data: HeadData, settings: FitSettings, *, steps: int) -> None:
     from worker.models.keras_import import keras
 
     entropy = keras.losses.CategoricalCrossentropy(label_smoothing=settings.label_smoothing)
-    zoom = _NOMINAL_WIDTH_PX / data.input_width_px  # the loss of a box does not depend on the input's size
+    zoom = _NOMINAL_WIDTH_PX / data.input_hw[1]  # the loss of a box does not depend on the input's size
     losses: dict[str, Any] = {str(name): entropy for name in head.output}
     if "box" in losses:
         losses["box"] = keras.losses.Huber(delta=_HUBER_DELTA_PX / zoom)
@@ -127,7 +138,10 @@ def _compile(head: Any, data: HeadData, settings: FitSettings, *, steps: int) ->
         losses["box_look"] = keras.losses.CategoricalCrossentropy()
     if "heatmap" in losses:
         losses["heatmap"] = cell_loss(no_fish=data.no_fish, fish_cell_weight=settings.fish_cell_weight)
+    if "fish_sides" in losses:
+        losses["fish_sides"] = sides_loss()
     weights = {
+        "fish_sides": settings.sides_loss_weight,
         "box": settings.box_loss_weight * zoom**2,
         "heatmap": settings.cell_loss_weight,
         "box_look": settings.look_loss_weight,
@@ -166,6 +180,32 @@ def cell_loss(*, no_fish: int, fish_cell_weight: float) -> Callable[[Any, Any], 
     return loss
 
 
+def sides_loss() -> Callable[[Any, Any], Any]:
+    """Return a loss over the boxes that cells give: 1 - GIoU with the box of the cell's fish, mean of those cells.
+
+    Both boxes hold the cell's centre, so their overlap is at hand. Sources: Yu et al. 2016 (UnitBox), Rezatofighi et
+    al. 2019, section 3.
+    """
+    from worker.models.keras_import import keras
+
+    ops = keras.ops
+
+    def loss(truth: Any, sides: Any) -> Any:
+        known = ops.cast(ops.sum(truth, axis=-1) > 0, "float32")  # (B, h, w)
+        inner = ops.minimum(truth, sides)
+        outer = ops.maximum(truth, sides)
+        overlap, hull = _area(inner), _area(outer)
+        union = _area(truth) + _area(sides) - overlap
+        giou = overlap / (union + 1e-6) - (hull - union) / (hull + 1e-6)
+        return ops.sum((1.0 - giou) * known, axis=(1, 2)) / (ops.sum(known, axis=(1, 2)) + 1e-6)  # (B,)
+
+    return loss
+
+
+def _area(sides: Any) -> Any:
+    return (sides[..., 0] + sides[..., 2]) * (sides[..., 1] + sides[..., 3])
+
+
 def _train_epoch(head: Any, data: HeadData, rows: Rows, batch_size: int, rng: np.random.Generator | None) -> None:
     head.reset_metrics()
     for start in range(0, len(rows) - batch_size + 1, batch_size):
@@ -201,16 +241,19 @@ def _batch(head: Any, data: HeadData, rows: Rows, rng: np.random.Generator | Non
     looks = targets.looks[rows]
     grids = looks.reshape(len(rows), *cells.shape[1:])  # a view
     grids[flipped] = grids[flipped][:, :, ::-1]
-    boxes[flipped] = flip_boxes(boxes[flipped], width_px=data.input_width_px)
+    boxes[flipped] = flip_boxes(boxes[flipped], width_px=data.input_hw[1])
     cells[flipped] = cells[flipped][:, :, ::-1]
     species = targets.species[rows]
     one_hot = np.eye(len(data.species_weights), dtype=np.float32)[species]
     truth: dict[str, Any] = {"box": boxes, "heatmap": cells[..., None].astype(np.float32), "box_look": looks}
+    if "fish_sides" in head.output:
+        truth["fish_sides"] = _sides(data, rows, flipped)
     counts = data.row_weights[rows]
     weight: dict[str, Any] = {
         "box": targets.box_weights[rows] * counts,
         "box_look": targets.box_weights[rows] * counts,
         "heatmap": counts,
+        "fish_sides": counts,
     }
     names = [str(name) for name in head.output]
     return (
@@ -218,3 +261,9 @@ def _batch(head: Any, data: HeadData, rows: Rows, rng: np.random.Generator | Non
         {name: truth.get(name, one_hot) for name in names},
         {name: weight.get(name, data.species_weights[species] * counts) for name in names},
     )
+
+
+def _sides(data: HeadData, rows: Rows, flipped: npt.NDArray[np.bool_]) -> npt.NDArray[np.float32]:
+    sides = fish_sides(data.targets.fish[rows], data.targets.owners[rows], input_hw=data.input_hw)
+    sides[flipped] = sides[flipped][:, :, ::-1, [2, 1, 0, 3]]  # left and right change places
+    return sides

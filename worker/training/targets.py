@@ -13,6 +13,7 @@ from worker.training.samples import TrainingSample
 from worker.vision.letterbox import Letterbox, fit_letterbox
 
 UNKNOWN_CELL = -1
+NO_OWNER = -1
 
 
 @dataclass(frozen=True)
@@ -22,7 +23,8 @@ class Targets:
     species: (N,) places on the species axis. boxes: (N, 4) xyxy, zeros for none. box_weights: (N,), 0 where there is
     no box: were 0,0,0,0 learnt for "no fish", an unsure picture's box would be drawn halfway to the corner; serving
     sets it instead. looks: (N, h * w), the share of the largest box in each cell, sums to 1 or 0. cells: (N, h, w)
-    int8 places on the species axis, -1 where not known.
+    int8 places on the species axis, -1 where not known. fish: (N, M, 4) every fish's box, zeros beyond a picture's
+    last one. owners: (N, h, w) int16, which of a picture's fish each cell shows, -1 for none.
     """
 
     species: npt.NDArray[np.int64]
@@ -30,6 +32,8 @@ class Targets:
     box_weights: npt.NDArray[np.float32]
     looks: npt.NDArray[np.float32]
     cells: npt.NDArray[np.int8]
+    fish: npt.NDArray[np.float32]
+    owners: npt.NDArray[np.int16]
 
 
 def make_targets(
@@ -45,14 +49,19 @@ def make_targets(
     weights = np.zeros(len(samples), dtype=np.float32)
     looks = np.zeros((len(samples), grid_hw[0] * grid_hw[1]), dtype=np.float32)
     cells = np.full((len(samples), *grid_hw), UNKNOWN_CELL, dtype=np.int8)
+    most = max((len(sample.label.boxes) for sample in samples), default=0)
+    fish = np.zeros((len(samples), max(most, 1), 4), dtype=np.float32)
+    owners = np.full((len(samples), *grid_hw), NO_OWNER, dtype=np.int16)
     for row, sample in enumerate(samples):
         letterbox = sample_letterbox(sample, input_hw)
         if sample.label.largest is not None:
             boxes[row] = np.asarray(letterbox.to_input(np.array([sample.label.largest.box.xyxy])))[0]
             weights[row] = 1.0
             looks[row] = box_shares(boxes[row], input_hw=input_hw, grid_hw=grid_hw).ravel()
-        cells[row] = _cells(sample, letterbox, label_set, input_hw, grid_hw)
-    return Targets(species, boxes, weights, looks, cells)
+        fish[row, : len(sample.label.boxes)] = boxes_in_input(sample, letterbox)
+        owners[row] = _owners(fish[row, : len(sample.label.boxes)], input_hw, grid_hw)
+        cells[row] = _cells(sample, owners[row], label_set)
+    return Targets(species, boxes, weights, looks, cells, fish, owners)
 
 
 def sample_letterbox(sample: TrainingSample, input_hw: tuple[int, int]) -> Letterbox:
@@ -91,7 +100,7 @@ def class_weights(species: npt.NDArray[np.int64], *, count: int) -> npt.NDArray[
 def box_shares(box: npt.ArrayLike, *, input_hw: tuple[int, int], grid_hw: tuple[int, int]) -> npt.NDArray[np.float32]:
     """Return how much of a box lies in each cell; (h, w), sums to 1, or all 0 for a box outside the input.
 
-    >>> box_shares([0, 0, 24, 16], input_hw=(32, 32), grid_hw=(2, 2)).round(2).tolist()
+    >>> box_shares([0, 0, 24, 16], input_hw=(32, 32), grid_hw=(2, 2)).astype(float).round(2).tolist()
     [[0.67, 0.33], [0.0, 0.0]]
     """
     x_min, y_min, x_max, y_max = np.asarray(box, dtype=np.float64)
@@ -103,23 +112,41 @@ def box_shares(box: npt.ArrayLike, *, input_hw: tuple[int, int], grid_hw: tuple[
     return np.asarray(shares / max(float(shares.sum()), 1e-9), dtype=np.float32)
 
 
-def _cells(
-    sample: TrainingSample,
-    letterbox: Letterbox,
-    label_set: LabelSet,
-    input_hw: tuple[int, int],
-    grid_hw: tuple[int, int],
-) -> npt.NDArray[np.int8]:
-    if not sample.label.boxes and not sample.label.is_empty:
-        return np.full(grid_hw, UNKNOWN_CELL, dtype=np.int8)
-    cells = np.full(grid_hw, label_set.index(NO_FISH), dtype=np.int8)
-    scale = np.array([grid_hw[1] / input_hw[1], grid_hw[0] / input_hw[0]] * 2)
-    boxes = boxes_in_input(sample, letterbox) * scale  # in cells
+def fish_sides(
+    fish: npt.NDArray[np.float32], owners: npt.NDArray[np.int16], *, input_hw: tuple[int, int]
+) -> npt.NDArray[np.float32]:
+    """Return how far each cell's centre lies from the left, top, right and bottom of its fish; (B, h, w, 4) pixels.
+
+    fish: (B, M, 4). owners: (B, h, w). Zeros for cells without a fish; never negative.
+    Source: Tian et al. 2019 (FCOS), section 3.1.
+    """
+    rows, columns = owners.shape[1:]
+    x = (np.arange(columns) + 0.5) * (input_hw[1] / columns)
+    y = (np.arange(rows) + 0.5) * (input_hw[0] / rows)
+    centres = np.stack(np.broadcast_arrays(x[None, :], y[:, None]), axis=-1)  # (h, w, 2)
+    boxes = fish[np.arange(len(fish))[:, None, None], np.maximum(owners, 0)]  # (B, h, w, 4)
+    sides = np.concatenate([centres - boxes[..., :2], boxes[..., 2:] - centres], axis=-1)
+    return np.asarray(np.where(owners[..., None] == NO_OWNER, 0.0, np.maximum(sides, 0.0)), dtype=np.float32)
+
+
+def _owners(
+    fish: npt.NDArray[np.float32], input_hw: tuple[int, int], grid_hw: tuple[int, int]
+) -> npt.NDArray[np.int16]:
+    owners = np.full(grid_hw, NO_OWNER, dtype=np.int16)
+    boxes = fish.astype(np.float64) * np.array([grid_hw[1] / input_hw[1], grid_hw[0] / input_hw[0]] * 2)  # in cells
     # Large fish first, so that a small one in front of it is not painted over.
     for place in np.argsort(-np.prod(boxes[:, 2:] - boxes[:, :2], axis=1), kind="stable"):
         rows, columns = _covered(boxes[place], grid_hw)
-        cells[rows, columns] = label_set.index(sample.label.boxes[place].species)
-    return cells
+        owners[rows, columns] = place
+    return owners
+
+
+def _cells(sample: TrainingSample, owners: npt.NDArray[np.int16], label_set: LabelSet) -> npt.NDArray[np.int8]:
+    if not sample.label.boxes and not sample.label.is_empty:
+        return np.full(owners.shape, UNKNOWN_CELL, dtype=np.int8)
+    species = [label_set.index(labelled.species) for labelled in sample.label.boxes]
+    # The last entry is what owner -1 points at.
+    return np.array([*species, label_set.index(NO_FISH)], dtype=np.int8)[owners]
 
 
 def _covered(box_cells: npt.NDArray[np.float64], grid_hw: tuple[int, int]) -> tuple[slice, slice]:

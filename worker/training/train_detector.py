@@ -18,7 +18,8 @@ from db.domain.species import DEFAULT_LABEL_SET, LabelSet
 from worker.models.errors import TrainingError
 from worker.models.names import DEFAULT_TRUNK, HeadName
 from worker.training.evaluate import HeldOut, Judgement, judge
-from worker.training.features import Features, UnreadablePicture, compute_features
+from worker.training.feature_cache import Features
+from worker.training.features import UnreadablePicture, compute_features
 from worker.training.fit import FitSettings, HeadFit
 from worker.training.recipes import recipe_for
 from worker.training.samples import TrainingSample, dataset_sha256

@@ -16,7 +16,7 @@ import numpy.typing as npt
 from db.domain.species import NO_FISH, LabelSet
 from worker.models.errors import TrainingError
 from worker.models.names import HeadName
-from worker.training.features import Features
+from worker.training.feature_cache import Features
 from worker.training.fit import EpochProgress, FitSettings, HeadData, HeadFit, Rows, fit_head, predict_head
 from worker.training.recipes import recipe_for
 from worker.training.samples import TrainingSample
@@ -59,6 +59,7 @@ def train_head(
     input_hw: tuple[int, int],
     fit: FitSettings | None = None,
     epochs: int | None = None,
+    views: Rows | None = None,
     progress: EpochProgress = lambda done, total: None,
 ) -> TrainedHead:
     """Return a head trained on some pictures and what it says of others; any head of `HeadName`.
@@ -67,6 +68,7 @@ def train_head(
     part in the training: when to stop is told by cameras taken from the training pictures (`stopping_rows`).
     label_set: the species axis of every output. input_hw: rows, columns that the features were computed at.
     fit: the head's own recipe where not given. epochs: exactly so many on all training pictures, without stopping.
+    views: (N, K) rows of `samples` in which each picture is seen, see `worker.training.views`.
     Raises:
         UnknownSpecies: a label is not in the label set. TrainingError: no pictures to train on.
     """
@@ -80,6 +82,7 @@ def train_head(
         fit = dataclasses.replace(fit, epochs=epochs, min_steps=0)
     learn_rows = np.setdiff1d(train_rows, stop_rows)
     head, data = _head_and_data(name, samples, features, learn_rows, label_set, input_hw, fit.seed)
+    data = dataclasses.replace(data, views=views)
     went = fit_head(head, data, train_rows=learn_rows, stop_rows=stop_rows, settings=fit, progress=progress)
     outputs = predict_head(head, data, held_out_rows) if len(held_out_rows) else {}
     return TrainedHead(name, head, data, went, outputs)
@@ -147,7 +150,7 @@ def _head_and_data(
         targets=targets,
         species_weights=class_weights(targets.species[learn_rows], count=count),
         row_weights=np.array([sample.weight for sample in samples], dtype=np.float32),
-        input_width_px=input_hw[1],
+        input_hw=input_hw,
         no_fish=label_set.index(NO_FISH),
         metadata=size_one_hot(samples, sizes) if name is HeadName.DENSE_METADATA else None,
     )

@@ -9,6 +9,7 @@ from db.domain.boxes import Box, clip_box
 from db.domain.predictions import Detection, Head, Prediction
 from db.domain.species import NO_FISH, LabelSet
 from worker.vision.agreement import measure_agreement
+from worker.vision.dense_boxes import DenseBox, find_dense_boxes
 from worker.vision.heatmaps import Region, cell_probabilities, find_regions
 from worker.vision.letterbox import Letterbox
 
@@ -24,21 +25,24 @@ def interpret(
     heatmap_probabilities: npt.ArrayLike,
     letterbox: Letterbox,
     label_set: LabelSet,
+    fish_sides: npt.ArrayLike | None = None,
 ) -> Prediction:
     """Return what the heads say of a picture.
 
-    box: (4,) xyxy, input pixels. probabilities: (S,). heatmap_logits: (h, w, S).
+    box: (4,) xyxy, input pixels. probabilities: (S,). heatmap_logits: (h, w, S). fish_sides: (h, w, 4), input pixels,
+    of a heat-map head whose cells give boxes; of another one the regions of its maps are the boxes.
     """
     heatmap = cell_probabilities(heatmap_logits)
     frame = letterbox.grid_frame((heatmap.shape[0], heatmap.shape[1]))
     no_fish = label_set.index(NO_FISH)
     box_p, heat_p = _distribution(box_probabilities), _distribution(heatmap_probabilities)
-    regions = find_regions(heatmap, no_fish_index=no_fish, frame=frame)
-    seen = [
-        detection
-        for region in regions
-        if (detection := _region_detection(region, letterbox, heatmap.shape[:2], label_set)) is not None
-    ]
+    if fish_sides is None:
+        regions = find_regions(heatmap, no_fish_index=no_fish, frame=frame)
+        every = [_region_detection(region, letterbox, heatmap.shape[:2], label_set) for region in regions]
+    else:
+        dense = find_dense_boxes(heatmap, fish_sides, no_fish_index=no_fish, frame=frame, input_hw=letterbox.input_hw)
+        every = [_dense_detection(found, letterbox, label_set) for found in dense]
+    seen = [detection for detection in every if detection is not None]
     boxed = _box_detection(box, box_p, letterbox, label_set)
     agreement = measure_agreement(
         box=boxed.box if boxed else None,
@@ -80,6 +84,13 @@ def _region_detection(
     if found is None:
         return None
     return Detection(found, label_set.names[region.species_index], _confidence(region.confidence), Head.HEATMAP)
+
+
+def _dense_detection(dense: DenseBox, letterbox: Letterbox, label_set: LabelSet) -> Detection | None:
+    found = _in_original(letterbox.to_original([dense.box])[0], letterbox)
+    if found is None:
+        return None
+    return Detection(found, label_set.names[dense.species_index], _confidence(dense.confidence), Head.HEATMAP)
 
 
 def _in_original(xyxy: npt.NDArray[np.float64], letterbox: Letterbox) -> Box | None:
