@@ -6,7 +6,21 @@ import sys
 
 import typer
 
-from cli import audit_agreement, backup, demo, doctor, jobs, labels, models, results, review, sample, train, workers
+from cli import (
+    audit_agreement,
+    backup,
+    demo,
+    doctor,
+    jobs,
+    labels,
+    models,
+    report,
+    results,
+    review,
+    sample,
+    train,
+    workers,
+)
 from db.errors import TaffrailError
 
 app = typer.Typer(
@@ -26,6 +40,7 @@ app.command("resume")(jobs.resume)
 app.command("retry")(jobs.retry)
 app.command("cancel")(jobs.cancel)
 app.command("results")(results.results)
+app.command("report")(report.report)
 app.command("worker")(workers.worker)
 app.command("backup")(backup.backup)
 app.command("restore")(backup.restore)

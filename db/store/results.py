@@ -109,7 +109,9 @@ def _results(session: Session, job_id: int, found: Sequence[_Found], *, with_hea
 def _result(
     item: ItemRow, file: bytes, camera: str, image: ImageRow | None, stored: StoredPrediction | None, *, root: bytes
 ) -> ImageResult:
-    relative = os.path.relpath(file, root)
+    above = root.rstrip(b"/") + b"/"
+    # Cut, not computed: a root may also be a URL.
+    relative = file.removeprefix(above) if file.startswith(above) else file
     return ImageResult(
         item_id=item.id,
         state=ItemState(item.state),

@@ -23,8 +23,9 @@ def write(out: Path, results: Iterable[ImageResult], export: Export) -> list[str
         _write_names(folder / "data.yaml", export)
         labels = os.fsencode(folder / "labels")
         os.mkdir(labels)
-        # YOLO finds labels/ beside images/; a link saves the copy.
-        os.symlink(export.job.root, os.fsencode(folder / "images"))
+        if os.path.isdir(export.job.root):  # and not a URL
+            # YOLO finds labels/ beside images/; a link saves the copy.
+            os.symlink(export.job.root, os.fsencode(folder / "images"))
         for result in results:
             problem = _write_picture(labels, result, classes, export)
             if problem:

@@ -1,0 +1,71 @@
+"""What a report counts and chooses, and where its heat maps lie."""
+
+from __future__ import annotations
+
+import io
+from dataclasses import replace
+
+import numpy as np
+from PIL import Image
+
+from db.domain.results import ImageResult
+from tests.factories import failed_result, image_result
+from worker.report.heat_layer import heat_layer
+from worker.report.summary import summarise
+
+
+def judged(item_id: int, agreement: float, *, species: str = "ALB", camera: str = "boat_1") -> ImageResult:
+    result = image_result(species=species, item_id=item_id, camera=camera)
+    assert result.prediction is not None
+    scored = replace(result.prediction.agreement, score=agreement)
+    return replace(result, prediction=replace(result.prediction, agreement=scored))
+
+
+def test_a_job_is_counted_by_species_camera_agreement_and_failure() -> None:
+    results = [judged(1, 0.02), judged(2, 0.49, species="YFT"), judged(3, 1.0, camera="boat_2"), failed_result("torn")]
+
+    found = summarise(iter(results), max_images=10, flag_below=0.5)
+
+    assert found.pictures == 4 and found.flagged == 2
+    assert found.species == {"ALB": 2, "YFT": 1}
+    assert found.by_camera == {"boat_1": {"ALB": 1, "YFT": 1}, "boat_2": {"ALB": 1}}
+    # Steps of 0.05: 0.02 is in the first, 0.49 in the tenth, and 1.0 in the last.
+    assert [place for place, count in enumerate(found.agreement_bins) if count] == [0, 9, 19]
+    assert found.reasons == {"broken": 1} and [one.path for one in found.failed] == ["torn"]
+    assert found.chosen == [1, 2, 3]
+
+
+def test_the_least_agreed_pictures_are_chosen_and_the_surest_of_each_species() -> None:
+    albs = [judged(number, number / 100) for number in range(1, 51)]
+    yfts = [judged(100 + number, 0.5 + number / 100, species="YFT") for number in range(1, 11)]
+
+    found = summarise(iter([*albs, *yfts]), max_images=10, flag_below=0.5)
+
+    assert found.chosen == [1, 2, 3, 4, 48, 49, 50, 108, 109, 110]
+
+
+def test_no_more_pictures_are_chosen_than_asked_for() -> None:
+    results = [judged(number, 0.5, species=name) for number, name in enumerate(("ALB", "BET", "DOL", "YFT"), start=1)]
+
+    assert len(summarise(iter(results), max_images=2, flag_below=0.5).chosen) == 2
+    assert summarise(iter(results), max_images=0, flag_below=0.5).chosen == []
+
+
+def test_a_heat_layer_has_a_tile_for_each_species_seen_without_the_letterboxs_border() -> None:
+    heatmap = np.zeros((6, 8, 4))
+    heatmap[2, 1, 1] = 1.0  # the picture's upper left cell: the frame begins at row 2, column 1
+    heatmap[4, 6, 3] = 0.8  # its lower right one
+    heatmap[0, 0, 2] = 0.05  # too faint to show
+
+    layer = heat_layer(heatmap, frame=(1.0, 2.0, 7.0, 5.0))
+
+    assert layer is not None and (layer.species_indices, layer.rows) == ((1, 3), 3)
+    alpha = np.asarray(Image.open(io.BytesIO(layer.png)).convert("RGBA"))[
+        ..., 3
+    ]  # two tiles of 3 x 6 and a row between
+    assert alpha.shape == (7, 6)
+    assert list(zip(*np.nonzero(alpha > 20), strict=True)) == [(0, 0), (6, 5)]
+
+
+def test_a_heat_map_that_sees_nothing_has_no_layer() -> None:
+    assert heat_layer(np.zeros((6, 8, 4)), frame=(0.0, 0.0, 8.0, 6.0)) is None

@@ -1,0 +1,82 @@
+"""A picture's entry in the report's data file: what the page's script shows and filters by."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+
+from db.domain.results import ImageResult, StoredDetection, StoredPrediction
+from worker.report.pictures import DrawnPicture
+from worker.results.answer import chosen_boxes
+
+Entry = dict[str, object]
+
+
+def picture_entry(result: ImageResult, drawn: DrawnPicture, *, flag_below: float) -> Entry:
+    """Return the entry of a picture with a prediction. Boxes are shares of the picture's sides, 0..1."""
+    said = result.prediction
+    assert said is not None
+    return _place(result) | {
+        "species": said.final_species,
+        "confidence": _short(said.confidence),
+        "agreement": _short(said.agreement.score),
+        "parts": {name: _short(value) for name, value in asdict(said.agreement).items()},
+        "flagged": said.agreement.score < flag_below,
+        "names": list(said.species),
+        "heads": {
+            "box_species": [_short(value) for value in said.box_probabilities],
+            "heatmap": [_short(value) for value in said.heatmap_probabilities],
+        },
+        "boxes": _boxes(result, said, drawn),
+        "model": said.model_version,
+        "picture": drawn.picture,
+        "heat": drawn.heat,
+        "heatSpecies": list(drawn.heat_species),
+        "heatRows": drawn.heat_rows,
+        "original": drawn.original,
+        "problem": drawn.problem,
+    }
+
+
+def failure_entry(result: ImageResult) -> Entry:
+    """Return the entry of an item without a result."""
+    return _place(result) | {"reason": result.reason or "unknown", "failure": result.failure, "boxes": []}
+
+
+def _place(result: ImageResult) -> Entry:
+    size = {"width": result.width_px, "height": result.height_px}
+    return {
+        "id": result.item_id,
+        "name": result.path,
+        "camera": result.camera,
+        "taken": result.captured_at,
+        "state": str(result.state),
+        **size,
+    }
+
+
+def _boxes(result: ImageResult, said: StoredPrediction, drawn: DrawnPicture) -> list[Entry]:
+    answer = {found.detection_id for found in chosen_boxes(said)}
+    crops = drawn.crops or (None,) * len(said.detections)
+    size = (result.width_px or 1, result.height_px or 1)
+    return [
+        _box(found, size, crop, in_answer=found.detection_id in answer)
+        for found, crop in zip(said.detections, crops, strict=True)
+    ]
+
+
+def _box(found: StoredDetection, size: tuple[int, int], crop: str | None, *, in_answer: bool) -> Entry:
+    detection, (width_px, height_px) = found.detection, size
+    box = detection.box
+    sides = (box.x_min / width_px, box.y_min / height_px, box.x_max / width_px, box.y_max / height_px)
+    return {
+        "head": str(detection.head),
+        "species": detection.species,
+        "confidence": _short(detection.confidence),
+        "box": [_short(side) for side in sides],
+        "answer": in_answer,
+        "crop": crop,
+    }
+
+
+def _short(value: float) -> float:
+    return round(float(value), 4)

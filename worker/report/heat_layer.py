@@ -1,0 +1,58 @@
+"""A picture's species heat maps as one strip of transparent colours, to be laid over the picture."""
+
+from __future__ import annotations
+
+import io
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+from PIL import Image
+
+# A species that is nowhere likelier than this has nothing to show.
+FAINT = 0.1
+# Dark red over orange to pale yellow: readable on decks and at night, and without hue.
+_STOPS = ((0, (96, 0, 24)), (110, (214, 40, 20)), (190, (255, 150, 20)), (255, (255, 250, 190)))
+_MOST_OPAQUE = 205
+
+
+@dataclass(frozen=True)
+class HeatLayer:
+    """png: one tile a species, one above the other with an empty row between. rows: of a tile, cells."""
+
+    png: bytes
+    species_indices: tuple[int, ...]
+    rows: int
+
+
+def heat_layer(heatmap: npt.ArrayLike, *, frame: tuple[float, float, float, float]) -> HeatLayer | None:
+    """Return the layer of the species that a heat map sees somewhere, or None where it sees none.
+
+    heatmap: (H, W, S), 0..1. frame: the cells that show the picture, x_min, y_min, x_max, y_max.
+    """
+    grid = np.asarray(heatmap, dtype=np.float32)
+    seen = tuple(int(index) for index in np.flatnonzero(grid.max(axis=(0, 1)) >= FAINT))
+    if not seen:
+        return None
+    tiles = [_tile(grid[:, :, index], frame) for index in seen]
+    gap = np.zeros((1, tiles[0].shape[1]), dtype=np.uint8)
+    parts = [part for tile in tiles for part in (tile, gap)][:-1]
+    return HeatLayer(_png(np.vstack(parts)), seen, tiles[0].shape[0])
+
+
+def _tile(plane: npt.NDArray[np.float32], frame: tuple[float, float, float, float]) -> npt.NDArray[np.uint8]:
+    size = (max(1, round(frame[2] - frame[0])), max(1, round(frame[3] - frame[1])))
+    cut = Image.fromarray(plane).resize(size, Image.Resampling.BILINEAR, box=frame)
+    return np.asarray(np.clip(np.asarray(cut) * 255.0, 0, 255).round(), dtype=np.uint8)
+
+
+def _png(levels: npt.NDArray[np.uint8]) -> bytes:
+    image = Image.fromarray(levels).convert("P")
+    steps = np.arange(256)
+    channels = [np.interp(steps, [at for at, _ in _STOPS], [colour[band] for _, colour in _STOPS]) for band in range(3)]
+    image.putpalette(np.stack(channels, axis=1).round().astype(np.uint8).tobytes())
+    # What is faint must not tint the whole picture.
+    alpha = np.clip((steps / 255.0 - FAINT) / (1 - FAINT), 0, 1) ** 0.7 * _MOST_OPAQUE
+    file = io.BytesIO()
+    image.save(file, "PNG", optimize=True, transparency=alpha.round().astype(np.uint8).tobytes())
+    return file.getvalue()

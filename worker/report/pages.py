@@ -1,0 +1,99 @@
+"""Renders the report's pages; every value goes through Jinja's escaping, because file names may be hostile."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from urllib.parse import quote
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+
+from db.domain.jobs import ItemState, Job
+from db.domain.species import LabelSet
+from worker.report.summary import AGREEMENT_BINS, Summary
+
+
+@dataclass(frozen=True)
+class Bar:
+    """One bar of a chart. share: of the largest, 0..1. filter: what the pictures' page is to show."""
+
+    name: str
+    count: int
+    share: float
+    filter: str
+
+
+@dataclass(frozen=True)
+class CameraLine:
+    """One camera's counts in the label set's order; shares: of its pictures, for the shade."""
+
+    name: str
+    counts: tuple[int, ...]
+    shares: tuple[float, ...]
+    total: int
+    filter: str
+
+
+def render_overview(job: Job, summary: Summary, label_set: LabelSet, *, nonce: str) -> str:
+    """Return the overview page."""
+    return _render(
+        "index.html",
+        nonce=nonce,
+        job=job,
+        folder=_text(job.root),
+        summary=summary,
+        judged=sum(summary.species.values()),
+        waiting=summary.states[ItemState.PENDING] + summary.states[ItemState.CANCELLED],
+        failed=sum(summary.reasons.values()),
+        species=_bars([(name, summary.species[name]) for name in label_set.names if summary.species[name]], "species"),
+        reasons=_bars(summary.reasons.most_common(), "reason"),
+        agreement=_agreement_bars(summary),
+        label_set=[name for name in label_set.names if summary.species[name]],
+        cameras=_camera_lines(summary, label_set),
+    )
+
+
+def render_pictures(job: Job, summary: Summary, *, nonce: str) -> str:
+    """Return the page of pictures; its script fills it from data.js."""
+    total = sum(summary.species.values())
+    return _render(
+        "pictures.html", nonce=nonce, job=job, folder=_text(job.root), shown=len(summary.chosen), total=total
+    )
+
+
+def _render(template: str, **values: object) -> str:
+    loader = PackageLoader("worker.report")
+    environment = Environment(loader=loader, autoescape=True, undefined=StrictUndefined, trim_blocks=True)
+    environment.filters["percent"] = lambda share: f"{share:.0%}"
+    environment.filters["count"] = lambda number: f"{number:,}"
+    return environment.get_template(template).render(**values)
+
+
+def _bars(counts: Iterable[tuple[str, int]], key: str) -> list[Bar]:
+    held = list(counts)
+    most = max((count for _, count in held), default=1)
+    return [Bar(name, count, count / most, f"{key}={quote(name, safe='')}") for name, count in held]
+
+
+def _agreement_bars(summary: Summary) -> list[Bar]:
+    most = max(1, *summary.agreement_bins)
+    step = 1 / AGREEMENT_BINS
+    return [
+        Bar(f"{place * step:.2f}-{(place + 1) * step:.2f}", count, count / most, "")
+        for place, count in enumerate(summary.agreement_bins)
+    ]
+
+
+def _camera_lines(summary: Summary, label_set: LabelSet) -> list[CameraLine]:
+    names = [name for name in label_set.names if summary.species[name]]
+    lines = []
+    for camera, counts in sorted(summary.by_camera.items()):
+        total = sum(counts.values())
+        row = tuple(counts[name] for name in names)
+        shares = tuple(count / total for count in row)
+        lines.append(CameraLine(camera, row, shares, total, f"camera={quote(camera, safe='')}"))
+    return lines
+
+
+def _text(path: bytes) -> str:
+    return path.decode("utf-8", "backslashreplace")

@@ -1,0 +1,96 @@
+"""One pass over a job's results: what the overview counts, and which pictures are worth a place."""
+
+from __future__ import annotations
+
+import heapq
+from collections import Counter, defaultdict
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+from db.domain.jobs import ItemState
+from db.domain.results import ImageResult, StoredPrediction
+
+AGREEMENT_BINS = 20
+# The overview shows what each species looks like where the model is sure of it.
+SUREST_A_SPECIES = 3
+MAX_FAILURES_SHOWN = 1_000
+
+
+@dataclass
+class Summary:
+    """A job in numbers. chosen: ids of the items with a picture in the report; failed: those without a result.
+
+    agreement_bins: pictures by agreement, `AGREEMENT_BINS` equal steps from 0 to 1. by_camera: species counts.
+    """
+
+    flag_below: float
+    states: Counter[ItemState] = field(default_factory=Counter)
+    species: Counter[str] = field(default_factory=Counter)
+    by_camera: dict[str, Counter[str]] = field(default_factory=lambda: defaultdict(Counter))
+    agreement_bins: list[int] = field(default_factory=lambda: [0] * AGREEMENT_BINS)
+    flagged: int = 0
+    reasons: Counter[str] = field(default_factory=Counter)
+    models: Counter[str] = field(default_factory=Counter)
+    taken_first: str | None = None
+    taken_last: str | None = None
+    chosen: list[int] = field(default_factory=list)
+    failed: list[ImageResult] = field(default_factory=list)
+
+    @property
+    def pictures(self) -> int:
+        """All items of the job."""
+        return sum(self.states.values())
+
+    @property
+    def judged(self) -> int:
+        """Items with a prediction."""
+        return sum(self.species.values())
+
+
+def summarise(results: Iterable[ImageResult], *, max_images: int, flag_below: float) -> Summary:
+    """Return a job's summary. The least agreed pictures are chosen, and the surest few of each species."""
+    done = Summary(flag_below=flag_below)
+    doubtful: list[tuple[float, int]] = []
+    surest: dict[str, list[tuple[float, int]]] = defaultdict(list)
+    for result in results:
+        done.states[result.state] += 1
+        if result.prediction is None:
+            _count_failure(done, result)
+            continue
+        said = result.prediction
+        _count(done, result, said)
+        # Of heaps whose smallest goes: the agreement is negated, so that the most agreed goes first.
+        _keep(doubtful, (-said.agreement.score, -result.item_id), at_most=max_images)
+        _keep(surest[said.final_species], (said.agreement.score, -result.item_id), at_most=SUREST_A_SPECIES)
+    sure = {-item for best in surest.values() for _, item in best} if max_images else set()
+    room = max(0, max_images - len(sure))
+    least = [-item for _, item in sorted(doubtful, reverse=True) if -item not in sure]
+    done.chosen = sorted({*list(sure)[:max_images], *least[:room]})
+    return done
+
+
+def _count(done: Summary, result: ImageResult, said: StoredPrediction) -> None:
+    done.species[said.final_species] += 1
+    done.by_camera[result.camera][said.final_species] += 1
+    done.models[said.model_version] += 1
+    score = said.agreement.score
+    done.agreement_bins[min(AGREEMENT_BINS - 1, int(score * AGREEMENT_BINS))] += 1
+    done.flagged += score < done.flag_below
+    if result.captured_at:
+        done.taken_first = min(done.taken_first or result.captured_at, result.captured_at)
+        done.taken_last = max(done.taken_last or result.captured_at, result.captured_at)
+
+
+def _count_failure(done: Summary, result: ImageResult) -> None:
+    if result.failure is None:
+        return
+    done.reasons[result.reason or "unknown"] += 1
+    if len(done.failed) < MAX_FAILURES_SHOWN:
+        done.failed.append(result)
+
+
+def _keep(heap: list[tuple[float, int]], entry: tuple[float, int], *, at_most: int) -> None:
+    if len(heap) < at_most:
+        heapq.heappush(heap, entry)
+    elif heap and entry > heap[0]:
+        heapq.heapreplace(heap, entry)

@@ -1,0 +1,278 @@
+"use strict";
+// The page of pictures: filters, pages and the large view. Whatever comes from a file name is only ever set as text.
+(() => {
+  const data = window.TAFFRAIL;
+  const PAGE = 48;
+  const byId = (id) => document.getElementById(id);
+  const filters = byId("filters"), layers = byId("layers"), grid = byId("grid"), pages = byId("pages");
+  const detail = byId("detail");
+  const SVG = "http://www.w3.org/2000/svg";
+  const failed = (one) => "failure" in one;
+  let shown = [], page = 0, open = -1;
+
+  const element = (tag, options = {}, children = []) => {
+    const made = document.createElement(tag);
+    for (const [name, value] of Object.entries(options)) {
+      if (name === "text") made.textContent = value;
+      else made.setAttribute(name, value);
+    }
+    made.append(...children);
+    return made;
+  };
+  const drawn = (tag, attributes) => {
+    const made = document.createElementNS(SVG, tag);
+    for (const [name, value] of Object.entries(attributes)) made.setAttribute(name, value);
+    return made;
+  };
+  const percent = (share) => `${Math.round(share * 100)} %`;
+
+  function fillChoices() {
+    const counted = (key) => {
+      const counts = new Map();
+      for (const one of data.pictures) if (one[key]) counts.set(one[key], (counts.get(one[key]) || 0) + 1);
+      return counts;
+    };
+    const add = (select, names, counts) => {
+      for (const name of names) select.append(element("option", { value: name, text: `${name} (${counts.get(name)})` }));
+    };
+    const species = counted("species"), cameras = counted("camera"), reasons = counted("reason");
+    add(filters.elements.species, data.species.filter((name) => species.has(name)), species);
+    add(filters.elements.camera, [...cameras.keys()].sort(), cameras);
+    add(filters.elements.reason, [...reasons.keys()].sort(), reasons);
+    byId("reason-field").hidden = !reasons.size;
+    for (const name of data.species) layers.elements.heat.append(element("option", { value: name, text: name }));
+  }
+
+  // The address holds the filters, so that a view can be kept, linked to and gone back to.
+  const KEYS = { species: "", camera: "", show: "", reason: "", agreement: "1", name: "", order: "doubt" };
+  function readAddress() {
+    const wanted = new URLSearchParams(location.hash.slice(1));
+    for (const [key, usual] of Object.entries(KEYS)) filters.elements[key].value = wanted.get(key) ?? usual;
+    page = Math.max(0, (parseInt(wanted.get("page"), 10) || 1) - 1);
+  }
+  function writeAddress() {
+    const wanted = new URLSearchParams();
+    for (const [key, usual] of Object.entries(KEYS)) {
+      if (filters.elements[key].value !== usual) wanted.set(key, filters.elements[key].value);
+    }
+    if (page) wanted.set("page", page + 1);
+    history.replaceState(null, "", wanted.size ? `#${wanted}` : location.pathname + location.search);
+  }
+
+  const ORDERS = {
+    doubt: (a, b) => (a.agreement ?? 2) - (b.agreement ?? 2) || a.id - b.id,
+    sure: (a, b) => (b.agreement ?? -1) - (a.agreement ?? -1) || a.id - b.id,
+    name: (a, b) => (a.name < b.name ? -1 : a.name > b.name ? 1 : a.id - b.id),
+    time: (a, b) => ((a.taken ?? "9") < (b.taken ?? "9") ? -1 : (a.taken ?? "9") > (b.taken ?? "9") ? 1 : a.id - b.id),
+  };
+  function choose() {
+    const value = (key) => filters.elements[key].value;
+    const most = Number(value("agreement")), part = value("name").toLowerCase();
+    filters.elements.agreementShown.value = most.toFixed(2);
+    shown = data.pictures.filter((one) =>
+      (!value("species") || one.species === value("species")) &&
+      (!value("camera") || one.camera === value("camera")) &&
+      (!value("reason") || one.reason === value("reason")) &&
+      (most >= 1 || (one.agreement ?? 2) <= most) &&
+      (!part || one.name.toLowerCase().includes(part)) &&
+      ({ "": true, flagged: one.flagged, agreed: one.flagged === false, failed: failed(one) })[value("show")]);
+    shown.sort(ORDERS[value("order")]);
+    page = Math.min(page, Math.max(0, Math.ceil(shown.length / PAGE) - 1));
+  }
+
+  function showGrid() {
+    choose();
+    writeAddress();
+    const first = page * PAGE, part = shown.slice(first, first + PAGE), last = Math.ceil(shown.length / PAGE) || 1;
+    grid.replaceChildren(...part.map((one, place) => card(one, first + place)));
+    byId("count").textContent = shown.length
+      ? `${shown.length} of ${data.pictures.length}; ${first + 1} to ${first + part.length} shown`
+      : "No picture fits these filters.";
+    pages.hidden = last < 2;
+    pages.querySelector("span").textContent = `page ${page + 1} of ${last}`;
+    pages.querySelector("[data-step='-1']").disabled = page === 0;
+    pages.querySelector("[data-step='1']").disabled = page + 1 >= last;
+    applyLayers();
+  }
+
+  function card(one, place) {
+    const made = element("button", { type: "button", class: one.flagged ? "card flagged" : "card" }, [view(one, false)]);
+    const words = element("span", { class: "words" });
+    if (failed(one)) {
+      words.append(element("b", { text: "no result" }));
+    } else {
+      if (one.flagged) words.append(element("span", { class: "badge", text: "flagged" }));
+      words.append(element("b", { text: one.species }), ` ${percent(one.confidence)}`, meter(one.agreement));
+    }
+    words.append(element("span", { class: "sub", text: `${one.camera} · ${one.name}` }));
+    made.append(words);
+    made.addEventListener("click", () => showDetail(place));
+    return element("li", {}, [made]);
+  }
+  function meter(share) {
+    const svg = drawn("svg", { viewBox: "0 0 100 10", preserveAspectRatio: "none", "aria-hidden": "true" });
+    svg.append(drawn("rect", { width: share * 100, height: 10 }));
+    return element("span", { class: "meter", title: `agreement ${share.toFixed(2)}` }, [svg]);
+  }
+
+  function view(one, large) {
+    const made = element("span", { class: "view" });
+    if (!one.picture) {
+      made.append(element("span", { class: "missing", text: one.failure || one.problem || "no picture" }));
+      return made;
+    }
+    const fish = one.boxes.filter((box) => box.answer).map((box) => box.species).join(", ") || "no fish boxed";
+    const size = { width: one.width, height: one.height, loading: large ? "eager" : "lazy" };
+    made.append(element("img", { src: one.picture, alt: `${one.name}: ${fish}`, ...size }));
+    const layer = element("span", { class: "layer" });
+    layer.picture = one;
+    made.append(layer, boxes(one, large));
+    return made;
+  }
+  function boxes(one, large) {
+    const svg = drawn("svg", { viewBox: `0 0 ${one.width} ${one.height}`, "aria-hidden": "true" });
+    const letter = one.width / (large ? 48 : 22);
+    for (const box of one.boxes) {
+      const [left, top, right, bottom] = box.box.map((share, place) => share * (place % 2 ? one.height : one.width));
+      const group = drawn("g", { class: box.answer ? box.head : `${box.head} doubted` });
+      group.append(drawn("rect", { x: left, y: top, width: right - left, height: bottom - top }));
+      svg.append(group);
+      // On a small picture the words of a second box of the same fish would hide the first's.
+      if (!large && !box.answer) continue;
+      const above = top > letter * 1.3;
+      const text = drawn("text", { x: left, y: above ? top - letter * 0.3 : top + letter, "font-size": letter });
+      text.textContent = `${box.species} ${box.confidence.toFixed(2)}`;
+      group.append(text);
+    }
+    return svg;
+  }
+
+  function applyLayers() {
+    for (const head of ["box_species", "heatmap"]) {
+      document.body.classList.toggle(`hide-${head}`, !layers.elements[head].checked);
+    }
+    const wanted = layers.elements.heat.value;
+    for (const layer of document.querySelectorAll(".layer")) {
+      const one = layer.picture;
+      const species = wanted !== "*" ? wanted : one.species === data.noFish ? "" : one.species;
+      const tile = species ? one.heatSpecies.indexOf(one.names.indexOf(species)) : -1;
+      const tiles = one.heatSpecies.length;
+      if (tile < 0 || !one.heat) {
+        layer.style.backgroundImage = "";
+        continue;
+      }
+      // One tile a species, one above the other with an empty row between.
+      const rows = tiles * (one.heatRows + 1) - 1;
+      layer.style.backgroundImage = `url("${one.heat}")`;
+      layer.style.backgroundSize = `100% ${(rows / one.heatRows) * 100}%`;
+      layer.style.backgroundPosition = `0 ${tiles > 1 ? (tile / (tiles - 1)) * 100 : 0}%`;
+    }
+  }
+
+  function showDetail(place) {
+    open = place;
+    const one = shown[place];
+    byId("detail-name").textContent = one.name;
+    const left = element("section", {}, [view(one, true)]), right = element("section");
+    const crops = one.boxes.filter((box) => box.crop);
+    if (crops.length) left.append(element("ul", { class: "crops" }, crops.map(cropOf)));
+    if (!failed(one)) right.append(probabilities(one));
+    right.append(facts(one));
+    if (one.original) right.append(element("a", { href: one.original, text: "the original" }));
+    byId("detail-body").replaceChildren(left, right);
+    detail.querySelector("[data-step='-1']").disabled = place === 0;
+    detail.querySelector("[data-step='1']").disabled = place + 1 >= shown.length;
+    applyLayers();
+    if (!detail.open) detail.showModal();
+  }
+  function cropOf(box) {
+    const text = `${box.species} ${box.confidence.toFixed(2)}`;
+    const image = element("img", { src: box.crop, alt: `crop: ${text}`, loading: "lazy" });
+    return element("li", { class: box.head }, [image, element("span", { text })]);
+  }
+  function probabilities(one) {
+    const head = element("tr", {}, ["", "both", "box", "heat map"].map((text) => element("th", { scope: "col", text })));
+    const rows = one.names.map((name, place) => {
+      const [box, heat] = [one.heads.box_species[place], one.heads.heatmap[place]];
+      const row = element("tr", name === one.species ? { class: "final" } : {}, [element("th", { scope: "row", text: name })]);
+      row.append(...[(box + heat) / 2, box, heat].map((share) => element("td", { text: percent(share) })));
+      return row;
+    });
+    return element("table", { class: "probabilities" }, [element("thead", {}, [head]), element("tbody", {}, rows)]);
+  }
+  function facts(one) {
+    const pairs = [["camera", one.camera]];
+    if (one.taken) pairs.push(["taken", one.taken.replace("T", " ")]);
+    if (one.width) pairs.push(["size", `${one.width} × ${one.height}`]);
+    if (failed(one)) {
+      pairs.push(["state", one.state], ["failure", one.failure]);
+    } else {
+      pairs.push(["agreement", `${one.agreement.toFixed(2)}${one.flagged ? ", flagged" : ""}`]);
+      pairs.push(["boxes overlap", percent(one.parts.iou)], ["species differ", one.parts.species_distance.toFixed(2)]);
+      pairs.push(["fish on heat map", one.parts.fish_count], ["model", one.model]);
+      if (one.problem) pairs.push(["picture", one.problem]);
+    }
+    return element("dl", {}, pairs.flatMap(([name, text]) => [element("dt", { text: name }), element("dd", { text })]));
+  }
+
+  const stepDetail = (step) => {
+    if (shown[open + step]) showDetail(open + step);
+  };
+  const stepPage = (step) => {
+    page += step;
+    showGrid();
+    window.scrollTo(0, 0);
+  };
+  const changed = () => {
+    page = 0;
+    showGrid();
+  };
+  filters.addEventListener("input", changed);
+  filters.addEventListener("submit", (event) => event.preventDefault());
+  filters.addEventListener("reset", () => setTimeout(changed));
+  layers.addEventListener("input", applyLayers);
+  layers.addEventListener("submit", (event) => event.preventDefault());
+  pages.addEventListener("click", (event) => event.target.dataset.step && stepPage(Number(event.target.dataset.step)));
+  detail.addEventListener("click", (event) => {
+    if (event.target === detail || "close" in event.target.dataset) detail.close();
+    else if (event.target.dataset.step) stepDetail(Number(event.target.dataset.step));
+  });
+  detail.addEventListener("close", () => {
+    // Back to the picture last looked at, which may be on another page.
+    if (Math.floor(open / PAGE) !== page) {
+      page = Math.floor(open / PAGE);
+      showGrid();
+    }
+    const card = grid.children[open % PAGE];
+    if (card) card.firstChild.focus();
+  });
+  const toggle = (names) => {
+    const on = names.some((name) => layers.elements[name].checked);
+    for (const name of names) layers.elements[name].checked = !on;
+    applyLayers();
+  };
+  document.addEventListener("keydown", (event) => {
+    if (event.ctrlKey || event.metaKey || event.altKey || event.target.matches("input[type=search], input[type=range], select")) return;
+    const keys = {
+      ArrowLeft: () => (detail.open ? stepDetail(-1) : page > 0 && stepPage(-1)),
+      ArrowRight: () => (detail.open ? stepDetail(1) : (page + 1) * PAGE < shown.length && stepPage(1)),
+      b: () => toggle(["box_species", "heatmap"]),
+      h: () => {
+        layers.elements.heat.value = layers.elements.heat.value ? "" : "*";
+        applyLayers();
+      },
+      "/": () => filters.elements.name.focus(),
+    };
+    if (!keys[event.key]) return;
+    event.preventDefault();
+    keys[event.key]();
+  });
+  window.addEventListener("hashchange", () => {
+    readAddress();
+    showGrid();
+  });
+
+  fillChoices();
+  readAddress();
+  showGrid();
+})();
