@@ -52,7 +52,7 @@ class FeatureKey:
 
 
 class Shard:
-    """Named rows of one file, (N, ...), pictures' features (N, h, w, C); checked against its checksum when first read."""
+    """Named rows of one file, (N, ...), such as pictures' features (N, h, w, C); checked when first read."""
 
     def __init__(self, index_file: Path) -> None:
         """Map the data of a shard.
