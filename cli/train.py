@@ -30,6 +30,14 @@ def train(
     epochs: Annotated[
         int | None, typer.Option(min=1, help="Times to go through all pictures; by their number where not given.")
     ] = None,
+    augment: Annotated[
+        int,
+        typer.Option(min=0, max=20, help="Changed views of each picture to learn from as well; each is cached."),
+    ] = 0,
+    fine_tune: Annotated[
+        int, typer.Option(min=0, max=50, metavar="BLOCKS", help="Also train so many of the trunk's last blocks; slow.")
+    ] = 0,
+    fine_tune_epochs: Annotated[int, typer.Option(min=1, max=100, help="At most so many times through them.")] = 5,
     final_fit: Annotated[
         bool, typer.Option("--final-fit", help="After judging, train again on every picture.")
     ] = False,
@@ -48,6 +56,9 @@ def train(
         "input_hw": _rows_columns(size),
         "held_out_share": held_out,
         "epochs": epochs,
+        "augment": augment,
+        "fine_tune": fine_tune,
+        "fine_tune_epochs": fine_tune_epochs,
         "final_fit": final_fit,
         "seed": seed,
         "command": shlex.join(["cli", *sys.argv[1:]]),

@@ -20,6 +20,7 @@ from db.store.model_versions import register_model
 from worker.model_files import card_to_json, save_model
 from worker.models.names import HeadName
 from worker.step_process import Request, StepProgress, serve_step
+from worker.training.fine_tune import FineTune
 from worker.training.samples import TrainingSample
 from worker.training.train_detector import TrainedDetector, TrainSettings, train_detector
 
@@ -91,7 +92,7 @@ def _plain(trained: TrainedDetector) -> dict[str, Any]:
 def _train_settings(request: Request, settings: Settings) -> TrainSettings:
     plain = TrainSettings()
     rows, columns = request.get("input_hw") or plain.input_hw
-    weights = str(request.get("weights") or plain.weights)
+    weights, blocks = str(request.get("weights") or plain.weights), request.get("fine_tune")
     return TrainSettings(
         trunk=str(request.get("trunk") or plain.trunk),
         layer=request.get("layer"),
@@ -103,6 +104,8 @@ def _train_settings(request: Request, settings: Settings) -> TrainSettings:
         held_out=tuple(request.get("held_out", ())),
         final_fit=bool(request.get("final_fit", False)),
         epochs=int(request["epochs"]) if request.get("epochs") else None,
+        augment=int(request.get("augment") or 0),
+        fine_tune=FineTune(int(blocks), int(request.get("fine_tune_epochs") or FineTune.epochs)) if blocks else None,
         seed=int(request.get("seed", 0)),
         command=str(request.get("command", "")),
     )

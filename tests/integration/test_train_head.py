@@ -14,7 +14,7 @@ from worker.models.names import HeadName
 from worker.training.features import Features, compute_features
 from worker.training.fit import FitSettings
 from worker.training.samples import TrainingSample
-from worker.training.train_head import picture_sizes, size_one_hot, stopping_rows, train_head
+from worker.training.train_head import picture_sizes, size_one_hot, spare_stopping_rows, train_head
 
 INPUT_HW = (64, 96)
 FIT = FitSettings(epochs=6, min_steps=0, batch_size=8, learning_rate=4e-3)
@@ -74,15 +74,23 @@ def test_the_held_out_pictures_have_no_part_in_the_training(samples: list[Traini
 
 
 def test_whole_cameras_of_the_training_pictures_tell_when_to_stop(samples: list[TrainingSample]) -> None:
-    spread = [dataclasses.replace(sample, camera=f"camera {number % 8}") for number, sample in enumerate(samples)]
+    spread = [
+        dataclasses.replace(sample, camera=f"camera {number % 8}", guessed=number % 5 == 0)
+        for number, sample in enumerate(samples)
+    ]
     train_rows = np.arange(48)
 
-    stop = stopping_rows(spread, train_rows, seed=0)
+    learn, stop = spare_stopping_rows(spread, train_rows, seed=0)
 
-    stopping = {spread[row].camera for row in stop}
-    assert 0 < len(stop) < 24 and set(stop) <= set(train_rows)
-    assert stopping.isdisjoint({spread[row].camera for row in np.setdiff1d(train_rows, stop)})
-    assert not len(stopping_rows(samples, train_rows, seed=0))  # four cameras are too few to spare one
+    assert 0 < len(stop) < 24 < len(learn)
+    assert {spread[row].camera for row in stop}.isdisjoint({spread[row].camera for row in learn})
+    assert not any(spread[row].guessed for row in stop)  # a model's guess tells nothing
+
+
+def test_four_cameras_are_too_few_to_spare_one(samples: list[TrainingSample]) -> None:
+    learn, stop = spare_stopping_rows(samples, np.arange(48), seed=0)
+
+    assert len(learn) == 48 and not len(stop)
 
 
 def test_a_size_that_training_never_saw_has_no_place_in_the_metadata(samples: list[TrainingSample]) -> None:

@@ -24,15 +24,38 @@ def build_detector(trunk: keras.Model, box_head: keras.Model, heatmap_head: kera
     """
     from worker.models.keras_import import keras
 
-    features, outputs = trunk.output, {}
-    for head in (box_head, heatmap_head):
-        name, species = HeadName(head.name), int(species_output(head).shape[-1])
-        every = head_outputs(name, features, species=species, input_hw=trunk.input_shape[1:3])
-        outputs.update({name: output for name, output in every.items() if name in OUTPUT_NAMES})
+    outputs = _outputs_of(trunk, (box_head, heatmap_head), input_hw=trunk.input_shape[1:3])
+    outputs = {name: output for name, output in outputs.items() if name in OUTPUT_NAMES}
     detector = keras.Model(trunk.input, outputs, name="detector")
     for head in (box_head, heatmap_head):
         copy_weights(head, detector)
     return detector
+
+
+def build_tunable(
+    tail: keras.Model, box_head: keras.Model, heatmap_head: keras.Model, *, input_hw: tuple[int, int]
+) -> keras.Model:
+    """Return the trunk's last blocks and both heads as one graph to train, with every output of both heads.
+
+    tail: from `trunk_tail`; its layers stay shared with the trunk. Its batch norms keep their statistics and scales:
+    a batch of a few cameras would spoil what millions of pictures gave.
+    """
+    from worker.models.keras_import import keras
+
+    for layer in tail.layers:
+        layer.trainable = not isinstance(layer, keras.layers.BatchNormalization)
+    tunable = keras.Model(tail.input, _outputs_of(tail, (box_head, heatmap_head), input_hw=input_hw), name="tunable")
+    for head in (box_head, heatmap_head):
+        copy_weights(head, tunable)
+    return tunable
+
+
+def _outputs_of(trunk: Any, heads: tuple[Any, Any], *, input_hw: tuple[int, int]) -> dict[str, Any]:
+    outputs: dict[str, Any] = {}
+    for head in heads:
+        species = int(species_output(head).shape[-1])
+        outputs.update(head_outputs(HeadName(head.name), trunk.output, species=species, input_hw=input_hw))
+    return outputs
 
 
 def species_output(head: keras.Model) -> keras.KerasTensor:
@@ -41,10 +64,11 @@ def species_output(head: keras.Model) -> keras.KerasTensor:
 
 
 def copy_weights(source: keras.Model, target: keras.Model) -> None:
-    """Give every layer of the target that has a namesake in the source its weights."""
-    for layer in source.layers:
-        if layer.weights:
-            target.get_layer(layer.name).set_weights(layer.get_weights())
+    """Give each layer of the target the weights of its namesake in the source, where there is one."""
+    given = {layer.name: layer for layer in source.layers if layer.weights}
+    for layer in target.layers:
+        if layer.name in given:
+            layer.set_weights(given[layer.name].get_weights())
 
 
 def layer_output(model: keras.Model, layer: str, pictures: np.ndarray) -> np.ndarray:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -33,7 +34,8 @@ def build_trunk(
 ) -> keras.Model:
     """Return a model from pictures to the features of one layer.
 
-    weights: `imagenet`, `random`, or a file. layer: where to cut; the trunk's own choice by default.
+    weights: `imagenet`, `random`, or a file: of weights, or a `.keras` model of ours whose trunk may have been tuned.
+    layer: where to cut; the trunk's own choice by default.
     Input (B, H, W, 3) RGB uint8 or float 0..255; output (B, h, w, C) float32.
     Raises:
         UnknownNetwork: no such trunk or layer. WeightsError: the weights cannot be had.
@@ -47,6 +49,32 @@ def build_trunk(
     _load(spec, whole, trunk, weights)
     trunk.trainable = False
     return trunk
+
+
+def trunk_tail(trunk: keras.Model, *, blocks: int) -> tuple[str, keras.Model]:
+    """Return the layer that the trunk's last blocks start from, and those blocks as a model that shares their weights.
+
+    Raises:
+        UnknownNetwork: the trunk has not so many blocks after its first.
+    """
+    from worker.models.keras_import import keras
+
+    names = list(dict.fromkeys(filter(None, (_block_of(layer.name) for layer in trunk.layers))))
+    if not 1 <= blocks < len(names):
+        raise UnknownNetwork(f"{blocks} blocks: wanted 1 to {len(names) - 1} of {', '.join(names[1:])}")
+    first = next(layer for layer in trunk.layers if _block_of(layer.name) == names[-blocks])
+    before = first.input._keras_history.operation
+    return before.name, keras.Model(before.output, trunk.output, name="trunk_tail")
+
+
+def _block_of(layer: str) -> str | None:
+    """Return the block that a layer belongs to, by the names of our graph and of keras.applications.
+
+    >>> _block_of("block10_expand_conv"), _block_of("conv4_block6_1_bn"), _block_of("block5c_add"), _block_of("stem_bn")
+    ('block10', 'conv4_block6', 'block5c', None)
+    """
+    found = re.match(r"(conv\d+_block\d+|block_?\d+[a-z]?)_", layer)
+    return found.group(1) if found else None
 
 
 def weights_key(name: str, weights: str | Path) -> str:
@@ -113,6 +141,9 @@ def _layer_output(whole: Any, layer: str, trunk: str) -> Any:
 def _load(spec: TrunkSpec, whole: Any, trunk: Any, weights: str | Path) -> None:
     if weights == RANDOM or (weights == IMAGENET and spec.application):
         return
+    if str(weights).endswith(".keras"):
+        _load_from_model(trunk, Path(weights))
+        return
     if not spec.application:
         load_lite0_weights(trunk, packaged_weights_file() if weights == IMAGENET else Path(weights))
         return
@@ -120,3 +151,15 @@ def _load(spec: TrunkSpec, whole: Any, trunk: Any, weights: str | Path) -> None:
         whole.load_weights(str(weights))
     except (OSError, ValueError) as error:
         raise WeightsError(f"{weights}: does not fit {spec.name} ({error})") from error
+
+
+def _load_from_model(trunk: Any, file: Path) -> None:
+    from worker.models.keras_import import keras
+
+    try:
+        model = keras.saving.load_model(file, compile=False, safe_mode=True)
+        for layer in trunk.layers:
+            if layer.weights:
+                layer.set_weights(model.get_layer(layer.name).get_weights())
+    except Exception as error:  # Keras raises many kinds; all mean that this file has no such trunk
+        raise WeightsError(f"{file}: no model with this trunk ({str(error).splitlines()[0][:200]})") from error

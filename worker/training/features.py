@@ -28,7 +28,9 @@ _DECODERS = 2
 _AHEAD = 4 * _BATCH_PICTURES  # decoded pictures that wait for the network: 22 MB at 360 x 640
 
 Pictures = npt.NDArray[np.uint8]
-Progress = Callable[[int, int], None]
+Progress = Callable[[str, int, int], None]
+"""Called with (what is being done, done, total)."""
+Counted = Callable[[int, int], None]
 
 
 @dataclass(frozen=True)
@@ -58,6 +60,33 @@ class ComputedFeatures:
     unreadable: tuple[UnreadablePicture, ...]
 
 
+@dataclass(frozen=True)
+class FeatureSource:
+    """Where the features of one training come from: one trunk at one size, cached in one folder."""
+
+    trunk: str
+    weights: str | Path
+    input_hw: tuple[int, int]
+    features_dir: Path
+    progress: Progress
+
+    def compute(
+        self, samples: Sequence[TrainingSample], *, layer: str | None = None, view: View | None = None
+    ) -> ComputedFeatures:
+        """Return the features of pictures at a layer, seen through a view; see `compute_features`."""
+        stage = " ".join(filter(None, ["features", f"at {layer}" if layer else "", view.name if view else ""]))
+        return compute_features(
+            samples,
+            trunk=self.trunk,
+            weights=self.weights,
+            input_hw=self.input_hw,
+            features_dir=self.features_dir,
+            layer=layer,
+            view=view,
+            progress=lambda done, total: self.progress(stage, done, total),
+        )
+
+
 def compute_features(
     samples: Sequence[TrainingSample],
     *,
@@ -67,7 +96,7 @@ def compute_features(
     features_dir: Path,
     layer: str | None = None,
     view: View | None = None,
-    progress: Progress = lambda done, total: None,
+    progress: Counted = lambda done, total: None,
 ) -> ComputedFeatures:
     """Return the features of every readable picture, computing only those not cached yet.
 
@@ -102,7 +131,7 @@ def _compute_missing(
     input_hw: tuple[int, int],
     view: View | None,
     total: int,
-    progress: Progress,
+    progress: Counted,
 ) -> list[UnreadablePicture]:
     run, done = uuid.uuid4().hex[:12], total - len(missing)
     unreadable: list[UnreadablePicture] = []

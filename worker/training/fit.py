@@ -31,7 +31,7 @@ class FitSettings:
     showing the box head where the largest fish is. cell_loss_weight: of the
     supervision of single heat-map cells by boxes, 0 to leave it out. fish_cell_weight: fish cover about a
     sixty-fourth of a picture, so a cell with fish counts this much more than one without. sides_loss_weight: of the
-    box that each cell with fish gives.
+    box that each cell with fish gives. keep_start: the weights at the start stay where no epoch is better.
     """
 
     epochs: int = 14
@@ -46,6 +46,7 @@ class FitSettings:
     sides_loss_weight: float = 1.0
     label_smoothing: float = 0.05
     flip: bool = True
+    keep_start: bool = False
 
 
 @dataclass(frozen=True)
@@ -98,6 +99,8 @@ def fit_head(
     patience = max(_MIN_PATIENCE, epochs // 3)
     _compile(head, data, settings, steps=epochs * steps_each)
     best_loss, best_epoch, best_weights, epoch = float("inf"), 0, None, 0
+    if settings.keep_start and len(stop_rows):
+        best_loss, best_weights = _loss(head, data, stop_rows, settings.batch_size), head.get_weights()
     for epoch in range(1, epochs + 1):
         rows = _seen_rows(data, rng.permutation(train_rows), rng)
         _train_epoch(head, data, rows, batch_size, rng if settings.flip else None)
@@ -111,7 +114,7 @@ def fit_head(
     if best_weights is not None:
         head.set_weights(best_weights)
     stop_loss = best_loss if best_weights is not None else float("nan")
-    return HeadFit(epoch, best_epoch or epoch, stop_loss, time.perf_counter() - started)
+    return HeadFit(epoch, best_epoch if best_weights is not None else epoch, stop_loss, time.perf_counter() - started)
 
 
 def predict_head(head: Any, data: HeadData, rows: Rows, *, batch_size: int = 32) -> dict[str, npt.NDArray[np.float32]]:
@@ -239,13 +242,13 @@ def _batch(head: Any, data: HeadData, rows: Rows, rng: np.random.Generator | Non
     targets = data.targets
     boxes, cells = targets.boxes[rows], targets.cells[rows]
     looks = targets.looks[rows]
-    grids = looks.reshape(len(rows), *cells.shape[1:])  # a view
-    grids[flipped] = grids[flipped][:, :, ::-1]
+    looks[flipped] = looks[flipped][:, :, ::-1]
     boxes[flipped] = flip_boxes(boxes[flipped], width_px=data.input_hw[1])
     cells[flipped] = cells[flipped][:, :, ::-1]
     species = targets.species[rows]
     one_hot = np.eye(len(data.species_weights), dtype=np.float32)[species]
-    truth: dict[str, Any] = {"box": boxes, "heatmap": cells[..., None].astype(np.float32), "box_look": looks}
+    truth: dict[str, Any] = {"box": boxes, "heatmap": cells[..., None].astype(np.float32)}
+    truth["box_look"] = looks.reshape(len(rows), -1)
     if "fish_sides" in head.output:
         truth["fish_sides"] = _sides(data, rows, flipped)
     counts = data.row_weights[rows]

@@ -13,7 +13,8 @@ from db.domain.labels import ImageLabel
 class TrainingSample:
     """A labelled picture. file: its path in bytes; sha256: of its content; sizes of the upright original.
 
-    weight: how much it counts in every loss; 1 is a label that a person gave.
+    weight: how much it counts in every loss; 1 is a label that a person gave. guessed: a model gave the label; it is
+    learnt from and never judged on.
     """
 
     file: bytes
@@ -24,6 +25,7 @@ class TrainingSample:
     height_px: int
     captured_at: str | None = None
     weight: float = 1.0
+    guessed: bool = False
 
 
 def dataset_sha256(samples: Sequence[TrainingSample]) -> str:

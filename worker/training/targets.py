@@ -22,9 +22,10 @@ class Targets:
 
     species: (N,) places on the species axis. boxes: (N, 4) xyxy, zeros for none. box_weights: (N,), 0 where there is
     no box: were 0,0,0,0 learnt for "no fish", an unsure picture's box would be drawn halfway to the corner; serving
-    sets it instead. looks: (N, h * w), the share of the largest box in each cell, sums to 1 or 0. cells: (N, h, w)
-    int8 places on the species axis, -1 where not known. fish: (N, M, 4) every fish's box, zeros beyond a picture's
-    last one. owners: (N, h, w) int16, which of a picture's fish each cell shows, -1 for none.
+    sets it instead. looks: (N, h, w) of the features' grid, the share of the largest box in each cell, sums to 1 or 0.
+    cells: (N, h, w) of the heat map's grid, int8 places on the species axis, -1 where not known. fish: (N, M, 4) every
+    fish's box, zeros beyond a picture's last one. owners: (N, h, w) int16, which of a picture's fish each cell shows,
+    -1 for none.
     """
 
     species: npt.NDArray[np.int64]
@@ -37,9 +38,16 @@ class Targets:
 
 
 def make_targets(
-    samples: Sequence[TrainingSample], *, label_set: LabelSet, input_hw: tuple[int, int], grid_hw: tuple[int, int]
+    samples: Sequence[TrainingSample],
+    *,
+    label_set: LabelSet,
+    input_hw: tuple[int, int],
+    grid_hw: tuple[int, int],
+    look_hw: tuple[int, int] | None = None,
 ) -> Targets:
     """Return the targets of every picture.
+
+    grid_hw: rows, columns of the heat map; look_hw: of the features, the same where not given.
 
     Raises:
         UnknownSpecies: a label is not in the label set.
@@ -47,7 +55,8 @@ def make_targets(
     species = np.array([label_set.index(sample.label.species) for sample in samples], dtype=np.int64)
     boxes = np.zeros((len(samples), 4), dtype=np.float32)
     weights = np.zeros(len(samples), dtype=np.float32)
-    looks = np.zeros((len(samples), grid_hw[0] * grid_hw[1]), dtype=np.float32)
+    look_hw = look_hw or grid_hw
+    looks = np.zeros((len(samples), *look_hw), dtype=np.float32)
     cells = np.full((len(samples), *grid_hw), UNKNOWN_CELL, dtype=np.int8)
     most = max((len(sample.label.boxes) for sample in samples), default=0)
     fish = np.zeros((len(samples), max(most, 1), 4), dtype=np.float32)
@@ -57,7 +66,7 @@ def make_targets(
         if sample.label.largest is not None:
             boxes[row] = np.asarray(letterbox.to_input(np.array([sample.label.largest.box.xyxy])))[0]
             weights[row] = 1.0
-            looks[row] = box_shares(boxes[row], input_hw=input_hw, grid_hw=grid_hw).ravel()
+            looks[row] = box_shares(boxes[row], input_hw=input_hw, grid_hw=look_hw)
         fish[row, : len(sample.label.boxes)] = boxes_in_input(sample, letterbox)
         owners[row] = _owners(fish[row, : len(sample.label.boxes)], input_hw, grid_hw)
         cells[row] = _cells(sample, owners[row], label_set)

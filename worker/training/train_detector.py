@@ -15,23 +15,24 @@ import numpy as np
 
 from db.domain.model_versions import ModelCard
 from db.domain.species import DEFAULT_LABEL_SET, LabelSet
+from worker.models.detector import build_detector
 from worker.models.errors import TrainingError
 from worker.models.names import DEFAULT_TRUNK, HeadName
+from worker.models.trunks import build_trunk, trunk_spec
 from worker.training.evaluate import HeldOut, Judgement, judge
 from worker.training.feature_cache import Features
-from worker.training.features import UnreadablePicture, compute_features
+from worker.training.features import FeatureSource, Progress, UnreadablePicture
+from worker.training.fine_tune import FineTune, TunedDetector, tune_detector
 from worker.training.fit import FitSettings, HeadFit
 from worker.training.recipes import recipe_for
 from worker.training.samples import TrainingSample, dataset_sha256
 from worker.training.splits import held_out_cameras, random_split
-from worker.training.train_head import TrainedHead, train_head
+from worker.training.train_head import spare_stopping_rows, train_head
+from worker.training.views import add_views
 
 DETECTOR_KIND = "detector"
 BOX_HEADS = (HeadName.BOX_SPECIES,)
 HEATMAP_HEADS = (HeadName.HEATMAP_HIRES, HeadName.HEATMAP, HeadName.HEATMAP_MAX)
-
-Progress = Callable[[str, int, int], None]
-"""Called with (what is being done, done, total)."""
 
 
 @dataclass(frozen=True)
@@ -41,6 +42,7 @@ class TrainSettings:
     held_out: these cameras are judged on (a retraining judges on the same as the champion); else about
     held_out_share of the pictures, by whole cameras. final_fit: after judging, train again on everything.
     fit: of both heads; each head's own recipe where not given. epochs: at most so many, instead of the recipe's.
+    augment: so many changed views of each picture beside itself. fine_tune: also the trunk's last blocks.
     seed: the same one gives the same model on one machine.
     """
 
@@ -55,6 +57,8 @@ class TrainSettings:
     final_fit: bool = False
     fit: FitSettings | None = None
     epochs: int | None = None
+    augment: int = 0
+    fine_tune: FineTune | None = None
     seed: int = 0
     parent: str | None = None
     command: str = ""
@@ -82,6 +86,17 @@ class _Split:
     how: str
 
 
+@dataclass(frozen=True)
+class _Trained:
+    """Both heads (Keras models) on a trunk, how their training went, and what they say of the held-out pictures."""
+
+    trunk: Any
+    heads: tuple[Any, Any]
+    fits: tuple[HeadFit, HeadFit]
+    outputs: dict[str, np.ndarray]
+    tuned: TunedDetector | None = None
+
+
 def train_detector(
     samples: Sequence[TrainingSample],
     *,
@@ -97,26 +112,20 @@ def train_detector(
     """
     started = time.perf_counter()
     _check(samples, settings)
-    computed = compute_features(
-        samples,
-        trunk=settings.trunk,
-        weights=settings.weights,
-        input_hw=settings.input_hw,
-        layer=settings.layer,
-        features_dir=features_dir,
-        progress=lambda done, total: progress("features", done, total),
-    )
+    source = FeatureSource(settings.trunk, settings.weights, settings.input_hw, features_dir, progress)
+    computed = source.compute(samples, layer=settings.layer)
     usable = _usable(samples, computed.features, computed.unreadable)
     split = _split(usable, settings)
-    heads, judgement = _fit_and_judge(usable, computed.features, split, settings, progress)
-    served = heads
+    trained = _train(usable, computed.features, split.train_rows, split.held_out_rows, source, settings)
+    held = [usable[row] for row in split.held_out_rows]
+    judgement = judge(HeldOut(held, trained.outputs, settings.label_set, settings.input_hw))
+    served = trained
     if settings.final_fit:
-        served = _fit_on_everything(usable, computed.features, heads, settings, progress)
-    model = _assemble([head.head for head in served], settings)
-    card = _card(
-        usable, split, settings, [head.fit for head in heads], judgement, seconds=time.perf_counter() - started
-    )
-    return TrainedDetector(model, card, computed.unreadable)
+        # As many epochs on all pictures as were best before: nothing is left to tell when to stop.
+        everything = np.arange(len(usable))
+        served = _train(usable, computed.features, everything, everything[:0], source, settings, before=trained)
+    card = _card(usable, split, settings, trained, judgement, seconds=time.perf_counter() - started)
+    return TrainedDetector(build_detector(served.trunk, *served.heads), card, computed.unreadable)
 
 
 def _check(samples: Sequence[TrainingSample], settings: TrainSettings) -> None:
@@ -149,90 +158,126 @@ def _usable(
 
 
 def _split(samples: Sequence[TrainingSample], settings: TrainSettings) -> _Split:
-    """Return who learns and who judges: by camera, at random only where all pictures are of one camera."""
+    """Return who learns and who judges: by camera, at random only where all pictures are of one camera.
+
+    A guessed label of a held-out camera does neither.
+    """
+    guessed = np.array([sample.guessed for sample in samples], dtype=bool)
     cameras = [sample.camera for sample in samples]
     if len(set(cameras)) < 2:
         held = random_split(len(samples), share=settings.held_out_share, seed=settings.seed)
-        return _Split(np.flatnonzero(~held), np.flatnonzero(held), (), "random: all pictures are of one camera")
+        return _Split(
+            np.flatnonzero(~held), np.flatnonzero(held & ~guessed), (), "random: all pictures are of one camera"
+        )
     chosen = tuple(camera for camera in settings.held_out if camera in set(cameras))
     if not chosen or len(chosen) == len(set(cameras)):
-        species = [sample.label.species for sample in samples]
-        chosen = held_out_cameras(cameras, species, share=settings.held_out_share, seed=settings.seed)
+        known = [sample for sample in samples if not sample.guessed]
+        species = [sample.label.species for sample in known]
+        chosen = held_out_cameras(
+            [sample.camera for sample in known], species, share=settings.held_out_share, seed=settings.seed
+        )
     held = np.isin(cameras, chosen)
-    return _Split(np.flatnonzero(~held), np.flatnonzero(held), chosen, "by camera")
+    return _Split(np.flatnonzero(~held), np.flatnonzero(held & ~guessed), chosen, "by camera")
 
 
-def _fit_and_judge(
-    samples: list[TrainingSample], features: Features, split: _Split, settings: TrainSettings, progress: Progress
-) -> tuple[list[TrainedHead], Judgement]:
+def _train(
+    samples: list[TrainingSample],
+    features: Features,
+    train_rows: np.ndarray,
+    held_out_rows: np.ndarray,
+    source: FeatureSource,
+    settings: TrainSettings,
+    *,
+    before: _Trained | None = None,
+) -> _Trained:
+    """Return both heads trained; for exactly the epochs that were best before, where that is given."""
+    seen, pictures, views = samples, features, None
+    if settings.augment:
+        viewed = add_views(
+            samples,
+            features,
+            learn_rows=train_rows,
+            count=settings.augment,
+            input_hw=settings.input_hw,
+            compute=lambda some, view: source.compute(some, layer=settings.layer, view=view).features,
+        )
+        seen, pictures, views = viewed.samples, viewed.features, viewed.rows
     heads = [
         train_head(
             name,
-            samples,
-            features,
-            train_rows=split.train_rows,
-            held_out_rows=split.held_out_rows,
+            seen,
+            pictures,
+            train_rows=train_rows,
+            held_out_rows=held_out_rows,
             label_set=settings.label_set,
             input_hw=settings.input_hw,
             fit=settings.fit_of(name),
-            progress=_stage(progress, name),
+            epochs=before.fits[place].best_epoch if before else None,
+            views=views,
+            progress=_stage(source.progress, f"head {name}"),
         )
-        for name in settings.heads
+        for place, name in enumerate(settings.heads)
     ]
-    outputs = {name: output for head in heads for name, output in head.outputs.items()}
-    held = HeldOut([samples[row] for row in split.held_out_rows], outputs, settings.label_set, settings.input_hw)
-    return heads, judge(held)
+    trained = _Trained(
+        trunk=build_trunk(settings.trunk, input_hw=settings.input_hw, weights=settings.weights, layer=settings.layer),
+        heads=(heads[0].head, heads[1].head),
+        fits=(heads[0].fit, heads[1].fit),
+        outputs={name: output for head in heads for name, output in head.outputs.items()},
+    )
+    if settings.fine_tune is None:
+        return trained
+    return _tune(trained, settings.fine_tune, samples, train_rows, held_out_rows, source, settings, before=before)
 
 
-def _stage(progress: Progress, name: HeadName) -> Callable[[int, int], None]:
-    return lambda done, total: progress(f"head {name}", done, total)
-
-
-def _fit_on_everything(
+def _tune(
+    trained: _Trained,
+    wish: FineTune,
     samples: list[TrainingSample],
-    features: Features,
-    earlier: Sequence[TrainedHead],
+    train_rows: np.ndarray,
+    held_out_rows: np.ndarray,
+    source: FeatureSource,
     settings: TrainSettings,
-    progress: Progress,
-) -> list[TrainedHead]:
-    """Return heads trained on all pictures for as many epochs as were best before."""
-    everything = np.arange(len(samples))
-    return [
-        train_head(
-            head.name,
-            samples,
-            features,
-            train_rows=everything,
-            held_out_rows=everything[:0],
-            label_set=settings.label_set,
-            input_hw=settings.input_hw,
-            fit=settings.fit_of(head.name),
-            epochs=head.fit.best_epoch,
-            progress=_stage(progress, head.name),
-        )
-        for head in earlier
-    ]
+    *,
+    before: _Trained | None,
+) -> _Trained:
+    learn_rows, stop_rows = train_rows, train_rows[:0]
+    if before is None:
+        learn_rows, stop_rows = spare_stopping_rows(samples, train_rows, seed=settings.seed)
+    elif before.tuned is not None:
+        if before.tuned.fit.best_epoch == 0:
+            return trained  # tuning did not help where it could be seen
+        wish = dataclasses.replace(wish, epochs=before.tuned.fit.best_epoch)
+    tuned = tune_detector(
+        trained.trunk,
+        trained.heads,
+        samples,
+        lambda layer: source.compute(samples, layer=layer).features,
+        wish=wish,
+        learn_rows=learn_rows,
+        stop_rows=stop_rows,
+        held_out_rows=held_out_rows,
+        label_set=settings.label_set,
+        input_hw=settings.input_hw,
+        fit=settings.fit_of(settings.heads[1]),
+        progress=lambda stage: _stage(source.progress, stage),
+    )
+    return dataclasses.replace(trained, outputs=tuned.outputs or trained.outputs, tuned=tuned)
 
 
-def _assemble(heads: Sequence[Any], settings: TrainSettings) -> Any:
-    from worker.models.detector import build_detector
-    from worker.models.trunks import build_trunk
-
-    trunk = build_trunk(settings.trunk, input_hw=settings.input_hw, weights=settings.weights, layer=settings.layer)
-    return build_detector(trunk, *heads)
+def _stage(progress: Progress, stage: str) -> Callable[[int, int], None]:
+    return lambda done, total: progress(stage, done, total)
 
 
 def _card(
     samples: Sequence[TrainingSample],
     split: _Split,
     settings: TrainSettings,
-    fits: Sequence[HeadFit],
+    trained: _Trained,
     judgement: Judgement,
     *,
     seconds: float,
 ) -> ModelCard:
-    from worker.models.trunks import trunk_spec
-
+    fits, tuned = dict(zip(settings.heads, trained.fits, strict=True)), trained.tuned
     seen = Counter(sample.label.species for sample in samples)
     parameters: dict[str, object] = {
         "weights": str(settings.weights),
@@ -243,9 +288,19 @@ def _card(
         "pictures": len(samples),
         "pictures_held_out": len(split.held_out_rows),
         "species_without_pictures": [name for name in settings.label_set.names if not seen[name]],
-        "epochs_run": {str(name): fit.epochs_run for name, fit in zip(settings.heads, fits, strict=True)},
-        "head_seconds": {str(name): round(fit.seconds, 1) for name, fit in zip(settings.heads, fits, strict=True)},
+        "pictures_guessed": sum(sample.guessed for sample in samples),
+        "augment": settings.augment,
+        "epochs_run": {str(name): fit.epochs_run for name, fit in fits.items()},
+        "head_seconds": {str(name): round(fit.seconds, 1) for name, fit in fits.items()},
     }
+    if tuned is not None and settings.fine_tune is not None:
+        parameters["fine_tune"] = {
+            "blocks": settings.fine_tune.blocks,
+            "from_layer": tuned.layer,
+            "epochs_run": tuned.fit.epochs_run,
+            "best_epoch": tuned.fit.best_epoch,
+            "seconds": round(tuned.fit.seconds, 1),
+        }
     return ModelCard(
         kind=DETECTOR_KIND,
         trunk=settings.trunk,

@@ -65,7 +65,7 @@ def train_head(
     """Return a head trained on some pictures and what it says of others; any head of `HeadName`.
 
     samples: all pictures, each with features; train_rows, held_out_rows: places in it. The held-out pictures have no
-    part in the training: when to stop is told by cameras taken from the training pictures (`stopping_rows`).
+    part in the training: when to stop is told by cameras taken from the training pictures (`spare_stopping_rows`).
     label_set: the species axis of every output. input_hw: rows, columns that the features were computed at.
     fit: the head's own recipe where not given. epochs: exactly so many on all training pictures, without stopping.
     views: (N, K) rows of `samples` in which each picture is seen, see `worker.training.views`.
@@ -75,12 +75,11 @@ def train_head(
     if not len(train_rows):
         raise TrainingError(f"head {name}: no pictures to train on")
     fit = fit or recipe_for(name)
-    stop_rows = train_rows[:0]
     if epochs is None:
-        stop_rows = stopping_rows(samples, train_rows, seed=fit.seed)
+        learn_rows, stop_rows = spare_stopping_rows(samples, train_rows, seed=fit.seed)
     else:
+        learn_rows, stop_rows = train_rows, train_rows[:0]
         fit = dataclasses.replace(fit, epochs=epochs, min_steps=0)
-    learn_rows = np.setdiff1d(train_rows, stop_rows)
     head, data = _head_and_data(name, samples, features, learn_rows, label_set, input_hw, fit.seed)
     data = dataclasses.replace(data, views=views)
     went = fit_head(head, data, train_rows=learn_rows, stop_rows=stop_rows, settings=fit, progress=progress)
@@ -88,18 +87,20 @@ def train_head(
     return TrainedHead(name, head, data, went, outputs)
 
 
-def stopping_rows(samples: Sequence[TrainingSample], train_rows: Rows, *, seed: int) -> Rows:
-    """Return the training pictures that tell when to stop: whole cameras, none where there are too few of them.
+def spare_stopping_rows(samples: Sequence[TrainingSample], train_rows: Rows, *, seed: int) -> tuple[Rows, Rows]:
+    """Return the training pictures to learn from, and those that tell when to stop.
 
-    A random part would not do: frames of a camera that is learnt from go on getting better when new cameras no longer
-    do.
+    The latter are whole cameras, none where there are too few of them. A random part would not do: frames of a camera
+    that is learnt from go on getting better when new cameras no longer do. Guessed labels tell nothing.
     """
-    cameras = [samples[row].camera for row in train_rows]
-    if len(set(cameras)) < MIN_CAMERAS_TO_STOP:
-        return train_rows[:0]
-    species = [samples[row].label.species for row in train_rows]
-    chosen = held_out_cameras(cameras, species, share=STOP_SHARE, seed=seed)
-    return train_rows[np.isin(cameras, chosen)]
+    cameras = np.array([samples[row].camera for row in train_rows])
+    known = np.array([not samples[row].guessed for row in train_rows], dtype=bool)
+    if len(set(cameras[known].tolist())) < MIN_CAMERAS_TO_STOP:
+        return train_rows, train_rows[:0]
+    species = [samples[row].label.species for row in train_rows[known]]
+    chosen = held_out_cameras(cameras[known].tolist(), species, share=STOP_SHARE, seed=seed)
+    spared = np.isin(cameras, chosen)
+    return train_rows[~spared], train_rows[spared & known]
 
 
 def species_of(outputs: Mapping[str, Floats]) -> Floats:
