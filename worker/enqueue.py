@@ -51,17 +51,16 @@ def enqueue_folder(
         StoreUnreachable: the store that the URL names does not answer.
     """
     problems: list[tuple[bytes, str]] = []
-    scan, found, empty = new_scan(), 0, 0
+    registered, found, empty = Registered(0, 0, 0), 0, 0
     root, files = _look_into(folder, settings, on_problem=lambda path, text: problems.append((path, text)))
     with transaction(engine) as session:
         job_id = open_job(session, root, model_asked=model)
     while chunk := list(islice(files, _FILES_A_TRANSACTION)):
-        _register(engine, chunk, root=root, scan=scan)
+        registered += _register(engine, job_id, chunk, root=root)
         found += len(chunk)
         empty += sum(1 for file in chunk if file.size_bytes == 0)
         progress(found)
     with transaction(engine) as session:
-        registered = register_items(session, job_id, scan=scan)
         make_batches(session, job_id, batch_items=settings.batch_items)
     return Enqueued(job_id, registered, unreadable=empty + len(problems), problems=tuple(problems))
 
@@ -79,6 +78,9 @@ def _look_into(folder: bytes, settings: Settings, *, on_problem: Problem) -> tup
     return root, scan_folder(root, on_problem=on_problem, leave_out=home)
 
 
-def _register(engine: Engine, files: list[FoundFile], *, root: bytes, scan: int) -> None:
+def _register(engine: Engine, job_id: int, files: list[FoundFile], *, root: bytes) -> Registered:
+    # One transaction: whoever else looks at these files now, an enqueue or an import, must not take their scan from us.
+    scan = new_scan()
     with transaction(engine) as session:
         register_files(session, files, root=root, scan=scan)
+        return register_items(session, job_id, scan=scan)

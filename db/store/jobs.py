@@ -35,6 +35,9 @@ class Registered:
     changed: int
     known: int
 
+    def __add__(self, other: Registered) -> Registered:
+        return Registered(self.new + other.new, self.changed + other.changed, self.known + other.known)
+
 
 def new_scan() -> int:
     """Return a number that marks the files of one look at a folder."""

@@ -151,7 +151,9 @@ def _end_item(
         values = {"state": ItemState.FAILED, "reason": outcome.reason, "failure": outcome.failure}
     else:
         values = {"state": ItemState.DONE, "prediction_id": prediction_ids[outcome.image.sha256]}
-    session.execute(item.values(values), execution_options=_PLAIN)
-    if outcome.image is not None:
-        file = update(FileRow).where(FileRow.id == outcome.file_id)
+    ended = session.execute(item.values(values), execution_options=_PLAIN)
+    if outcome.image is not None and getattr(ended, "rowcount", 0) == 1:
+        # Unless the file was seen changed since it was enqueued: its content is not the one that was read here.
+        same = and_(FileRow.size_bytes == ItemRow.size_bytes, FileRow.mtime_ns == ItemRow.mtime_ns)
+        file = update(FileRow).where(FileRow.id == ItemRow.file_id, ItemRow.id == outcome.item_id, same)
         session.execute(file.values(image_id=image_ids[outcome.image.sha256]), execution_options=_PLAIN)

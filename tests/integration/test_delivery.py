@@ -101,6 +101,20 @@ def test_a_changed_file_is_asked_again(site: Site) -> None:
     assert site.counts() == JobCounts(done=2, pending=1)
 
 
+def test_a_folder_within_that_is_enqueued_meanwhile_takes_nothing_away(site: Site) -> None:
+    write_pictures(site.images / "cam_1", 3)
+    write_pictures(site.images / "cam_2", 2, seed=1)
+
+    def enqueue_inner(_: int) -> None:
+        enqueue_folder(site.engine, site.settings, os.fsencode(site.images / "cam_1"))
+
+    outer = enqueue_folder(site.engine, site.settings, os.fsencode(site.images), progress=enqueue_inner)
+    site.work()
+
+    assert outer.registered.new == 5
+    assert site.counts(outer.job_id) == JobCounts(done=5)
+
+
 def test_unreadable_files_fail_alone_with_their_reason(site: Site) -> None:
     files = write_pictures(site.images, 4)
     files[1].write_bytes(files[1].read_bytes()[:400])
