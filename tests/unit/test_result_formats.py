@@ -43,9 +43,12 @@ def two_fish() -> ImageResult:
 
 def test_the_answer_boxes_each_fish_once_and_no_fish_has_no_box() -> None:
     chosen = export().chosen(_prediction(two_fish()))
+    # Far smaller than the box head's box, but inside it: a part of the same fish.
+    part = export().chosen(_prediction(image_result(box=BOX, regions=[("ALB", 0.9, (70.0, 40.0, 90.0, 60.0))])))
     empty = export().chosen(_prediction(image_result(species="NoF", regions=[("YFT", 0.4, FAR)])))
 
     assert [(found.detection.species, found.detection.box.xyxy) for found in chosen] == [("ALB", BOX), ("YFT", FAR)]
+    assert [found.detection_id for found in part] == [1]
     assert empty == ()
 
 

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from db.domain.boxes import Box
 from db.domain.predictions import Head
 from db.domain.results import StoredDetection, StoredPrediction
 from db.domain.species import NO_FISH
 from worker.results.names import BoxChoice
-from worker.vision.heatmaps import non_max_suppression
 
-# Two boxes of different heads are seldom tight on each other: a quarter shared is one fish, neighbours share less.
-SAME_FISH_IOU = 0.25
+# The heat-map head's grid is coarse, so its box of a fish is often a part of the box head's.
+SAME_FISH_SHARE = 0.5
 
 
 def chosen_boxes(
@@ -28,11 +28,20 @@ def chosen_boxes(
 
 
 def answer_boxes(detections: Sequence[StoredDetection]) -> tuple[StoredDetection, ...]:
-    """Return one box a fish, of boxes in their order of precedence.
+    """Return one box a fish, of boxes in their order of precedence: one that shares half of itself is the same fish.
 
     The box head learned to fit the whole of the largest fish, so its box stays where both heads box the same fish; the
-    heat-map head, whose cells are coarse, adds the other fish.
+    heat-map head adds the other fish.
     """
-    boxes = [found.detection.box.xyxy for found in detections]
-    precedence = [float(-place) for place in range(len(boxes))]
-    return tuple(detections[place] for place in non_max_suppression(boxes, precedence, iou_threshold=SAME_FISH_IOU))
+    kept: list[StoredDetection] = []
+    for found in detections:
+        if all(_shared(found.detection.box, other.detection.box) < SAME_FISH_SHARE for other in kept):
+            kept.append(found)
+    return tuple(kept)
+
+
+def _shared(first: Box, second: Box) -> float:
+    """The share of the smaller box that lies in the other."""
+    width_px = min(first.x_max, second.x_max) - max(first.x_min, second.x_min)
+    height_px = min(first.y_max, second.y_max) - max(first.y_min, second.y_min)
+    return max(0.0, width_px) * max(0.0, height_px) / min(first.area_px, second.area_px)
