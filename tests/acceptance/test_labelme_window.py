@@ -1,6 +1,7 @@
-"""An export opened in the real labelme on a virtual display, edited with mouse and keyboard, and imported.
+"""An export opened in the real labelme on a virtual display, edited with mouse and keyboard, and imported on exit.
 
-Runs where Xvfb, xdotool and labelme are found; TAFFRAIL_LABELME names the labelme program where it is not on the PATH.
+Runs where Xvfb, xdotool and labelme are found; TAFFRAIL_LABELME names the labelme program where it is not on the PATH,
+TAFFRAIL_SCREENSHOTS a folder for what the screen showed.
 """
 
 from __future__ import annotations
@@ -8,37 +9,32 @@ from __future__ import annotations
 import hashlib
 import os
 import shutil
+import signal
 import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 import pytest
 from PIL import Image, ImageGrab
 from sqlalchemy import Engine
 
-from annotator.export import ExportItem, Region, WrittenExport, write_export
-from annotator.exported import shape_to_json
-from annotator.import_corrections import import_reviews
 from annotator.labelme_json import LabelmeFile, read_labelme
+from annotator.open_labelme import OpenRefused, find_labelme
 from db.domain.boxes import Box, iou
-from db.domain.corrections import Change, Correction, Outcome
-from db.domain.predictions import Detection, Head
-from db.domain.results import StoredDetection
-from db.domain.species import DEFAULT_LABEL_SET
+from db.domain.corrections import Change, Correction
 from db.migrate import open_database
 from db.session import reading, transaction
-from db.store.reviews import NewReviewItem, current_corrections, record_export
-from db.tables import ImageRow
+from db.store.reviews import current_corrections
+from db.tables import CameraRow, DetectionRow, FileRow, FolderRow, ImageRow, ModelVersionRow, PredictionRow
+from tests.conftest import skip_or_fail
+from tests.integration.test_handout import NOW
+from worker.vision.heatmaps import pack_heatmap
 
-LABELME = os.environ.get("TAFFRAIL_LABELME") or shutil.which("labelme")
-MISSING = [
-    name for name, found in (("Xvfb", shutil.which("Xvfb")), ("xdotool", shutil.which("xdotool")), ("labelme", LABELME))
-    if not found
-]  # fmt: skip
-pytestmark = pytest.mark.skipif(bool(MISSING), reason=f"not installed: {', '.join(MISSING)}")
-
+CLI = [sys.executable, "-m", "cli.main"]
 # A colour that no window part has, so that a screenshot tells where the picture is shown.
 SEA = (12, 96, 150)
 SHOWN = Box(100, 100, 300, 200)
@@ -52,6 +48,12 @@ class Window:
     """labelme's window on a display of its own; picture points are mapped to where the picture is shown."""
 
     display: str
+    program: subprocess.Popen[str]
+
+    def screenshot(self, name: str) -> None:
+        folder = os.environ.get("TAFFRAIL_SCREENSHOTS")
+        if folder:
+            ImageGrab.grab(xdisplay=self.display).save(Path(folder) / f"labelme_{name}.png")
 
     def key(self, key: str) -> None:
         # Without a window manager nobody gives the focus back when a dialog closes.
@@ -125,6 +127,13 @@ def wait_until(true: Callable[[], bool], what: str, *, again: Callable[[], None]
 
 @pytest.fixture
 def display() -> Iterator[str]:
+    for program in ("Xvfb", "xdotool"):
+        if shutil.which(program) is None:
+            skip_or_fail(f"{program} is not installed")
+    try:
+        find_labelme()
+    except OpenRefused as refused:
+        skip_or_fail(str(refused))
     read, write = os.pipe()
     server = subprocess.Popen(
         ["Xvfb", "-displayfd", str(write), "-screen", "0", "1280x900x24", "-nolisten", "tcp"],
@@ -141,80 +150,90 @@ def display() -> Iterator[str]:
 
 
 @pytest.fixture
-def engine(tmp_path: Path) -> Engine:
-    engine = open_database(f"sqlite:///{tmp_path / 'test.db'}")
-    return engine
+def home(tmp_path: Path) -> Path:
+    return tmp_path / "home"
 
 
 @pytest.fixture
-def out(tmp_path: Path, engine: Engine) -> Path:
-    items = [picture(tmp_path / f"fish {number}.jpg", number, engine=engine) for number in (1, 2, 3)]
-
-    def record(written: WrittenExport) -> None:
-        new = [
-            NewReviewItem(
-                number=one.number,
-                image_id=one.item.image_id,
-                prediction_id=None,
-                at_random=False,
-                why=one.item.why,
-                width_px=640,
-                height_px=360,
-                shapes=tuple(map(shape_to_json, one.state.shapes)),
-            )
-            for one in written.items
-        ]
-        with transaction(engine) as session:
-            record_export(session, new, export_id="e1", folder=b"", model_version=None, flag_below=None)
-
-    write_export(tmp_path / "out", items, export_id="e1", label_set=DEFAULT_LABEL_SET, before_visible=record)
-    return tmp_path / "out"
+def engine(home: Path, tmp_path: Path) -> Engine:
+    """Three pictures with a box of ALB each, which the heat map sees elsewhere."""
+    home.mkdir(mode=0o700)
+    engine = open_database(f"sqlite:///{home / 'taffrail.db'}")
+    fleet = tmp_path / "fleet"
+    fleet.mkdir()
+    card = {"input_hw": [36, 64], "species": ["ALB", "NoF"]}
+    with transaction(engine) as session:
+        session.add(ModelVersionRow(id="m1", state="champion", sha256="0", card=card, note="", created_at=NOW))
+        session.add(CameraRow(id=1, name="a"))
+        session.flush()
+        session.add(FolderRow(id=1, path=os.fsencode(fleet), digest="1", camera_id=1))
+        session.flush()
+        for number in (1, 2, 3):
+            for row in picture(fleet / f"fish {number}.jpg", number):
+                session.add(row)
+                session.flush()
+    return engine
 
 
-def picture(path: Path, number: int, *, engine: Engine) -> ExportItem:
+def picture(path: Path, number: int) -> list[object]:
     """A picture that a camera turned: 360 x 640 in the file, 640 x 360 upright."""
     exif = Image.Exif()
     exif[0x0112] = 6
     Image.new("RGB", (360, 640), SEA).save(path, exif=exif, quality=95, comment=f"{number}".encode())
-    sha256 = hashlib.sha256(path.read_bytes()).hexdigest()
-    with transaction(engine) as session:
-        session.add(ImageRow(id=number, sha256=sha256, width_px=640, height_px=360))
-    found = StoredDetection(10 + number, Detection(SHOWN, "ALB", 0.9, Head.BOX_SPECIES), None)
-    region = Region("ALB", ((400.0, 250.0), (440.0, 250.0), (420.0, 280.0)))
-    return ExportItem(
-        image_id=number,
-        sha256=sha256,
-        file=os.fsencode(path),
-        shown_path=path.name,
-        camera="cam1",
-        width_px=640,
-        height_px=360,
-        why="heads differ",
-        detections=(found,),
-        regions=(region,),
-    )
+    heatmap = np.zeros((4, 6, 2))
+    heatmap[..., 1] = 0.9
+    heatmap[3, 4:6] = (0.9, 0.1)
+    image = ImageRow(id=number, sha256=hashlib.sha256(path.read_bytes()).hexdigest(), width_px=640, height_px=360)
+    file = FileRow(folder_id=1, name=os.fsencode(path.name), size_bytes=1, mtime_ns=1, image_id=number)
+    prediction = PredictionRow(
+        id=number, image_id=number, model_version_id="m1", parameters="p", species="ALB", box_probabilities=[],
+        heatmap_probabilities=[], agreement=number / 10, iou=0.1, species_distance=0.2, box_entropy=0.1,
+        heatmap_entropy=0.2, box_confidence=0.8, heatmap_confidence=0.7, fish_count=1, infer_ms=1.0, created_at=NOW,
+        heatmap=pack_heatmap(heatmap),
+    )  # fmt: skip
+    detection = DetectionRow(
+        id=10 + number, prediction_id=number, head="box_species", species="ALB", confidence=0.9,
+        x_min=SHOWN.x_min, y_min=SHOWN.y_min, x_max=SHOWN.x_max, y_max=SHOWN.y_max,
+    )  # fmt: skip
+    return [image, file, prediction, detection]
 
 
 @pytest.fixture
-def labelme(out: Path, display: str, tmp_path: Path) -> Iterator[Window]:
-    home = tmp_path / "home"
-    home.mkdir()
-    words = ["--flags", "flags.txt", "--labels", "labels.txt", "--validate-label", "exact"]
-    with (tmp_path / "labelme.log").open("wb") as log:
-        program = subprocess.Popen(
-            [str(LABELME), ".", *words],
-            cwd=out,
-            env={**os.environ, "DISPLAY": display, "HOME": str(home), "QT_QPA_PLATFORM": "xcb"},
-            stdout=log,
-            stderr=log,
-        )
-    window = Window(display)
+def out(tmp_path: Path, home: Path, engine: Engine) -> Path:
+    done = subprocess.run(
+        [*CLI, "review", "export", str(tmp_path / "out"), "--count", "3"], env=environment(home), check=False,
+        capture_output=True, text=True,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    return tmp_path / "out"
+
+
+@pytest.fixture
+def labelme(display: str, out: Path, home: Path, tmp_path: Path) -> Iterator[Window]:
+    """`cli review open` at work; its labelme has a desktop of its own."""
+    desktop = {"DISPLAY": display, "HOME": str(tmp_path), "QT_QPA_PLATFORM": "xcb"}
+    program = subprocess.Popen(
+        [*CLI, "review", "open", str(out), "--reviewer", "ana"],
+        env={**environment(home), **desktop},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        start_new_session=True,
+    )
+    window = Window(display, program)
     try:
         wait_until(lambda: bool(window.windows("labelme")) and window.shows_picture(), "its window")
         yield window
     finally:
-        program.terminate()
-        program.wait(timeout=20)
+        if program.poll() is None:
+            os.killpg(program.pid, signal.SIGTERM)
+        program.communicate(timeout=20)
+
+
+def environment(home: Path) -> dict[str, str]:
+    services = ("TAFFRAIL_DATABASE_URL", "DATABASE_URL", "TAFFRAIL_BROKER_URL", "BROKER_URL")
+    inherited = {name: value for name, value in os.environ.items() if name not in services}
+    return {**inherited, "TAFFRAIL_HOME": str(home)}
 
 
 def species_shown(file: Path) -> list[str]:
@@ -233,22 +252,33 @@ def contents(file: Path) -> LabelmeFile | None:
 def test_edits_in_the_real_labelme_come_back_as_exactly_those_changes(
     labelme: Window, out: Path, engine: Engine
 ) -> None:
+    labelme.screenshot("as_exported")
     delete_the_box_and_draw_another(labelme, out / "00001_fish_1.json")
+    labelme.screenshot("deleted_and_drawn")
     labelme.key("d")
     move_the_box(labelme, out / "00002_fish_2.json")
+    labelme.screenshot("moved")
     labelme.key("d")
 
-    summary = import_reviews(out, engine=engine, label_set=DEFAULT_LABEL_SET, reviewer="ana")
+    told = close(labelme)
 
-    assert (summary.added, summary.problems) == (2, ())
-    assert summary.outcomes == {Outcome.CORRECTED: 2, Outcome.UNTOUCHED: 1}
+    assert "3 files: 2 new answers" in told and "corrected: 2" in told and "untouched: 1" in told
     drawn, moved = corrections_by_picture(engine)
+    assert {drawn.reviewer, moved.reviewer} == {"ana"}
     assert [change.change for change in drawn.changes] == [Change.ADDED, Change.REMOVED]
     assert drawn.label is not None and [box.species for box in drawn.label.boxes] == ["YFT"]
     assert iou(drawn.label.boxes[0].box, Box(350, 40, 550, 140)) > 0.9
     assert [(change.change, change.detection_id) for change in moved.changes] == [(Change.MOVED, 12)]
     assert moved.label is not None
     assert iou(moved.label.boxes[0].box, Box(160, 130, 360, 230)) > 0.9
+
+
+def close(labelme: Window) -> str:
+    """What `cli review open` says once the window is closed."""
+    wait_until(lambda: not labelme.windows("labelme"), "it to close", again=lambda: labelme.key("ctrl+q"))
+    told, _ = labelme.program.communicate(timeout=WAIT_S)
+    assert labelme.program.returncode == 0, told
+    return str(told)
 
 
 def delete_the_box_and_draw_another(labelme: Window, file: Path) -> None:
