@@ -1,30 +1,50 @@
+# What people type: make demo, make test, make lint. Everything is installed into $(VENV), nothing elsewhere.
+PYTHON ?= python3
 VENV ?= .venv
 PY := $(VENV)/bin/python
-STAMP := $(VENV)/.installed
+# What the tests and linters need; CI adds review (labelme).
+EXTRAS ?= test,lint,postgres
 
-.PHONY: test lint format faults clean
+.PHONY: demo test lint docs format faults clean
 
-$(STAMP): pyproject.toml
-	test -x $(PY) || python3 -m venv $(VENV)
-	$(PY) -m pip install --quiet --editable ".[test,lint,postgres]"
-	touch $@
+demo: $(VENV)/.installed
+	$(VENV)/bin/cli demo demo
 
-test: $(STAMP)
+test: $(VENV)/.installed-$(EXTRAS)
 	$(PY) -m pytest
 
-lint: $(STAMP)
+lint: $(VENV)/.installed-$(EXTRAS)
 	$(VENV)/bin/ruff check .
 	$(VENV)/bin/ruff format --check .
 	$(VENV)/bin/mypy
 	$(VENV)/bin/lint-imports --no-cache
 
 # Nightly, and before a release: 15 minutes on two idle cores; needs redis-server, Postgres's programs, best root.
-faults: $(STAMP)
+faults: $(VENV)/.installed-$(EXTRAS)
 	$(PY) -m bench.faults
 
-format: $(STAMP)
+# docs/commands.md says what the commands say of themselves.
+docs: $(VENV)/.installed
+	$(PY) -m cli.commands_page > docs/commands.md
+
+format: $(VENV)/.installed-$(EXTRAS)
 	$(VENV)/bin/ruff check --fix .
 	$(VENV)/bin/ruff format .
+
+$(VENV)/bin/pip:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+		{ echo "found $$($(PYTHON) --version), wanted 3.11 or newer; name another: make PYTHON=python3.12"; exit 2; }
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/.installed: pyproject.toml | $(VENV)/bin/pip
+	@echo "installing into $(VENV): a minute or two, most of it TensorFlow"
+	$(PY) -m pip install --quiet --disable-pip-version-check --editable .
+	@touch $@
+
+$(VENV)/.installed-$(EXTRAS): pyproject.toml | $(VENV)/bin/pip
+	@echo "installing into $(VENV): a minute or two, most of it TensorFlow"
+	$(PY) -m pip install --quiet --disable-pip-version-check --editable ".[$(EXTRAS)]"
+	@touch $(VENV)/.installed $@
 
 clean:
 	rm -rf $(VENV) build *.egg-info .mypy_cache .ruff_cache .hypothesis

@@ -56,6 +56,7 @@ def make_app(settings: Settings) -> Celery:
         app.conf.update(
             broker_url=settings.broker,
             broker_transport_options=_REDIS_OPTIONS if settings.broker.startswith("redis") else {},
+            worker_send_task_events=True,  # one a batch, for Flower; nobody keeps them
         )
         return app
     settings.broker_dir.mkdir(parents=True, exist_ok=True, mode=0o700)

@@ -60,7 +60,7 @@ def run_consumer(app: object, name: str, queue: QueueName, *, on_stop: Callable[
         hostname=name,
         without_gossip=True,
         without_mingle=True,
-        without_heartbeat=True,
+        without_heartbeat=not app.conf.worker_send_task_events,  # type: ignore[attr-defined]
         quiet=True,
         loglevel="WARNING",
     ).start()
