@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 if TYPE_CHECKING:
-    from worker.check_installation import Check
+    from worker.checks import Check
 
 _COLOURS = {"ok": typer.colors.GREEN, "warning": typer.colors.YELLOW, "failed": typer.colors.RED}
 
@@ -19,7 +19,7 @@ def doctor(
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document for machines.")] = False,
 ) -> None:
     """Check packages, HOME, database, broker, model and labelme, and say what helps; ends with 1 where one failed."""
-    from worker.check_installation import Verdict
+    from worker.checks import Verdict
 
     checks = []
     for check in _all_checks():
@@ -45,7 +45,7 @@ def _all_checks() -> Iterator[Check]:
 
 def _check_labelme() -> Check:
     from annotator.open_labelme import OpenRefused, find_labelme
-    from worker.check_installation import Check, Verdict
+    from worker.checks import Check, Verdict
 
     try:
         return Check("labelme", Verdict.GOOD, str(find_labelme()))

@@ -9,8 +9,6 @@ import shutil
 import sys
 import tempfile
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
-from enum import StrEnum
 
 from db.errors import TaffrailError
 from db.migrate import open_database
@@ -18,28 +16,13 @@ from db.session import reading, shown_url
 from db.settings import Settings
 from db.store.model_versions import get_model
 from db.store.review_queue import champion_id
+from worker.check_machine import check_processor, check_worker_log
+from worker.checks import Check, Verdict
 from worker.model_files import check_model_file
+from worker.supervise import LOG_NAME
 
 _FREE_GIB = 5.0
 _PACKAGES = ("tensorflow", "keras", "celery", "redis", "sqlalchemy", "pillow", "numpy", "typer")
-
-
-class Verdict(StrEnum):
-    """What a check found."""
-
-    GOOD = "ok"
-    ODD = "warning"
-    BAD = "failed"
-
-
-@dataclass(frozen=True)
-class Check:
-    """One thing looked at. found: what is there; to_do: what helps, empty where nothing is wanted."""
-
-    name: str
-    verdict: Verdict
-    found: str
-    to_do: str = ""
 
 
 def check_installation(settings: Settings) -> Iterator[Check]:
@@ -53,7 +36,8 @@ def check_installation(settings: Settings) -> Iterator[Check]:
     yield _told(_check_broker, settings, name="broker", to_do="start it or set BROKER_URL; unset, files in HOME serve")
     if database.verdict is not Verdict.BAD:
         yield _told(_check_model, settings, name="model", to_do="restore its file, or `cli models rollback`")
-    yield _check_processor()
+    yield check_processor(_version)
+    yield check_worker_log(settings.home / LOG_NAME)
 
 
 def _told(check: Callable[[Settings], Check], settings: Settings, *, name: str, to_do: str) -> Check:
@@ -164,12 +148,6 @@ def _check_model(settings: Settings) -> Check:
         return Check("model", Verdict.ODD, "none yet", "`cli labels import` and `cli train`, or `cli demo`")
     check_model_file(settings.models_dir, held.model_id, held.sha256)
     return Check("model", Verdict.GOOD, f"champion {held.model_id}, its file is as registered")
-
-
-def _check_processor() -> Check:
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-    gpu = "nvidia-smi found" if shutil.which("nvidia-smi") else "no GPU tools found, the processor does the work"
-    return Check("processor", Verdict.GOOD, f"{cores} cores, {gpu}")
 
 
 def _first_line(error: BaseException) -> str:

@@ -24,6 +24,7 @@ from db.store.batches import bury_worker, give_back_all
 from worker.queue import QueueName
 from worker.worker_events import EventReader
 
+LOG_NAME = "worker.log"  # in HOME
 GRACE_S = 30.0
 # A worker that takes nothing for so long, while messages wait, has lost its connection without noticing.
 IDLE_S = 60.0
@@ -133,7 +134,7 @@ class Supervisor:
     @property
     def log_file(self) -> Path:
         """Where the workers' own words go."""
-        return self.settings.home / "worker.log"
+        return self.settings.home / LOG_NAME
 
     def _start(self, queue: QueueName) -> _Running:
         name = f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(4)}"

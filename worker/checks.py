@@ -1,0 +1,24 @@
+"""What a check of an installation says."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class Verdict(StrEnum):
+    """What a check found."""
+
+    GOOD = "ok"
+    ODD = "warning"
+    BAD = "failed"
+
+
+@dataclass(frozen=True)
+class Check:
+    """One thing looked at. found: what is there; to_do: what helps, empty where nothing is wanted."""
+
+    name: str
+    verdict: Verdict
+    found: str
+    to_do: str = ""
