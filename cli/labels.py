@@ -11,13 +11,17 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from cli.cameras import find_with_bar, tell_cameras
 from cli.context import opened
 
 if TYPE_CHECKING:
+    from sqlalchemy import Engine
+
     from annotator.import_labels import LabelImport
     from db.domain.outcomes import SeenImage
     from db.settings import Settings
     from db.store.jobs import FoundFile
+    from worker.cameras.find import FoundCameras
 
 app = typer.Typer(help="Bring in labelled pictures from other tools.", no_args_is_help=True)
 
@@ -34,6 +38,14 @@ class Format(StrEnum):
     FOLDERS = "folders"
 
 
+class CamerasFrom(StrEnum):
+    """How to know which camera took a picture."""
+
+    AUTO = "auto"
+    FOLDER = "folder"
+    BACKGROUND = "background"
+
+
 @app.command("import")
 def import_command(
     path: Annotated[Path, typer.Argument(metavar="PATH", help="The label file, or the folder of label files.")],
@@ -41,9 +53,17 @@ def import_command(
     images: Annotated[
         Path | None, typer.Option(help="The folder of the pictures; PATH itself where it is not given.")
     ] = None,
+    cameras: Annotated[
+        CamerasFrom,
+        typer.Option(help="Take the folder as the camera, find it by metadata or background, or as the folders allow."),
+    ] = CamerasFrom.AUTO,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document for machines.")] = False,
 ) -> None:
-    """Register labelled pictures; odd records are named and left out, and importing twice adds nothing."""
+    """Register labelled pictures; odd records are named and left out, and importing twice adds nothing.
+
+    Folders named like species are no cameras, nor is one folder that holds everything: cameras are then found by the
+    pictures' metadata, or else by their size and still background (see `cli cameras --help`).
+    """
     from annotator.import_labels import ImportWish, LabelFormat, import_labels
     from cli.progress import progress_bar
     from worker.scan import scan_folder
@@ -65,7 +85,8 @@ def import_command(
             engine, wish, files, progress=lambda count, total: bar.update(task, completed=count, total=total)
         )
     done.problems[:0] = problems
-    _tell(done, as_json=as_json)
+    found = _find_cameras(engine, root, settings, cameras, quiet=as_json) if done.labelled else None
+    _tell(done, found, as_json=as_json)
     if done.problems or not done.labelled:
         raise typer.Exit(1)
 
@@ -89,15 +110,35 @@ def _look_at(root: bytes, settings: Settings) -> Callable[[FoundFile], SeenImage
     return look
 
 
-def _tell(done: LabelImport, *, as_json: bool) -> None:
+def _find_cameras(
+    engine: Engine, root: bytes, settings: Settings, wish: CamerasFrom, *, quiet: bool
+) -> FoundCameras | None:
+    """Return the cameras found where the folders do not tell them; None where they do."""
+    from worker.cameras.find import folders_tell, pictures_below
+
+    if wish is CamerasFrom.FOLDER:
+        return None
+    pictures = pictures_below(engine, root)
+    if wish is CamerasFrom.AUTO and folders_tell(pictures, settings.label_set):
+        return None
+    return find_with_bar(engine, pictures, quiet=quiet)
+
+
+def _tell(done: LabelImport, found: FoundCameras | None, *, as_json: bool) -> None:
     if as_json:
+        cameras = {"cameras": found.cameras} if found else {}
         counts = {"labelled": done.labelled, "added": done.added, "boxes": done.boxes, "unlabelled": done.unlabelled}
-        typer.echo(json.dumps({**counts, "species": done.species, "notes": done.notes, "problems": done.problems}))
+        typer.echo(
+            json.dumps({**counts, **cameras, "species": done.species, "notes": done.notes, "problems": done.problems})
+        )
         return
     species = ", ".join(f"{name} {count}" for name, count in sorted(done.species.items()))
     typer.echo(f"{done.labelled} pictures with {done.boxes} boxes ({species}); {done.added} labels are new")
     if done.unlabelled:
         typer.echo(f"{done.unlabelled} pictures have no label in these files")
+    if found:
+        typer.echo("the folders tell no cameras (species, or one for all), so these were found:")
+        tell_cameras(found)
     for title, lines in (("mended", done.notes), ("left out", done.problems)):
         for line in lines[:_SHOWN]:
             typer.secho(f"  {title}: {line}", fg=typer.colors.YELLOW, err=True)

@@ -9,6 +9,7 @@ import typer
 from cli import (
     audit_agreement,
     backup,
+    cameras,
     demo,
     doctor,
     jobs,
@@ -33,6 +34,7 @@ app.command("demo")(demo.demo)
 app.command("doctor")(doctor.doctor)
 app.command("sample")(sample.sample)
 app.add_typer(labels.app, name="labels")
+app.add_typer(cameras.app, name="cameras")
 app.command("train")(train.train)
 app.command("enqueue")(jobs.enqueue)
 app.command("status")(jobs.status)

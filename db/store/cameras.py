@@ -1,0 +1,122 @@
+"""Which camera took which picture: seen, set and put together. A picture's own camera counts before its folder's."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+
+from sqlalchemy import delete, func, select, update
+from sqlalchemy.orm import Session, aliased
+
+from db.domain.cameras import CameraOrigin, CameraPicture, CameraSummary
+from db.errors import NotFoundError
+from db.store.upsert import upsert
+from db.tables import CameraRow, FileRow, FolderRow, ImageRow, LabelRow
+
+_IDS_A_QUERY = 500
+_PLAIN = {"synchronize_session": False}
+_NAME_LENGTH = 255
+
+
+def camera_pictures(session: Session) -> Iterator[CameraPicture]:
+    """Yield every picture whose content is known, once, with its camera, in the order they were registered."""
+    own = aliased(CameraRow)
+    first = select(func.min(FileRow.id)).where(FileRow.image_id == ImageRow.id).correlate(ImageRow).scalar_subquery()
+    newest = select(func.max(LabelRow.id)).where(LabelRow.image_id == ImageRow.id).correlate(ImageRow).scalar_subquery()
+    query = (
+        select(ImageRow, FolderRow.path, FileRow.name, own.name, CameraRow.name, LabelRow.species)
+        .join(FileRow, FileRow.id == first)
+        .join(FolderRow, FolderRow.id == FileRow.folder_id)
+        .join(CameraRow, CameraRow.id == FolderRow.camera_id)
+        .outerjoin(own, own.id == ImageRow.camera_id)
+        .outerjoin(LabelRow, LabelRow.id == newest)
+        .order_by(ImageRow.id)
+    )
+    for image, folder, name, camera, folder_camera, species in session.execute(query).tuples():
+        # A camera set before origins were kept was set by a person.
+        origin = CameraOrigin(image.camera_origin or CameraOrigin.PERSON) if camera else CameraOrigin.FOLDER
+        path = bytes(folder).rstrip(b"/") + b"/" + bytes(name)
+        yield CameraPicture(image.id, path, camera or folder_camera, origin, image.width_px, image.height_px, species)
+
+
+def list_cameras(session: Session) -> list[CameraSummary]:
+    """Return every camera that has pictures, the one with the most first."""
+    held: dict[str, list[CameraPicture]] = defaultdict(list)
+    for picture in camera_pictures(session):
+        held[picture.camera].append(picture)
+    found = [_summary(name, pictures) for name, pictures in held.items()]
+    return sorted(found, key=lambda camera: (-camera.pictures, camera.name))
+
+
+def set_cameras(session: Session, cameras: Mapping[int, str], *, origin: CameraOrigin) -> None:
+    """Give pictures, by image id, a camera of their own. The caller commits.
+
+    Raises:
+        ValueError: a name is empty, too long or holds a NUL.
+    """
+    ids = _camera_ids(session, sorted(set(cameras.values())))
+    by_camera: dict[str, list[int]] = defaultdict(list)
+    for image_id, name in cameras.items():
+        by_camera[name].append(image_id)
+    for name, image_ids in by_camera.items():
+        for start in range(0, len(image_ids), _IDS_A_QUERY):
+            chunk = update(ImageRow).where(ImageRow.id.in_(image_ids[start : start + _IDS_A_QUERY]))
+            values = {"camera_id": ids[name], "camera_origin": str(origin)}
+            session.execute(chunk.values(values), execution_options=_PLAIN)
+
+
+def merge_cameras(session: Session, *, source: str, target: str) -> int:
+    """Return how many pictures of one camera are another's now; the first camera is gone. The caller commits.
+
+    Folders of the first camera give the second one from now on.
+    Raises:
+        NotFoundError: there is no such camera. ValueError: both are the same.
+    """
+    if source == target:
+        raise ValueError(f"{source}: a camera cannot be put together with itself")
+    held = _ids_of(session, [source, target])
+    for name in (source, target):
+        if name not in held:
+            raise NotFoundError(f"camera {name!r}: not held; `cli cameras list` shows those that are")
+    moved = sum(picture.camera == source for picture in camera_pictures(session))
+    theirs = {"camera_id": held[target], "camera_origin": str(CameraOrigin.PERSON)}
+    images = update(ImageRow).where(ImageRow.camera_id == held[source])
+    session.execute(images.values(theirs), execution_options=_PLAIN)
+    folders = update(FolderRow).where(FolderRow.camera_id == held[source])
+    session.execute(folders.values(camera_id=held[target]), execution_options=_PLAIN)
+    session.execute(delete(CameraRow).where(CameraRow.id == held[source]), execution_options=_PLAIN)
+    return moved
+
+
+def camera_names(session: Session) -> set[str]:
+    """Return the names of all cameras, with pictures or without."""
+    return set(session.scalars(select(CameraRow.name)))
+
+
+def _camera_ids(session: Session, names: Sequence[str]) -> dict[str, int]:
+    for name in names:
+        if not name.strip() or len(name) > _NAME_LENGTH or "\x00" in name:
+            raise ValueError(f"camera {name[:60]!r}: wanted a name of 1 to {_NAME_LENGTH} characters")
+    if names:
+        session.execute(upsert(session, CameraRow).on_conflict_do_nothing(), [{"name": name} for name in names])
+    return _ids_of(session, names)
+
+
+def _ids_of(session: Session, names: Sequence[str]) -> dict[str, int]:
+    found: dict[str, int] = {}
+    for start in range(0, len(names), _IDS_A_QUERY):
+        wanted = CameraRow.name.in_(names[start : start + _IDS_A_QUERY])
+        rows = session.execute(select(CameraRow.name, CameraRow.id).where(wanted)).tuples()
+        found.update((name, camera_id) for name, camera_id in rows)
+    return found
+
+
+def _summary(name: str, pictures: Sequence[CameraPicture]) -> CameraSummary:
+    return CameraSummary(
+        name=name,
+        pictures=len(pictures),
+        species=dict(sorted(Counter(one.species for one in pictures if one.species).items())),
+        origins=dict(Counter(str(one.origin) for one in pictures)),
+        example=pictures[0].file,
+        sizes=tuple(sorted({f"{one.width_px}x{one.height_px}" for one in pictures if one.width_px})),
+    )
