@@ -93,7 +93,7 @@ def promote_command(
     settings, engine = opened()
     with transaction(engine) as session:
         held = get_model(session, model)
-        check_model_file(settings.models_dir, held.model_id, held.sha256)
+        check_model_file(settings.models_dir, held.model_id, held.sha256, held.crops_sha256)
         champion = champion_id(session)
         worse = _worse(held, get_model(session, champion)) if champion else None
         if worse and not force:
@@ -115,7 +115,7 @@ def rollback_command(
     with transaction(engine) as session:
         restored, replaced = rollback_champion(session, reason=reason)
         held = get_model(session, restored)
-        check_model_file(settings.models_dir, held.model_id, held.sha256)
+        check_model_file(settings.models_dir, held.model_id, held.sha256, held.crops_sha256)
     typer.echo(f"model {restored} serves again; {replaced} is retired")
 
 

@@ -95,6 +95,8 @@ class ModelVersionRow(Base):
     id: Mapped[str] = mapped_column(String(64), primary_key=True)
     state: Mapped[str] = mapped_column(String(16))
     sha256: Mapped[str] = mapped_column(String(64))
+    # Of crops.keras, the second stage; NULL where the version has none.
+    crops_sha256: Mapped[str | None] = mapped_column(String(64))
     card: Mapped[dict[str, object]] = mapped_column(JSON)
     note: Mapped[str] = mapped_column(Text, server_default="")
     created_at: Mapped[datetime] = mapped_column(Moment)
@@ -169,6 +171,9 @@ class PredictionRow(Base):
     box_confidence: Mapped[float] = mapped_column(Float(53))
     heatmap_confidence: Mapped[float] = mapped_column(Float(53))
     fish_count: Mapped[int] = mapped_column(Integer)
+    # What the second stage says of the picture, and its share in the final answer; NULL where there was none.
+    crop_probabilities: Mapped[list[float] | None] = mapped_column(JSON(none_as_null=True))
+    crop_weight: Mapped[float | None] = mapped_column(Float(53))
     heatmap: Mapped[bytes | None] = mapped_column(LargeBinary, deferred=True)
     infer_ms: Mapped[float] = mapped_column(Float(53))
     created_at: Mapped[datetime] = mapped_column(Moment)
@@ -189,6 +194,10 @@ class DetectionRow(Base):
     x_max: Mapped[float] = mapped_column(Float(53))
     y_max: Mapped[float] = mapped_column(Float(53))
     crop_file: Mapped[str | None] = mapped_column(Text)
+    # What the second stage says of this crop; NULL where there was none.
+    crop_species: Mapped[str | None] = mapped_column(String(64))
+    crop_confidence: Mapped[float | None] = mapped_column(Float(53))
+    crop_probabilities: Mapped[list[float] | None] = mapped_column(JSON(none_as_null=True))
 
 
 class ItemRow(Base):

@@ -146,7 +146,7 @@ def _check_model(settings: Settings) -> Check:
         held = get_model(session, model_id) if model_id else None
     if held is None:
         return Check("model", Verdict.ODD, "none yet", "`cli labels import` and `cli train`, or `cli demo`")
-    check_model_file(settings.models_dir, held.model_id, held.sha256)
+    check_model_file(settings.models_dir, held.model_id, held.sha256, held.crops_sha256)
     return Check("model", Verdict.GOOD, f"champion {held.model_id}, its file is as registered")
 
 

@@ -1,4 +1,5 @@
-"""Model files: `models/<id>/` holds model.keras and card.json; an altered file is refused. No Keras at import."""
+"""Model files: `models/<id>/` is a bundle of model.keras (the detector), perhaps crops.keras (the second stage), and
+card.json; an altered file is refused. No Keras at import."""
 
 from __future__ import annotations
 
@@ -9,15 +10,33 @@ import os
 import re
 import shutil
 import tempfile
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from db.domain.model_versions import ModelCard
+from db.domain.model_versions import ModelCard, SecondStage
 from worker.models.errors import ModelFileError
 
 MODEL_NAME = "model.keras"
+CROPS_NAME = "crops.keras"
 CARD_NAME = "card.json"
 _SAFE_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
+
+
+@dataclass(frozen=True)
+class BundleHashes:
+    """The hashes of a bundle's files; the registry's row holds them and is the authority."""
+
+    sha256: str
+    crops_sha256: str | None = None
+
+
+@dataclass(frozen=True)
+class HeldModel:
+    """A file of a version that exists, to be taken over as it is by another version."""
+
+    model_id: str
+    sha256: str
 
 
 def model_folder(models_dir: Path, model_id: str) -> Path:
@@ -32,20 +51,32 @@ def model_folder(models_dir: Path, model_id: str) -> Path:
 
 
 def save_model(models_dir: Path, model_id: str, model: Any, card: ModelCard) -> str:
-    """Write a model and its card; return the sha256 of model.keras. It appears whole or not at all.
+    """Write a detector without a second stage and its card; return the sha256 of model.keras.
 
-    model: a Keras model; None for a kind without a network, whose model.keras is empty.
     Raises:
         ModelFileError: the version exists already, or the folder cannot be written.
+    """
+    return save_bundle(models_dir, model_id, model, card).sha256
+
+
+def save_bundle(models_dir: Path, model_id: str, model: Any, card: ModelCard, *, crops: Any = None) -> BundleHashes:
+    """Write a version's files; return their hashes. The version appears whole or not at all.
+
+    model, crops: a Keras model, or the held version whose file is taken over; None writes an empty model.keras (for a
+    kind without a network) and no crops.keras.
+    Raises:
+        ModelFileError: the version exists already, a held file is altered, or the folder cannot be written.
     """
     folder = model_folder(models_dir, model_id)
     if folder.exists():
         raise ModelFileError(f"{folder}: exists already; a model version is never overwritten")
+    if (crops is None) != (card.second_stage is None):
+        raise ModelFileError(f"{folder}: the card and the files differ on whether there is a second stage")
     try:
         models_dir.mkdir(parents=True, exist_ok=True)
         draft = Path(tempfile.mkdtemp(prefix=".draft-", dir=models_dir))
         try:
-            sha256 = _write_draft(draft, model, card)
+            hashes = _write_draft(draft, models_dir, model, crops, card)
             os.replace(draft, folder)
             _sync(models_dir)
         except BaseException:
@@ -53,7 +84,7 @@ def save_model(models_dir: Path, model_id: str, model: Any, card: ModelCard) -> 
             raise
     except OSError as error:
         raise ModelFileError(f"{folder}: cannot be written ({error.strerror or error})") from error
-    return sha256
+    return hashes
 
 
 def read_card(models_dir: Path, model_id: str) -> ModelCard:
@@ -71,22 +102,17 @@ def read_card(models_dir: Path, model_id: str) -> ModelCard:
         raise ModelFileError(f"{file}: not a model card ({error})") from error
 
 
-def check_model_file(models_dir: Path, model_id: str, sha256: str) -> Path:
-    """Return the folder of a model version whose file is exactly the registered one.
+def check_model_file(models_dir: Path, model_id: str, sha256: str, crops_sha256: str | None = None) -> Path:
+    """Return the folder of a model version whose files are exactly the registered ones.
 
     Raises:
-        ModelFileError: the file is missing, or its content is another.
+        ModelFileError: a file is missing, or its content is another.
     """
-    file = model_folder(models_dir, model_id) / MODEL_NAME
-    try:
-        found = _sha256_of(file)
-    except OSError as error:
-        raise ModelFileError(
-            f"{file}: cannot be read ({error.strerror or error}); restore it or train again"
-        ) from error
-    if found != sha256:
-        raise ModelFileError(f"{file}: sha256 is {found[:12]}..., registered as {sha256[:12]}...; refused")
-    return file.parent
+    folder = model_folder(models_dir, model_id)
+    _check_file(folder / MODEL_NAME, sha256)
+    if crops_sha256 is not None:
+        _check_file(folder / CROPS_NAME, crops_sha256)
+    return folder
 
 
 def load_model(models_dir: Path, model_id: str, sha256: str) -> Any:
@@ -98,24 +124,25 @@ def load_model(models_dir: Path, model_id: str, sha256: str) -> Any:
     return load_model_file(check_model_file(models_dir, model_id, sha256))
 
 
-def load_model_file(folder: Path) -> Any:
-    """Return the Keras model in a version's folder; a file that wants to run code of its own is refused.
+def load_model_file(folder: Path, name: str = MODEL_NAME) -> Any:
+    """Return a Keras model in a version's folder; a file that wants to run code of its own is refused.
 
     Raises:
         ModelFileError: the file cannot be loaded.
     """
     from worker.models.keras_import import keras
 
-    file = folder / MODEL_NAME
+    file = folder / name
     try:
         return keras.saving.load_model(file, compile=False, safe_mode=True)
     except Exception as error:  # Keras raises many kinds; all mean that this file is no usable model
         raise ModelFileError(f"{file}: cannot be loaded ({str(error).splitlines()[0][:200]})") from error
 
 
-def card_to_json(card: ModelCard, *, sha256: str) -> str:
-    """Return a card as JSON text, with the hash of its model file."""
-    return json.dumps({**dataclasses.asdict(card), "sha256": sha256}, indent=2, sort_keys=True) + "\n"
+def card_to_json(card: ModelCard, *, sha256: str, crops_sha256: str | None = None) -> str:
+    """Return a card as JSON text, with the hashes of its model files."""
+    hashes = {"sha256": sha256} | ({"crops_sha256": crops_sha256} if crops_sha256 else {})
+    return json.dumps({**dataclasses.asdict(card), **hashes}, indent=2, sort_keys=True) + "\n"
 
 
 def card_from_json(text: str) -> ModelCard:
@@ -127,27 +154,70 @@ def card_from_json(text: str) -> ModelCard:
     raw = json.loads(text)
     if not isinstance(raw, dict):
         raise ValueError(f"holds a {type(raw).__name__}, wanted an object")
-    known = {field.name for field in dataclasses.fields(ModelCard)}
-    values = {name: value for name, value in raw.items() if name in known}
+    values = _known_fields(ModelCard, raw)
     rows, columns = values["input_hw"]
     values["input_hw"] = (int(rows), int(columns))
     values["species"], values["heads"] = tuple(values["species"]), tuple(values["heads"])
     values["folds"] = tuple(tuple(fold) for fold in values.get("folds", ()))
+    if values.get("second_stage") is not None:
+        values["second_stage"] = _second_stage(values["second_stage"])
     return ModelCard(**values)
 
 
-def _write_draft(draft: Path, model: Any, card: ModelCard) -> str:
-    file = draft / MODEL_NAME
-    if model is None:
-        file.write_bytes(b"")
-    else:
-        model.save(file)
-    sha256 = _sha256_of(file)
-    (draft / CARD_NAME).write_text(card_to_json(card, sha256=sha256), encoding="utf-8")
-    for path in (file, draft / CARD_NAME, draft):
+def _second_stage(raw: dict[str, Any]) -> SecondStage:
+    values = _known_fields(SecondStage, raw)
+    values["species"], values["log_prior_shift"] = tuple(values["species"]), tuple(values["log_prior_shift"])
+    return SecondStage(**values)
+
+
+def _known_fields(kind: type, raw: dict[str, Any]) -> dict[str, Any]:
+    known = {field.name for field in dataclasses.fields(kind)}
+    return {name: value for name, value in raw.items() if name in known}
+
+
+def _check_file(file: Path, sha256: str) -> None:
+    try:
+        found = _sha256_of(file)
+    except OSError as error:
+        raise ModelFileError(
+            f"{file}: cannot be read ({error.strerror or error}); restore it or train again"
+        ) from error
+    if found != sha256:
+        raise ModelFileError(f"{file}: sha256 is {found[:12]}..., registered as {sha256[:12]}...; refused")
+
+
+def _write_draft(draft: Path, models_dir: Path, model: Any, crops: Any, card: ModelCard) -> BundleHashes:
+    files = [draft / MODEL_NAME]
+    _write_model(models_dir, model, draft / MODEL_NAME)
+    if crops is not None:
+        _write_model(models_dir, crops, draft / CROPS_NAME)
+        files.append(draft / CROPS_NAME)
+    hashes = BundleHashes(*(_sha256_of(file) for file in files))
+    text = card_to_json(card, sha256=hashes.sha256, crops_sha256=hashes.crops_sha256)
+    (draft / CARD_NAME).write_text(text, encoding="utf-8")
+    for path in (*files, draft / CARD_NAME, draft):
         _sync(path)
     draft.chmod(0o755)
-    return sha256
+    return hashes
+
+
+def _write_model(models_dir: Path, model: Any, file: Path) -> None:
+    if model is None:
+        file.write_bytes(b"")
+    elif isinstance(model, HeldModel):
+        held = model_folder(models_dir, model.model_id) / file.name
+        _check_file(held, model.sha256)
+        _link_or_copy(held, file)
+    else:
+        model.save(file)
+
+
+def _link_or_copy(held: Path, file: Path) -> None:
+    # Linked where the disk can: model files are never written again, and an altered one is refused by its hash.
+    try:
+        os.link(held, file)
+    except OSError:
+        shutil.copyfile(held, file)
 
 
 def _sha256_of(file: Path) -> str:

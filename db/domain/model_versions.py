@@ -15,11 +15,38 @@ class ModelState(StrEnum):
 
 
 @dataclass(frozen=True)
+class SecondStage:
+    """What the second stage, the crop classifier, needs to be served and what is known of it; plain JSON.
+
+    crop_px: side of its square input. margin: share of a box's longer side that is kept around it. species: the label
+    set in order. method: how it was trained. turns: quarter turns of a crop whose answers are averaged, 1 or 4.
+    temperature: its logits are divided by it. log_prior_shift: added to its logits before that, one a species: training
+    counts rare species more, and this takes it back. weight: its share in the picture's final answer, 0..1.
+    parameters, metrics, metrics_by: as in ModelCard; the figures are of single crops, on held-out cameras.
+    """
+
+    trunk: str
+    crop_px: int
+    margin: float
+    species: tuple[str, ...]
+    method: str
+    turns: int
+    temperature: float
+    log_prior_shift: tuple[float, ...]
+    weight: float
+    parameters: dict[str, object] = field(default_factory=dict)
+    metrics: dict[str, float] = field(default_factory=dict)
+    metrics_by: dict[str, dict[str, dict[str, float]]] = field(default_factory=dict)
+    train_seconds: float = 0.0
+
+
+@dataclass(frozen=True)
 class ModelCard:
     """What a detector needs to be served and what is known of it; every field is plain JSON.
 
     input_hw: rows, columns of the trunk's input. species: the label set in order. parameters: what training was asked
-    for. metrics: figures by name, on held-out cameras. metrics_by: {"species": {...}, "camera": {...}}.
+    for. metrics: figures by name, on held-out cameras. metrics_by: {"species": {...}, "camera": {...}}. second_stage:
+    the crop classifier that lies beside the detector, None where there is none.
     """
 
     kind: str
@@ -37,3 +64,4 @@ class ModelCard:
     versions: dict[str, str] = field(default_factory=dict)
     train_seconds: float = 0.0
     command: str = ""
+    second_stage: SecondStage | None = None

@@ -4,23 +4,31 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from db.domain.final_answer import Distribution, final_probabilities, most_probable
 from db.domain.jobs import ItemState
 from db.domain.predictions import Agreement, Detection
 
 
 @dataclass(frozen=True)
 class StoredDetection:
-    """A detection with its id in the database and its crop file, relative to HOME (None where none was cut)."""
+    """A detection with its id in the database and its crop file, relative to HOME (None where none was cut).
+
+    crop_species, crop_confidence, crop_probabilities: what the second stage says of it; None where there was none.
+    """
 
     detection_id: int
     detection: Detection
     crop_file: str | None
+    crop_species: str | None = None
+    crop_confidence: float | None = None
+    crop_probabilities: Distribution | None = None
 
 
 @dataclass(frozen=True)
 class StoredPrediction:
     """What one model version said of one content, as stored. predicted_at: ISO 8601, UTC.
 
+    crop_probabilities: the second stage's opinion of the picture, None where it had none; crop_weight: its share.
     heatmap: as `worker.vision.heatmaps` packed it; None where it was not asked for.
     """
 
@@ -33,23 +41,20 @@ class StoredPrediction:
     detections: tuple[StoredDetection, ...]
     agreement: Agreement
     heatmap: bytes | None = None
+    crop_probabilities: Distribution | None = None
+    crop_weight: float = 0.0
 
     @property
-    def probabilities(self) -> tuple[float, ...]:
-        """The picture's final species distribution: the mean of the two heads'.
-
-        The mean of two calibrated opinions is the linear opinion pool (Stone 1961); it keeps log loss bounded where one
-        head is sure and wrong.
-        """
-        return tuple(
-            (box + heat) / 2.0 for box, heat in zip(self.box_probabilities, self.heatmap_probabilities, strict=True)
+    def probabilities(self) -> Distribution:
+        """The picture's final species distribution; the rule is that of `db.domain.final_answer`."""
+        return final_probabilities(
+            self.box_probabilities, self.heatmap_probabilities, self.crop_probabilities, weight=self.crop_weight
         )
 
     @property
     def final_species(self) -> str:
         """The species with the largest final probability."""
-        probabilities = self.probabilities
-        return self.species[max(range(len(probabilities)), key=probabilities.__getitem__)]
+        return most_probable(self.probabilities, self.species)
 
     @property
     def confidence(self) -> float:

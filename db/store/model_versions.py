@@ -20,7 +20,10 @@ class RegistryError(TaffrailError):
 
 @dataclass(frozen=True)
 class ModelVersion:
-    """A model version as registered. card: plain JSON; note: why it is in its state; created_at: ISO 8601, UTC."""
+    """A model version as registered. card: plain JSON; note: why it is in its state; created_at: ISO 8601, UTC.
+
+    sha256: of model.keras; crops_sha256: of crops.keras, None where there is no second stage.
+    """
 
     model_id: str
     state: ModelState
@@ -28,6 +31,7 @@ class ModelVersion:
     card: dict[str, object]
     note: str
     created_at: str
+    crops_sha256: str | None = None
 
 
 @dataclass(frozen=True)
@@ -41,12 +45,21 @@ class Promotion:
     promoted_at: str
 
 
-def register_model(session: Session, model_id: str, *, sha256: str, card: dict[str, object], note: str) -> ModelState:
+def register_model(
+    session: Session,
+    model_id: str,
+    *,
+    sha256: str,
+    card: dict[str, object],
+    note: str,
+    crops_sha256: str | None = None,
+) -> ModelState:
     """Return the state a new version got: a candidate, or champion where there was none at all."""
     row = ModelVersionRow(
         id=model_id,
         state=ModelState.CANDIDATE,
         sha256=sha256,
+        crops_sha256=crops_sha256,
         card=card,
         note=note,
         created_at=datetime.now(UTC),
@@ -149,7 +162,9 @@ def _held(session: Session, model_id: str) -> ModelVersionRow:
 
 
 def _version(row: ModelVersionRow) -> ModelVersion:
-    return ModelVersion(row.id, ModelState(row.state), row.sha256, row.card, row.note, _iso(row.created_at))
+    return ModelVersion(
+        row.id, ModelState(row.state), row.sha256, row.card, row.note, _iso(row.created_at), row.crops_sha256
+    )
 
 
 def _iso(moment: datetime) -> str:

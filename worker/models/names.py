@@ -19,12 +19,14 @@ class Preprocessing(StrEnum):
 class TrunkSpec:
     """One pretrained network and where it is cut.
 
-    input_hw: rows, columns by default. layer: the last layer kept. stride: input pixels a feature cell.
+    input_hw: rows, columns by default. layer: the last layer kept. last_layer: that of the whole network, for pooled
+    features. stride: input pixels a feature cell.
     application: the builder in keras.applications; empty for our own graph.
     """
 
     name: str
     layer: str
+    last_layer: str
     stride: int
     preprocessing: Preprocessing
     description: str
@@ -68,6 +70,7 @@ TRUNKS: dict[str, TrunkSpec] = {
         TrunkSpec(
             name="efficientnet_lite0",
             layer="block10_add",
+            last_layer="head_relu",
             stride=16,
             preprocessing=Preprocessing.LITE,
             description="EfficientNet-Lite0: small, fast on a CPU; its ImageNet weights come with the installation.\n"
@@ -76,6 +79,7 @@ TRUNKS: dict[str, TrunkSpec] = {
         TrunkSpec(
             name="vgg16",
             layer="block5_conv3",
+            last_layer="block5_conv3",
             stride=16,
             preprocessing=Preprocessing.CAFFE,
             application="VGG16",
@@ -85,6 +89,7 @@ TRUNKS: dict[str, TrunkSpec] = {
         TrunkSpec(
             name="resnet50",
             layer="conv4_block6_out",
+            last_layer="conv5_block3_out",
             stride=16,
             preprocessing=Preprocessing.CAFFE,
             application="ResNet50",
@@ -94,6 +99,7 @@ TRUNKS: dict[str, TrunkSpec] = {
         TrunkSpec(
             name="efficientnet_b0",
             layer="block5c_add",
+            last_layer="top_activation",
             stride=16,
             preprocessing=Preprocessing.NONE,
             application="EfficientNetB0",
@@ -103,6 +109,7 @@ TRUNKS: dict[str, TrunkSpec] = {
         TrunkSpec(
             name="mobilenet_v2",
             layer="block_13_expand_relu",
+            last_layer="out_relu",
             stride=16,
             preprocessing=Preprocessing.MINUS_ONE_TO_ONE,
             application="MobileNetV2",

@@ -71,7 +71,7 @@ def draw_look(rng: np.random.Generator) -> Look:
 
 def change_picture(pixels: Pixels, look: Look) -> Pixels:
     """Return the picture as this look shows it. pixels: (H, W, 3) RGB. Returns (H, W, 3); new ground is grey."""
-    image = Image.fromarray(_lit(_moved(pixels, look), look))
+    image = Image.fromarray(change_light(_moved(pixels, look), look))
     if look.blur_px:
         image = image.filter(ImageFilter.GaussianBlur(look.blur_px))
     if look.jpeg_quality is not None:
@@ -79,6 +79,17 @@ def change_picture(pixels: Pixels, look: Look) -> Pixels:
         image.save(file, "JPEG", quality=look.jpeg_quality)
         image = Image.open(file)
     return np.array(image.convert("RGB"), dtype=np.uint8)
+
+
+def change_light(pixels: Pixels, look: Look) -> Pixels:
+    """Return the picture in this look's light and colours, nothing moved. pixels: (H, W, 3) RGB."""
+    if (look.gain, look.light, look.contrast, look.grey) == ((1.0, 1.0, 1.0), 1.0, 1.0, 0.0):
+        return np.ascontiguousarray(pixels)
+    values = pixels.astype(np.float32) * (np.array(look.gain, dtype=np.float32) * np.float32(look.light))
+    mean = values.mean()
+    values = (values - mean) * np.float32(look.contrast) + mean
+    values += (values.mean(axis=2, keepdims=True) - values) * np.float32(look.grey)
+    return np.clip(np.rint(values), 0, 255).astype(np.uint8)
 
 
 def change_boxes(boxes: npt.ArrayLike, look: Look, *, size_hw: tuple[int, int]) -> Floats:
@@ -139,16 +150,6 @@ def _moved(pixels: Pixels, look: Look) -> Pixels:
         fillcolor=(BORDER_GREY,) * 3,
     )
     return np.asarray(view, dtype=np.uint8)
-
-
-def _lit(pixels: Pixels, look: Look) -> Pixels:
-    if (look.gain, look.light, look.contrast, look.grey) == ((1.0, 1.0, 1.0), 1.0, 1.0, 0.0):
-        return np.ascontiguousarray(pixels)
-    values = pixels.astype(np.float32) * (np.array(look.gain, dtype=np.float32) * np.float32(look.light))
-    mean = values.mean()
-    values = (values - mean) * np.float32(look.contrast) + mean
-    values += (values.mean(axis=2, keepdims=True) - values) * np.float32(look.grey)
-    return np.clip(np.rint(values), 0, 255).astype(np.uint8)
 
 
 def _areas(boxes: Floats) -> Floats:

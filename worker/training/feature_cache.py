@@ -1,4 +1,4 @@
-"""The feature cache on disk: float16, memory-mapped, whole or not there at all.
+"""The feature cache on disk: float16 (crops: uint8), memory-mapped, whole or not there at all.
 
 Layout: `<features_dir>/<key>/<run>-<n>.f16` holds up to 64 pictures' features, `<run>-<n>.json` names them with a
 checksum. Both are written to a draft and renamed, the names last: what is named is whole, and two writers never meet.
@@ -25,7 +25,10 @@ from worker.models.errors import TrainingError
 _LAYOUT = 1  # raise when decoding, letterboxing or preprocessing changes what a feature means
 _DRAFT_LIFE_S = 3600.0  # no shard takes an hour to write: an older draft was left by a writer that died
 
+_SUFFIXES = {"float16": ".f16", "uint8": ".u8"}
+
 Half = npt.NDArray[np.float16]
+Rows = npt.NDArray[np.float16] | npt.NDArray[np.uint8]
 
 
 @dataclass(frozen=True)
@@ -49,7 +52,7 @@ class FeatureKey:
 
 
 class Shard:
-    """The features of some pictures in one file, (N, h, w, C); checked against its checksum when first read."""
+    """Named rows of one file, (N, ...), such as pictures' features (N, h, w, C); checked when first read."""
 
     def __init__(self, index_file: Path) -> None:
         """Map the data of a shard.
@@ -57,13 +60,14 @@ class Shard:
         Raises:
             OSError, ValueError, KeyError, TypeError: a file is missing, or not what its index says.
         """
-        self._index_file, self._data_file = index_file, index_file.with_suffix(".f16")
         index = json.loads(index_file.read_bytes())
+        dtype = str(index.get("dtype", "float16"))
+        self._index_file, self._data_file = index_file, index_file.with_suffix(_SUFFIXES[dtype])
         self.sha256s = [str(sha256) for sha256 in index["sha256s"]]
         self._crc32 = int(index["crc32"])
-        self._values: Half = np.memmap(self._data_file, dtype=np.float16, mode="r", shape=tuple(index["shape"]))
+        self._values: Rows = np.memmap(self._data_file, dtype=dtype, mode="r", shape=tuple(index["shape"]))
         self._checked = False
-        if len(self.sha256s) != len(self._values) or self._values.ndim != 4:
+        if len(self.sha256s) != len(self._values):
             raise ValueError(f"{len(self.sha256s)} names of {self._values.shape} features")
         if index.get("written") != _written(self._data_file) and not self._is_whole():
             raise ValueError("checksum differs")
@@ -74,7 +78,7 @@ class Shard:
         rows, columns, channels = self._values.shape[1:]
         return int(rows), int(columns), int(channels)
 
-    def __getitem__(self, row: int) -> Half:
+    def __getitem__(self, row: int) -> Rows:
         if not self._checked and not self._is_whole():
             self.remove()
             raise TrainingError(f"{self._data_file}: was damaged on the disk and is removed; the same command again")
@@ -127,20 +131,21 @@ def open_cache(folder: Path) -> dict[str, tuple[Shard, int]]:
     return held
 
 
-def write_shard(folder: Path, name: str, sha256s: Sequence[str], features: Half) -> None:
-    """Keep the features of some pictures, (N, h, w, C), under a name that no other writer uses.
+def write_shard(folder: Path, name: str, sha256s: Sequence[str], features: Rows) -> None:
+    """Keep named rows, such as pictures' features (N, h, w, C), under a name that no other writer uses.
 
     Raises:
         TrainingError: the folder cannot be written.
     """
     raw = np.ascontiguousarray(features).tobytes()
-    data_file = folder / f"{name}.f16"
+    data_file = folder / f"{name}{_SUFFIXES[str(features.dtype)]}"
     try:
         folder.mkdir(parents=True, exist_ok=True)
         _write_whole(data_file, raw)
         index = {
             "sha256s": list(sha256s),
             "shape": list(features.shape),
+            "dtype": str(features.dtype),
             "crc32": zlib.crc32(raw),
             "written": _written(data_file),
         }
@@ -152,7 +157,8 @@ def write_shard(folder: Path, name: str, sha256s: Sequence[str], features: Half)
 def remove_shard(index_file: Path) -> None:
     """Remove a shard, its names first: data without names is never read."""
     index_file.unlink(missing_ok=True)
-    index_file.with_suffix(".f16").unlink(missing_ok=True)
+    for suffix in _SUFFIXES.values():
+        index_file.with_suffix(suffix).unlink(missing_ok=True)
 
 
 def _written(file: Path) -> list[int]:

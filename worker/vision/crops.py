@@ -10,6 +10,7 @@ from PIL import Image, ImageDraw
 
 from db.domain.boxes import Box
 from db.domain.predictions import Detection, Head
+from worker.vision.letterbox import letterbox_picture
 
 Pixels = npt.NDArray[np.uint8]
 
@@ -29,6 +30,18 @@ def crop_box(pixels: Pixels, box: Box, *, width_px: int, height_px: int, margin:
     left, right = _span((box.x_min - extra) * scale_x, (box.x_max + extra) * scale_x, pixels.shape[1])
     top, bottom = _span((box.y_min - extra) * scale_y, (box.y_max + extra) * scale_y, pixels.shape[0])
     return pixels[top:bottom, left:right]
+
+
+def letterbox_crop(
+    pixels: Pixels, box: Box, *, width_px: int, height_px: int, side_px: int, margin: float = MARGIN
+) -> Pixels:
+    """Return a crop as the second stage wants it: letterboxed into a grey square, (side_px, side_px, 3).
+
+    The box's own shape is kept and what lies beside it stays out: the deck tells the camera, not the fish.
+    pixels, box, margin: as in `crop_box`; a box outside the picture gives the pixel at its edge.
+    """
+    crop = crop_box(pixels, box, width_px=width_px, height_px=height_px, margin=margin)
+    return letterbox_picture(crop, into_hw=(side_px, side_px))[0]
 
 
 def draw_overlay(pixels: Pixels, detections: Sequence[Detection], *, width_px: int, height_px: int) -> Image.Image:
