@@ -24,6 +24,7 @@ class Settings(BaseSettings):
     broker_url: SecretStr | None = Field(
         default=None, validation_alias=AliasChoices("TAFFRAIL_BROKER_URL", "BROKER_URL")
     )
+    artifacts: str = Field(default="", description="URL of a store for crops and models (s3://...); HOME by default.")
     species: str = Field(default=",".join(DEFAULT_LABEL_SET.names), description="The label set, with commas.")
     batch_items: int = Field(default=64, ge=1, le=4096, description="Images a batch.")
     network_batch: int = Field(default=8, ge=1, le=512, description="Images a network call.")
@@ -72,11 +73,6 @@ class Settings(BaseSettings):
     def models_dir(self) -> Path:
         """Where model versions' files lie."""
         return self.home / "models"
-
-    @property
-    def crops_dir(self) -> Path:
-        """Where crops lie."""
-        return self.home / "crops"
 
     @property
     def broker_dir(self) -> Path:

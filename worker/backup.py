@@ -67,7 +67,7 @@ def make_backup(settings: Settings, out: Path, *, progress: Progress = lambda do
         with tempfile.TemporaryDirectory(prefix=".taffrail-backup-", dir=out.parent) as scratch:
             copy = Path(scratch) / DATABASE_NAME
             _copy_database(database, copy)
-            done = _write_archive(draft, copy, settings.home, progress)
+            done = _write_archive(draft, copy, settings, progress)
         os.replace(draft, out)
     except (OSError, sqlite3.Error) as error:
         raise BackupError(f"{out}: cannot be written ({_told(error)})") from error
@@ -121,8 +121,9 @@ def _copy_database(database: Path, copy: Path) -> None:
         source.backup(target, pages=-1)
 
 
-def _write_archive(draft: Path, database: Path, home: Path, progress: Progress) -> Backup:
-    names = _named_files(database, home)
+def _write_archive(draft: Path, database: Path, settings: Settings, progress: Progress) -> Backup:
+    home = settings.home
+    names = _named_files(database, home, with_crops=not settings.artifacts)
     missing: list[str] = []
     digests: dict[str, str] = {}
     descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
@@ -141,13 +142,12 @@ def _write_archive(draft: Path, database: Path, home: Path, progress: Progress) 
     return Backup(len(digests), draft.stat().st_size, tuple(missing))
 
 
-def _named_files(database: Path, home: Path) -> list[str]:
-    """The files that a database names, relative to HOME: its models' and its detections' crops."""
+def _named_files(database: Path, home: Path, *, with_crops: bool) -> list[str]:
+    """The files that a database names, relative to HOME: its models' and, where they lie in HOME, its crops."""
     with contextlib.closing(sqlite3.connect(database)) as connection:
         models = [str(row[0]) for row in connection.execute("SELECT id FROM model_versions ORDER BY id")]
-        crops = connection.execute(
-            "SELECT DISTINCT crop_file FROM detections WHERE crop_file IS NOT NULL ORDER BY crop_file"
-        )
+        held = "SELECT DISTINCT crop_file FROM detections WHERE crop_file IS NOT NULL ORDER BY crop_file"
+        crops = connection.execute(held) if with_crops else ()
         return [*(name for model in models for name in _model_files(home, model)), *(str(row[0]) for row in crops)]
 
 

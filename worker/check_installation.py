@@ -16,6 +16,7 @@ from db.session import reading, shown_url
 from db.settings import Settings
 from db.store.model_versions import get_model
 from db.store.review_queue import champion_id
+from worker.artifacts import bring_model
 from worker.check_machine import check_processor, check_worker_log
 from worker.checks import Check, Verdict
 from worker.model_files import check_model_file
@@ -146,6 +147,7 @@ def _check_model(settings: Settings) -> Check:
         held = get_model(session, model_id) if model_id else None
     if held is None:
         return Check("model", Verdict.ODD, "none yet", "`cli labels import` and `cli train`, or `cli demo`")
+    bring_model(settings, held.model_id)
     check_model_file(settings.models_dir, held.model_id, held.sha256, held.crops_sha256)
     return Check("model", Verdict.GOOD, f"champion {held.model_id}, its file is as registered")
 

@@ -92,6 +92,19 @@ def read_remote_file(path: bytes, *, root: bytes | None, max_bytes: int) -> Imag
     return ImageFile(content=content, sha256=hashlib.sha256(content).hexdigest())
 
 
+def write_remote_file(path: bytes, content: bytes) -> None:
+    """Write an object whole.
+
+    Raises:
+        StoreUnreachable: the store does not answer, or these credentials may not write.
+    """
+    system, place = _system_and_path(path)
+    try:
+        system.pipe_file(place, content)
+    except Exception as error:  # each provider's library raises its own kinds
+        raise StoreUnreachable(f"{path.decode('utf-8', 'backslashreplace')}: {_first_line(error)}") from None
+
+
 def _system_and_path(url: bytes) -> tuple[Any, str]:
     scheme, place = url.decode("utf-8").split("://", 1)
     if scheme in ("sftp", "ssh", "smb"):

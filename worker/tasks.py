@@ -22,6 +22,7 @@ from db.store.clock import database_now_s
 from db.store.predictions import finish, known_contents
 from db.store.review_queue import champion_id
 from db.tables import ModelVersionRow
+from worker.artifacts import bring_model
 from worker.fail_points import fail_point
 from worker.image_files import StoreUnreachable, UnreadableReason, is_url
 from worker.infer import DetectorInference, Inference
@@ -55,8 +56,9 @@ def load_detector(settings: Settings, model_version: str, sha256: str) -> Infere
     """Return a model version ready to infer; its file must be the registered one.
 
     Raises:
-        ModelFileError: the file is missing, altered or no model.
+        ModelFileError: the file is missing, altered or no model. StoreUnreachable: it lies in a store that is away.
     """
+    bring_model(settings, model_version)
     path = check_model_file(settings.models_dir, model_version, sha256)
     card = read_card(settings.models_dir, model_version)
     detector = make_detector(card, path, batch_size=settings.network_batch)

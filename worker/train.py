@@ -17,6 +17,7 @@ from db.session import reading, transaction
 from db.settings import Settings, get_settings
 from db.store.labels import TrainingRecord, training_records
 from db.store.model_versions import register_model
+from worker.artifacts import publish_model
 from worker.model_files import card_to_json, save_model
 from worker.models.names import HeadName
 from worker.step_process import Request, StepProgress, serve_step
@@ -71,6 +72,7 @@ def keep_model(engine: Engine, settings: Settings, trained: TrainedDetector, *, 
     """Return the id and state of a trained model, its file saved first: a row never names a file that is not there."""
     model_id = new_model_id()
     sha256 = save_model(settings.models_dir, model_id, trained.model, trained.card)
+    publish_model(settings, model_id)
     with transaction(engine) as session:
         state = register_model(session, model_id, sha256=sha256, card=_plain(trained), note=note)
     return model_id, state

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import os
 from dataclasses import dataclass
 from pathlib import Path
 from zipfile import BadZipFile
@@ -28,7 +29,7 @@ class PictureTask:
 
     result: ImageResult
     root: bytes
-    home: Path
+    artifacts: bytes
     out: Path
     input_hw: tuple[int, int] | None
     picture_px: int
@@ -111,7 +112,7 @@ def _write_crops(task: PictureTask, stem: str) -> tuple[str | None, ...]:
 def _write_crop(task: PictureTask, crop_file: str, name: str) -> str | None:
     """A crop of another machine's HOME is not here: the page does without."""
     try:
-        content = read_image_file(bytes(task.home / crop_file), max_bytes=task.max_bytes).content
+        content = read_image_file(task.artifacts + b"/" + os.fsencode(crop_file), max_bytes=task.max_bytes).content
         image = Image.fromarray(decode_picture(content, at_least_hw=(CROP_PX, CROP_PX)).pixels)
     except TaffrailError:
         return None

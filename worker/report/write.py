@@ -24,6 +24,7 @@ from db.settings import Settings
 from db.store.jobs import get_job
 from db.store.results import PAGE, iterate_results, label_set_of_models, results_with_heatmaps
 from db.store.review_queue import frame_of_model
+from worker.artifacts import artifacts_root
 from worker.report.gallery import Entry, failure_entry, picture_entry
 from worker.report.pages import render_overview, render_pictures
 from worker.report.pictures import DrawnPicture, PictureTask, draw_picture
@@ -136,7 +137,7 @@ def _tasks(
         PictureTask(
             result=result,
             root=job.root,
-            home=settings.home,
+            artifacts=artifacts_root(settings),
             out=folder,
             input_hw=frame.input_hw if (frame := frames[result.prediction.model_version]) else None,
             picture_px=wish.picture_px,

@@ -1,0 +1,81 @@
+"""Crops and models of several machines in one store: a real S3 protocol server on this machine."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from db.migrate import open_database
+from db.settings import Settings, make_home
+from tests.factories import add_noop_champion, write_pictures
+from worker.artifacts import bring_model, publish_model, put_artifact
+from worker.image_files import StoreUnreachable, read_image_file
+from worker.model_files import check_model_file
+
+STORE = "s3://site/taffrail"
+
+
+@pytest.fixture
+def store(s3: str) -> object:
+    import boto3
+
+    client = boto3.client("s3", endpoint_url=s3)
+    client.create_bucket(Bucket="site")
+    return client
+
+
+def test_a_machine_with_an_empty_home_serves_a_model_that_another_one_trained(store: object, tmp_path: Path) -> None:
+    database = f"sqlite:///{tmp_path / 'shared.db'}"
+    trainer = Settings(home=make_home(tmp_path / "trainer"), artifacts=STORE)
+    engine = open_database(database)
+    add_noop_champion(engine, trainer.models_dir)
+    engine.dispose()
+    publish_model(trainer, "noop")
+    write_pictures(tmp_path / "images", 5)
+
+    done = _cli("enqueue", str(tmp_path / "images"), home=tmp_path / "server", database=database)
+    report = _cli("report", "1", "--out", str(tmp_path / "report"), home=tmp_path / "office", database=database)
+
+    assert done.returncode == 0 and "5 of 5 done" in done.stdout, done.stderr
+    assert not (tmp_path / "server" / "crops").exists()
+    assert report.returncode == 0, report.stderr
+    assert list((tmp_path / "report" / "pictures").glob("*-0.jpg"))  # a crop that came from the store
+
+
+def test_a_model_that_was_altered_in_the_store_is_refused_where_it_is_brought(store: object, tmp_path: Path) -> None:
+    trainer = Settings(home=make_home(tmp_path / "trainer"), artifacts=STORE)
+    engine = open_database(f"sqlite:///{tmp_path / 'shared.db'}")
+    add_noop_champion(engine, trainer.models_dir, model_id="altered")
+    engine.dispose()
+    publish_model(trainer, "altered")
+    put_artifact(trainer, "models/altered/model.keras", b"something else")
+    server = Settings(home=make_home(tmp_path / "server"), artifacts=STORE)
+
+    bring_model(server, "altered")
+
+    with pytest.raises(Exception, match="refused"):
+        check_model_file(server.models_dir, "altered", "0" * 64)
+
+
+def test_what_is_put_is_read_again_and_a_store_that_is_away_is_told(
+    store: object, s3_server: object, tmp_path: Path
+) -> None:
+    settings = Settings(home=tmp_path, artifacts=STORE)
+    put_artifact(settings, "crops/ab/ab-0.jpg", b"bytes")
+    assert read_image_file(f"{STORE}/crops/ab/ab-0.jpg".encode()).content == b"bytes"
+
+    s3_server.stop()  # type: ignore[attr-defined]
+
+    with pytest.raises(StoreUnreachable):
+        put_artifact(settings, "crops/ab/ab-1.jpg", b"bytes")
+
+
+def _cli(*arguments: str, home: Path, database: str) -> subprocess.CompletedProcess[str]:
+    environment = {**os.environ, "TAFFRAIL_HOME": str(home), "DATABASE_URL": database, "TAFFRAIL_ARTIFACTS": STORE}
+    return subprocess.run(
+        [sys.executable, "-m", "cli.main", *arguments], env=environment, capture_output=True, text=True, check=False
+    )
