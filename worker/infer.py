@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 from typing import Protocol
 
 import numpy as np
 
+from db.domain.final_answer import SecondOpinion, final_probabilities, most_probable
 from db.domain.jobs import ClaimedItem
 from db.domain.outcomes import ItemOutcome, NewPrediction
 from db.domain.predictions import Prediction
@@ -14,6 +16,7 @@ from db.domain.species import LabelSet
 from db.settings import Settings
 from worker.crop_files import write_crops
 from worker.load_picture import HashedFile, LoadedPicture, PictureLoader
+from worker.second_stage import CropJudge
 from worker.serve import AnyDetector, RawOutputs
 from worker.vision.heatmaps import pack_heatmap
 from worker.vision.interpret import interpret
@@ -43,19 +46,28 @@ class Inference(Protocol):
 
 
 class DetectorInference:
-    """Both heads of one detector."""
+    """Both heads of one detector and, where the version has one, the second stage on their boxes."""
 
-    def __init__(self, detector: AnyDetector, *, model_version: str, settings: Settings) -> None:
+    def __init__(
+        self,
+        detector: AnyDetector,
+        *,
+        model_version: str,
+        settings: Settings,
+        crop_judge: CropJudge | None = None,
+    ) -> None:
         self.model_version = model_version
         self.parameters = parameters_of(detector)
         self.network_batch = settings.network_batch
         self._detector = detector
+        self._crop_judge = crop_judge
         self._settings = settings
         self._label_set = LabelSet(detector.card.species)
         self._loader = PictureLoader(
             input_hw=detector.card.input_hw,
             max_bytes=settings.max_file_mib * 2**20,
             max_pixels=settings.max_pixels,
+            whole_crops=crop_judge is not None,
         )
 
     def read(self, item: ClaimedItem, root: bytes) -> HashedFile | ItemOutcome:
@@ -72,10 +84,19 @@ class DetectorInference:
 
     def finish(self, pictures: Sequence[LoadedPicture], raw: RawOutputs, *, each_ms: float) -> list[ItemOutcome]:
         """Return the outcomes of the pictures of one network call, with boxes in the originals' pixels."""
-        return [self._finished(picture, raw, row, each_ms) for row, picture in enumerate(pictures)]
+        predictions = [self._interpreted(picture, raw, row) for row, picture in enumerate(pictures)]
+        seconds: Sequence[SecondOpinion | None] = [None] * len(pictures)
+        if self._crop_judge is not None:
+            started = time.perf_counter()
+            seconds = self._crop_judge.judge([loaded.picture for loaded in pictures], predictions)
+            each_ms += (time.perf_counter() - started) * 1000 / len(pictures)
+        return [
+            self._finished(loaded, prediction, second, each_ms)
+            for loaded, prediction, second in zip(pictures, predictions, seconds, strict=True)
+        ]
 
-    def _finished(self, loaded: LoadedPicture, raw: RawOutputs, row: int, each_ms: float) -> ItemOutcome:
-        prediction = interpret(
+    def _interpreted(self, loaded: LoadedPicture, raw: RawOutputs, row: int) -> Prediction:
+        return interpret(
             box=raw.box[row],
             box_probabilities=raw.box_species[row],
             heatmap_logits=raw.heatmap[row],
@@ -84,6 +105,10 @@ class DetectorInference:
             letterbox=loaded.letterbox,
             label_set=self._label_set,
         )
+
+    def _finished(
+        self, loaded: LoadedPicture, prediction: Prediction, second: SecondOpinion | None, each_ms: float
+    ) -> ItemOutcome:
         crop_files = write_crops(
             loaded.picture,
             prediction,
@@ -93,10 +118,11 @@ class DetectorInference:
         )
         new = NewPrediction(
             prediction=prediction,
-            species=_final_species(prediction, self._label_set),
+            species=_final_species(prediction, second, self._label_set),
             heatmap=pack_heatmap(prediction.heatmap),
             crop_files=crop_files,
             infer_ms=each_ms,
+            second=second,
         )
         return ItemOutcome(loaded.item.item_id, loaded.item.file_id, image=loaded.image, prediction=new)
 
@@ -107,6 +133,7 @@ def parameters_of(detector: AnyDetector) -> str:
     return f"letterbox-{rows}x{columns}"
 
 
-def _final_species(prediction: Prediction, label_set: LabelSet) -> str:
-    both = np.add(prediction.box_probabilities, prediction.heatmap_probabilities)
-    return label_set.names[int(both.argmax())]
+def _final_species(prediction: Prediction, second: SecondOpinion | None, label_set: LabelSet) -> str:
+    crops, weight = (second.picture, second.weight) if second is not None else (None, 0.0)
+    answer = final_probabilities(prediction.box_probabilities, prediction.heatmap_probabilities, crops, weight=weight)
+    return most_probable(answer, label_set.names)

@@ -50,12 +50,18 @@ class LoadedPicture:
 
 
 class PictureLoader:
-    """Reads and decodes items for one network input size; safe to be called from many threads."""
+    """Reads and decodes items for one network input size; safe to be called from many threads.
 
-    def __init__(self, *, input_hw: tuple[int, int], max_bytes: int, max_pixels: int) -> None:
+    whole_crops: crops are cut from the original, not from what a JPEG's reduced decoding gives the network.
+    """
+
+    def __init__(
+        self, *, input_hw: tuple[int, int], max_bytes: int, max_pixels: int, whole_crops: bool = False
+    ) -> None:
         self._input_hw = input_hw
         self._max_bytes = max_bytes
         self._max_pixels = max_pixels
+        self._whole_crops = whole_crops
         self._one_large = threading.Lock()
 
     def read(self, item: ClaimedItem, root: bytes) -> HashedFile | ItemOutcome:
@@ -88,6 +94,8 @@ class PictureLoader:
             pad_y=fitted.pad_y,
         )
         image = SeenImage(sha256, picture.width_px, picture.height_px, picture.captured_at)
+        if self._whole_crops and picture.pixels.shape[1] < picture.width_px:
+            picture = decode_picture(content, max_pixels=self._max_pixels)
         return LoadedPicture(file.item, image, self._kept(picture), canvas, letterbox)
 
     def _decoded(self, content: bytes) -> Picture:

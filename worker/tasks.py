@@ -26,17 +26,18 @@ from worker.artifacts import bring_model
 from worker.fail_points import fail_point
 from worker.image_files import StoreUnreachable, UnreadableReason, is_url
 from worker.infer import DetectorInference, Inference
-from worker.model_files import check_model_file, read_card
+from worker.model_files import BundleHashes, check_model_file, read_card
 from worker.models.errors import ModelFileError
 from worker.pipeline import BatchPipeline, NetworkFailed, Stopped
 from worker.queue import INFER_TASK
+from worker.second_stage import load_crop_judge
 from worker.serve import make_detector
 from worker.worker_events import EventWriter
 
 _log = logging.getLogger("taffrail.worker")
 _ASK_DATABASE_AGAIN_S = 1.0
 _RENEWALS_A_LEASE = 4
-LoadInference = Callable[[Settings, str, str], Inference]
+LoadInference = Callable[[Settings, str, BundleHashes], Inference]
 T = TypeVar("T")
 
 
@@ -52,18 +53,19 @@ class FolderUnseen(TaffrailError):
 _SITE_FAULTS = (DatabaseError, NoModel, FolderUnseen, StoreUnreachable, ModelFileError, NetworkFailed, OSError)
 
 
-def load_detector(settings: Settings, model_version: str, sha256: str) -> Inference:
-    """Return a model version ready to infer; its file must be the registered one.
+def load_detector(settings: Settings, model_version: str, hashes: BundleHashes) -> Inference:
+    """Return a model version ready to infer; its files must be the registered ones.
 
     Raises:
         ModelFileError: the file is missing, altered or no model. StoreUnreachable: it lies in a store that is away.
     """
     bring_model(settings, model_version)
-    path = check_model_file(settings.models_dir, model_version, sha256)
+    path = check_model_file(settings.models_dir, model_version, hashes.sha256, hashes.crops_sha256)
     card = read_card(settings.models_dir, model_version)
     detector = make_detector(card, path, batch_size=settings.network_batch)
     detector.warm_up()
-    return DetectorInference(detector, model_version=model_version, settings=settings)
+    crop_judge = load_crop_judge(card.second_stage, path)
+    return DetectorInference(detector, model_version=model_version, settings=settings, crop_judge=crop_judge)
 
 
 class InferWorker:
@@ -156,7 +158,7 @@ class InferWorker:
             if self._pipeline is not None:
                 self._pipeline.close()
                 self._pipeline = None
-            inference = self._load(self._settings, row.id, row.sha256)
+            inference = self._load(self._settings, row.id, BundleHashes(row.sha256, row.crops_sha256))
             self._pipeline = BatchPipeline(
                 inference,
                 on_done=lambda held, outcomes: self._store(held, outcomes, inference),

@@ -14,8 +14,23 @@ sure and wrong.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 Distribution = tuple[float, ...]
+
+
+@dataclass(frozen=True)
+class SecondOpinion:
+    """What the second stage says of one picture. species: the axis of the distributions.
+
+    crops: one a detection, in their order. picture: of all of them, None where nothing was detected. weight: its share
+    in the final answer.
+    """
+
+    species: tuple[str, ...]
+    crops: tuple[Distribution, ...]
+    picture: Distribution | None
+    weight: float
 
 
 def final_probabilities(

@@ -4,18 +4,23 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from db.domain.final_answer import SecondOpinion
 from db.domain.predictions import Prediction
 
 
 @dataclass(frozen=True)
 class NewPrediction:
-    """A prediction to store. crop_files: one a detection, in their order, relative to HOME. heatmap: packed."""
+    """A prediction to store. crop_files: one a detection, in their order, relative to HOME. heatmap: packed.
+
+    second: the second stage's opinion, None where the model version has no second stage.
+    """
 
     prediction: Prediction
     species: str
     heatmap: bytes
     crop_files: tuple[str | None, ...]
     infer_ms: float
+    second: SecondOpinion | None = None
 
 
 @dataclass(frozen=True)

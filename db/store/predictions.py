@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from sqlalchemy import and_, func, insert, select, update
 from sqlalchemy.orm import Session
 
+from db.domain.final_answer import SecondOpinion, most_probable
 from db.domain.jobs import Claim, ItemState
 from db.domain.outcomes import ItemOutcome, NewPrediction, SeenImage
 from db.store.batches import close
@@ -114,6 +115,8 @@ def _columns(new: NewPrediction) -> dict[str, object]:
         "box_confidence": agreement.box_confidence,
         "heatmap_confidence": agreement.heatmap_confidence,
         "fish_count": agreement.fish_count,
+        "crop_probabilities": list(new.second.picture) if new.second and new.second.picture else None,
+        "crop_weight": new.second.weight if new.second else None,
         "heatmap": new.heatmap,
         "infer_ms": new.infer_ms,
         "created_at": datetime.now(UTC),
@@ -132,9 +135,21 @@ def _detections(prediction_id: int, new: NewPrediction) -> list[dict[str, object
             "x_max": found.box.x_max,
             "y_max": found.box.y_max,
             "crop_file": crop_file,
+            **_crop_columns(new.second, number),
         }
-        for found, crop_file in zip(new.prediction.detections, new.crop_files, strict=True)
+        for number, (found, crop_file) in enumerate(zip(new.prediction.detections, new.crop_files, strict=True))
     ]
+
+
+def _crop_columns(second: SecondOpinion | None, number: int) -> dict[str, object]:
+    if second is None:
+        return {"crop_species": None, "crop_confidence": None, "crop_probabilities": None}
+    crop = second.crops[number]
+    return {
+        "crop_species": most_probable(crop, second.species),
+        "crop_confidence": max(crop),
+        "crop_probabilities": list(crop),
+    }
 
 
 def _end_item(

@@ -144,6 +144,8 @@ def _prediction(
         detections=tuple(detections),
         agreement=agreement_of(row),
         heatmap=row.heatmap if with_heatmap else None,
+        crop_probabilities=tuple(row.crop_probabilities) if row.crop_probabilities else None,
+        crop_weight=row.crop_weight or 0.0,
     )
 
 
@@ -168,7 +170,15 @@ def detections_of(session: Session, prediction_ids: Sequence[int]) -> dict[int, 
     for row in session.scalars(query):
         box = Box(row.x_min, row.y_min, row.x_max, row.y_max)
         detection = Detection(box, row.species, row.confidence, Head(row.head))
-        found.setdefault(row.prediction_id, []).append(StoredDetection(row.id, detection, row.crop_file))
+        stored = StoredDetection(
+            row.id,
+            detection,
+            row.crop_file,
+            row.crop_species,
+            row.crop_confidence,
+            tuple(row.crop_probabilities) if row.crop_probabilities else None,
+        )
+        found.setdefault(row.prediction_id, []).append(stored)
     return found
 
 

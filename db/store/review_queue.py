@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from sqlalchemy import ColumnElement, Select, exists, func, select
 from sqlalchemy.orm import Session, undefer
 
+from db.domain.final_answer import final_probabilities
 from db.domain.model_versions import ModelState
 from db.domain.predictions import Agreement
 from db.domain.results import StoredDetection
@@ -202,5 +203,9 @@ def _places(ids: Sequence[int], *, with_heatmaps: bool) -> Select[PredictionRow,
 
 
 def _confidence(row: PredictionRow) -> float:
-    pairs = zip(row.box_probabilities, row.heatmap_probabilities, strict=True)
-    return max(((box + heat) / 2.0 for box, heat in pairs), default=0.0)
+    return max(
+        final_probabilities(
+            row.box_probabilities, row.heatmap_probabilities, row.crop_probabilities, weight=row.crop_weight or 0.0
+        ),
+        default=0.0,
+    )

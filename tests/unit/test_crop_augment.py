@@ -17,10 +17,9 @@ from worker.training.crop_augment import (
     cut_canvas,
     draw_view,
     head_left_turn,
-    quarter_turns,
     show_crop,
 )
-from worker.vision.crops import letterbox_crop
+from worker.vision.crops import letterbox_crop, quarter_turns
 
 SIDE, MARGIN = 96, 0.1
 PICTURE_PX = (320, 180)

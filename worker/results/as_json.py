@@ -80,6 +80,7 @@ def _prediction(prediction: StoredPrediction, export: Export) -> dict[str, objec
             "box_species": dict(zip(prediction.species, prediction.box_probabilities, strict=True)),
             "heatmap": dict(zip(prediction.species, prediction.heatmap_probabilities, strict=True)),
         },
+        "second_stage": _second_stage(prediction),
         "agreement": asdict(prediction.agreement),
         "flagged": prediction.agreement.score < export.wish.flag_below,
         "detections": [_detection(found, in_answer=found.detection_id in answer) for found in prediction.detections],
@@ -98,4 +99,14 @@ def _detection(found: StoredDetection, *, in_answer: bool) -> dict[str, object]:
         "box": list(detection.box.xyxy),
         "answer": in_answer,
         "crop": found.crop_file,
+        "crop_species": found.crop_species,
+        "crop_confidence": found.crop_confidence,
     }
+
+
+def _second_stage(prediction: StoredPrediction) -> dict[str, object] | None:
+    """The second stage's opinion of the picture and its share in the answer; None where there is none."""
+    if prediction.crop_probabilities is None:
+        return None
+    probabilities = dict(zip(prediction.species, prediction.crop_probabilities, strict=True))
+    return {"probabilities": probabilities, "weight": prediction.crop_weight}

@@ -111,12 +111,6 @@ def show_crop(
     return letterbox_picture(np.asarray(shown), into_hw=(crop_px, crop_px))[0]
 
 
-def quarter_turns(crops: Pixels, count: int) -> Pixels:
-    """Return every crop turned by 0, 90, ... degrees; (N, P, P, 3) -> (N * count, P, P, 3), a crop's turns together."""
-    turned = np.stack([np.rot90(crops, k=number, axes=(1, 2)) for number in range(count)], axis=1)
-    return np.ascontiguousarray(turned.reshape(-1, *crops.shape[1:]))
-
-
 def head_left_turn(head_px: tuple[float, float], tail_px: tuple[float, float]) -> float:
     """Return by how many degrees, counter-clockwise, a picture is turned so that the fish looks left.
 

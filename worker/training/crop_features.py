@@ -21,10 +21,11 @@ from worker.models.crop_classifier import build_pooled_trunk
 from worker.models.detector import fold_batch_norms
 from worker.models.errors import TrainingError
 from worker.models.trunks import weights_key
-from worker.training.crop_augment import PLAIN, CropView, canvas_side, cut_canvas, draw_view, quarter_turns, show_crop
+from worker.training.crop_augment import PLAIN, CropView, canvas_side, cut_canvas, draw_view, show_crop
 from worker.training.crop_samples import CropSample
 from worker.training.feature_cache import Shard, open_cache, write_shard
 from worker.training.features import UnreadablePicture
+from worker.vision.crops import quarter_turns
 
 _LAYOUT = 1  # raise when cutting, drawing views or preprocessing changes what a row means
 _SHARD_CROPS = 128  # 18 MB of canvases: what an interruption can lose

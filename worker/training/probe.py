@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 from scipy.optimize import minimize
+from threadpoolctl import threadpool_limits
 
 Floats = npt.NDArray[np.float32]
 Ints = npt.NDArray[np.int64]
@@ -78,7 +79,9 @@ def _fit(
         return value, gradient.astype(np.float64)
 
     first = np.zeros(channels * count + count) if start is None else np.concatenate([start[0].ravel(), start[1]])
-    flat = minimize(loss, first, jac=True, method="L-BFGS-B", options={"maxiter": _STEPS}).x
+    # Its threads wait by spinning: on a machine that others use, too, several took twenty times as long as one.
+    with threadpool_limits(limits=1, user_api="blas"):
+        flat = minimize(loss, first, jac=True, method="L-BFGS-B", options={"maxiter": _STEPS}).x
     return flat[:-count].reshape(channels, count).astype(np.float32), flat[-count:].astype(np.float32)
 
 

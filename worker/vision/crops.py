@@ -44,6 +44,12 @@ def letterbox_crop(
     return letterbox_picture(crop, into_hw=(side_px, side_px))[0]
 
 
+def quarter_turns(crops: Pixels, count: int) -> Pixels:
+    """Return every crop turned by 0, 90, ... degrees; (N, P, P, 3) -> (N * count, P, P, 3), a crop's turns together."""
+    turned = np.stack([np.rot90(crops, k=number, axes=(1, 2)) for number in range(count)], axis=1)
+    return np.ascontiguousarray(turned.reshape(-1, *crops.shape[1:]))
+
+
 def draw_overlay(pixels: Pixels, detections: Sequence[Detection], *, width_px: int, height_px: int) -> Image.Image:
     """Return the picture with every detection drawn in its head's colour; boxes in the original's pixels."""
     image = Image.fromarray(pixels)
