@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shlex
 import sys
+from enum import StrEnum
 from typing import Annotated, Any
 
 import typer
@@ -12,6 +13,16 @@ import typer
 from cli.context import opened
 
 _SHOWN = 10
+
+
+class SecondStageChoice(StrEnum):
+    """How `cli train` makes the second stage."""
+
+    NONE = "none"
+    FROZEN = "frozen"
+    FINETUNE = "finetune"
+
+
 _FIGURES = ("accuracy", "balanced_accuracy", "log_loss", "largest_fish_mean_iou", "majority_accuracy")
 
 
@@ -27,6 +38,12 @@ def train(
     held_out: Annotated[
         float, typer.Option(min=0.05, max=0.5, help="Share of the pictures to judge on, by whole cameras.")
     ] = 0.2,
+    second_stage: Annotated[
+        SecondStageChoice,
+        typer.Option(
+            help="The crop classifier: none; frozen, on the trunk's features in minutes; or finetune, the whole trunk."
+        ),
+    ] = SecondStageChoice.FROZEN,
     epochs: Annotated[
         int | None, typer.Option(min=1, help="Times to go through all pictures; by their number where not given.")
     ] = None,
@@ -60,6 +77,7 @@ def train(
         "fine_tune": fine_tune,
         "fine_tune_epochs": fine_tune_epochs,
         "final_fit": final_fit,
+        "second_stage": str(second_stage),
         "seed": seed,
         "command": shlex.join(["cli", *sys.argv[1:]]),
     }
@@ -97,10 +115,23 @@ def tell_model(done: dict[str, Any]) -> None:
     where = ", ".join(done["held_out_cameras"]) or "pictures drawn at random: all are of one camera"
     typer.echo(f"judged on {parameters['pictures_held_out']} of {parameters['pictures']} pictures ({where}):")
     typer.echo("  " + ", ".join(f"{name} {metrics[name]:.3f}" for name in _FIGURES if name in metrics))
+    _tell_second_stage(done)
     if parameters["species_without_pictures"]:
         typer.echo(f"  no picture of {', '.join(parameters['species_without_pictures'])}: it cannot know them")
     if done["state"] == "candidate":
         typer.echo(f"it waits; `cli models promote {done['model']}` lets it serve")
+
+
+def _tell_second_stage(done: dict[str, Any]) -> None:
+    part = done["second_stage"]
+    if done["second_stage_missing"]:
+        typer.secho(f"  it has no second stage: {done['second_stage_missing']}", fg=typer.colors.YELLOW, err=True)
+    if part is None or "accuracy" not in part["metrics"]:
+        return
+    crops = ", ".join(f"{name} {part['metrics'][name]:.3f}" for name in _FIGURES if name in part["metrics"])
+    typer.echo(f"second stage ({part['method']}), {part['parameters']['crops_held_out']} held-out crops: {crops}")
+    first = ", ".join(f"{name} {done['metrics'][f'first_stage_{name}']:.3f}" for name in _FIGURES[:3])
+    typer.echo(f"  its share in the answer is {part['weight']:.2f}; the first stage alone: {first}")
 
 
 def _rows_columns(size: str) -> list[int]:

@@ -17,9 +17,8 @@ from db.settings import Settings
 from worker.crop_files import write_crops
 from worker.load_picture import HashedFile, LoadedPicture, PictureLoader
 from worker.second_stage import CropJudge
-from worker.serve import AnyDetector, RawOutputs
+from worker.serve import AnyDetector, RawOutputs, prediction_of
 from worker.vision.heatmaps import pack_heatmap
-from worker.vision.interpret import interpret
 
 
 class Inference(Protocol):
@@ -84,7 +83,10 @@ class DetectorInference:
 
     def finish(self, pictures: Sequence[LoadedPicture], raw: RawOutputs, *, each_ms: float) -> list[ItemOutcome]:
         """Return the outcomes of the pictures of one network call, with boxes in the originals' pixels."""
-        predictions = [self._interpreted(picture, raw, row) for row, picture in enumerate(pictures)]
+        predictions = [
+            prediction_of(raw, row, letterbox=loaded.letterbox, label_set=self._label_set)
+            for row, loaded in enumerate(pictures)
+        ]
         seconds: Sequence[SecondOpinion | None] = [None] * len(pictures)
         if self._crop_judge is not None:
             started = time.perf_counter()
@@ -94,17 +96,6 @@ class DetectorInference:
             self._finished(loaded, prediction, second, each_ms)
             for loaded, prediction, second in zip(pictures, predictions, seconds, strict=True)
         ]
-
-    def _interpreted(self, loaded: LoadedPicture, raw: RawOutputs, row: int) -> Prediction:
-        return interpret(
-            box=raw.box[row],
-            box_probabilities=raw.box_species[row],
-            heatmap_logits=raw.heatmap[row],
-            heatmap_probabilities=raw.heatmap_species[row],
-            fish_sides=None if raw.fish_sides is None else raw.fish_sides[row],
-            letterbox=loaded.letterbox,
-            label_set=self._label_set,
-        )
 
     def _finished(
         self, loaded: LoadedPicture, prediction: Prediction, second: SecondOpinion | None, each_ms: float

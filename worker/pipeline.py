@@ -21,6 +21,7 @@ from db.errors import TaffrailError
 from worker.image_files import UnreadableReason
 from worker.infer import Inference
 from worker.load_picture import HashedFile, LoadedPicture
+from worker.serve import NetworkFailed
 
 Known = Callable[[Sequence[str]], set[str]]
 Load = LoadedPicture | ItemOutcome
@@ -32,10 +33,6 @@ _NETWORK_CALLS_AHEAD = 2
 
 class Stopped(TaffrailError):
     """The worker was asked to stop before the batch was through."""
-
-
-class NetworkFailed(TaffrailError):
-    """The network library failed; no picture's fault, for to the network all pictures are alike."""
 
 
 @dataclass(eq=False)
@@ -171,7 +168,7 @@ class BatchPipeline:
         try:
             raw = self.inference.predict(pictures)
         except Exception as error:
-            raise NetworkFailed(f"the network failed: {type(error).__name__}: {_first_line(error)}") from error
+            raise NetworkFailed(error) from error
         each_ms = (time.perf_counter() - started) * 1000 / len(pictures)
         work.finishing.append(self._decoders.submit(self.inference.finish, pictures, raw, each_ms=each_ms))
         self._on_progress()
@@ -205,7 +202,3 @@ def _twins(twins: Sequence[HashedFile], finished: Sequence[ItemOutcome]) -> list
         else ItemOutcome(twin.item.item_id, twin.item.file_id, reason=str(UnreadableReason.BROKEN), failure=text)
         for twin in twins
     ]
-
-
-def _first_line(error: BaseException) -> str:
-    return (str(error).strip().splitlines() or [""])[0][:300]

@@ -16,6 +16,7 @@ from db.domain.model_versions import SecondStage
 from db.domain.predictions import Prediction
 from db.domain.species import NO_FISH
 from worker.image_files import Picture
+from worker.serve import NetworkFailed
 from worker.vision.crop_answers import crop_distributions
 from worker.vision.crops import letterbox_crop, quarter_turns
 
@@ -95,9 +96,15 @@ class CropJudge:
             chunk = crops[start : start + BATCH_CROPS]
             batch = np.zeros((BATCH_CROPS, *crops.shape[1:]), dtype=np.uint8)
             batch[: len(chunk)] = chunk
-            with self._network:
-                parts.append(np.asarray(self._call(batch), dtype=np.float32)[: len(chunk)])
+            parts.append(self._called(batch)[: len(chunk)])
         return np.concatenate(parts)
+
+    def _called(self, batch: Crops) -> npt.NDArray[np.float32]:
+        try:
+            with self._network:
+                return np.asarray(self._call(batch), dtype=np.float32)
+        except Exception as error:
+            raise NetworkFailed(error) from error
 
 
 def load_crop_judge(part: SecondStage | None, folder: Path) -> CropJudge | None:

@@ -10,13 +10,25 @@ import numpy as np
 import numpy.typing as npt
 
 from db.domain.model_versions import ModelCard
-from db.domain.species import NO_FISH
+from db.domain.predictions import Prediction
+from db.domain.species import NO_FISH, LabelSet
+from db.errors import TaffrailError
+from worker.vision.interpret import interpret
+from worker.vision.letterbox import Letterbox
 
 NOOP_KIND = "noop"
 BATCH_SIZE = 8
 
 Pictures = npt.NDArray[np.uint8]
 Floats = npt.NDArray[np.float32]
+
+
+class NetworkFailed(TaffrailError):
+    """The network library failed; no picture's fault, for to the network all pictures are alike."""
+
+    def __init__(self, error: Exception) -> None:
+        first_line = (str(error).strip().splitlines() or [""])[0][:300]
+        super().__init__(f"the network failed: {type(error).__name__}: {first_line}")
 
 
 @dataclass(frozen=True)
@@ -33,6 +45,19 @@ class RawOutputs:
     heatmap: Floats
     heatmap_species: Floats
     fish_sides: Floats | None = None
+
+
+def prediction_of(raw: RawOutputs, row: int, *, letterbox: Letterbox, label_set: LabelSet) -> Prediction:
+    """Return what the heads say of one picture of a batch, in the original's pixels."""
+    return interpret(
+        box=raw.box[row],
+        box_probabilities=raw.box_species[row],
+        heatmap_logits=raw.heatmap[row],
+        heatmap_probabilities=raw.heatmap_species[row],
+        fish_sides=None if raw.fish_sides is None else raw.fish_sides[row],
+        letterbox=letterbox,
+        label_set=label_set,
+    )
 
 
 class AnyDetector(Protocol):

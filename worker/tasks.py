@@ -28,10 +28,10 @@ from worker.image_files import StoreUnreachable, UnreadableReason, is_url
 from worker.infer import DetectorInference, Inference
 from worker.model_files import BundleHashes, check_model_file, read_card
 from worker.models.errors import ModelFileError
-from worker.pipeline import BatchPipeline, NetworkFailed, Stopped
+from worker.pipeline import BatchPipeline, Stopped
 from worker.queue import INFER_TASK
 from worker.second_stage import load_crop_judge
-from worker.serve import make_detector
+from worker.serve import NetworkFailed, make_detector
 from worker.worker_events import EventWriter
 
 _log = logging.getLogger("taffrail.worker")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import secrets
 from collections.abc import Sequence
+from dataclasses import asdict, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -18,13 +19,18 @@ from db.settings import Settings, get_settings
 from db.store.labels import TrainingRecord, training_records
 from db.store.model_versions import register_model
 from worker.artifacts import publish_model
-from worker.model_files import card_to_json, save_model
+from db.store.reviews import current_corrections
+from worker.model_files import card_to_json, save_bundle
+from worker.models.errors import TrainingError
 from worker.models.names import HeadName
 from worker.step_process import Request, StepProgress, serve_step
+from worker.training.add_second_stage import add_second_stage
 from worker.training.fine_tune import FineTune
 from worker.training.samples import TrainingSample
+from worker.training.train_crop_classifier import CropMethod, CropTrainSettings
 from worker.training.train_detector import TrainedDetector, TrainSettings, train_detector
 
+NO_SECOND_STAGE = "none"
 NO_LABELS = "no labelled pictures yet; `cli labels import` brings them in, `cli sample` makes some to try with"
 
 
@@ -40,13 +46,20 @@ def train(request: Request, progress: StepProgress) -> Request:
         features_dir=settings.features_dir,
         progress=progress,
     )
-    model_id, state = keep_model(engine, settings, trained, note="trained by cli train")
+    missing = ""
+    try:
+        trained, crops = _with_second_stage(trained, samples, request, settings, engine, progress)
+    except TrainingError as error:  # a detector alone serves, too
+        crops, missing = None, str(error)
+    model_id, state = keep_model(engine, settings, trained, crops=crops, note="trained by cli train")
     return {
         "model": model_id,
         "state": str(state),
         "metrics": trained.card.metrics,
         "parameters": trained.card.parameters,
         "held_out_cameras": list(trained.card.folds[0]),
+        "second_stage": asdict(trained.card.second_stage) if trained.card.second_stage else None,
+        "second_stage_missing": missing,
         "train_seconds": trained.card.train_seconds,
         "unreadable": [[os.fsdecode(bad.file), bad.reason] for bad in trained.unreadable],
     }
@@ -68,13 +81,59 @@ def samples_of(records: Sequence[TrainingRecord]) -> list[TrainingSample]:
     ]
 
 
-def keep_model(engine: Engine, settings: Settings, trained: TrainedDetector, *, note: str) -> tuple[str, ModelState]:
-    """Return the id and state of a trained model, its file saved first: a row never names a file that is not there."""
+def _with_second_stage(
+    trained: TrainedDetector,
+    samples: Sequence[TrainingSample],
+    request: Request,
+    settings: Settings,
+    engine: Engine,
+    progress: StepProgress,
+) -> tuple[TrainedDetector, Any]:
+    """Return the detector with the card of both stages, and the crop classifier; None where none was asked for."""
+    asked = str(request.get("second_stage") or NO_SECOND_STAGE)
+    if asked == NO_SECOND_STAGE:
+        return trained, None
+    with reading(engine) as session:
+        false_boxes = {sha256: said.removed_boxes for sha256, said in current_corrections(session).items()}
+    weights = trained.card.parameters.get("weights", "imagenet")
+    two = add_second_stage(
+        trained.model,
+        trained.card,
+        samples,
+        settings=CropTrainSettings(
+            method=CropMethod(asked),
+            trunk=trained.card.trunk,
+            weights=str(weights) if weights in ("imagenet", "random") else Path(str(weights)),
+            label_set=settings.label_set,
+            seed=int(request.get("seed", 0)),
+        ),
+        features_dir=settings.features_dir,
+        work_dir=settings.home / "training",
+        false_boxes=false_boxes,
+        progress=progress,
+    )
+    return replace(trained, card=two.card), two.crops
+
+
+def keep_model(
+    engine: Engine, settings: Settings, trained: TrainedDetector, *, note: str, crops: Any = None
+) -> tuple[str, ModelState]:
+    """Return the id and state of a trained model, its files saved first: a row never names a file that is not there.
+
+    crops: the second stage's Keras model, None where the card speaks of none.
+    """
     model_id = new_model_id()
-    sha256 = save_model(settings.models_dir, model_id, trained.model, trained.card)
+    hashes = save_bundle(settings.models_dir, model_id, trained.model, trained.card, crops=crops)
     publish_model(settings, model_id)
     with transaction(engine) as session:
-        state = register_model(session, model_id, sha256=sha256, card=_plain(trained), note=note)
+        state = register_model(
+            session,
+            model_id,
+            sha256=hashes.sha256,
+            crops_sha256=hashes.crops_sha256,
+            card=_plain(trained),
+            note=note,
+        )
     return model_id, state
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
+from db.domain.boxes import Box
 from db.domain.labels import ImageLabel, LabelledBox
 
 
@@ -70,6 +71,11 @@ class Correction:
     def __post_init__(self) -> None:
         if (self.label is not None) != (self.outcome in DECIDED):
             raise ValueError(f"a picture that is {self.outcome} has the wrong label: {self.label}")
+
+    @property
+    def removed_boxes(self) -> tuple[Box, ...]:
+        """The boxes that were shown and that the person said show no fish."""
+        return tuple(changed.before.box for changed in self.changes if changed.after is None and changed.before)
 
     @property
     def change_kinds(self) -> frozenset[Change]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 from db.domain.boxes import Box, box_iou_batch
 from db.domain.labels import ImageLabel, LabelledBox
 from worker.training.crop_samples import crop_samples
@@ -17,7 +19,7 @@ def _picture(number: int, species: str, *boxes: LabelledBox) -> TrainingSample:
 def test_every_boxed_fish_is_a_crop_with_its_own_species_and_ends() -> None:
     other = LabelledBox(Box(300, 100, 380, 140), "YFT")
 
-    found = crop_samples([_picture(1, "ALB", FISH, other)], weights={f"{1:064d}": 2.0}).samples
+    found = crop_samples([dataclasses.replace(_picture(1, "ALB", FISH, other), weight=2.0)]).samples
 
     fish = [(crop.species, crop.box, crop.weight) for crop in found if crop.species != "NoF"]
     assert fish == [("ALB", FISH.box, 2.0), ("YFT", other.box, 2.0)]

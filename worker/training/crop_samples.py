@@ -58,26 +58,24 @@ def crop_samples(
     pictures: Sequence[TrainingSample],
     *,
     false_boxes: Mapping[str, Sequence[Box]] | None = None,
-    weights: Mapping[str, float] | None = None,
     seed: int = 0,
 ) -> CropSamples:
     """Return the crops of every labelled picture, each once: its fish, and `NoF` for backgrounds and false boxes.
 
-    false_boxes: by content, boxes that someone removed or that met no fish. weights: by content, how much its crops
-    count (1 where not given). Backgrounds depend on the seed and the picture only: a larger data set has the same.
+    false_boxes: by content, boxes that someone removed or that met no fish. A crop counts as much as its picture.
+    Backgrounds depend on the seed and the picture only: a larger data set has the same.
     """
     crops: dict[str, CropSample] = {}
     left_out: list[str] = []
     for picture in pictures:
-        weight = (weights or {}).get(picture.sha256, 1.0)
-        found = _fish(picture, weight, left_out)
+        found = _fish(picture, left_out)
         wrong = [*(false_boxes or {}).get(picture.sha256, ()), *_backgrounds(picture, seed)]
-        found += _no_fish(picture, wrong, weight)
+        found += _no_fish(picture, wrong)
         crops.update({crop.key: crop for crop in found})
     return CropSamples(tuple(crops.values()), tuple(left_out))
 
 
-def _fish(picture: TrainingSample, weight: float, left_out: list[str]) -> list[CropSample]:
+def _fish(picture: TrainingSample, left_out: list[str]) -> list[CropSample]:
     found = []
     for number, labelled in enumerate(picture.label.boxes):
         inside = _inside(labelled.box, picture)
@@ -87,17 +85,17 @@ def _fish(picture: TrainingSample, weight: float, left_out: list[str]) -> list[C
                 f"{MIN_SIDE_PX:.0f} pixels inside the picture of {picture.width_px} x {picture.height_px}"
             )
             continue
-        found.append(_crop(picture, inside, labelled.species, weight, labelled.head_px, labelled.tail_px))
+        found.append(_crop(picture, inside, labelled.species, labelled.head_px, labelled.tail_px))
     return found
 
 
-def _no_fish(picture: TrainingSample, boxes: Sequence[Box], weight: float) -> list[CropSample]:
+def _no_fish(picture: TrainingSample, boxes: Sequence[Box]) -> list[CropSample]:
     fish = [labelled.box.xyxy for labelled in picture.label.boxes]
     if not fish and not picture.label.is_empty:
         return []  # only the species is known: anything may be a fish
     inside = [clipped for box in boxes if (clipped := _inside(box, picture)) is not None]
     return [
-        _crop(picture, box, NO_FISH, weight)
+        _crop(picture, box, NO_FISH)
         for box in inside
         if not fish or box_iou_batch([box.xyxy], fish).max() < FALSE_BOX_MAX_IOU
     ]
@@ -139,7 +137,6 @@ def _crop(
     picture: TrainingSample,
     box: Box,
     species: str,
-    weight: float,
     head_px: tuple[float, float] | None = None,
     tail_px: tuple[float, float] | None = None,
 ) -> CropSample:
@@ -151,7 +148,7 @@ def _crop(
         species,
         picture.width_px,
         picture.height_px,
-        weight,
+        picture.weight,
         head_px,
         tail_px,
     )
