@@ -18,8 +18,8 @@ from db.session import reading, transaction
 from db.settings import Settings, get_settings
 from db.store.labels import TrainingRecord, training_records
 from db.store.model_versions import register_model
-from worker.artifacts import publish_model
 from db.store.reviews import current_corrections
+from worker.artifacts import publish_model
 from worker.model_files import card_to_json, save_bundle
 from worker.models.errors import TrainingError
 from worker.models.names import HeadName
