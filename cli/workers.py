@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import threading
 from typing import TYPE_CHECKING, Annotated
@@ -21,14 +22,19 @@ _RECONCILE_EVERY_S = 15.0
 def worker(
     queues: Annotated[str, typer.Option(help="Queues to serve, with a comma: infer, train.")] = "infer",
     processes: Annotated[
-        int, typer.Option(help="Infer processes: one a GPU, or one a machine without. Train has one.", min=1)
-    ] = 1,
+        int | None,
+        typer.Option(
+            help="Infer processes; one a GPU, or one a machine without, where not given. Train has one.", min=1
+        ),
+    ] = None,
 ) -> None:
     """Run worker processes against the configured broker until SIGTERM or Ctrl-C; dead ones are replaced."""
+    from worker.devices import card_ids, list_cards
     from worker.keeper import Keeper
     from worker.queue import QueueName, count_messages
     from worker.supervise import Supervisor
 
+    processes = processes or max(1, len(card_ids(os.environ, list_cards())))
     wanted = {name: processes if name is QueueName.INFER else 1 for name in _parse_queues(queues)}
     settings, engine = opened()
     count_messages(next(iter(wanted)), settings=settings)  # a broker that is not there is told before anything starts

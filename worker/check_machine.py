@@ -4,15 +4,12 @@ from __future__ import annotations
 
 import os
 import re
-import shutil
-import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
 from worker.checks import Check, Verdict
+from worker.devices import list_cards
 
-_ASK_CARDS = ("--query-gpu=name,memory.total", "--format=csv,noheader")
-_ASK_S = 5.0
 # Enough for the last day of a worker that complains, and quickly read.
 _TAIL_BYTES = 256 * 2**10
 _PASSWORD = re.compile(r"(\w+://[^\s:/@]*):[^\s@]+@")
@@ -21,7 +18,7 @@ _PASSWORD = re.compile(r"(\w+://[^\s:/@]*):[^\s@]+@")
 def check_processor(version: Callable[[str], str | None]) -> Check:
     """Return what does the work: the cards where TensorFlow can use them, else the processor."""
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-    cards = _cards()
+    cards = list_cards()
     if not cards:
         return Check("processor", Verdict.GOOD, f"{cores} cores, no graphics card found, the processor does the work")
     found = f"{cores} cores, {len(cards)} graphics cards: {'; '.join(cards)}"
@@ -55,16 +52,3 @@ def without_passwords(text: str) -> str:
     'redis://:***@host/0 and postgresql://who:***@host/x'
     """
     return _PASSWORD.sub(r"\1:***@", text)
-
-
-def _cards() -> list[str]:
-    program = shutil.which("nvidia-smi")
-    if program is None:
-        return []
-    try:
-        asked = subprocess.run(
-            [program, *_ASK_CARDS], capture_output=True, text=True, timeout=_ASK_S, check=True, stdin=subprocess.DEVNULL
-        )
-    except (OSError, subprocess.SubprocessError):
-        return []
-    return [line.strip() for line in asked.stdout.splitlines() if line.strip()]

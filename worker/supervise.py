@@ -21,6 +21,7 @@ from db.errors import DatabaseError, TaffrailError
 from db.session import transaction
 from db.settings import Settings
 from db.store.batches import bury_worker, give_back_all
+from worker.devices import card_ids, environment_for, list_cards
 from worker.queue import QueueName
 from worker.worker_events import EventReader
 
@@ -41,12 +42,14 @@ class WorkerError(TaffrailError):
 class _Running:
     """One worker process.
 
-    in_work: batches it holds. worked: it has had any. moved_s: when it last said something, monotonic.
+    place: its number among its queue's workers. in_work: batches it holds. worked: it has had any. moved_s: when it
+    last said something, monotonic.
     fault: why it was ended, where that was ours; None with `retired`: it was asked to go.
     """
 
     name: str
     queue: QueueName
+    place: int
     process: subprocess.Popen[bytes]
     events: EventReader
     started_s: float
@@ -69,12 +72,14 @@ class Supervisor:
     processes: dict[QueueName, int] = field(default_factory=lambda: {QueueName.INFER: 1})
     command: Sequence[str] = (sys.executable, "-m", "worker.run_worker")
     _running: list[_Running] = field(default_factory=list)
+    _card_ids: list[str] = field(default_factory=list)
     _troubles: list[str] = field(default_factory=list)
     _quick_deaths: int = 0
     _memory_looked_s: float = 0.0
 
     def __enter__(self) -> Supervisor:
-        self._running = [self._start(queue) for queue, count in self.processes.items() for _ in range(count)]
+        self._card_ids = card_ids(os.environ, list_cards())
+        self._running = [self._start(queue, place) for queue, count in self.processes.items() for place in range(count)]
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
@@ -136,7 +141,7 @@ class Supervisor:
         """Where the workers' own words go."""
         return self.settings.home / LOG_NAME
 
-    def _start(self, queue: QueueName) -> _Running:
+    def _start(self, queue: QueueName, place: int) -> _Running:
         name = f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(4)}"
         with self.log_file.open("ab") as log:
             # A session of its own: Ctrl-C reaches the supervisor only. Its end of stdin closes when it dies.
@@ -146,10 +151,11 @@ class Supervisor:
                 stdout=subprocess.PIPE,
                 stderr=log,
                 start_new_session=True,
+                env={**os.environ, **environment_for(place, self._card_ids)},
             )
         assert process.stdout is not None
         now_s = time.monotonic()
-        return _Running(name, queue, process, EventReader(process.stdout.fileno()), now_s, now_s)
+        return _Running(name, queue, place, process, EventReader(process.stdout.fileno()), now_s, now_s)
 
     def _hear(self, worker: _Running) -> None:
         for event in worker.events.read():
@@ -188,7 +194,7 @@ class Supervisor:
         self._quick_deaths = self._quick_deaths + 1 if quick and not worker.worked and not worker.retired else 0
         if self._quick_deaths >= _MAX_QUICK_DEATHS:
             raise WorkerError(f"worker processes end right after their start; see {self.log_file}")
-        self._running[self._running.index(worker)] = self._start(worker.queue)
+        self._running[self._running.index(worker)] = self._start(worker.queue, worker.place)
 
     def _bury(self, worker: _Running) -> None:
         with transaction(self.engine) as session:
