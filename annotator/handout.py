@@ -19,6 +19,7 @@ from annotator.select import Chosen, choose
 from db.domain.predictions import Agreement
 from db.domain.species import LabelSet
 from db.session import reading, transaction
+from db.store.doubts import refresh_doubts
 from db.store.review_queue import (
     QueueFilter,
     ReviewCandidate,
@@ -60,7 +61,7 @@ def hand_out(
     rng: Random,
     contents: Sequence[str] | None = None,
 ) -> WrittenExport:
-    """Return the folder written: the least agreed pictures and, by chance, some of the agreed ones.
+    """Return the folder written: the most doubtful pictures and, by chance, some of the others.
 
     contents: exactly these pictures instead, by content hash (the open cases of two reviewers).
 
@@ -68,6 +69,7 @@ def hand_out(
         ExportError: nothing waits for a person, or the folder cannot be written.
         DatabaseError: the store cannot be used; no folder is left then.
     """
+    refresh_doubts(engine, wanted.model_version)
     with reading(engine) as session:
         chosen = _choose(session, wanted, wish, rng=rng, contents=contents)
         candidates = load_candidates(session, [one.key for one in chosen])
@@ -84,6 +86,8 @@ def hand_out(
                 folder=os.fsencode(os.path.abspath(out)),
                 model_version=wanted.model_version,
                 flag_below=wanted.below,
+                asked_species=wanted.species,
+                asked_camera=wanted.camera,
             )
 
     return write_export(
@@ -107,11 +111,11 @@ def _choose(
     return choose(flagged, agreed, count=wish.count, random_share=wish.random_share, rng=rng)
 
 
-def why_shown(agreement: Agreement) -> str:
+def why_shown(agreement: Agreement, *, doubt: float) -> str:
     """Return why a picture is shown, in one line; the same wording for doubtful and for random ones.
 
-    >>> why_shown(Agreement(0.2, 0.1, 0.8, 0.1, 0.1, 0.9, 0.9, 1))
-    'agreement 0.20: boxes apart (IoU 0.10), species apart (distance 0.80)'
+    >>> why_shown(Agreement(0.2, 0.1, 0.8, 0.1, 0.1, 0.9, 0.9, 1), doubt=0.8)
+    'chance to be wrong 0.80: boxes apart (IoU 0.10), species apart (distance 0.80)'
     """
     parts = [
         (agreement.iou < LOW_IOU, f"boxes apart (IoU {agreement.iou:.2f})"),
@@ -121,7 +125,7 @@ def why_shown(agreement: Agreement) -> str:
         (agreement.fish_count > 1, f"{agreement.fish_count} fish in the heat map"),
     ]
     told = ", ".join(text for holds, text in parts if holds)
-    return f"agreement {agreement.score:.2f}" + (f": {told}" if told else "")
+    return f"chance to be wrong {doubt:.2f}" + (f": {told}" if told else "")
 
 
 def _items(chosen: Sequence[Chosen[int]], candidates: dict[int, ReviewCandidate], wish: Wish) -> list[ExportItem]:
@@ -143,7 +147,7 @@ def _item(chosen: Chosen[int], candidate: ReviewCandidate, wish: Wish) -> Export
         camera=candidate.camera,
         width_px=candidate.width_px,
         height_px=candidate.height_px,
-        why=why_shown(candidate.agreement),
+        why=why_shown(candidate.agreement, doubt=candidate.doubt),
         prediction_id=candidate.prediction_id,
         at_random=chosen.at_random,
         detections=candidate.detections,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from scipy.stats import beta
@@ -9,22 +11,24 @@ from scipy.stats import beta
 CONFIDENCE = 0.95
 # Beyond this nobody reviews for an interval; it also ends the search.
 MOST_REVIEWS = 1_000_000
+_NONE = 1e-9
+_ENOUGH = 0.01
 
 
 @dataclass(frozen=True)
 class MissRate:
-    """The share of wrong pictures among the unflagged ones, with its interval; all of 0..1."""
+    """The share of wrong pictures among the unflagged ones, with its interval; all of 0..1.
+
+    rate: None before anything was reviewed. worth: as how many pictures drawn evenly the reviewed ones count.
+    """
 
     reviewed: int
     wrong: int
+    rate: float | None
     low: float
     high: float
     confidence: float
-
-    @property
-    def rate(self) -> float | None:
-        """The share found; None before anything was reviewed."""
-        return self.wrong / self.reviewed if self.reviewed else None
+    worth: float
 
     @property
     def width(self) -> float:
@@ -32,8 +36,17 @@ class MissRate:
         return self.high - self.low
 
 
+@dataclass(frozen=True)
+class Stratum:
+    """Unflagged pictures that every draw treated alike: how many there are, were reviewed, and were wrong."""
+
+    pictures: int
+    reviewed: int
+    wrong: int
+
+
 def miss_rate(*, reviewed: int, wrong: int, confidence: float = CONFIDENCE) -> MissRate:
-    """Return the miss rate with its exact interval, which never promises more than its confidence.
+    """Return the miss rate of pictures drawn evenly, with its exact interval: it never promises too much.
 
     Raises:
         ValueError: more wrong than reviewed, a negative number, or a confidence outside 0..1.
@@ -44,12 +57,45 @@ def miss_rate(*, reviewed: int, wrong: int, confidence: float = CONFIDENCE) -> M
     >>> round(found.low, 3), round(found.high, 3)
     (0.0, 0.036)
     """
-    if not 0 <= wrong <= reviewed or not 0.0 < confidence < 1.0:
-        raise ValueError(f"{wrong} wrong of {reviewed} reviewed at confidence {confidence} is impossible")
+    return weighted_miss_rate([Stratum(max(reviewed, 1), reviewed, wrong)], confidence=confidence)
+
+
+def weighted_miss_rate(strata: Sequence[Stratum], *, confidence: float = CONFIDENCE) -> MissRate:
+    """Return the miss rate of pictures drawn unevenly: each stratum counts by its pictures, not by its reviews.
+
+    The interval is the exact one of as many pictures as the reviewed ones are worth. Strata nobody reviewed a picture
+    of are left out.
+
+    Raises:
+        ValueError: as for `miss_rate`.
+
+    Source: Kish 1965, section 11.7 (what unequal weights cost); Korn and Graubard 1998 (the interval).
+
+    >>> found = weighted_miss_rate([Stratum(900, 10, 0), Stratum(100, 10, 10)])
+    >>> round(found.rate, 3), round(found.worth, 1)
+    (0.1, 12.2)
+    """
+    if not all(0 <= one.wrong <= one.reviewed for one in strata) or not 0.0 < confidence < 1.0:
+        found = ", ".join(f"{one.wrong} wrong of {one.reviewed} reviewed" for one in strata)
+        raise ValueError(f"{found} at confidence {confidence} is impossible")
+    seen = [one for one in strata if one.reviewed]
+    reviewed, wrong = sum(one.reviewed for one in seen), sum(one.wrong for one in seen)
+    if not seen:
+        return MissRate(reviewed=0, wrong=0, rate=None, low=0.0, high=1.0, confidence=confidence, worth=0.0)
+    pictures = sum(one.pictures for one in seen)
+    shares = [one.pictures / pictures for one in seen]
+    rate = sum(share * one.wrong / one.reviewed for share, one in zip(shares, seen, strict=True))
+    worth = 1.0 / sum(share**2 / one.reviewed for share, one in zip(shares, seen, strict=True))
+    low, high = _interval(worth, rate * worth, confidence=confidence)
+    return MissRate(reviewed, wrong, rate, low, high, confidence, worth)
+
+
+def _interval(reviewed: float, wrong: float, *, confidence: float) -> tuple[float, float]:
     tail = (1.0 - confidence) / 2.0
-    low = 0.0 if wrong == 0 else float(beta.ppf(tail, wrong, reviewed - wrong + 1))
-    high = 1.0 if wrong == reviewed else float(beta.ppf(1.0 - tail, wrong + 1, reviewed - wrong))
-    return MissRate(reviewed=reviewed, wrong=wrong, low=low, high=high, confidence=confidence)
+    right = max(reviewed - wrong, 0.0)
+    low = 0.0 if wrong <= _NONE else float(beta.ppf(tail, wrong, right + 1.0))
+    high = 1.0 if right <= _NONE else float(beta.ppf(1.0 - tail, wrong + 1.0, right))
+    return low, high
 
 
 def more_reviews_for(found: MissRate, *, width: float) -> int | None:
@@ -68,17 +114,20 @@ def more_reviews_for(found: MissRate, *, width: float) -> int | None:
     if found.width <= width:
         return 0
     rate = 0.5 if found.rate is None else found.rate
-    low, high = found.reviewed, MOST_REVIEWS
+    low, high = found.worth, float(MOST_REVIEWS)
     if _width_at(high, rate=rate, confidence=found.confidence) > width:
         return None
-    while high - low > 1:
-        middle = (low + high) // 2
+    while high - low > _ENOUGH:
+        middle = (low + high) / 2.0
         if _width_at(middle, rate=rate, confidence=found.confidence) <= width:
             high = middle
         else:
             low = middle
-    return high - found.reviewed
+    # The ones to come are taken to be drawn as unevenly as those before.
+    reviews_a_worth = found.reviewed / found.worth if found.reviewed else 1.0
+    return math.ceil((high - found.worth) * reviews_a_worth)
 
 
-def _width_at(reviewed: int, *, rate: float, confidence: float) -> float:
-    return miss_rate(reviewed=reviewed, wrong=round(rate * reviewed), confidence=confidence).width
+def _width_at(worth: float, *, rate: float, confidence: float) -> float:
+    low, high = _interval(worth, rate * worth, confidence=confidence)
+    return high - low

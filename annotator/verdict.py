@@ -6,14 +6,14 @@ from collections.abc import Iterable
 
 from db.domain.boxes import iou
 from db.domain.labels import ImageLabel
-from db.domain.predictions import Detection, Head
+from db.domain.predictions import Detection
 
 # The usual bar for "found" since PASCAL VOC.
 FOUND_IOU = 0.5
 
 
 def is_wrong(species: str, detections: Iterable[Detection], said: ImageLabel, *, found_iou: float = FOUND_IOU) -> bool:
-    """Return whether a prediction was wrong: another species, or a box head's box that misses the largest fish.
+    """Return whether a prediction was wrong: another species, or no box of either head that finds the largest fish.
 
     species: the prediction's final one. said: what is in the picture; where it has no boxes only the species counts.
 
@@ -25,5 +25,4 @@ def is_wrong(species: str, detections: Iterable[Detection], said: ImageLabel, *,
     largest = said.largest
     if largest is None:
         return False
-    boxes = (found.box for found in detections if found.head is Head.BOX_SPECIES)
-    return all(iou(box, largest.box) < found_iou for box in boxes)
+    return all(iou(found.box, largest.box) < found_iou for found in detections)

@@ -27,14 +27,16 @@ def audit_agreement_command(
     found = audit_agreement(engine, model_version=model_or_champion(engine, model), below=flagged_below, width=width)
     missed = found.missed
     if as_json:
-        typer.echo(json.dumps({**asdict(found), "rate": missed.rate}))
+        typer.echo(json.dumps(asdict(found)))
         return
     typer.echo(
         f"model {found.model_version}: {found.unflagged} unflagged pictures, {missed.reviewed} reviewed by chance"
     )
     rate = "unknown" if missed.rate is None else f"{missed.rate:.1%}"
     typer.echo(f"wrong among them: {rate} ({missed.confidence:.0%} interval {missed.low:.1%} to {missed.high:.1%})")
-    if found.more is None:
-        typer.echo(f"no number of reviews makes the interval {width:g} wide")
+    if found.out_of_reach:
+        typer.echo(f"this says nothing of {found.out_of_reach} unflagged pictures of kinds from which none was drawn")
+    if found.more is None or found.more > found.unflagged - missed.reviewed:
+        typer.echo(f"only all {found.unflagged} would make the interval {width:g} wide")
     elif found.more:
         typer.echo(f"{found.more} more for an interval {width:g} wide: cli review export DIR --random-share 1")

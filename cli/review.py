@@ -40,7 +40,8 @@ def export_command(
     folder: Annotated[Path, typer.Argument(metavar="DIR", help="New folder to write.")],
     count: Annotated[int, typer.Option(min=1, help="Pictures at most.")] = 100,
     below: Annotated[
-        float | None, typer.Option(min=0, max=1, help="Agreement below which a picture is flagged.")
+        float | None,
+        typer.Option(min=0, max=1, help="Chance to be right (the agreement, before people answered) to flag below."),
     ] = None,
     species: Annotated[str | None, typer.Option(help="Only pictures predicted as this species.")] = None,
     camera: Annotated[str | None, typer.Option(help="Only pictures of this camera.")] = None,
@@ -126,6 +127,37 @@ def import_command(
 ) -> None:
     """Store what people did in DIR; safe to repeat, odd files are named and left out."""
     _report_import(_import(folder, reviewer=reviewer, pictures=pictures), as_json=as_json)
+
+
+@app.command("calibrate")
+def calibrate_command(
+    model: Annotated[str | None, typer.Option(help="Model version; the champion where not given.")] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Fit the chance that a picture is wrong on what people answered; export then shows the likeliest first."""
+    from annotator.doubt import calibrate_doubt
+    from cli.progress import progress_bar
+
+    engine = open_store()
+    version = model_or_champion(engine, model)
+    with progress_bar("predictions", quiet=as_json) as bar:
+        task = bar.add_task("ranking", total=None)
+        found = calibrate_doubt(
+            engine,
+            model_version=version,
+            progress=lambda done, total: bar.update(task, completed=done, total=total),
+        )
+    if as_json:
+        typer.echo(json.dumps({"model": version, **asdict(found)}))
+        return
+    fitted, rule = found.fitted, found.rule
+    typer.echo(f"model {version}: {found.answers} answers of {found.cameras} cameras, {found.wrong} to wrong pictures")
+    for name, one in (("fitted", fitted), ("agreement alone", rule)):
+        typer.echo(
+            f"  {name}, on cameras not fitted on: log loss {one.log_loss:.3f}, "
+            f"calibration error {one.calibration_error:.3f}, ranking {one.ranking:.3f}"
+        )
+    typer.echo("the fit ranks from now on" if found.fit else "agreement alone is as good and ranks from now on")
 
 
 @app.command("people")

@@ -12,7 +12,10 @@ from db.tables import BigId, Moment
 
 
 class ReviewExportRow(Base):
-    """One folder written for a person; folder is where it was written, and may have moved since."""
+    """One folder written for a person; folder is where it was written, and may have moved since.
+
+    asked_species, asked_camera: what the choice was narrowed to; those drawn by chance stand for no others.
+    """
 
     __tablename__ = "review_exports"
 
@@ -20,6 +23,8 @@ class ReviewExportRow(Base):
     folder: Mapped[bytes] = mapped_column(LargeBinary)
     model_version_id: Mapped[str | None] = mapped_column(ForeignKey("model_versions.id"))
     flag_below: Mapped[float | None] = mapped_column(Float(53))
+    asked_species: Mapped[str | None] = mapped_column(String(64))
+    asked_camera: Mapped[str | None] = mapped_column(String(255))
     created_at: Mapped[datetime] = mapped_column(Moment)
 
 
@@ -86,3 +91,19 @@ class CorrectionBoxRow(Base):
     x_max: Mapped[float | None] = mapped_column(Float(53))
     y_max: Mapped[float | None] = mapped_column(Float(53))
     points: Mapped[dict[str, list[float]] | None] = mapped_column(JSON)
+
+
+class DoubtFitRow(Base):
+    """What turns a model's agreement parts into the chance to be wrong; the newest row of a model version counts.
+
+    weights: None where people's answers gave nothing better than the rule. fitted_on: how many answers, cameras and
+    wrong ones, up to which correction, and how well the fit does on cameras it was not fitted on.
+    """
+
+    __tablename__ = "doubt_fits"
+
+    id: Mapped[int] = mapped_column(Integer, primary_key=True)
+    model_version_id: Mapped[str] = mapped_column(ForeignKey("model_versions.id"), index=True)
+    weights: Mapped[dict[str, object] | None] = mapped_column(JSON(none_as_null=True))
+    fitted_on: Mapped[dict[str, object]] = mapped_column(JSON)
+    created_at: Mapped[datetime] = mapped_column(Moment)

@@ -18,9 +18,11 @@ from sqlalchemy import (
     UniqueConstraint,
     text,
 )
+from sqlalchemy.engine.default import DefaultExecutionContext
 from sqlalchemy.orm import Mapped, mapped_column
 
 from db.base import Base
+from db.domain.doubt import doubt_by_rule
 
 # SQLite gives row ids of its own only to INTEGER keys.
 BigId = BigInteger().with_variant(Integer, "sqlite")
@@ -147,13 +149,21 @@ class BatchRow(Base):
     sent_at: Mapped[float | None] = mapped_column(Float(53))
 
 
+def _doubt_by_rule(context: DefaultExecutionContext) -> float:
+    parameters: dict[str, float] = context.get_current_parameters()  # type: ignore[no-untyped-call]
+    return float(doubt_by_rule(parameters["agreement"]))
+
+
 class PredictionRow(Base):
-    """What one model version says of one content, once."""
+    """What one model version says of one content, once.
+
+    doubt: the chance that it is wrong, by the fit of this number; 0 is the rule, which every prediction begins with.
+    """
 
     __tablename__ = "predictions"
     __table_args__ = (
         UniqueConstraint("image_id", "model_version_id", "parameters"),
-        Index("ix_predictions_doubt", "model_version_id", "agreement"),
+        Index("ix_predictions_doubt", "model_version_id", "doubt_fit", "doubt"),
     )
 
     id: Mapped[int] = mapped_column(BigId, primary_key=True)
@@ -174,6 +184,9 @@ class PredictionRow(Base):
     # What the second stage says of the picture, and its share in the final answer; NULL where there was none.
     crop_probabilities: Mapped[list[float] | None] = mapped_column(JSON(none_as_null=True))
     crop_weight: Mapped[float | None] = mapped_column(Float(53))
+    doubt: Mapped[float] = mapped_column(Float(53), default=_doubt_by_rule, server_default=text("1"))
+    # Not a foreign key: no row stands for the rule.
+    doubt_fit: Mapped[int] = mapped_column(Integer, server_default=text("0"))
     heatmap: Mapped[bytes | None] = mapped_column(LargeBinary, deferred=True)
     infer_ms: Mapped[float] = mapped_column(Float(53))
     created_at: Mapped[datetime] = mapped_column(Moment)

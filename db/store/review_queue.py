@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -13,9 +14,11 @@ from db.domain.final_answer import final_probabilities
 from db.domain.model_versions import ModelState
 from db.domain.predictions import Agreement
 from db.domain.results import StoredDetection
-from db.review_tables import CorrectionRow, ReviewItemRow
+from db.review_tables import CorrectionRow, DoubtFitRow, ReviewExportRow, ReviewItemRow
+from db.store.doubts import THE_RULE
+from db.store.places import camera_of_image
 from db.store.results import agreement_of, detections_of
-from db.tables import CameraRow, FileRow, FolderRow, ImageRow, ModelVersionRow, PredictionRow
+from db.tables import FileRow, FolderRow, ImageRow, ModelVersionRow, PredictionRow
 
 # SQLite takes 32,766 variables in a statement; this stays far below.
 _IDS_A_QUERY = 500
@@ -23,8 +26,9 @@ _IDS_A_QUERY = 500
 
 @dataclass(frozen=True)
 class QueueFilter:
-    """Which predictions are asked for. below: agreement under which a picture is flagged.
+    """Which predictions are asked for. below: a picture is flagged whose chance to be right is below.
 
+    Before people answered that chance is the agreement; the figures must be up to date (`doubts.refresh_doubts`).
     species: the final one. handed_out: also pictures that are in an export already, or answered.
     """
 
@@ -47,7 +51,7 @@ class ModelFrame:
 class ReviewCandidate:
     """One prediction with its picture; file: absolute, bytes. heatmap: as the worker stored it.
 
-    confidence: the largest final probability, the mean of the two heads'.
+    confidence: the largest final probability, the mean of the two heads'. doubt: the chance that it is wrong.
     """
 
     prediction_id: int
@@ -60,6 +64,7 @@ class ReviewCandidate:
     species: str
     confidence: float
     agreement: Agreement
+    doubt: float
     detections: tuple[StoredDetection, ...]
     heatmap: bytes | None
 
@@ -89,21 +94,42 @@ def all_predictions(session: Session, *, model_version: str) -> list[int]:
 
 
 def flagged_predictions(session: Session, wanted: QueueFilter, *, limit: int) -> list[int]:
-    """Return the ids of up to `limit` flagged predictions, the least agreed first."""
-    query = select(PredictionRow.id).where(*_conditions(wanted), PredictionRow.agreement < wanted.below)
-    return list(session.scalars(query.order_by(PredictionRow.agreement, PredictionRow.id).limit(limit)))
+    """Return the ids of up to `limit` flagged predictions, the most doubtful first."""
+    query = select(PredictionRow.id).where(*_conditions(wanted), PredictionRow.doubt > 1.0 - wanted.below)
+    return list(session.scalars(query.order_by(PredictionRow.doubt.desc(), PredictionRow.id).limit(limit)))
 
 
 def agreed_predictions(session: Session, wanted: QueueFilter, *, limit: int) -> list[int]:
     """Return the ids of up to `limit` unflagged predictions, drawn by chance by the database."""
-    query = select(PredictionRow.id).where(*_conditions(wanted), PredictionRow.agreement >= wanted.below)
+    query = select(PredictionRow.id).where(*_conditions(wanted), PredictionRow.doubt <= 1.0 - wanted.below)
     return list(session.scalars(query.order_by(func.random()).limit(limit)))
 
 
-def count_agreed(session: Session, wanted: QueueFilter) -> int:
-    """Return how many unflagged predictions there are."""
-    query = select(func.count()).select_from(PredictionRow)
-    return session.scalar(query.where(*_conditions(wanted), PredictionRow.agreement >= wanted.below)) or 0
+def count_agreed(session: Session, wanted: QueueFilter) -> Counter[tuple[str, str]]:
+    """Return how many predictions nobody flagged, by species and camera.
+
+    Those that a person was asked about for their doubt, under whichever threshold, are not among them.
+    """
+    camera = camera_of_image(PredictionRow.image_id).label("camera")
+    asked = exists().where(ReviewItemRow.image_id == PredictionRow.image_id, ~ReviewItemRow.at_random)
+    each = (
+        select(PredictionRow.species, camera)
+        .where(*_conditions(wanted), PredictionRow.doubt <= 1.0 - wanted.below, ~asked)
+        .subquery()
+    )
+    query = select(each.c.species, each.c.camera, func.count()).group_by(each.c.species, each.c.camera)
+    return Counter({(species, name or ""): count for species, name, count in session.execute(query).tuples()})
+
+
+def draws_by_chance(session: Session, *, model_version: str) -> set[tuple[str | None, str | None]]:
+    """Return to which species and camera the choice was narrowed in the exports that drew by chance."""
+    query = (
+        select(ReviewExportRow.asked_species, ReviewExportRow.asked_camera)
+        .join(ReviewItemRow, ReviewItemRow.export_id == ReviewExportRow.id)
+        .where(ReviewItemRow.at_random, ReviewExportRow.model_version_id == model_version)
+        .distinct()
+    )
+    return {(species, camera) for species, camera in session.execute(query).tuples()}
 
 
 def predictions_of(session: Session, sha256s: Sequence[str], *, model_version: str) -> list[int]:
@@ -123,20 +149,23 @@ def predictions_of(session: Session, sha256s: Sequence[str], *, model_version: s
     return found
 
 
-def answered_at_random(session: Session, *, model_version: str) -> list[tuple[int, str]]:
-    """Return the prediction id and content hash of every picture that was drawn by chance and answered."""
+def answered_predictions(session: Session, *, model_version: str, at_random: bool = False) -> list[int]:
+    """Return the predictions of a model that people were shown and decided on.
+
+    at_random: only those drawn by chance, from the whole queue or a narrowed one.
+    """
     query = (
-        select(ReviewItemRow.prediction_id, ImageRow.sha256)
-        .join(ImageRow, ImageRow.id == ReviewItemRow.image_id)
+        select(ReviewItemRow.prediction_id)
         .join(PredictionRow, PredictionRow.id == ReviewItemRow.prediction_id)
         .where(
-            ReviewItemRow.at_random,
             PredictionRow.model_version_id == model_version,
             exists().where(CorrectionRow.review_item_id == ReviewItemRow.id, CorrectionRow.species.is_not(None)),
         )
-        .order_by(ReviewItemRow.id)
+        .distinct()
+        .order_by(ReviewItemRow.prediction_id)
     )
-    return [(found, sha256) for found, sha256 in session.execute(query).tuples() if found is not None]
+    found = session.scalars(query.where(ReviewItemRow.at_random) if at_random else query)
+    return [prediction_id for prediction_id in found if prediction_id is not None]
 
 
 def load_candidates(
@@ -159,6 +188,7 @@ def load_candidates(
                 species=row.species,
                 confidence=_confidence(row),
                 agreement=agreement_of(row),
+                doubt=row.doubt,
                 detections=tuple(detections.get(row.id, ())),
                 heatmap=row.heatmap if with_heatmaps else None,
             )
@@ -166,18 +196,16 @@ def load_candidates(
 
 
 def _conditions(wanted: QueueFilter) -> list[ColumnElement[bool]]:
-    found: list[ColumnElement[bool]] = [PredictionRow.model_version_id == wanted.model_version]
+    newest = select(func.coalesce(func.max(DoubtFitRow.id), THE_RULE))
+    found: list[ColumnElement[bool]] = [
+        PredictionRow.model_version_id == wanted.model_version,
+        # One fit's figures cannot be compared with another's.
+        PredictionRow.doubt_fit == newest.where(DoubtFitRow.model_version_id == wanted.model_version).scalar_subquery(),
+    ]
     if wanted.species is not None:
         found.append(PredictionRow.species == wanted.species)
     if wanted.camera is not None:
-        found.append(
-            exists().where(
-                FileRow.image_id == PredictionRow.image_id,
-                FolderRow.id == FileRow.folder_id,
-                CameraRow.id == FolderRow.camera_id,
-                CameraRow.name == wanted.camera,
-            )
-        )
+        found.append(camera_of_image(PredictionRow.image_id) == wanted.camera)
     if not wanted.handed_out:
         found.append(~exists().where(ReviewItemRow.image_id == PredictionRow.image_id))
     return found
@@ -192,11 +220,10 @@ def _places(ids: Sequence[int], *, with_heatmaps: bool) -> Select[PredictionRow,
         .scalar_subquery()
     )
     query = (
-        select(PredictionRow, ImageRow, FileRow.name, FolderRow.path, CameraRow.name)
+        select(PredictionRow, ImageRow, FileRow.name, FolderRow.path, camera_of_image(ImageRow.id))
         .join(ImageRow, ImageRow.id == PredictionRow.image_id)
         .join(FileRow, FileRow.id == first)
         .join(FolderRow, FolderRow.id == FileRow.folder_id)
-        .join(CameraRow, CameraRow.id == FolderRow.camera_id)
         .where(PredictionRow.id.in_(ids))
     )
     return query.options(undefer(PredictionRow.heatmap)) if with_heatmaps else query

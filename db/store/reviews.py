@@ -70,14 +70,18 @@ def record_export(
     folder: bytes,
     model_version: str | None,
     flag_below: float | None,
+    asked_species: str | None = None,
+    asked_camera: str | None = None,
 ) -> None:
-    """Record an export and its pictures; the caller commits."""
+    """Record an export and its pictures, and what the choice was narrowed to; the caller commits."""
     session.add(
         ReviewExportRow(
             id=export_id,
             folder=folder,
             model_version_id=model_version,
             flag_below=flag_below,
+            asked_species=asked_species,
+            asked_camera=asked_camera,
             created_at=datetime.now(UTC),
         )
     )

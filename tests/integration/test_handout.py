@@ -113,7 +113,7 @@ def test_the_folder_and_the_store_say_the_same(engine: Engine, tmp_path: Path):
     for one in written.items:
         shapes = read_labelme((tmp_path / "out" / one.name).with_suffix(".json")).shapes
         assert [shape.shape_type for shape in shapes] == ["rectangle", "polygon"]
-        assert "agreement 0." in shapes[0].description
+        assert "chance to be wrong 0." in shapes[0].description
         assert len(held.items[one.number].shapes) == 2
 
 

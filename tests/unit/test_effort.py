@@ -27,7 +27,7 @@ def found(box: Box, head: Head = Head.BOX_SPECIES) -> Detection:
     [
         pytest.param("BET", [found(FISH.box)], ImageLabel("BET", (SMALL, FISH)), False, id="largest fish found"),
         pytest.param("BET", [found(SMALL.box)], ImageLabel("BET", (SMALL, FISH)), True, id="another fish found"),
-        pytest.param("BET", [found(FISH.box, Head.HEATMAP)], ImageLabel("BET", (FISH,)), True, id="heat map only"),
+        pytest.param("BET", [found(FISH.box, Head.HEATMAP)], ImageLabel("BET", (FISH,)), False, id="heat map only"),
         pytest.param("ALB", [found(FISH.box)], ImageLabel("BET", (FISH,)), True, id="species"),
         pytest.param("NoF", [], ImageLabel("NoF"), False, id="rightly empty"),
         pytest.param("BET", [], ImageLabel("BET"), False, id="only the species is known"),
@@ -36,7 +36,7 @@ def found(box: Box, head: Head = Head.BOX_SPECIES) -> Detection:
         pytest.param("BET", [found(Box(100, 100, 149, 150))], ImageLabel("BET", (FISH,)), True, id="IoU 0.49"),
     ],
 )
-def test_wrong_is_another_species_or_a_box_that_misses_the_largest_fish(species, detections, said, wrong):
+def test_wrong_is_another_species_or_no_box_of_either_head_on_the_largest_fish(species, detections, said, wrong):
     assert is_wrong(species, detections, said) is wrong
 
 
@@ -53,6 +53,7 @@ def candidate(number: int, *, species: str, agreement: float, confidence: float)
         confidence=confidence,
         agreement=Agreement(agreement, 0.1, 0.1, 0.1, 0.1, 0.9, 0.9, 1),
         detections=(StoredDetection(number, found(FISH.box), None),),
+        doubt=1.0 - agreement,
         heatmap=None,
     )
 

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import math
+
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from annotator.miss_rate import miss_rate, more_reviews_for
+from annotator.miss_rate import Stratum, miss_rate, more_reviews_for, weighted_miss_rate
 
 
 @pytest.mark.parametrize(
@@ -44,9 +47,44 @@ def test_so_many_more_reviews_make_the_interval_narrow_enough():
     more = more_reviews_for(found, width=0.1)
 
     assert more is not None
-    total = 50 + more
-    assert miss_rate(reviewed=total, wrong=round(0.1 * total)).width <= 0.1
-    assert miss_rate(reviewed=total - 20, wrong=round(0.1 * (total - 20))).width > 0.1
+    # A tenth stays wrong; of a multiple of ten that is a whole number.
+    above, below = 10 * math.ceil((50 + more) / 10), 10 * ((50 + more) // 10 - 1)
+    assert miss_rate(reviewed=above, wrong=above // 10).width <= 0.1
+    assert miss_rate(reviewed=below, wrong=below // 10).width > 0.1
+
+
+def test_each_stratum_counts_by_its_pictures_not_by_its_reviews():
+    # One small camera was asked for by name: it gave most answers, and all the wrong ones.
+    found = weighted_miss_rate([Stratum(900, 20, 1), Stratum(100, 80, 40)])
+
+    assert (found.reviewed, found.wrong) == (100, 41)
+    assert found.rate == pytest.approx(0.9 * 1 / 20 + 0.1 * 40 / 80)
+    # Kish: 1 / (0.9^2 / 20 + 0.1^2 / 80) = 24.6 evenly drawn ones; the interval is wider than that of 100.
+    assert found.worth == pytest.approx(24.62, abs=0.01)
+    assert found.width > miss_rate(reviewed=100, wrong=10).width
+
+
+def test_strata_of_one_share_are_one_even_draw():
+    found = weighted_miss_rate([Stratum(300, 30, 3), Stratum(100, 10, 1)])
+    even = miss_rate(reviewed=40, wrong=4)
+
+    assert (found.rate, found.low, found.high) == (
+        pytest.approx(even.rate), pytest.approx(even.low), pytest.approx(even.high),
+    )  # fmt: skip
+
+
+@given(st.integers(1, 40), st.integers(1, 40), st.floats(0.02, 0.5), st.integers(0, 1000))
+@settings(deadline=None, max_examples=20)
+def test_the_interval_holds_the_true_rate_as_often_as_it_promises(first, second, rate, seed):
+    """Two strata drawn unevenly: of 200 audits at 80 % at least 7 in 10 hold the truth, whatever the numbers."""
+    rng = np.random.default_rng(seed)
+    draws = zip(rng.binomial(first, rate, 200), rng.binomial(second, rate, 200), strict=True)
+    audits = [
+        weighted_miss_rate([Stratum(500, first, int(a)), Stratum(500, second, int(b))], confidence=0.8)
+        for a, b in draws
+    ]
+
+    assert sum(one.low <= rate <= one.high for one in audits) >= 140
 
 
 def test_a_narrow_enough_interval_needs_no_more():

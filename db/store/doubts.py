@@ -1,0 +1,109 @@
+"""The chance to be wrong in the store: which fit counts for a model, and every prediction's figure by it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from sqlalchemy import ColumnElement, Engine, Row, bindparam, func, select, update
+from sqlalchemy.orm import Session
+
+from db.domain.doubt import DoubtFit, chance_wrong, doubt_by_rule, fit_from_json, fit_to_json, parts_from
+from db.review_tables import DoubtFitRow
+from db.session import reading, transaction
+from db.store.places import camera_of_image
+from db.tables import PredictionRow
+
+THE_RULE = 0
+_PAGE = 10_000
+_PARTS = (
+    PredictionRow.agreement,
+    PredictionRow.iou,
+    PredictionRow.species_distance,
+    PredictionRow.box_entropy,
+    PredictionRow.heatmap_entropy,
+    PredictionRow.box_confidence,
+    PredictionRow.heatmap_confidence,
+    PredictionRow.fish_count,
+)
+
+Progress = Callable[[int, int], None]
+
+
+@dataclass(frozen=True)
+class StoredFit:
+    """A fit as held; fit is None where the rule counts. number: of the fit, `THE_RULE` before the first."""
+
+    number: int
+    fit: DoubtFit | None
+    fitted_on: Mapping[str, object]
+
+
+def record_fit(
+    session: Session, fit: DoubtFit | None, *, model_version: str, fitted_on: Mapping[str, object]
+) -> StoredFit:
+    """Return a new fit of a model version, which counts from now on; the caller commits."""
+    row = DoubtFitRow(
+        model_version_id=model_version,
+        weights=None if fit is None else fit_to_json(fit),
+        fitted_on=dict(fitted_on),
+        created_at=datetime.now(UTC),
+    )
+    session.add(row)
+    session.flush()
+    return StoredFit(row.id, fit, fitted_on)
+
+
+def current_fit(session: Session, model_version: str) -> StoredFit:
+    """Return the fit that counts for a model version."""
+    newest = select(DoubtFitRow).where(DoubtFitRow.model_version_id == model_version)
+    row = session.scalars(newest.order_by(DoubtFitRow.id.desc()).limit(1)).first()
+    if row is None:
+        return StoredFit(THE_RULE, None, {})
+    return StoredFit(row.id, None if row.weights is None else fit_from_json(row.weights), row.fitted_on)
+
+
+def refresh_doubts(engine: Engine, model_version: str, *, progress: Progress = lambda done, total: None) -> int:
+    """Return how many predictions got the figure of the fit that counts; those that have it are not touched.
+
+    Page by page, a transaction each: workers write in between, and an interruption costs nothing.
+    """
+    with reading(engine) as session:
+        held = current_fit(session, model_version)
+        total = session.scalar(select(func.count()).select_from(PredictionRow).where(*_older(held, model_version))) or 0
+    done = 0
+    progress(0, total)
+    while True:
+        with transaction(engine) as session:
+            changed = _refresh_page(session, held, model_version)
+        done += changed
+        progress(done, max(done, total))
+        if changed < _PAGE:
+            return done
+
+
+def _older(held: StoredFit, model_version: str) -> tuple[ColumnElement[bool], ColumnElement[bool]]:
+    return (PredictionRow.model_version_id == model_version, PredictionRow.doubt_fit < held.number)
+
+
+def _refresh_page(session: Session, held: StoredFit, model_version: str) -> int:
+    query = select(PredictionRow.id, PredictionRow.species, camera_of_image(PredictionRow.image_id), *_PARTS)
+    rows = session.execute(query.where(*_older(held, model_version)).limit(_PAGE)).all()
+    if not rows:
+        return 0
+    doubts = _doubts(held.fit, rows)
+    values = [{"row": row[0], "figure": figure} for row, figure in zip(rows, doubts, strict=True)]
+    statement = update(PredictionRow).where(PredictionRow.id == bindparam("row"))
+    session.connection().execute(statement.values(doubt=bindparam("figure"), doubt_fit=held.number), values)
+    return len(rows)
+
+
+def _doubts(fit: DoubtFit | None, rows: Sequence[Row[*tuple[Any, ...]]]) -> list[float]:
+    parts = parts_from([row[3:] for row in rows])
+    if fit is None:
+        figures = doubt_by_rule(parts[:, 0])
+    else:
+        figures = chance_wrong(fit, parts, species=[str(row[1]) for row in rows], cameras=[str(row[2]) for row in rows])
+    return [float(figure) for figure in figures]
