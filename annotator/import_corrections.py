@@ -10,7 +10,7 @@ import hashlib
 import os
 import stat
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from itertools import islice
@@ -36,13 +36,17 @@ _CHUNK_BYTES = 1 << 20
 
 @dataclass(frozen=True)
 class ImportSummary:
-    """What an import found. added: answers new to the store; repeated: answers it held already."""
+    """What an import found. added: answers new to the store; repeated: answers it held already.
+
+    models: the model versions whose opinions were answered.
+    """
 
     files: int = 0
     added: int = 0
     repeated: int = 0
     outcomes: dict[Outcome, int] = field(default_factory=dict)
     changes: dict[Change, int] = field(default_factory=dict)
+    models: tuple[str, ...] = ()
     problems: tuple[str, ...] = ()
 
 
@@ -56,11 +60,17 @@ class _Answer:
 
 
 def import_reviews(
-    folder: Path, *, engine: Engine, label_set: LabelSet, reviewer: str, pictures: Path | None = None
+    folder: Path,
+    *,
+    engine: Engine,
+    label_set: LabelSet,
+    reviewer: str,
+    pictures: Path | None = None,
+    progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> ImportSummary:
     """Return what was imported from a folder; importing it again adds only what was changed since.
 
-    pictures: where the pictures lie, if labelme saved to another folder and they moved.
+    pictures: where the pictures lie, if labelme saved to another folder and they moved. progress: (done, total) files.
 
     Raises:
         ImportRefused: no such folder, no JSON in it, no name of a reviewer, or another import at the same time.
@@ -73,11 +83,13 @@ def import_reviews(
     reader = _Reader(engine=engine, label_set=label_set, reviewer=name, roots=_roots(folder, pictures))
     answers: list[_Answer] = []
     problems: list[str] = []
-    for file in files:
+    for done, file in enumerate(files):
+        progress(done, len(files))
         try:
             answers.append(reader.read(file))
         except (AnnotatorError, NotFoundError) as error:
             problems.append(f"{_shown(file, folder)}: {str(error).removeprefix(f'{file}').lstrip(': ')}")
+    progress(len(files), len(files))
     to_store, contradictions = _one_answer_each(answers, folder=folder)
     added = _store(engine, to_store)
     return ImportSummary(
@@ -86,6 +98,7 @@ def import_reviews(
         repeated=len(to_store) - added,
         outcomes=_count_outcomes(answers, to_store),
         changes=dict(Counter(changed.change for _, said in to_store for changed in said.changes)),
+        models=tuple(sorted({said.model_version for _, said in to_store if said.model_version is not None})),
         problems=(*problems, *contradictions),
     )
 

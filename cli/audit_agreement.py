@@ -12,7 +12,7 @@ import typer
 def audit_agreement_command(
     width: Annotated[float, typer.Option(min=0.001, max=1, help="Interval wanted, 0.001 to 1.")] = 0.1,
     below: Annotated[
-        float | None, typer.Option(min=0, max=1, help="Agreement below which a picture is flagged.")
+        float | None, typer.Option(min=0, max=1, help="Chance to be right below which a picture is flagged.")
     ] = None,
     model: Annotated[str | None, typer.Option(help="Model version; the champion where not given.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object instead of text.")] = False,

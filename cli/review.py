@@ -41,7 +41,7 @@ def export_command(
     count: Annotated[int, typer.Option(min=1, help="Pictures at most.")] = 100,
     below: Annotated[
         float | None,
-        typer.Option(min=0, max=1, help="Chance to be right (the agreement, before people answered) to flag below."),
+        typer.Option(min=0, max=1, help="Chance to be right below which a picture is flagged."),
     ] = None,
     species: Annotated[str | None, typer.Option(help="Only pictures predicted as this species.")] = None,
     camera: Annotated[str | None, typer.Option(help="Only pictures of this camera.")] = None,
@@ -113,7 +113,7 @@ def open_command(
     code = open_labelme(folder)
     if code:
         typer.echo(f"labelme ended with exit code {code}; what it saved is imported", err=True)
-    _report_import(_import(folder, reviewer=reviewer, pictures=None), as_json=False)
+    _import(folder, reviewer=reviewer, pictures=None, as_json=False)
 
 
 @app.command("import")
@@ -125,8 +125,11 @@ def import_command(
     ] = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Store what people did in DIR; safe to repeat, odd files are named and left out."""
-    _report_import(_import(folder, reviewer=reviewer, pictures=pictures), as_json=as_json)
+    """Store what people did in DIR; safe to repeat, odd files are named and left out.
+
+    What they said also moves the chance to be wrong, by which export chooses.
+    """
+    _import(folder, reviewer=reviewer, pictures=pictures, as_json=as_json)
 
 
 @app.command("calibrate")
@@ -247,26 +250,45 @@ def _simulate_orders(*, share: float, model: str | None, seed: int, as_json: boo
         typer.echo(f"  looking at the first {share:.0%} by {name} finds {part:.0%} of them")
 
 
-def _import(folder: Path, *, reviewer: str | None, pictures: Path | None) -> ImportSummary:
+def _import(folder: Path, *, reviewer: str | None, pictures: Path | None, as_json: bool) -> None:
     from annotator.import_corrections import import_reviews
+    from cli.progress import progress_bar
     from db.settings import get_settings
 
-    return import_reviews(
-        folder,
-        engine=open_store(),
-        label_set=get_settings().label_set,
-        reviewer=getpass.getuser() if reviewer is None else reviewer,
-        pictures=pictures,
-    )
+    engine = open_store()
+    with progress_bar("files", quiet=as_json) as bar:
+        task = bar.add_task("reading", total=None)
+        summary = import_reviews(
+            folder,
+            engine=engine,
+            label_set=get_settings().label_set,
+            reviewer=getpass.getuser() if reviewer is None else reviewer,
+            pictures=pictures,
+            progress=lambda done, total: bar.update(task, completed=done, total=total),
+        )
+    ranked = [model for model in summary.models if summary.added and _ranks_anew(engine, model)]
+    _report_import(summary, ranked=ranked, as_json=as_json)
 
 
-def _report_import(summary: ImportSummary, *, as_json: bool) -> None:
+def _ranks_anew(engine: Engine, model: str) -> bool:
+    from annotator.calibrate import TooFewAnswers
+    from annotator.doubt import calibrate_doubt
+
+    try:
+        return calibrate_doubt(engine, model_version=model).fit is not None
+    except TooFewAnswers:
+        return False
+
+
+def _report_import(summary: ImportSummary, *, ranked: list[str], as_json: bool) -> None:
     if as_json:
-        typer.echo(json.dumps(asdict(summary)))
+        typer.echo(json.dumps({**asdict(summary), "ranked_anew": ranked}))
     else:
         typer.echo(f"{summary.files} files: {summary.added} new answers, {summary.repeated} known before")
         for name, times in (*summary.outcomes.items(), *summary.changes.items()):
             typer.echo(f"  {name.value}: {times}")
+        for model in ranked:
+            typer.echo(f"what waits for a person is ranked anew by these answers (model {model})")
     _end(summary.problems, told=as_json)
 
 
