@@ -18,6 +18,7 @@ Rows = npt.NDArray[np.int64]
 _MAX_EPOCHS = 40
 _MIN_PATIENCE = 5
 _NOMINAL_WIDTH_PX = 640  # the input width that box_loss_weight and the next figure are given for
+_NOT_SERVED = ("heatmap", "box_look")
 _HUBER_DELTA_PX = 20.0  # squared up to here, linear beyond: one fish at the far side must not outweigh a batch
 
 
@@ -26,7 +27,7 @@ class FitSettings:
     """How a head is trained.
 
     epochs: over all pictures; with few pictures more of them (at most 40), until there were min_steps batches: 500
-    pictures need about as many steps as 800 to learn where a fish is. It stops early after a third of them in vain.
+    pictures need about as many steps as 800 to learn where a fish is. It stops early after half of them in vain.
     box_loss_weight: the lesson's 0.001 for squared pixels; Huber needs a little more. look_loss_weight: of
     showing the box head where the largest fish is. cell_loss_weight: of the
     supervision of single heat-map cells by boxes, 0 to leave it out. fish_cell_weight: fish cover about a
@@ -34,7 +35,7 @@ class FitSettings:
     box that each cell with fish gives. keep_start: the weights at the start stay where no epoch is better.
     """
 
-    epochs: int = 14
+    epochs: int = 10
     min_steps: int = 330
     batch_size: int = 32
     seed: int = 0
@@ -96,16 +97,16 @@ def fit_head(
     batch_size = min(settings.batch_size, len(train_rows))
     steps_each = len(train_rows) // batch_size
     epochs = max(settings.epochs, min(-(-settings.min_steps // steps_each), _MAX_EPOCHS))
-    patience = max(_MIN_PATIENCE, epochs // 3)
+    patience = max(_MIN_PATIENCE, epochs // 2)
     _compile(head, data, settings, steps=epochs * steps_each)
     best_loss, best_epoch, best_weights, epoch = float("inf"), 0, None, 0
     if settings.keep_start and len(stop_rows):
-        best_loss, best_weights = _loss(head, data, stop_rows, settings.batch_size), head.get_weights()
+        best_loss, best_weights = _loss(head, data, stop_rows, settings), head.get_weights()
     for epoch in range(1, epochs + 1):
         rows = _seen_rows(data, rng.permutation(train_rows), rng)
         _train_epoch(head, data, rows, batch_size, rng if settings.flip else None)
         if len(stop_rows):
-            loss = _loss(head, data, stop_rows, settings.batch_size)
+            loss = _loss(head, data, stop_rows, settings)
             if loss < best_loss:
                 best_loss, best_epoch, best_weights = loss, epoch, head.get_weights()
         progress(epoch, epochs)
@@ -133,7 +134,7 @@ def _compile(head: Any, data: HeadData, settings: FitSettings, *, steps: int) ->
     from worker.models.keras_import import keras
 
     entropy = keras.losses.CategoricalCrossentropy(label_smoothing=settings.label_smoothing)
-    zoom = _NOMINAL_WIDTH_PX / data.input_hw[1]  # the loss of a box does not depend on the input's size
+    zoom = _NOMINAL_WIDTH_PX / data.input_hw[1]
     losses: dict[str, Any] = {str(name): entropy for name in head.output}
     if "box" in losses:
         losses["box"] = keras.losses.Huber(delta=_HUBER_DELTA_PX / zoom)
@@ -143,12 +144,7 @@ def _compile(head: Any, data: HeadData, settings: FitSettings, *, steps: int) ->
         losses["heatmap"] = cell_loss(no_fish=data.no_fish, fish_cell_weight=settings.fish_cell_weight)
     if "fish_sides" in losses:
         losses["fish_sides"] = sides_loss()
-    weights = {
-        "fish_sides": settings.sides_loss_weight,
-        "box": settings.box_loss_weight * zoom**2,
-        "heatmap": settings.cell_loss_weight,
-        "box_look": settings.look_loss_weight,
-    }
+    weights = _loss_weights(data, settings)
     schedule = keras.optimizers.schedules.CosineDecay(
         settings.learning_rate / 10,
         max(steps, 1),
@@ -162,6 +158,16 @@ def _compile(head: Any, data: HeadData, settings: FitSettings, *, steps: int) ->
         loss_weights={name: weights.get(name, 1.0) for name in losses},
         jit_compile=False,  # XLA is slower on CPUs here
     )
+
+
+def _loss_weights(data: HeadData, settings: FitSettings) -> dict[str, float]:
+    zoom = _NOMINAL_WIDTH_PX / data.input_hw[1]  # the loss of a box does not depend on the input's size
+    return {
+        "fish_sides": settings.sides_loss_weight,
+        "box": settings.box_loss_weight * zoom**2,
+        "heatmap": settings.cell_loss_weight,
+        "box_look": settings.look_loss_weight,
+    }
 
 
 def cell_loss(*, no_fish: int, fish_cell_weight: float) -> Callable[[Any, Any], Any]:
@@ -215,12 +221,20 @@ def _train_epoch(head: Any, data: HeadData, rows: Rows, batch_size: int, rng: np
         head.train_on_batch(*_batch(head, data, rows[start : start + batch_size], rng))
 
 
-def _loss(head: Any, data: HeadData, rows: Rows, batch_size: int) -> float:
+def _loss(head: Any, data: HeadData, rows: Rows, settings: FitSettings) -> float:
+    """Return the loss that tells when to stop: of what is served, so not of single cells or of where the head looks.
+
+    Those go up on new cameras (surer, and sometimes wrong) long before species and boxes get worse.
+    """
     head.reset_metrics()
     logs: dict[str, Any] = {}
-    for chunk in _chunks(rows, batch_size):
+    for chunk in _chunks(rows, settings.batch_size):
         logs = head.test_on_batch(*_batch(head, data, chunk, None), return_dict=True)
-    return float(logs["loss"])
+    names, weights = [str(name) for name in head.output], _loss_weights(data, settings)
+    served = [name for name in names if name not in _NOT_SERVED]
+    if len(names) == 1:
+        return float(logs["loss"])
+    return float(sum(logs[f"{name}_loss"] * weights.get(name, 1.0) for name in served))
 
 
 def _chunks(rows: Rows, size: int) -> Iterator[Rows]:

@@ -1,0 +1,260 @@
+"""Makes docs/results-table.md: every head on the default trunk, judged on cameras it has not seen and at random.
+
+`make table` draws the sample fleet, caches its features and trains what is not trained yet. What each head said is
+kept below --home, so a run that was stopped goes on; --minutes ends it between two heads.
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+from PIL import Image
+
+from bench.table_text import Row, table_text
+from db.domain.predictions import Head
+from db.domain.species import DEFAULT_LABEL_SET
+from worker.models.names import DEFAULT_TRUNK, TRUNKS, HeadName
+from worker.sample_fleet.oracle import read_truth
+from worker.training import metrics
+from worker.training.evaluate import HeldOut, largest_fish_iou
+from worker.training.feature_cache import Features
+from worker.training.features import compute_features
+from worker.training.probe import fit_probe
+from worker.training.samples import TrainingSample
+from worker.training.splits import held_out_cameras, random_split
+from worker.training.targets import sample_letterbox
+from worker.training.train_head import average_species, species_of, train_head
+from worker.vision.interpret import interpret
+
+LABELS = DEFAULT_LABEL_SET
+INPUT_HW = (360, 640)
+HELD_OUT_SHARE = 0.25
+AVERAGES: dict[str, tuple[HeadName, ...]] = {
+    "box_species + heatmap_hires (what serves)": (HeadName.BOX_SPECIES, HeadName.HEATMAP_HIRES),
+    "heatmap_hires + inception": (HeadName.HEATMAP_HIRES, HeadName.INCEPTION),
+    "box_species + inception": (HeadName.BOX_SPECIES, HeadName.INCEPTION),
+}
+
+Outputs = dict[str, npt.NDArray[np.float32]]
+
+
+@dataclass(frozen=True)
+class Split:
+    """Who learns and who judges: places in the samples."""
+
+    name: str
+    train_rows: npt.NDArray[np.int64]
+    held_out_rows: npt.NDArray[np.int64]
+
+
+def main() -> None:
+    """Train what is missing within the time given, and write the table of all there is."""
+    asked = _arguments()
+    started = time.monotonic()
+    if not (asked.fleet / "truth.json").exists():
+        _draw(asked.fleet, images=asked.images)
+    samples = _samples(asked.fleet)
+    features = compute_features(
+        samples, trunk=DEFAULT_TRUNK, weights="imagenet", input_hw=INPUT_HW, features_dir=asked.home / "features"
+    ).features
+    splits, kept = _splits(samples), asked.home / "heads_table"
+    for split in splits:
+        for name in asked.only or list(HeadName):
+            if time.monotonic() - started < asked.minutes * 60:
+                _train_once(name, samples, features, split, kept)
+    rows = [row for split in splits for row in _rows(samples, features, split, kept)]
+    asked.out.write_text(table_text(rows, splits[0].name, splits[1].name, _about(samples, splits), _vgg16()))
+    print(asked.out.read_text())
+
+
+def _train_once(name: HeadName, samples: list[TrainingSample], features: Features, split: Split, kept: Path) -> None:
+    file = kept / f"{split.name}-{name}.npz"
+    if file.exists():
+        return
+    started = time.perf_counter()
+    trained = train_head(
+        name,
+        samples,
+        features,
+        train_rows=split.train_rows,
+        held_out_rows=split.held_out_rows,
+        label_set=LABELS,
+        input_hw=INPUT_HW,
+    )
+    seconds = time.perf_counter() - started
+    print(f"{split.name} {name}: {seconds:.0f} s, {trained.fit.epochs_run} epochs", flush=True)
+    kept.mkdir(parents=True, exist_ok=True)
+    draft = file.with_suffix(".draft.npz")
+    np.savez(draft, seconds=trained.fit.seconds, epochs=trained.fit.epochs_run, **trained.outputs)
+    draft.replace(file)
+
+
+def _rows(samples: list[TrainingSample], features: Features, split: Split, kept: Path) -> list[Row]:
+    held = [samples[row] for row in split.held_out_rows]
+    truth = _truth(held)
+    rows = [_baseline(samples, split), _linear_probe(samples, features, split)]
+    said: dict[HeadName, npt.NDArray[np.float32]] = {}
+    for name in HeadName:
+        file = kept / f"{split.name}-{name}.npz"
+        if not file.exists():
+            continue
+        with np.load(file) as loaded:
+            outputs = {key: loaded[key] for key in loaded.files}
+        seconds, epochs = float(outputs.pop("seconds")), int(outputs.pop("epochs"))
+        said[name] = species_of(outputs)
+        iou, found = _boxes(held, outputs)
+        rows.append(_row(name, split, truth, said[name], seconds=seconds, epochs=epochs, iou=iou, fish_ap50=found))
+    for title, names in AVERAGES.items():
+        if all(name in said for name in names):
+            rows.append(_row(title, split, truth, average_species([said[name] for name in names])))
+    if len(said) == len(HeadName):
+        others = [said[name] for name in HeadName if name is not HeadName.DENSE_METADATA]
+        rows.append(_row("all heads but dense_metadata", split, truth, average_species(others)))
+    return rows
+
+
+def _row(title: str, split: Split, truth: npt.NDArray[np.int64], said: npt.ArrayLike, **figures: float | None) -> Row:
+    return Row(
+        title,
+        split.name,
+        accuracy=metrics.accuracy(truth, said),
+        balanced_accuracy=metrics.balanced_accuracy(truth, said),
+        log_loss=metrics.log_loss(truth, said),
+        **figures,
+    )
+
+
+def _boxes(held: list[TrainingSample], outputs: Outputs) -> tuple[float | None, float | None]:
+    """Return the mean IoU of the box head with the largest fish, and the AP at 0.5 of every fish of the heat map."""
+    iou = found = None
+    if "box" in outputs:
+        overlaps = largest_fish_iou(HeldOut(held, outputs, LABELS, INPUT_HW))
+        iou = float(np.nanmean(overlaps))
+    if "heatmap" in outputs:
+        found = metrics.average_precision(_found(held, outputs), [_true_boxes(sample) for sample in held])
+    return iou, found
+
+
+def _found(held: list[TrainingSample], outputs: Outputs) -> list[metrics.ScoredBox]:
+    found = []
+    for row, sample in enumerate(held):
+        prediction = interpret(
+            box=np.zeros(4),
+            box_probabilities=outputs["heatmap_species"][row],
+            heatmap_logits=outputs["heatmap"][row],
+            heatmap_probabilities=outputs["heatmap_species"][row],
+            letterbox=sample_letterbox(sample, INPUT_HW),
+            label_set=LABELS,
+            fish_sides=outputs["fish_sides"][row] if "fish_sides" in outputs else None,
+        )
+        for one in prediction.of_head(Head.HEATMAP):
+            found.append(metrics.ScoredBox(row, one.box.xyxy, one.confidence))
+    return found
+
+
+def _baseline(samples: list[TrainingSample], split: Split) -> Row:
+    learnt = _truth([samples[row] for row in split.train_rows])
+    shares = np.bincount(learnt, minlength=len(LABELS)) / len(learnt)
+    truth = _truth([samples[row] for row in split.held_out_rows])
+    return _row("majority guess", split, truth, np.tile(shares, (len(truth), 1)), seconds=0.0)
+
+
+def _linear_probe(samples: list[TrainingSample], features: Features, split: Split) -> Row:
+    """A softmax on the mean of each feature map; its L2 is chosen on cameras of its own."""
+    started = time.perf_counter()
+    pooled = np.concatenate([features.gather([sample.sha256]).mean(axis=(1, 2)) for sample in samples])  # (N, C)
+    learnt = [samples[row] for row in split.train_rows]
+    cameras = [sample.camera for sample in learnt]
+    chosen = held_out_cameras(cameras, [sample.label.species for sample in learnt], share=0.25, seed=1)
+    weights = np.ones(len(learnt), dtype=np.float32)
+    folds = [np.isin(cameras, chosen)]
+    probe = fit_probe(pooled[split.train_rows], _truth(learnt), weights, count=len(LABELS), folds=folds)
+    logits = probe.logits(pooled[split.held_out_rows]).astype(np.float64)
+    said = np.exp(logits - logits.max(axis=1, keepdims=True))
+    truth = _truth([samples[row] for row in split.held_out_rows])
+    seconds = time.perf_counter() - started
+    return _row("linear probe", split, truth, said / said.sum(axis=1, keepdims=True), seconds=seconds)
+
+
+def _splits(samples: Sequence[TrainingSample]) -> tuple[Split, Split]:
+    cameras, species = [sample.camera for sample in samples], [sample.label.species for sample in samples]
+    by_camera = np.isin(cameras, held_out_cameras(cameras, species, share=HELD_OUT_SHARE, seed=0))
+    at_random = random_split(len(samples), share=float(by_camera.mean()), seed=0)
+    first, second = (
+        Split(name, np.flatnonzero(~held), np.flatnonzero(held))
+        for name, held in (("camera", by_camera), ("random", at_random))
+    )
+    return first, second
+
+
+def _about(samples: Sequence[TrainingSample], splits: Sequence[Split]) -> str:
+    by_camera = splits[0]
+    unseen = {samples[row].camera for row in by_camera.held_out_rows}
+    return (
+        f"{len(samples)} pictures of {len({sample.camera for sample in samples})} cameras; "
+        f"{len(by_camera.held_out_rows)} pictures of {len(unseen)} cameras are held out, as many at random"
+    )
+
+
+def _vgg16() -> str:
+    """Return what VGG16 gives at 360 x 640: measured here on random weights, which changes no shape and no speed."""
+    from worker.models.trunks import build_trunk
+
+    spec = TRUNKS["vgg16"]
+    trunk = build_trunk("vgg16", input_hw=INPUT_HW, weights="random")
+    pictures = np.zeros((4, *INPUT_HW, 3), dtype=np.uint8)
+    shape = trunk.predict_on_batch(pictures).shape[1:]
+    started = time.perf_counter()
+    trunk.predict_on_batch(pictures)
+    speed = len(pictures) / (time.perf_counter() - started)
+    rows, columns, channels = shape
+    return f"vgg16 cut at {spec.layer}: {rows} x {columns} x {channels}, {speed:.1f} pictures/s"
+
+
+def _truth(samples: Sequence[TrainingSample]) -> npt.NDArray[np.int64]:
+    return np.array([LABELS.index(sample.label.species) for sample in samples])
+
+
+def _true_boxes(sample: TrainingSample) -> list[tuple[float, float, float, float]]:
+    return [labelled.box.xyxy for labelled in sample.label.boxes]
+
+
+def _samples(fleet: Path) -> list[TrainingSample]:
+    found = []
+    for name, label in read_truth(fleet / "truth.json").items():
+        file = fleet / "images" / name
+        with Image.open(file) as picture:
+            width_px, height_px = picture.size
+        sha256 = hashlib.sha256(file.read_bytes()).hexdigest()
+        found.append(TrainingSample(os.fsencode(file), sha256, name.split("/")[0], label, width_px, height_px))
+    return found
+
+
+def _draw(fleet: Path, *, images: int) -> None:
+    order = ["sample", str(fleet), "--images", str(images), "--cameras", "33", "--scale", "0.5"]
+    subprocess.run([sys.executable, "-m", "cli.main", *order], check=True)
+
+
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--fleet", type=Path, default=Path("build/table/fleet"), help="drawn where it is missing")
+    parser.add_argument("--home", type=Path, default=Path("build/table/home"), help="features and what heads said")
+    parser.add_argument("--images", type=int, default=3800, help="pictures of the fleet")
+    parser.add_argument("--only", type=HeadName, nargs="*", help="train these heads only")
+    parser.add_argument("--minutes", type=float, default=600.0, help="start no head after so many minutes")
+    parser.add_argument("--out", type=Path, default=Path("docs/results-table.md"))
+    return parser.parse_args()
+
+
+if __name__ == "__main__":
+    main()
