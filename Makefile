@@ -5,7 +5,7 @@ PY := $(VENV)/bin/python
 # What the tests and linters need; CI adds review (labelme).
 EXTRAS ?= test,lint,postgres
 
-.PHONY: demo test lint docs format faults clean
+.PHONY: demo test lint docs table format faults clean
 
 demo: $(VENV)/.installed
 	$(VENV)/bin/cli demo demo
@@ -26,6 +26,10 @@ faults: $(VENV)/.installed-$(EXTRAS)
 # docs/commands.md says what the commands say of themselves.
 docs: $(VENV)/.installed
 	$(PY) -m cli.commands_page > docs/commands.md
+
+# The results table of docs/networks.md: about half an hour on two idle cores; goes on where it was stopped.
+table: $(VENV)/.installed
+	$(PY) -m bench.heads_table
 
 format: $(VENV)/.installed-$(EXTRAS)
 	$(VENV)/bin/ruff check --fix .

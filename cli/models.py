@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from cli.context import opened
+from cli.look import look
 from worker.models.names import HEAD_DESCRIPTIONS, TRUNKS
 
 if TYPE_CHECKING:
@@ -26,6 +27,8 @@ app = typer.Typer(
     help="List, show and change the model versions.\n\n" + _networks(),
     no_args_is_help=True,
 )
+
+app.command("look")(look)
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document for machines.")]
 ModelId = Annotated[str, typer.Argument(metavar="MODEL", help="The model version's id, as `cli models list` shows it.")]

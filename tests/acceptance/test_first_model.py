@@ -39,6 +39,11 @@ def test_a_newcomers_first_model_serves(fleet: Path, home: Path) -> None:
     model = json.loads(trained.stdout)
     assert model["state"] == "champion" and 0.0 <= model["metrics"]["accuracy"] <= 1.0
 
+    sheet, picture = home / "maps.png", next((fleet / "images").rglob("*.jpg"))
+    looked = _cli(home, "models", "look", model["model"], str(picture), "--out", str(sheet))
+    assert looked.returncode == 0, looked.stderr
+    assert "hires_maps: 8 channels of 6 x 10 cells, 8 of them" in looked.stdout and sheet.stat().st_size > 0
+
     inferred = _cli(home, "enqueue", str(fleet / "images"))
     assert inferred.returncode == 0, inferred.stderr
     assert "24 of 24 done" in inferred.stdout

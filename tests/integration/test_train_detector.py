@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import hashlib
 import os
 from pathlib import Path
 
@@ -165,3 +166,31 @@ def test_heads_in_the_wrong_place_are_named(samples: list[TrainingSample], folde
 
     with pytest.raises(TrainingError, match="wanted box_species and one of heatmap_hires"):
         train_detector(samples, settings=settings, features_dir=folder / "features")
+
+
+def test_vgg16_goes_the_whole_way_at_the_lessons_size(folder: Path, tmp_path: Path) -> None:
+    settings = TrainSettings(
+        trunk="vgg16", weights="random", label_set=LABELS, held_out_share=0.34, fit=FitSettings(epochs=1, min_steps=0)
+    )
+    few = draw_fleet(folder, 6, cameras=2)
+
+    result = train_detector(few, settings=settings, features_dir=tmp_path / "features")
+
+    save_model(tmp_path, "m-1", result.model, result.card)
+    found = make_detector(result.card, tmp_path / "m-1", batch_size=1).predict(np.zeros((1, 360, 640, 3), np.uint8))
+    assert found.heatmap.shape == (1, 22, 40, len(LABELS))
+    assert found.fish_sides is not None and found.fish_sides.shape == (1, 22, 40, 4)
+
+
+def test_the_same_seed_gives_the_same_weights_to_the_last_bit(samples: list[TrainingSample], folder: Path) -> None:
+    settings = dataclasses.replace(
+        SETTINGS, heads=(HeadName.BOX_SPECIES, HeadName.HEATMAP), fit=FitSettings(epochs=2, min_steps=0)
+    )
+
+    def weights_hash(seed: int) -> str:
+        model = train_detector(
+            samples, settings=dataclasses.replace(settings, seed=seed), features_dir=folder / "features"
+        ).model
+        return hashlib.sha256(b"".join(weight.tobytes() for weight in model.get_weights())).hexdigest()
+
+    assert weights_hash(0) == weights_hash(0) != weights_hash(1)

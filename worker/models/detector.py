@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import difflib
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from worker.models.errors import UnknownNetwork
 from worker.models.heads import head_outputs
 from worker.models.names import HeadName
 
@@ -75,9 +77,15 @@ def layer_output(model: keras.Model, layer: str, pictures: np.ndarray) -> np.nda
     """Return what one named layer gives for some pictures, for looking inside.
 
     pictures: (B, H, W, 3) uint8.
+    Raises:
+        UnknownNetwork: no layer has this name; those most like it are named.
     """
     from worker.models.keras_import import keras
 
+    names = [known.name for known in model.layers]
+    if layer not in names:
+        near = difflib.get_close_matches(layer, names, n=4, cutoff=0.3) or names[-4:]
+        raise UnknownNetwork(f"no layer {layer!r} (near: {', '.join(near)})")
     part = keras.Model(model.inputs, model.get_layer(layer).output)
     return np.asarray(part.predict_on_batch(pictures))
 
