@@ -84,12 +84,18 @@ def test_a_saved_detector_serves_what_was_trained(trained, samples: list[Trainin
     assert np.allclose(found.heatmap, expected["heatmap"], atol=1e-2)
 
 
-def test_the_same_seed_gives_the_same_detector(trained, samples: list[TrainingSample], folder: Path) -> None:
+def test_the_same_seed_gives_the_same_weights_to_the_last_bit(
+    trained, samples: list[TrainingSample], folder: Path
+) -> None:
     again = train_detector(samples, settings=SETTINGS, features_dir=folder / "features")
 
-    assert again.card.metrics["log_loss"] == pytest.approx(trained.card.metrics["log_loss"], rel=1e-3)
+    assert _weights_hash(again.model) == _weights_hash(trained.model)
     assert again.card.dataset_sha256 == trained.card.dataset_sha256
     assert again.card.folds == trained.card.folds
+
+
+def _weights_hash(model) -> str:
+    return hashlib.sha256(b"".join(weight.tobytes() for weight in model.get_weights())).hexdigest()
 
 
 def test_twelve_pictures_of_two_cameras_suffice(samples: list[TrainingSample], folder: Path) -> None:
@@ -180,17 +186,3 @@ def test_vgg16_goes_the_whole_way_at_the_lessons_size(folder: Path, tmp_path: Pa
     found = make_detector(result.card, tmp_path / "m-1", batch_size=1).predict(np.zeros((1, 360, 640, 3), np.uint8))
     assert found.heatmap.shape == (1, 22, 40, len(LABELS))
     assert found.fish_sides is not None and found.fish_sides.shape == (1, 22, 40, 4)
-
-
-def test_the_same_seed_gives_the_same_weights_to_the_last_bit(samples: list[TrainingSample], folder: Path) -> None:
-    settings = dataclasses.replace(
-        SETTINGS, heads=(HeadName.BOX_SPECIES, HeadName.HEATMAP), fit=FitSettings(epochs=2, min_steps=0)
-    )
-
-    def weights_hash(seed: int) -> str:
-        model = train_detector(
-            samples, settings=dataclasses.replace(settings, seed=seed), features_dir=folder / "features"
-        ).model
-        return hashlib.sha256(b"".join(weight.tobytes() for weight in model.get_weights())).hexdigest()
-
-    assert weights_hash(0) == weights_hash(0) != weights_hash(1)
