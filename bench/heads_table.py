@@ -63,11 +63,11 @@ def main() -> None:
     started = time.monotonic()
     if not (asked.fleet / "truth.json").exists():
         _draw(asked.fleet, images=asked.images)
-    samples = _samples(asked.fleet)
+    samples = _samples(asked.fleet, asked.images)
     features = compute_features(
         samples, trunk=DEFAULT_TRUNK, weights="imagenet", input_hw=INPUT_HW, features_dir=asked.home / "features"
     ).features
-    splits, kept = _splits(samples), asked.home / "heads_table"
+    splits, kept = _splits(samples), asked.home / f"heads_table_{len(samples)}"
     for split in splits:
         for name in asked.only or list(HeadName):
             if time.monotonic() - started < asked.minutes * 60:
@@ -229,9 +229,12 @@ def _true_boxes(sample: TrainingSample) -> list[tuple[float, float, float, float
     return [labelled.box.xyxy for labelled in sample.label.boxes]
 
 
-def _samples(fleet: Path) -> list[TrainingSample]:
+def _samples(fleet: Path, images: int) -> list[TrainingSample]:
+    """Return the fleet's pictures with their truth; of a larger fleet so many, drawn at random."""
+    truth = sorted(read_truth(fleet / "truth.json").items())
+    chosen = sorted(np.random.default_rng(0).permutation(len(truth))[:images].tolist())
     found = []
-    for name, label in read_truth(fleet / "truth.json").items():
+    for name, label in (truth[place] for place in chosen):
         file = fleet / "images" / name
         with Image.open(file) as picture:
             width_px, height_px = picture.size
@@ -249,7 +252,7 @@ def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--fleet", type=Path, default=Path("build/table/fleet"), help="drawn where it is missing")
     parser.add_argument("--home", type=Path, default=Path("build/table/home"), help="features and what heads said")
-    parser.add_argument("--images", type=int, default=3800, help="pictures of the fleet")
+    parser.add_argument("--images", type=int, default=3800, help="pictures; of a larger fleet so many at random")
     parser.add_argument("--only", type=HeadName, nargs="*", help="train these heads only")
     parser.add_argument("--minutes", type=float, default=600.0, help="start no head after so many minutes")
     parser.add_argument("--out", type=Path, default=Path("docs/results-table.md"))
