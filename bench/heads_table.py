@@ -19,7 +19,6 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 from PIL import Image
-from worker.training.probe import fit_probe
 
 from bench.table_text import Row, table_text
 from db.domain.predictions import Head
@@ -30,6 +29,7 @@ from worker.training import metrics
 from worker.training.evaluate import HeldOut, largest_fish_iou
 from worker.training.feature_cache import Features
 from worker.training.features import compute_features
+from worker.training.probe import fit_probe
 from worker.training.samples import TrainingSample
 from worker.training.splits import held_out_cameras, random_split
 from worker.training.targets import sample_letterbox
