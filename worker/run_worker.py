@@ -11,27 +11,26 @@ from collections.abc import Callable
 
 from db.settings import Settings, get_settings
 from worker.queue import QueueName, make_app
+from worker.tasks import InferWorker, LoadInference, load_detector
 from worker.worker_events import EventWriter
 
 # What is in work when a stop is asked for has this long to get done; then it is given back at the next network call.
 FINISH_S = 10.0
 
 
-def main(name: str, queue: str) -> None:
-    """Serve a queue until SIGTERM, or until the supervisor that holds our stdin is gone."""
+def main(name: str, serve: Callable[[str, Settings, EventWriter], None]) -> None:
+    """Serve until SIGTERM, or until the supervisor that holds our stdin is gone."""
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     events = EventWriter(os.dup(1))
     os.dup2(2, 1)  # whatever a library prints must not be taken for an event
     threading.Thread(target=_stop_with_supervisor, daemon=True).start()
-    _SERVE[QueueName(queue)](name, get_settings(), events)
+    serve(name, get_settings(), events)
 
 
-def serve_infer(name: str, settings: Settings, events: EventWriter) -> None:
+def serve_infer(name: str, settings: Settings, events: EventWriter, *, load: LoadInference = load_detector) -> None:
     """Serve the infer queue; what is in work at the end is stored or given back."""
-    from worker.tasks import InferWorker
-
-    worker = InferWorker(name, settings, events=events)
+    worker = InferWorker(name, settings, events=events, load=load)
     app = make_app(settings)
     worker.register(app)
     run_consumer(app, name, QueueName.INFER, on_stop=worker.stop)
@@ -72,11 +71,8 @@ def _stop_with_supervisor() -> None:
     os.kill(os.getpid(), signal.SIGTERM)
 
 
-_SERVE: dict[QueueName, Callable[[str, Settings, EventWriter], None]] = {
-    QueueName.INFER: serve_infer,
-    QueueName.TRAIN: serve_train,
-}
+SERVE = {QueueName.INFER: serve_infer, QueueName.TRAIN: serve_train}
 
 
 if __name__ == "__main__":
-    main(sys.argv[1], sys.argv[2])
+    main(sys.argv[1], SERVE[QueueName(sys.argv[2])])

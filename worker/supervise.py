@@ -136,6 +136,10 @@ class Supervisor:
                 self._bury(worker)
         self._running = []
 
+    def process_ids(self) -> list[int]:
+        """Return the process ids of the workers."""
+        return [worker.process.pid for worker in self._running]
+
     @property
     def log_file(self) -> Path:
         """Where the workers' own words go."""

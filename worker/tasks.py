@@ -95,8 +95,7 @@ class InferWorker:
     def infer_batch(self, batch_id: int) -> None:
         """Do everything about one batch, or leave it as it was found; never raises for what a picture holds."""
         self.take_batch(batch_id)
-        if self._pipeline is not None:
-            self._pipeline.drain()
+        self.drain()
 
     def take_batch(self, batch_id: int) -> None:
         """Claim a batch and start it; returns while it is still in work, so that the next message may come."""
@@ -116,6 +115,11 @@ class InferWorker:
         if held.attempts > 1:
             pipeline.drain()
 
+    def drain(self) -> None:
+        """Wait until everything in work is stored or given back."""
+        if self._pipeline is not None:
+            self._pipeline.drain()
+
     def stop(self) -> None:
         """Give up at the next network call what is in work, and wait for no database any more."""
         self._stopping.set()
@@ -123,7 +127,7 @@ class InferWorker:
             self._pipeline.stop()
 
     def close(self) -> None:
-        """Wait until everything in work is stored or given back."""
+        """Drain, and end the threads."""
         if self._pipeline is not None:
             self._pipeline.close()
 

@@ -2,25 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import UTC, datetime
 
-from sqlalchemy import and_, func, insert, select, update
+from sqlalchemy import exists, func, select
 from sqlalchemy.orm import Session
 
+from db.domain.doubt import doubt_by_rule
 from db.domain.final_answer import SecondOpinion, most_probable
 from db.domain.jobs import Claim, ItemState
 from db.domain.outcomes import ItemOutcome, NewPrediction, SeenImage
 from db.store.batches import close
+from db.store.many_rows import insert_rows, one_of, update_rows
 from db.store.upsert import upsert
 from db.tables import DetectionRow, FileRow, ImageRow, ItemRow, PredictionRow
-
-_PLAIN = {"synchronize_session": False}
 
 
 def known_contents(session: Session, sha256s: Sequence[str], *, model_version: str, parameters: str) -> set[str]:
     """Return the contents that this model version has already judged with these parameters."""
-    return set(_prediction_ids(session, sha256s, model_version=model_version, parameters=parameters))
+    image_ids = _image_ids(session, sha256s)
+    return set(_prediction_ids(session, image_ids, model_version=model_version, parameters=parameters))
 
 
 def finish(
@@ -32,23 +33,40 @@ def finish(
     """
     if not close(session, held):
         return False
+    # This locks the contents' rows until the commit: whoever stores the same contents waits, and finds them judged.
     image_ids = register_images(session, [outcome.image for outcome in outcomes if outcome.image])
-    fresh = {outcome.image.sha256: outcome.prediction for outcome in outcomes if outcome.image and outcome.prediction}
-    _add_predictions(session, fresh, image_ids, model_version=model_version, parameters=parameters)
-    prediction_ids = _prediction_ids(session, list(image_ids), model_version=model_version, parameters=parameters)
-    for outcome in outcomes:
-        _end_item(session, held, outcome, image_ids, prediction_ids)
+    model = {"model_version": model_version, "parameters": parameters}
+    judged = _prediction_ids(session, image_ids, **model)
+    fresh = {
+        outcome.image.sha256: outcome.prediction
+        for outcome in outcomes
+        if outcome.image and outcome.prediction and outcome.image.sha256 not in judged
+    }
+    added = _add_predictions(session, fresh, image_ids, **model)
+    prediction_ids = {**judged, **added}
+    _end_items(session, held, outcomes, prediction_ids)
+    _name_contents(session, held, outcomes, image_ids)
     return True
 
 
-def _prediction_ids(session: Session, sha256s: Sequence[str], *, model_version: str, parameters: str) -> dict[str, int]:
-    asked = and_(PredictionRow.model_version_id == model_version, PredictionRow.parameters == parameters)
+def _image_ids(session: Session, sha256s: Collection[str]) -> dict[str, int]:
+    found = session.execute(select(ImageRow.sha256, ImageRow.id).where(one_of(session, ImageRow.sha256, sha256s)))
+    return {sha256: image_id for sha256, image_id in found}
+
+
+def _prediction_ids(
+    session: Session, image_ids: dict[str, int], *, model_version: str, parameters: str
+) -> dict[str, int]:
+    """Return the predictions of contents, by hash. By the contents' ids: a join would read all of the model's rows."""
+    sha256_of = {image_id: sha256 for sha256, image_id in image_ids.items()}
     found = session.execute(
-        select(ImageRow.sha256, PredictionRow.id)
-        .join(PredictionRow, PredictionRow.image_id == ImageRow.id)
-        .where(ImageRow.sha256.in_(sha256s), asked)
+        select(PredictionRow.image_id, PredictionRow.id).where(
+            one_of(session, PredictionRow.image_id, sha256_of),
+            PredictionRow.model_version_id == model_version,
+            PredictionRow.parameters == parameters,
+        )
     )
-    return {sha256: prediction_id for sha256, prediction_id in found}
+    return {sha256_of[image_id]: prediction_id for image_id, prediction_id in found}
 
 
 def register_images(session: Session, images: Sequence[SeenImage]) -> dict[str, int]:
@@ -72,9 +90,8 @@ def register_images(session: Session, images: Sequence[SeenImage]) -> dict[str, 
         }
         for image in rows.values()
     ]
-    session.execute(statement.on_conflict_do_update(index_elements=["sha256"], set_=sizes), values)
-    found = session.execute(select(ImageRow.sha256, ImageRow.id).where(ImageRow.sha256.in_(rows)))
-    return {sha256: image_id for sha256, image_id in found}
+    insert_rows(session, statement.on_conflict_do_update(index_elements=["sha256"], set_=sizes), values)
+    return _image_ids(session, rows)
 
 
 def _add_predictions(
@@ -84,21 +101,27 @@ def _add_predictions(
     *,
     model_version: str,
     parameters: str,
-) -> None:
+) -> dict[str, int]:
+    """Return the ids of the predictions that were added, by content; their detections are added with them."""
     if not fresh:
-        return
-    by_image = {image_ids[sha256]: new for sha256, new in sorted(fresh.items())}
+        return {}
+    now = datetime.now(UTC)
     rows = [
-        {"image_id": image_id, "model_version_id": model_version, "parameters": parameters, **_columns(new)}
-        for image_id, new in by_image.items()
+        {
+            "image_id": image_ids[sha256],
+            "model_version_id": model_version,
+            "parameters": parameters,
+            "created_at": now,
+            **_columns(new),
+        }
+        for sha256, new in sorted(fresh.items())
     ]
-    added = session.execute(
-        upsert(session, PredictionRow).on_conflict_do_nothing().returning(PredictionRow.id, PredictionRow.image_id),
-        rows,
-    ).all()
-    detections = [row for prediction_id, image_id in added for row in _detections(prediction_id, by_image[image_id])]
-    if detections:
-        session.execute(insert(DetectionRow), detections)
+    insert_rows(session, upsert(session, PredictionRow), rows)
+    fresh_ids = {sha256: image_ids[sha256] for sha256 in fresh}
+    added = _prediction_ids(session, fresh_ids, model_version=model_version, parameters=parameters)
+    detections = [row for sha256, new in fresh.items() for row in _detections(added[sha256], new)]
+    insert_rows(session, upsert(session, DetectionRow), detections)
+    return added
 
 
 def _columns(new: NewPrediction) -> dict[str, object]:
@@ -115,11 +138,11 @@ def _columns(new: NewPrediction) -> dict[str, object]:
         "box_confidence": agreement.box_confidence,
         "heatmap_confidence": agreement.heatmap_confidence,
         "fish_count": agreement.fish_count,
+        "doubt": float(doubt_by_rule(agreement.score)),
         "crop_probabilities": list(new.second.picture) if new.second and new.second.picture else None,
         "crop_weight": new.second.weight if new.second else None,
         "heatmap": new.heatmap,
         "infer_ms": new.infer_ms,
-        "created_at": datetime.now(UTC),
     }
 
 
@@ -152,23 +175,31 @@ def _crop_columns(second: SecondOpinion | None, number: int) -> dict[str, object
     }
 
 
-def _end_item(
-    session: Session,
-    held: Claim,
-    outcome: ItemOutcome,
-    image_ids: dict[str, int],
-    prediction_ids: dict[str, int],
-) -> None:
+def _end_items(session: Session, held: Claim, outcomes: Sequence[ItemOutcome], prediction_ids: dict[str, int]) -> None:
     # In this batch still: a file that changed meanwhile was enqueued again and waits in another.
-    item = update(ItemRow).where(ItemRow.id == outcome.item_id, ItemRow.batch_id == held.batch_id)
-    values: dict[str, object]
+    rows = [{"id": outcome.item_id, **_end(outcome, prediction_ids)} for outcome in outcomes]
+    update_rows(session, ItemRow, rows, only=[ItemRow.batch_id == held.batch_id])
+
+
+def _end(outcome: ItemOutcome, prediction_ids: dict[str, int]) -> dict[str, object]:
     if outcome.image is None or outcome.failure is not None:
-        values = {"state": ItemState.FAILED, "reason": outcome.reason, "failure": outcome.failure}
-    else:
-        values = {"state": ItemState.DONE, "prediction_id": prediction_ids[outcome.image.sha256]}
-    ended = session.execute(item.values(values), execution_options=_PLAIN)
-    if outcome.image is not None and getattr(ended, "rowcount", 0) == 1:
-        # Unless the file was seen changed since it was enqueued: its content is not the one that was read here.
-        same = and_(FileRow.size_bytes == ItemRow.size_bytes, FileRow.mtime_ns == ItemRow.mtime_ns)
-        file = update(FileRow).where(FileRow.id == ItemRow.file_id, ItemRow.id == outcome.item_id, same)
-        session.execute(file.values(image_id=image_ids[outcome.image.sha256]), execution_options=_PLAIN)
+        failed = {"state": ItemState.FAILED.value, "reason": outcome.reason, "failure": outcome.failure}
+        return {"prediction_id": None, **failed}
+    found = prediction_ids[outcome.image.sha256]
+    return {"prediction_id": found, "state": ItemState.DONE.value, "reason": None, "failure": None}
+
+
+def _name_contents(session: Session, held: Claim, outcomes: Sequence[ItemOutcome], image_ids: dict[str, int]) -> None:
+    """Hold which content each file has, unless it was seen changed since: then it is not the one that was read here."""
+    still_ours = exists().where(
+        ItemRow.file_id == FileRow.id,
+        ItemRow.batch_id == held.batch_id,
+        ItemRow.size_bytes == FileRow.size_bytes,
+        ItemRow.mtime_ns == FileRow.mtime_ns,
+    )
+    rows = [
+        {"id": outcome.file_id, "image_id": image_ids[outcome.image.sha256]}
+        for outcome in outcomes
+        if outcome.image is not None
+    ]
+    update_rows(session, FileRow, rows, only=[still_ours])
