@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 import hashlib
 import os
+import resource
 import subprocess
 import sys
 import time
@@ -75,6 +76,7 @@ def main() -> None:
     rows = [row for split in splits for row in _rows(samples, features, split, kept)]
     asked.out.write_text(table_text(rows, splits[0].name, splits[1].name, _about(samples, splits), _vgg16()))
     print(asked.out.read_text())
+    print(f"peak memory {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20:.2f} GiB")
 
 
 def _train_once(name: HeadName, samples: list[TrainingSample], features: Features, split: Split, kept: Path) -> None:

@@ -89,7 +89,11 @@ def train(
     for file, reason in done["unreadable"][:_SHOWN]:
         typer.secho(f"  left out: {file}: {reason}", fg=typer.colors.YELLOW, err=True)
     if done["unreadable"]:
-        typer.secho(f"  {len(done['unreadable'])} labelled pictures could not be read", err=True)
+        typer.secho(f"  {len(done['unreadable'])} labelled pictures could not be learnt from", err=True)
+    for file, text in done["mended"][:_SHOWN]:
+        typer.echo(f"  mended: {file}: {text}", err=True)
+    if len(done["mended"]) > _SHOWN:
+        typer.echo(f"  {len(done['mended'])} labels were mended", err=True)
 
 
 def run_with_bar(module: str, request: dict[str, Any], *, quiet: bool) -> dict[str, Any]:

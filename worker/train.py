@@ -62,6 +62,7 @@ def train(request: Request, progress: StepProgress) -> Request:
         "second_stage_missing": missing,
         "train_seconds": trained.card.train_seconds,
         "unreadable": [[os.fsdecode(bad.file), bad.reason] for bad in trained.unreadable],
+        "mended": [[os.fsdecode(odd.file), odd.text] for odd in trained.mended],
     }
 
 

@@ -19,6 +19,7 @@ from worker.models.detector import build_detector
 from worker.models.errors import TrainingError
 from worker.models.names import DEFAULT_TRUNK, HeadName
 from worker.models.trunks import build_trunk, trunk_spec
+from worker.training.check_samples import Oddity, check_samples
 from worker.training.evaluate import HeldOut, Judgement, judge
 from worker.training.feature_cache import Features
 from worker.training.features import FeatureSource, Progress, UnreadablePicture
@@ -71,11 +72,12 @@ class TrainSettings:
 
 @dataclass(frozen=True)
 class TrainedDetector:
-    """A trained Keras detector, its card, and the pictures that training went on without."""
+    """A trained Keras detector, its card, the pictures that training went on without, and what it mended."""
 
     model: Any
     card: ModelCard
     unreadable: tuple[UnreadablePicture, ...]
+    mended: tuple[Oddity, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -113,8 +115,11 @@ def train_detector(
     started = time.perf_counter()
     _check(samples, settings)
     source = FeatureSource(settings.trunk, settings.weights, settings.input_hw, features_dir, progress)
-    computed = source.compute(samples, layer=settings.layer)
-    usable = _usable(samples, computed.features, computed.unreadable)
+    checked = check_samples(samples, settings.label_set)
+    computed = source.compute(checked.samples, layer=settings.layer)
+    left_out = [UnreadablePicture(odd.file, odd.text) for odd in checked.oddities if odd.left_out]
+    unreadable = (*left_out, *computed.unreadable)
+    usable = _usable(checked.samples, computed.features, unreadable)
     split = _split(usable, settings)
     trained = _train(usable, computed.features, split.train_rows, split.held_out_rows, source, settings)
     held = [usable[row] for row in split.held_out_rows]
@@ -125,7 +130,8 @@ def train_detector(
         everything = np.arange(len(usable))
         served = _train(usable, computed.features, everything, everything[:0], source, settings, before=trained)
     card = _card(usable, split, settings, trained, judgement, seconds=time.perf_counter() - started)
-    return TrainedDetector(build_detector(served.trunk, *served.heads), card, computed.unreadable)
+    mended = tuple(odd for odd in checked.oddities if not odd.left_out)
+    return TrainedDetector(build_detector(served.trunk, *served.heads), card, unreadable, mended)
 
 
 def _check(samples: Sequence[TrainingSample], settings: TrainSettings) -> None:
@@ -136,10 +142,6 @@ def _check(samples: Sequence[TrainingSample], settings: TrainSettings) -> None:
         )
     if not samples:
         raise TrainingError("no labelled pictures; register some with: cli labels import")
-    for sample in samples:
-        settings.label_set.index(sample.label.species)
-        for labelled in sample.label.boxes:
-            settings.label_set.index(labelled.species)
 
 
 def _usable(
