@@ -16,7 +16,7 @@ import time
 from dataclasses import dataclass
 from enum import StrEnum
 
-_EATEN_AT_MOST = 6 * 2**30  # a machine without any memory limit must survive its own bench
+_EATEN_AT_MOST = 3 * 2**30  # a machine without any memory limit must survive its own bench
 _MOUTHFUL = 32 * 2**20
 
 

@@ -47,6 +47,7 @@ def make_app(settings: Settings) -> Celery:
         # Early acknowledgement: what became of a batch is in the database; a lost message is sent again from there.
         task_acks_late=False,
         worker_prefetch_multiplier=1,
+        worker_consumer="worker.checked_messages:CheckedConsumer",
         worker_enable_remote_control=False,
         worker_hijack_root_logger=False,
         broker_connection_retry_on_startup=True,

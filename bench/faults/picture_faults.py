@@ -14,6 +14,16 @@ def killing_picture(site: Site) -> Expected:
     return _bad_picture(site, "kill")
 
 
+@fault("a picture that hangs", settings={"TAFFRAIL_LEASE_S": "2"})
+def hanging_picture(site: Site) -> Expected:
+    return _bad_picture(site, "hang")
+
+
+@fault("a picture that eats memory", settings={"TAFFRAIL_WORKER_MEMORY_MIB": "256"})
+def eating_picture(site: Site) -> Expected:
+    return _bad_picture(site, "eat")
+
+
 @fault("the same folder from two shells at once", quick=True)
 def enqueued_at_once(site: Site) -> None:
     site.start_worker(processes=2)
