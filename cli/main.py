@@ -17,6 +17,7 @@ from cli import (
     models,
     report,
     results,
+    retrain,
     review,
     sample,
     train,
@@ -36,6 +37,7 @@ app.command("sample")(sample.sample)
 app.add_typer(labels.app, name="labels")
 app.add_typer(cameras.app, name="cameras")
 app.command("train")(train.train)
+app.command("retrain")(retrain.retrain)
 app.command("enqueue")(jobs.enqueue)
 app.command("status")(jobs.status)
 app.command("resume")(jobs.resume)

@@ -36,7 +36,12 @@ def train(
     weights: Annotated[str, typer.Option(help="imagenet, random, or a file of the trunk's weights.")] = "imagenet",
     size: Annotated[str, typer.Option(help="Rows x columns of the network's input, pixels.")] = "360x640",
     held_out: Annotated[
-        float, typer.Option(min=0.05, max=0.5, help="Share of the pictures to judge on, by whole cameras.")
+        float,
+        typer.Option(
+            min=0.05,
+            max=0.5,
+            help="Share of the pictures to judge on, by whole cameras; later trainings judge on the same.",
+        ),
     ] = 0.2,
     second_stage: Annotated[
         SecondStageChoice,
@@ -98,17 +103,10 @@ def train(
 
 def run_with_bar(module: str, request: dict[str, Any], *, quiet: bool) -> dict[str, Any]:
     """Return the result of a step in a process of its own, with a bar for each of its stages."""
-    from cli.progress import progress_bar
+    from cli.progress import stage_bars
     from worker.step_process import run_step
 
-    with progress_bar("pictures or epochs", quiet=quiet) as bar:
-        tasks: dict[str, Any] = {}
-
-        def show(stage: str, done: int, total: int) -> None:
-            if stage not in tasks:
-                tasks[stage] = bar.add_task(stage, total=total)
-            bar.update(tasks[stage], completed=done, total=total)
-
+    with stage_bars(quiet=quiet) as show:
         return run_step(module, request, progress=show)
 
 

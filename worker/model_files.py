@@ -8,9 +8,11 @@ import hashlib
 import json
 import os
 import re
+import secrets
 import shutil
 import tempfile
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -39,6 +41,11 @@ class HeldModel:
     sha256: str
 
 
+def new_model_id() -> str:
+    """Return an id that sorts by time and is safe as a folder's name."""
+    return f"{datetime.now(UTC):%Y%m%d-%H%M%S}-{secrets.token_hex(2)}"
+
+
 def model_folder(models_dir: Path, model_id: str) -> Path:
     """Return the folder of a model version.
 
@@ -59,11 +66,13 @@ def save_model(models_dir: Path, model_id: str, model: Any, card: ModelCard) -> 
     return save_bundle(models_dir, model_id, model, card).sha256
 
 
-def save_bundle(models_dir: Path, model_id: str, model: Any, card: ModelCard, *, crops: Any = None) -> BundleHashes:
+def save_bundle(
+    models_dir: Path, model_id: str, model: Any, card: ModelCard, *, crops: Any = None, held_dir: Path | None = None
+) -> BundleHashes:
     """Write a version's files; return their hashes. The version appears whole or not at all.
 
     model, crops: a Keras model, or the held version whose file is taken over; None writes an empty model.keras (for a
-    kind without a network) and no crops.keras.
+    kind without a network) and no crops.keras. held_dir: where held versions lie, models_dir where not given.
     Raises:
         ModelFileError: the version exists already, a held file is altered, or the folder cannot be written.
     """
@@ -76,7 +85,7 @@ def save_bundle(models_dir: Path, model_id: str, model: Any, card: ModelCard, *,
         models_dir.mkdir(parents=True, exist_ok=True)
         draft = Path(tempfile.mkdtemp(prefix=".draft-", dir=models_dir))
         try:
-            hashes = _write_draft(draft, models_dir, model, crops, card)
+            hashes = _write_draft(draft, held_dir or models_dir, model, crops, card)
             os.replace(draft, folder)
             _sync(models_dir)
         except BaseException:
@@ -162,6 +171,25 @@ def card_from_json(text: str) -> ModelCard:
     if values.get("second_stage") is not None:
         values["second_stage"] = _second_stage(values["second_stage"])
     return ModelCard(**values)
+
+
+def plain_card(card: ModelCard) -> dict[str, Any]:
+    """Return a card as plain JSON values, as the registry's row holds it; the hash is the row's own column."""
+    plain: dict[str, Any] = json.loads(card_to_json(card, sha256=""))
+    del plain["sha256"]
+    return plain
+
+
+def write_card(models_dir: Path, model_id: str, card: ModelCard, *, hashes: BundleHashes) -> None:
+    """Write a model's card anew; for one that is not registered yet.
+
+    Raises:
+        OSError: it cannot be written.
+    """
+    file = model_folder(models_dir, model_id) / CARD_NAME
+    text = card_to_json(card, sha256=hashes.sha256, crops_sha256=hashes.crops_sha256)
+    file.write_text(text, encoding="utf-8")
+    _sync(file)
 
 
 def _second_stage(raw: dict[str, Any]) -> SecondStage:

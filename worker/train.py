@@ -3,26 +3,25 @@
 from __future__ import annotations
 
 import os
-import secrets
 from collections.abc import Sequence
 from dataclasses import asdict, replace
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from sqlalchemy import Engine
 
-from db.domain.model_versions import ModelState
+from db.domain.boxes import Box
+from db.domain.model_versions import ModelCard, ModelState
 from db.migrate import open_database
 from db.session import reading, transaction
 from db.settings import Settings, get_settings
-from db.store.labels import TrainingRecord, training_records
-from db.store.model_versions import register_model
+from db.store.model_versions import get_champion, register_model
 from db.store.reviews import current_corrections
 from worker.artifacts import publish_model
-from worker.model_files import card_to_json, save_bundle
+from worker.model_files import new_model_id, plain_card, save_bundle
 from worker.models.errors import TrainingError
 from worker.models.names import HeadName
+from worker.snapshot import take_snapshot, training_samples
 from worker.step_process import Request, StepProgress, serve_step
 from worker.training.add_second_stage import add_second_stage
 from worker.training.fine_tune import FineTune
@@ -31,27 +30,32 @@ from worker.training.train_crop_classifier import CropMethod, CropTrainSettings
 from worker.training.train_detector import TrainedDetector, TrainSettings, train_detector
 
 NO_SECOND_STAGE = "none"
-NO_LABELS = "no labelled pictures yet; `cli labels import` brings them in, `cli sample` makes some to try with"
 
 
 def train(request: Request, progress: StepProgress) -> Request:
     """Return what came of a training: the new version, its state and figures, and the pictures left out."""
     settings = get_settings()
     engine = open_database(settings.database)
-    with reading(engine) as session:
-        samples = samples_of(training_records(session))
+    with transaction(engine) as session:
+        dataset = take_snapshot(
+            session, settings, champion=get_champion(session), held_out_share=request.get("held_out_share")
+        )
+    samples = training_samples(dataset)
     trained = train_detector(
         samples,
-        settings=_train_settings(request, settings),
+        settings=_train_settings({**request, "held_out": dataset.held_out_cameras}, settings),
         features_dir=settings.features_dir,
         progress=progress,
     )
+    trained = replace(trained, card=replace(trained.card, dataset_sha256=dataset.sha256))
     missing = ""
     try:
         trained, crops = _with_second_stage(trained, samples, request, settings, engine, progress)
     except TrainingError as error:  # a detector alone serves, too
         crops, missing = None, str(error)
-    model_id, state = keep_model(engine, settings, trained, crops=crops, note="trained by cli train")
+    model_id, state = keep_model(
+        engine, settings, trained, crops=crops, note="trained by cli train", dataset_id=dataset.dataset_id
+    )
     return {
         "model": model_id,
         "state": str(state),
@@ -66,22 +70,6 @@ def train(request: Request, progress: StepProgress) -> Request:
     }
 
 
-def samples_of(records: Sequence[TrainingRecord]) -> list[TrainingSample]:
-    """Return what training needs of the records held."""
-    return [
-        TrainingSample(
-            record.file,
-            record.sha256,
-            record.camera,
-            record.label,
-            record.width_px,
-            record.height_px,
-            record.captured_at,
-        )
-        for record in records
-    ]
-
-
 def _with_second_stage(
     trained: TrainedDetector,
     samples: Sequence[TrainingSample],
@@ -94,30 +82,39 @@ def _with_second_stage(
     asked = str(request.get("second_stage") or NO_SECOND_STAGE)
     if asked == NO_SECOND_STAGE:
         return trained, None
-    with reading(engine) as session:
-        false_boxes = {sha256: said.removed_boxes for sha256, said in current_corrections(session).items()}
-    weights = trained.card.parameters.get("weights", "imagenet")
     two = add_second_stage(
         trained.model,
         trained.card,
         samples,
-        settings=CropTrainSettings(
-            method=CropMethod(asked),
-            trunk=trained.card.trunk,
-            weights=str(weights) if weights in ("imagenet", "random") else Path(str(weights)),
-            label_set=settings.label_set,
-            seed=int(request.get("seed", 0)),
-        ),
+        settings=crop_settings(trained.card, settings, method=CropMethod(asked), seed=int(request.get("seed", 0))),
         features_dir=settings.features_dir,
         work_dir=settings.home / "training",
-        false_boxes=false_boxes,
+        false_boxes=false_boxes_held(engine),
         progress=progress,
     )
     return replace(trained, card=two.card), two.crops
 
 
+def crop_settings(card: ModelCard, settings: Settings, *, method: CropMethod, seed: int) -> CropTrainSettings:
+    """Return how a detector's second stage is trained: on the same trunk."""
+    weights = str(card.parameters.get("weights", "imagenet"))
+    return CropTrainSettings(
+        method=method,
+        trunk=card.trunk,
+        weights=weights if weights in ("imagenet", "random") else Path(weights),
+        label_set=settings.label_set,
+        seed=seed,
+    )
+
+
+def false_boxes_held(engine: Engine) -> dict[str, tuple[Box, ...]]:
+    """Return the boxes that people took away, by content: they show what looks like a fish and is none."""
+    with reading(engine) as session:
+        return {sha256: tuple(said.removed_boxes) for sha256, said in current_corrections(session).items()}
+
+
 def keep_model(
-    engine: Engine, settings: Settings, trained: TrainedDetector, *, note: str, crops: Any = None
+    engine: Engine, settings: Settings, trained: TrainedDetector, *, note: str, dataset_id: int, crops: Any = None
 ) -> tuple[str, ModelState]:
     """Return the id and state of a trained model, its files saved first: a row never names a file that is not there.
 
@@ -132,23 +129,11 @@ def keep_model(
             model_id,
             sha256=hashes.sha256,
             crops_sha256=hashes.crops_sha256,
-            card=_plain(trained),
+            card=plain_card(trained.card),
             note=note,
+            dataset_id=dataset_id,
         )
     return model_id, state
-
-
-def new_model_id() -> str:
-    """Return an id that sorts by time and is safe as a folder's name."""
-    return f"{datetime.now(UTC):%Y%m%d-%H%M%S}-{secrets.token_hex(2)}"
-
-
-def _plain(trained: TrainedDetector) -> dict[str, Any]:
-    import json
-
-    card: dict[str, Any] = json.loads(card_to_json(trained.card, sha256=""))
-    del card["sha256"]  # the row's own column is the authority
-    return card
 
 
 def _train_settings(request: Request, settings: Settings) -> TrainSettings:

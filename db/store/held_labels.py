@@ -28,12 +28,13 @@ def labels_of(session: Session, sha256s: Sequence[str]) -> dict[str, ImageLabel]
         )
         query = select(LabelRow, ImageRow.sha256).join(ImageRow, ImageRow.id == LabelRow.image_id)
         rows = session.execute(query.where(LabelRow.id.in_(newest))).tuples().all()
-        boxes = _boxes(session, [row.id for row, _ in rows])
+        boxes = boxes_of_labels(session, [row.id for row, _ in rows])
         found.update({sha256: ImageLabel(row.species, tuple(boxes.get(row.id, ()))) for row, sha256 in rows})
     return found
 
 
-def _boxes(session: Session, label_ids: Sequence[int]) -> dict[int, list[LabelledBox]]:
+def boxes_of_labels(session: Session, label_ids: Sequence[int]) -> dict[int, list[LabelledBox]]:
+    """Return the boxes of up to some thousand labels, by the label's id."""
     found: dict[int, list[LabelledBox]] = {}
     query = select(LabelBoxRow).where(LabelBoxRow.label_id.in_(label_ids)).order_by(LabelBoxRow.id)
     for row in session.scalars(query):

@@ -14,6 +14,7 @@ from sqlalchemy.orm import Session
 
 from db.domain.labels import ImageLabel, LabelledBox
 from db.domain.outcomes import SeenImage
+from db.domain.places import Place
 from db.store.folders import path_digest
 from db.store.held_labels import labels_of
 from db.store.jobs import FoundFile, new_scan, register_files
@@ -44,18 +45,16 @@ class NewLabel:
 
 
 @dataclass(frozen=True)
-class TrainingRecord:
-    """A picture that may be learnt from. file: absolute, bytes; sizes of the upright original."""
+class TrainingRecord(Place):
+    """A picture that may be learnt from."""
 
-    image_id: int
-    file: bytes
-    sha256: str
-    camera: str
     label: ImageLabel
     origin: LabelOrigin
-    width_px: int
-    height_px: int
-    captured_at: str | None
+
+    @property
+    def place(self) -> Place:
+        """Where it lies, without what was said of it."""
+        return Place(**{name: getattr(self, name) for name in Place.__dataclass_fields__})
 
 
 def add_labels(session: Session, labels: Sequence[NewLabel], *, root: bytes, source: str) -> int:
@@ -105,13 +104,10 @@ def training_records(session: Session) -> list[TrainingRecord]:
     held = list(session.scalars(select(ImageRow.sha256).where(ImageRow.id.in_(labelled))))
     labels = labels_of(session, held)
     records = []
-    for image_id, sha256, width_px, height_px, captured_at, file, camera in _places(session, {*labels, *corrections}):
-        origin = LabelOrigin.CORRECTION if sha256 in corrections else LabelOrigin.LABEL
-        label = corrections.get(sha256) or labels[sha256]
-        record = TrainingRecord(
-            image_id, file, sha256, camera, label, origin, width_px or 0, height_px or 0, captured_at
-        )
-        records.append(record)
+    for place in places_of(session, {*labels, *corrections}):
+        origin = LabelOrigin.CORRECTION if place.sha256 in corrections else LabelOrigin.LABEL
+        label = corrections.get(place.sha256) or labels[place.sha256]
+        records.append(TrainingRecord(**vars(place), label=label, origin=origin))
     return sorted(records, key=lambda record: record.image_id)
 
 
@@ -140,10 +136,8 @@ def _points(labelled: LabelledBox) -> dict[str, list[float]] | None:
     return {name: list(point) for name, point in ends.items() if point is not None} or None
 
 
-def _places(
-    session: Session, wanted: set[str]
-) -> Iterator[tuple[int, str, int | None, int | None, str | None, bytes, str]]:
-    """One place of each content, the first one seen, and its camera: the picture's own, or else its folder's."""
+def places_of(session: Session, wanted: set[str]) -> Iterator[Place]:
+    """Yield one place of each content (by hash) that lies somewhere known."""
     first = select(func.min(FileRow.id)).where(FileRow.image_id == ImageRow.id).correlate(ImageRow).scalar_subquery()
     camera_id = func.coalesce(ImageRow.camera_id, FolderRow.camera_id)
     query = (
@@ -157,5 +151,12 @@ def _places(
     for start in range(0, len(hashes), _IDS_A_QUERY):
         chunk = hashes[start : start + _IDS_A_QUERY]
         for image, folder, name, camera in session.execute(query.where(ImageRow.sha256.in_(chunk))).tuples():
-            path = bytes(folder).rstrip(b"/") + b"/" + bytes(name)
-            yield image.id, image.sha256, image.width_px, image.height_px, image.captured_at, path, camera
+            yield Place(
+                image_id=image.id,
+                sha256=image.sha256,
+                file=bytes(folder).rstrip(b"/") + b"/" + bytes(name),
+                camera=camera,
+                width_px=image.width_px or 0,
+                height_px=image.height_px or 0,
+                captured_at=image.captured_at,
+            )

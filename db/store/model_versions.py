@@ -53,8 +53,12 @@ def register_model(
     card: dict[str, object],
     note: str,
     crops_sha256: str | None = None,
+    dataset_id: int | None = None,
 ) -> ModelState:
-    """Return the state a new version got: a candidate, or champion where there was none at all."""
+    """Return the state a new version got: a candidate, or champion where there was none at all.
+
+    dataset_id: what it learnt from.
+    """
     row = ModelVersionRow(
         id=model_id,
         state=ModelState.CANDIDATE,
@@ -63,6 +67,7 @@ def register_model(
         card=card,
         note=note,
         created_at=datetime.now(UTC),
+        dataset_id=dataset_id,
     )
     session.add(row)
     session.flush()
@@ -135,6 +140,19 @@ def get_model(session: Session, model_id: str) -> ModelVersion:
         NotFoundError: no such version.
     """
     return _version(_held(session, model_id))
+
+
+def get_champion(session: Session) -> ModelVersion | None:
+    """Return the champion, None before there is one."""
+    query = select(ModelVersionRow).where(ModelVersionRow.state == ModelState.CHAMPION)
+    row = session.scalars(query).one_or_none()
+    return _version(row) if row is not None else None
+
+
+def models_of_dataset(session: Session, dataset_id: int) -> list[str]:
+    """Return the ids of the versions that learnt from a data set, the oldest first."""
+    query = select(ModelVersionRow.id).where(ModelVersionRow.dataset_id == dataset_id)
+    return list(session.scalars(query.order_by(ModelVersionRow.created_at, ModelVersionRow.id)))
 
 
 def list_models(session: Session) -> list[ModelVersion]:

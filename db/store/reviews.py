@@ -251,6 +251,11 @@ def _box_json(labelled: LabelledBox | None) -> list[object] | None:
 
 
 def _load(session: Session, ids: Sequence[int]) -> Iterator[Correction]:
+    return (correction for _, correction in load_corrections(session, ids))
+
+
+def load_corrections(session: Session, ids: Sequence[int]) -> Iterator[tuple[int, Correction]]:
+    """Yield corrections with their ids, in the order they were stored within each five hundred."""
     for start in range(0, len(ids), _IDS_A_QUERY):
         chunk = ids[start : start + _IDS_A_QUERY]
         changes = _changes(session, chunk)
@@ -264,7 +269,7 @@ def _load(session: Session, ids: Sequence[int]) -> Iterator[Correction]:
         )
         for row, sha256, export_id, model_version in session.execute(query).tuples():
             boxes = tuple(changes.get(row.id, ()))
-            yield Correction(
+            correction = Correction(
                 sha256=sha256,
                 label=_label(row, boxes),
                 outcome=Outcome(row.outcome),
@@ -274,6 +279,7 @@ def _load(session: Session, ids: Sequence[int]) -> Iterator[Correction]:
                 export_id=export_id,
                 model_version=model_version,
             )
+            yield row.id, correction
 
 
 def _changes(session: Session, ids: Sequence[int]) -> dict[int, list[BoxChange]]:

@@ -40,9 +40,14 @@ def log_loss(truth: npt.ArrayLike, probabilities: npt.ArrayLike) -> float:
     >>> round(log_loss([0], [[0.5, 0.5]]), 4)
     0.6931
     """
+    return float(np.mean(losses(truth, probabilities)))
+
+
+def losses(truth: npt.ArrayLike, probabilities: npt.ArrayLike) -> Floats:
+    """Return each picture's negative log of the true species' probability, clipped at 1e-7; (N,), nats."""
     rows = np.asarray(probabilities, dtype=np.float64)
     chosen = rows[np.arange(len(rows)), np.asarray(truth)]
-    return float(-np.mean(np.log(np.clip(chosen, _FLOOR, 1.0))))
+    return np.asarray(-np.log(np.clip(chosen, _FLOOR, 1.0)))
 
 
 def expected_calibration_error(truth: npt.ArrayLike, probabilities: npt.ArrayLike, *, bins: int = 10) -> float:

@@ -127,7 +127,6 @@ def downgrade() -> None:
     """Take this revision back."""
     with op.batch_alter_table("model_versions") as batch:
         batch.drop_index(op.f("ix_model_versions_dataset_id"))
-        batch.drop_constraint(op.f("fk_model_versions_dataset_id_datasets"), type_="foreignkey")
         batch.drop_column("dataset_id")
     op.drop_index(op.f("ix_dataset_entries_image_id"), table_name="dataset_entries")
     op.drop_table("dataset_entries")

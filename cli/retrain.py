@@ -1,0 +1,115 @@
+"""The command that learns from the corrections: `cli retrain`."""
+
+from __future__ import annotations
+
+import json
+import shlex
+import sys
+from dataclasses import asdict
+from enum import StrEnum
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from cli.context import opened
+
+if TYPE_CHECKING:
+    from db.domain.retrainings import Occupied
+    from worker.retrain import Ask, Outcome
+
+class PartsChoice(StrEnum):
+    """What of the champion is trained anew."""
+
+    HEADS = "heads"
+    CROPS = "crops"
+    BOTH = "both"
+
+
+_SHOWN = 10
+_FIGURES = ("log_loss", "accuracy", "balanced_accuracy", "calibration_error")
+
+
+def retrain(
+    parts: Annotated[
+        PartsChoice,
+        typer.Option(help="What to train anew: the detector's heads, the crop classifier (the quick one), or both."),
+    ] = PartsChoice.BOTH,
+    seed: Annotated[int, typer.Option(min=0, help="The same seed gives the same model on one machine.")] = 0,
+    epochs: Annotated[
+        int | None,
+        typer.Option(min=1, help="Times to go through all pictures; each head's own recipe where not given."),
+    ] = None,
+    again: Annotated[
+        bool, typer.Option("--again", help="Also where nothing was said since the last training.")
+    ] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document for machines.")] = False,
+) -> None:
+    """Train a candidate from all corrections and labels; it serves only if it is better on cameras it has not seen.
+
+    One retraining runs at a time. Candidate and champion answer the same held-out pictures; the gate compares them.
+    """
+    from worker.retrain import Ask
+
+    ask = Ask(parts=parts.value, seed=seed, epochs=epochs, again=again, command=shlex.join(["cli", *sys.argv[1:]]))
+    report(run_retraining(ask, quiet=as_json), as_json=as_json)
+
+
+def run_retraining(ask: Ask, *, quiet: bool) -> Outcome | Occupied:
+    """Return what came of a retraining, with a bar for each of its stages."""
+    from cli.progress import stage_bars
+    from worker.retrain import retrain as run
+
+    settings, engine = opened()
+    with stage_bars(quiet=quiet) as show:
+        return run(engine, settings, ask, progress=show)
+
+
+def report(done: Outcome | Occupied, *, as_json: bool) -> None:
+    """Say what came of a retraining."""
+    from db.domain.retrainings import Occupied
+
+    if isinstance(done, Occupied):
+        typer.echo(json.dumps({"state": "not begun", "note": done.reason}) if as_json else f"{done.reason}; not begun")
+        return
+    if as_json:
+        typer.echo(json.dumps(_plain(done)))
+        return
+    _tell(done)
+
+
+def _tell(done: Outcome) -> None:
+    entries = done.dataset.entries
+    held = sum(entry.held_out for entry in entries)
+    origins = {origin: sum(entry.origin == origin for entry in entries) for origin in ("correction", "label")}
+    typer.echo(
+        f"data set {done.dataset.dataset_id}: {len(entries)} pictures, {origins['correction']} corrected, "
+        f"{origins['label']} labelled, {len(entries) - sum(origins.values())} that the champion is sure of; judged on "
+        f"{held} of {', '.join(done.dataset.held_out_cameras)}"
+    )
+    for file, reason in done.unreadable[:_SHOWN]:
+        typer.secho(f"  left out: {file}: {reason}", fg=typer.colors.YELLOW, err=True)
+    if done.second_stage_missing:
+        typer.echo(f"without a second stage: {done.second_stage_missing}")
+    if done.kept is None:
+        typer.echo(f"{done.state}: {done.note}")
+        return
+    typer.echo(f"{'':20} {'champion':>10} {'candidate':>10}")
+    for name in _FIGURES:
+        typer.echo(f"{name:20} {done.kept.champion_figures[name]:10.3f} {done.kept.figures[name]:10.3f}")
+    typer.echo(f"model {done.kept.model_id}: {done.state}: {done.note}")
+
+
+def _plain(done: Outcome) -> dict[str, object]:
+    return {
+        "state": str(done.state),
+        "note": done.note,
+        "dataset": done.dataset.dataset_id,
+        "dataset_sha256": done.dataset.sha256,
+        "pictures": len(done.dataset.entries),
+        "held_out_cameras": list(done.dataset.held_out_cameras),
+        "unreadable": [list(one) for one in done.unreadable],
+        "model": done.kept.model_id if done.kept else None,
+        "champion": done.kept.champion_id if done.kept else None,
+        "figures": asdict(done.kept)["figures"] if done.kept else None,
+        "champion_figures": asdict(done.kept)["champion_figures"] if done.kept else None,
+    }

@@ -1,0 +1,125 @@
+"""A HOME with drawn pictures whose labels and corrections a test sets, and steps that run in the test's process."""
+
+from __future__ import annotations
+
+import os
+import secrets
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+
+import numpy as np
+import pytest
+from sqlalchemy import Engine, select
+
+from db.domain.corrections import BoxChange, Change, Correction, Outcome
+from db.domain.labels import ImageLabel
+from db.domain.model_versions import ModelCard
+from db.domain.outcomes import SeenImage
+from db.session import reading, transaction
+from db.settings import Settings, get_settings
+from db.store.datasets import get_dataset
+from db.store.jobs import FoundFile
+from db.store.labels import NewLabel, add_labels
+from db.store.reviews import NewReviewItem, add_correction, get_export, record_export
+from db.tables import ImageRow
+from tests.drawn_fish import LABELS
+from worker.judge import judged_entries
+from worker.model_files import save_model
+from worker.retrain import FIT_STEP, JUDGE_STEP
+from worker.serve import NOOP_KIND
+from worker.step_process import Request, StepProgress
+from worker.training.samples import TrainingSample
+
+
+class LearningSite:
+    """One HOME; `settings` are those that steps in this process see, too."""
+
+    def __init__(self, engine: Engine, home: Path, monkeypatch: pytest.MonkeyPatch, **chosen: str) -> None:
+        self.engine = engine
+        monkeypatch.setenv("TAFFRAIL_HOME", str(home))
+        monkeypatch.setenv("TAFFRAIL_DATABASE_URL", engine.url.render_as_string(hide_password=False))
+        monkeypatch.setenv("TAFFRAIL_SPECIES", ",".join(LABELS.names))
+        for name, value in chosen.items():
+            monkeypatch.setenv(f"TAFFRAIL_{name.upper()}", value)
+        get_settings.cache_clear()
+        self.settings: Settings = get_settings()
+        home.mkdir(parents=True, exist_ok=True)
+
+    def label(self, samples: Sequence[TrainingSample], labels: Sequence[ImageLabel] | None = None) -> None:
+        """Hold what a label file says of pictures: their own labels where no others are given."""
+        said = labels or [sample.label for sample in samples]
+        news = [
+            NewLabel(
+                FoundFile(os.path.dirname(sample.file), os.path.basename(sample.file), 1, 1),
+                SeenImage(sample.sha256, sample.width_px, sample.height_px, None),
+                label,
+                "drawn",
+            )
+            for sample, label in zip(samples, said, strict=True)
+        ]
+        root = os.path.commonpath([os.path.dirname(os.path.dirname(sample.file)) for sample in samples])
+        with transaction(self.engine) as session:
+            add_labels(session, news, root=root, source="test")
+
+    def correct(self, labels: Mapping[str, ImageLabel], *, reviewer: str = "ana") -> None:
+        """Store what a person said of pictures, by content hash, in an export of its own."""
+        export_id = secrets.token_hex(8)
+        with transaction(self.engine) as session:
+            ids = {
+                sha256: image_id
+                for sha256, image_id in session.execute(
+                    select(ImageRow.sha256, ImageRow.id).where(ImageRow.sha256.in_(labels))
+                )
+            }
+            items = [
+                NewReviewItem(number, ids[sha256], None, False, "", 192, 128, ())
+                for number, sha256 in enumerate(labels, start=1)
+            ]
+            record_export(session, items, export_id=export_id, folder=b"/r", model_version=None, flag_below=None)
+            for item in get_export(session, export_id).items.values():
+                add_correction(session, item, _correction(item.sha256, labels[item.sha256], export_id, reviewer))
+
+
+class FakeSteps:
+    """Steps without a network: the candidate is a file, and both models answer as the test says.
+
+    answers: by model (`champion`, `candidate`), the probability that is given to the true species.
+    """
+
+    def __init__(self, settings: Settings, engine: Engine, *, champion: float = 0.4, candidate: float = 0.8) -> None:
+        self.settings, self.engine = settings, engine
+        self.sure = {"champion": champion, "candidate": candidate}
+        self.calls: list[str] = []
+
+    def __call__(self, module: str, request: Request, *, progress: StepProgress) -> Request:
+        self.calls.append(module)
+        return {FIT_STEP: self._fit, JUDGE_STEP: self._judge}[module](request)
+
+    def _fit(self, request: Request) -> Request:
+        with reading(self.engine) as session:
+            dataset = get_dataset(session, request["dataset"])
+        card = ModelCard(
+            NOOP_KIND, "", "", (90, 160), LABELS.names, (), dataset_sha256=dataset.sha256, parent=request["parent"]
+        )
+        return {"sha256": save_model(Path(request["into"]), request["model"], None, card), "unreadable": []}
+
+    def _judge(self, request: Request) -> Request:
+        with reading(self.engine) as session:
+            entries = judged_entries(get_dataset(session, request["dataset"]).entries, at_most=request["at_most"])
+        serves = Path(request["models_dir"]) == self.settings.models_dir
+        sure = self.sure["champion" if serves else "candidate"]
+        answers = np.full((len(entries), len(LABELS)), (1.0 - sure) / (len(LABELS) - 1))
+        for row, entry in enumerate(entries):
+            answers[row, LABELS.index(entry.label.species)] = sure
+        with open(request["answers"], "wb") as file:
+            sha256s = np.array([entry.place.sha256 for entry in entries])
+            np.savez(file, species=np.array(LABELS.names), sha256s=sha256s, probabilities=answers)
+        return {"pictures": len(entries), "unreadable": 0}
+
+
+def _correction(sha256: str, label: ImageLabel, export_id: str, reviewer: str) -> Correction:
+    changes = tuple(BoxChange(Change.ADDED, None, box) for box in label.boxes)
+    outcome = Outcome.CONFIRMED_EMPTY if label.is_empty else Outcome.CORRECTED
+    now = datetime.now(UTC).isoformat()
+    return Correction(sha256, label, outcome, changes, reviewer, now, export_id, None)

@@ -1,0 +1,151 @@
+"""Trains a candidate on a stored data set, in a process of its own: `python -m worker.fit_candidate`."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import asdict, replace
+from enum import StrEnum
+from pathlib import Path
+
+from sqlalchemy import Engine
+
+from db.domain.datasets import Dataset
+from db.domain.model_versions import ModelCard
+from db.migrate import open_database
+from db.session import reading
+from db.settings import Settings, get_settings
+from db.store.datasets import get_dataset
+from db.store.model_versions import ModelVersion, get_model
+from worker.model_files import HeldModel, check_model_file, load_model_file, read_card, save_bundle
+from worker.models.errors import TrainingError
+from worker.models.names import HeadName
+from worker.snapshot import training_samples
+from worker.step_process import Request, StepProgress, serve_step
+from worker.train import crop_settings, false_boxes_held
+from worker.training.add_second_stage import TwoStages, add_second_stage
+from worker.training.train_crop_classifier import CropMethod
+from worker.training.train_detector import DETECTOR_KIND, TrainedDetector, TrainSettings, train_detector
+
+
+class Parts(StrEnum):
+    """What of the parent is trained anew; the rest is taken over as it is."""
+
+    HEADS = "heads"
+    CROPS = "crops"
+    BOTH = "both"
+
+
+def fit_candidate(request: Request, progress: StepProgress) -> Request:
+    """Train like the parent on a data set and save the bundle, not yet registered; return its hashes.
+
+    request: dataset, parent and model (ids), into (the folder for the model's own folder), parts, seed, epochs,
+    command. The result names the pictures that training went on without, and why there is no second stage (or '').
+    Raises:
+        TrainingError: the parent is no detector, or too little can be read. ModelFileError: it cannot be saved.
+    """
+    settings = get_settings()
+    engine = open_database(settings.database)
+    parent = read_card(settings.models_dir, request["parent"])
+    parts = Parts(request["parts"])
+    if parent.kind != DETECTOR_KIND:
+        raise TrainingError(f"model {request['parent']}: is a {parent.kind}, wanted a {DETECTOR_KIND} to train like")
+    with reading(engine) as session:
+        dataset = get_dataset(session, int(request["dataset"]))
+        held = get_model(session, request["parent"])
+    first = _detector(request, parent, held, dataset, settings, progress, anew=parts is not Parts.CROPS)
+    card, crops, missing = first.card, None, ""
+    if parts is not Parts.HEADS:
+        try:
+            two = _second_stage(request, first, dataset, settings, engine, progress)
+            card, crops = two.card, two.crops
+        except TrainingError as error:
+            if parts is Parts.CROPS:
+                raise
+            missing = str(error)
+    elif parent.second_stage is not None and held.crops_sha256 is not None:
+        card = replace(card, second_stage=parent.second_stage)
+        crops = HeldModel(held.model_id, held.crops_sha256)
+    parameters = {**card.parameters, "dataset": dataset.dataset_id, "parts": str(parts)}
+    card = replace(card, dataset_sha256=dataset.sha256, parameters=parameters)
+    model = HeldModel(held.model_id, held.sha256) if parts is Parts.CROPS else first.model
+    hashes = save_bundle(
+        Path(request["into"]), request["model"], model, card, crops=crops, held_dir=settings.models_dir
+    )
+    unreadable = [[os.fsdecode(bad.file), bad.reason] for bad in first.unreadable]
+    return {**asdict(hashes), "unreadable": unreadable, "second_stage_missing": missing}
+
+
+def _detector(
+    request: Request,
+    parent: ModelCard,
+    held: ModelVersion,
+    dataset: Dataset,
+    settings: Settings,
+    progress: StepProgress,
+    *,
+    anew: bool,
+) -> TrainedDetector:
+    """Return the first stage: trained anew, or the parent's with a card of its own."""
+    if anew:
+        return train_detector(
+            training_samples(dataset),
+            settings=_like_parent(request, parent, dataset, settings),
+            features_dir=settings.features_dir,
+            progress=progress,
+        )
+    folder = check_model_file(settings.models_dir, held.model_id, held.sha256)
+    card = replace(
+        parent,
+        folds=(dataset.held_out_cameras,),
+        parent=held.model_id,
+        command=str(request.get("command", "")),
+        second_stage=None,
+        train_seconds=0.0,
+    )
+    return TrainedDetector(load_model_file(folder), card, ())
+
+
+def _second_stage(
+    request: Request,
+    first: TrainedDetector,
+    dataset: Dataset,
+    settings: Settings,
+    engine: Engine,
+    progress: StepProgress,
+) -> TwoStages:
+    parent = read_card(settings.models_dir, request["parent"]).second_stage
+    method = CropMethod(parent.method) if parent is not None else CropMethod.FROZEN
+    return add_second_stage(
+        first.model,
+        first.card,
+        training_samples(dataset),
+        settings=crop_settings(first.card, settings, method=method, seed=int(request.get("seed", 0))),
+        features_dir=settings.features_dir,
+        work_dir=settings.home / "training",
+        false_boxes=false_boxes_held(engine),
+        progress=progress,
+    )
+
+
+def _like_parent(request: Request, parent: ModelCard, dataset: Dataset, settings: Settings) -> TrainSettings:
+    """Return the parent's networks and input; only what they learn from differs."""
+    weights = str(parent.parameters.get("weights", "imagenet"))
+    box_head, heatmap_head = (HeadName(name) for name in parent.heads)
+    return TrainSettings(
+        trunk=parent.trunk,
+        layer=parent.layer,
+        input_hw=parent.input_hw,
+        heads=(box_head, heatmap_head),
+        weights=weights if weights in ("imagenet", "random") else Path(weights),
+        label_set=settings.label_set,
+        held_out=dataset.held_out_cameras,
+        epochs=int(request["epochs"]) if request.get("epochs") else None,
+        augment=int(str(parent.parameters.get("augment", 0))),
+        seed=int(request.get("seed", 0)),
+        parent=request["parent"],
+        command=str(request.get("command", "")),
+    )
+
+
+if __name__ == "__main__":
+    serve_step(fit_candidate)

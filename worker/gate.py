@@ -1,0 +1,130 @@
+"""The gate between a candidate and serving: better on cameras it has not seen, no species worse, no less calibrated."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from db.settings import Settings
+from worker.training import metrics
+from worker.training.paired_bootstrap import ENOUGH_CAMERAS, PairedBootstrap, Resampled, paired_bootstrap
+
+# One picture more or less is no fall, however rare its species is.
+_LEAST_PICTURES_LOST = 2
+
+Floats = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class GateRule:
+    """What a candidate must be. level: share of the bootstrap's draws in which it is better, 0.5..1.
+
+    species_drop: recall that no species may lose more than, 0..1. calibration_slack: expected calibration error that it
+    may have more, 0..1.
+    """
+
+    level: float
+    species_drop: float
+    calibration_slack: float
+
+
+@dataclass(frozen=True)
+class Judged:
+    """The same pictures as two models answer them, all final answers.
+
+    truth: (N,) places on the species axis. champion, candidate: (N, S) probabilities.
+    """
+
+    species: tuple[str, ...]
+    truth: npt.NDArray[np.int64]
+    cameras: Sequence[str]
+    champion: Floats
+    candidate: Floats
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """Whether a candidate may serve, and why (not). objections: empty where it may."""
+
+    bootstrap: PairedBootstrap
+    objections: tuple[str, ...]
+    remarks: tuple[str, ...]
+
+    @property
+    def promoted(self) -> bool:
+        """Whether the candidate may serve."""
+        return not self.objections
+
+    @property
+    def reason(self) -> str:
+        """One line that a person can act on."""
+        found = self.bootstrap
+        what = (
+            f"log loss {-found.gain:+.3f} (90 % of the draws {-found.high:+.3f} to {-found.low:+.3f}) on "
+            f"{found.pictures} pictures of {found.cameras} held-out cameras, lower in {found.sure:.1%} of the draws, "
+            f"{found.level:.1%} asked for"
+        )
+        return "; ".join([*(self.objections or ("better",)), what, *self.remarks])
+
+
+def rule_of(settings: Settings) -> GateRule:
+    """Return the rule that the settings ask for."""
+    return GateRule(settings.gate_level, settings.gate_species_drop, settings.gate_calibration_slack)
+
+
+def decide(judged: Judged, rule: GateRule) -> Verdict:
+    """Return whether a candidate is to take the champion's place, from final answers on held-out cameras."""
+    bootstrap = paired_bootstrap(
+        metrics.losses(judged.truth, judged.champion),
+        metrics.losses(judged.truth, judged.candidate),
+        judged.cameras,
+        level=rule.level,
+    )
+    objections = [] if bootstrap.better else ["not surely better"]
+    objections += [*_fallen_species(judged, rule), *_worse_calibration(judged, rule)]
+    return Verdict(bootstrap, tuple(objections), tuple(_remarks(bootstrap)))
+
+
+def figures(truth: npt.NDArray[np.int64], probabilities: Floats) -> dict[str, float]:
+    """Return a model's figures on held-out pictures, by name."""
+    return {
+        "accuracy": metrics.accuracy(truth, probabilities),
+        "balanced_accuracy": metrics.balanced_accuracy(truth, probabilities),
+        "log_loss": metrics.log_loss(truth, probabilities),
+        "calibration_error": metrics.expected_calibration_error(truth, probabilities),
+        "pictures": float(len(truth)),
+    }
+
+
+def _fallen_species(judged: Judged, rule: GateRule) -> list[str]:
+    before, after = metrics.recalls(judged.truth, judged.champion), metrics.recalls(judged.truth, judged.candidate)
+    fallen = []
+    for place, recall in before.items():
+        pictures = int(np.sum(judged.truth == place))
+        lost = round((recall - after[place]) * pictures)
+        if recall - after[place] > rule.species_drop and lost >= _LEAST_PICTURES_LOST:
+            fallen.append(
+                f"{judged.species[place]} falls below its floor: recall {after[place]:.2f} on {pictures} pictures, "
+                f"the champion's {recall:.2f} less {rule.species_drop:g} at most"
+            )
+    return fallen
+
+
+def _worse_calibration(judged: Judged, rule: GateRule) -> list[str]:
+    before = metrics.expected_calibration_error(judged.truth, judged.champion)
+    after = metrics.expected_calibration_error(judged.truth, judged.candidate)
+    if after <= before + rule.calibration_slack:
+        return []
+    return [f"calibration error {after:.3f}, the champion's {before:.3f} and {rule.calibration_slack:g} more at most"]
+
+
+def _remarks(found: PairedBootstrap) -> list[str]:
+    if found.resampled is Resampled.CAMERAS:
+        return []
+    return [
+        f"with fewer than {ENOUGH_CAMERAS} held-out cameras pictures were drawn anew, not cameras: this speaks for "
+        "these cameras alone; label pictures of more cameras"
+    ]
