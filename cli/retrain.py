@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from db.domain.retrainings import Occupied
     from worker.retrain import Ask, Outcome
 
+
 class PartsChoice(StrEnum):
     """What of the champion is trained anew."""
 
