@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -65,11 +65,11 @@ def paired_bootstrap(
     gains = np.asarray(first_losses, dtype=np.float64) - np.asarray(second_losses, dtype=np.float64)
     names, places = np.unique(np.asarray(cameras), return_inverse=True)
     rng = np.random.default_rng(seed)
-    if len(names) >= ENOUGH_CAMERAS:
-        resampled, draws = Resampled.CAMERAS, _draw_cameras(gains, places, rng)
+    resampled = what_to_draw(cameras)
+    if resampled is Resampled.CAMERAS:
+        draws = _draw_cameras(gains, places, rng)
     else:
-        resampled, draws = Resampled.PICTURES, _draw_pictures(gains, places, rng)
-        level = (1.0 + level) / 2.0
+        draws, level = _draw_pictures(gains, places, rng), (1.0 + level) / 2.0
     low, high = np.quantile(draws, [0.05, 0.95])
     return PairedBootstrap(
         gain=float(gains.mean()),
@@ -81,6 +81,23 @@ def paired_bootstrap(
         cameras=len(names),
         pictures=len(gains),
     )
+
+
+def what_to_draw(cameras: Sequence[str]) -> Resampled:
+    """Return whether there are enough cameras to draw them."""
+    return Resampled.CAMERAS if len(set(cameras)) >= ENOUGH_CAMERAS else Resampled.PICTURES
+
+
+def draw_rows(cameras: Sequence[str], *, draws: int, seed: int = 0) -> Iterator[npt.NDArray[np.intp]]:
+    """Yield the rows of each draw, as `paired_bootstrap` draws them: for figures that are no mean over pictures."""
+    rng = np.random.default_rng(seed)
+    groups = [np.flatnonzero(np.asarray(cameras) == name) for name in sorted(set(cameras))]
+    whole = what_to_draw(cameras) is Resampled.CAMERAS
+    for _ in range(draws):
+        if whole:
+            yield np.concatenate([groups[place] for place in rng.integers(0, len(groups), size=len(groups))])
+        else:
+            yield np.concatenate([group[rng.integers(0, len(group), size=len(group))] for group in groups])
 
 
 def _draw_cameras(gains: Floats, places: npt.NDArray[np.intp], rng: np.random.Generator) -> Floats:
