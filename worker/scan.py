@@ -5,16 +5,18 @@ from __future__ import annotations
 import os
 import stat
 from collections.abc import Callable, Iterator
+from itertools import islice
 
 from db.store.jobs import FoundFile
 
 EXTENSIONS = frozenset(b".jpg .jpeg .jpe .jfif .mpo .png .tif .tiff .bmp .dib .webp".split())
 _MAGICS = (b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n", b"II*\x00", b"MM\x00*")
 Problem = Callable[[bytes, str], None]
+_SORTED_AT_ONCE = 20_000
 
 
 def scan_folder(root: bytes, *, on_problem: Problem, leave_out: bytes | None = None) -> Iterator[FoundFile]:
-    """Yield every file below root that may be a picture, folder by folder, names in order.
+    """Yield every file below root that may be a picture, folder by folder; names in order, 20,000 at a time.
 
     Hidden files and folders are left out, links to folders are not followed (they may be loops). A file without a
     picture's extension is a picture if it begins like one. leave_out: a folder (HOME) that is not looked into.
@@ -22,24 +24,30 @@ def scan_folder(root: bytes, *, on_problem: Problem, leave_out: bytes | None = N
     folders = [root]
     while folders:
         folder = folders.pop()
+        inner: list[bytes] = []
         try:
             with os.scandir(folder) as listing:
-                entries = sorted(listing, key=lambda entry: entry.name)
+                # Never a whole folder at once: one of a million files would take hundreds of megabytes.
+                while entries := sorted(islice(listing, _SORTED_AT_ONCE), key=lambda entry: entry.name):
+                    yield from _pictures(folder, entries, inner, on_problem)
         except OSError as error:
             on_problem(folder, error.strerror or str(error))
+        folders.extend(path for path in sorted(inner, reverse=True) if path != leave_out)
+
+
+def _pictures(
+    folder: bytes, entries: list[os.DirEntry[bytes]], inner: list[bytes], on_problem: Problem
+) -> Iterator[FoundFile]:
+    for entry in entries:
+        if entry.name.startswith(b"."):
             continue
-        inner = []
-        for entry in entries:
-            if entry.name.startswith(b"."):
-                continue
-            try:
-                if entry.is_dir(follow_symlinks=False):
-                    inner.append(entry.path)
-                elif _may_be_picture(entry):
-                    yield _found(folder, entry)
-            except OSError as error:
-                on_problem(entry.path, error.strerror or str(error))
-        folders.extend(path for path in reversed(inner) if path != leave_out)
+        try:
+            if entry.is_dir(follow_symlinks=False):
+                inner.append(entry.path)
+            elif _may_be_picture(entry):
+                yield _found(folder, entry)
+        except OSError as error:
+            on_problem(entry.path, error.strerror or str(error))
 
 
 def _found(folder: bytes, entry: os.DirEntry[bytes]) -> FoundFile:
@@ -51,7 +59,7 @@ def _found(folder: bytes, entry: os.DirEntry[bytes]) -> FoundFile:
 
 
 def _may_be_picture(entry: os.DirEntry[bytes]) -> bool:
-    if os.path.splitext(entry.name)[1].lower() in EXTENSIONS:
+    if entry.name[entry.name.rfind(b".") :].lower() in EXTENSIONS:
         return not entry.is_dir()  # a link to a folder may carry any name
     return entry.is_file(follow_symlinks=False) and _begins_like_picture(entry.path)
 

@@ -6,13 +6,15 @@ import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import cast
 
-from sqlalchemy import and_, case, func, insert, literal, or_, select, update
+from sqlalchemy import Table, and_, bindparam, case, func, insert, literal, or_, select, update
 from sqlalchemy.orm import Session
 
 from db.domain.jobs import BatchState, ItemState, Job, JobCounts
 from db.errors import NotFoundError
 from db.store.folders import path_digest, register_folders
+from db.store.many_rows import insert_rows
 from db.store.upsert import upsert
 from db.tables import BatchRow, FileRow, ItemRow, JobRow
 
@@ -74,7 +76,7 @@ def register_files(session: Session, files: Sequence[FoundFile], *, root: bytes,
         "mtime_ns": fresh.mtime_ns,
         "scan": fresh.scan,
     }
-    session.execute(statement.on_conflict_do_update(index_elements=["folder_id", "name"], set_=changes), rows)
+    insert_rows(session, statement.on_conflict_do_update(index_elements=["folder_id", "name"], set_=changes), rows)
 
 
 def register_items(session: Session, job_id: int, *, scan: int) -> Registered:
@@ -98,14 +100,17 @@ def make_batches(session: Session, job_id: int, *, batch_items: int) -> int:
     lock_job(session, job_id)
     waiting = and_(ItemRow.job_id == job_id, ItemRow.state == ItemState.PENDING, ItemRow.batch_id.is_(None))
     item_ids = list(session.scalars(select(ItemRow.id).where(waiting).order_by(ItemRow.id)))
-    made = 0
-    for start in range(0, len(item_ids), batch_items):
-        chunk = item_ids[start : start + batch_items]
-        batch_id = add_batch(session, job_id, alone=False)
-        within = and_(waiting, ItemRow.id >= chunk[0], ItemRow.id <= chunk[-1])
-        session.execute(update(ItemRow).where(within).values(batch_id=batch_id), execution_options=_PLAIN)
-        made += 1
-    return made
+    chunks = [item_ids[start : start + batch_items] for start in range(0, len(item_ids), batch_items)]
+    if not chunks:
+        return 0
+    new = [{"job_id": job_id, "state": BatchState.PENDING.value, "alone": False}] * len(chunks)
+    batch_ids = session.scalars(insert(BatchRow).returning(BatchRow.id), new).all()
+    items = cast(Table, ItemRow.__table__)
+    within = and_(items.c.id >= bindparam("first"), items.c.id <= bindparam("last"))
+    rows = [{"batch": one, "first": chunk[0], "last": chunk[-1]} for one, chunk in zip(batch_ids, chunks, strict=True)]
+    given = update(items).where(waiting, within).values(batch_id=bindparam("batch"))
+    session.connection().execute(given, rows)
+    return len(chunks)
 
 
 def add_batch(session: Session, job_id: int, *, alone: bool) -> int:
