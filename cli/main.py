@@ -20,6 +20,7 @@ from cli import (
     retrain,
     review,
     sample,
+    schedule,
     train,
     workers,
 )
@@ -38,6 +39,8 @@ app.add_typer(labels.app, name="labels")
 app.add_typer(cameras.app, name="cameras")
 app.command("train")(train.train)
 app.command("retrain")(retrain.retrain)
+app.command("scheduler")(schedule.scheduler)
+app.add_typer(schedule.app, name="schedule")
 app.command("enqueue")(jobs.enqueue)
 app.command("status")(jobs.status)
 app.command("resume")(jobs.resume)

@@ -43,6 +43,9 @@ def retrain(
     again: Annotated[
         bool, typer.Option("--again", help="Also where nothing was said since the last training.")
     ] = False,
+    if_due: Annotated[
+        bool, typer.Option("--if-due", help="Only where the schedule says so; see cli schedule show.")
+    ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document for machines.")] = False,
 ) -> None:
     """Train a candidate from all corrections and labels; it serves only if it is better on cameras it has not seen.
@@ -52,17 +55,23 @@ def retrain(
     from worker.retrain import Ask
 
     ask = Ask(parts=parts.value, seed=seed, epochs=epochs, again=again, command=shlex.join(["cli", *sys.argv[1:]]))
-    report(run_retraining(ask, quiet=as_json), as_json=as_json)
+    report(run_retraining(ask, if_due=if_due, quiet=as_json), as_json=as_json)
 
 
-def run_retraining(ask: Ask, *, quiet: bool) -> Outcome | Occupied:
+def run_retraining(ask: Ask, *, if_due: bool, quiet: bool) -> Outcome | Occupied:
     """Return what came of a retraining, with a bar for each of its stages."""
     from cli.progress import stage_bars
+    from cli.schedule import when_next
+    from db.domain.retrainings import Occupied
     from worker.retrain import retrain as run
+    from worker.schedule import look, retrain_if_due
 
     settings, engine = opened()
     with stage_bars(quiet=quiet) as show:
-        return run(engine, settings, ask, progress=show)
+        if not if_due:
+            return run(engine, settings, ask, progress=show)
+        done = retrain_if_due(engine, settings, ask, progress=show)
+    return done or Occupied(f"nothing is due; {when_next(look(engine, settings))}")
 
 
 def report(done: Outcome | Occupied, *, as_json: bool) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from functools import lru_cache
 from pathlib import Path
 
@@ -45,6 +46,23 @@ class Settings(BaseSettings):
     gate_level: float = Field(default=0.9, ge=0.5, lt=1, description="How sure it must be that a candidate is better.")
     gate_species_drop: float = Field(default=0.1, ge=0, le=1, description="Recall that a species may lose by it.")
     gate_calibration_slack: float = Field(default=0.02, ge=0, le=1, description="Calibration error it may add.")
+
+    retrain_cron: str = Field(default="", description="When to retrain, as in cron, UTC: '0 3 * * 1'; empty for never.")
+    retrain_after: int = Field(default=0, ge=0, description="Corrected pictures that make a retraining due, 0: none.")
+
+    @field_validator("retrain_cron")
+    @classmethod
+    def _a_cron_line(cls, value: str) -> str:
+        if not value.strip():
+            return ""
+        from cronsim import CronSim, CronSimError
+
+        try:
+            next(CronSim(value, datetime.now(UTC)))
+        except (CronSimError, StopIteration) as error:
+            wanted = "minute hour day month weekday, such as '0 3 * * 1' for Mondays at 03:00 UTC"
+            raise ValueError(f"{value!r} is no schedule ({str(error) or 'it never comes'}); wanted {wanted}") from None
+        return value
 
     @field_validator("home")
     @classmethod
@@ -108,7 +126,7 @@ def get_settings() -> Settings:
         first = error.errors()[0]
         name = str(first["loc"][0]) if first["loc"] else "settings"
         variable = name if name.isupper() else f"TAFFRAIL_{name.upper()}"
-        raise SettingsError(f"{variable}: {first['msg']}") from None
+        raise SettingsError(f"{variable}: {first['msg'].removeprefix('Value error, ')}") from None
 
 
 def make_home(home: Path) -> Path:

@@ -13,8 +13,16 @@ from sqlalchemy import Engine, create_engine, text
 from sqlalchemy.exc import OperationalError
 
 from db.migrate import open_database
+from db.settings import get_settings
 
 POSTGRES_URL = os.environ.get("TAFFRAIL_TEST_POSTGRES", "postgresql+psycopg://root@127.0.0.1:5432/postgres")
+
+
+@pytest.fixture(autouse=True)
+def _settings_of_its_own() -> Iterator[None]:
+    """A test that sets variables leaves no settings to the next one."""
+    yield
+    get_settings.cache_clear()
 
 
 def skip_or_fail(reason: str) -> None:

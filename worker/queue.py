@@ -14,6 +14,7 @@ from db.errors import TaffrailError
 from db.settings import Settings, get_settings
 
 INFER_TASK = "taffrail.infer_batch"
+RETRAIN_TASK = "taffrail.retrain_if_due"
 _REDIS_OPTIONS = {
     # A network that was cut must be noticed, or a worker waits on a dead connection for ever (celery#8030, #8091).
     "socket_timeout": 30,

@@ -9,13 +9,15 @@ import sys
 import threading
 from collections.abc import Callable
 
+from db.errors import TaffrailError
 from db.settings import Settings, get_settings
-from worker.queue import QueueName, make_app
+from worker.queue import RETRAIN_TASK, QueueName, make_app
 from worker.tasks import InferWorker, LoadInference, load_detector
 from worker.worker_events import EventWriter
 
 # What is in work when a stop is asked for has this long to get done; then it is given back at the next network call.
 FINISH_S = 10.0
+_log = logging.getLogger("taffrail.worker")
 
 
 def main(name: str, serve: Callable[[str, Settings, EventWriter], None]) -> None:
@@ -38,8 +40,19 @@ def serve_infer(name: str, settings: Settings, events: EventWriter, *, load: Loa
 
 
 def serve_train(name: str, settings: Settings, events: EventWriter) -> None:
-    """Serve the train queue."""
-    run_consumer(make_app(settings), name, QueueName.TRAIN)
+    """Serve the train queue: a message says only that something may be due, the database says what."""
+    app = make_app(settings)
+    app.task(name=RETRAIN_TASK, ignore_result=True)(lambda row_id: _retrain_if_due(settings))
+    run_consumer(app, name, QueueName.TRAIN)
+
+
+def _retrain_if_due(settings: Settings) -> None:
+    from worker.retrain_due import what_came
+
+    try:
+        _log.warning("retraining: %s", what_came(settings, command="cli worker --queues train"))
+    except TaffrailError as error:
+        _log.error("retraining: %s", error)
 
 
 def run_consumer(app: object, name: str, queue: QueueName, *, on_stop: Callable[[], None] = lambda: None) -> None:

@@ -12,6 +12,7 @@ from sqlalchemy.orm import Session
 
 from db.dataset_tables import RetrainingRow
 from db.domain.retrainings import HeldRetraining, Occupied, Retraining, RetrainingState, Slot
+from db.store.clock import database_now_s
 from db.store.dataset_sources import newest_correction_id
 
 # A scheduled retraining whose process died this often is not the machine's bad luck.
@@ -77,10 +78,14 @@ def list_retrainings(session: Session, *, limit: int = 100) -> list[Retraining]:
     return [_retraining(row) for row in rows]
 
 
-def retraining_of_slot(session: Session, slot: Slot) -> Retraining | None:
-    """Return the retraining of a slot, None before it began."""
+def is_run(session: Session, slot: Slot) -> bool:
+    """Return whether nothing is to be done about a slot: it was run, or runs now under a lease."""
     row = session.scalars(_of_slot(slot)).one_or_none()
-    return _retraining(row) if row is not None else None
+    if row is None:
+        return False
+    if row.state == RetrainingState.RUNNING:
+        return (row.lease_until or 0.0) >= database_now_s(session)
+    return _is_settled(row)
 
 
 def learnt_up_to(session: Session) -> int:
@@ -109,7 +114,7 @@ def _take(
 ) -> HeldRetraining | Occupied:
     row = session.scalars(_of_slot(slot).with_for_update()).one_or_none() if slot is not None else None
     if row is not None:
-        if row.state != RetrainingState.ABANDONED or row.attempts >= MAX_ATTEMPTS:
+        if _is_settled(row):
             return Occupied(f"{why}: was run already, {row.state}")
         row.attempts += 1
         row.finished_at, row.note = None, ""
@@ -121,6 +126,12 @@ def _take(
     row.newest_correction_id = newest_correction_id(session)
     session.flush()
     return HeldRetraining(row.id, row.token)
+
+
+def _is_settled(row: RetrainingRow) -> bool:
+    """Whether a scheduled retraining came to an end of its own; one that died or was stopped begins anew."""
+    unfinished = row.state in (RetrainingState.ABANDONED, RetrainingState.STOPPED)
+    return not unfinished or row.attempts >= MAX_ATTEMPTS
 
 
 def _of_slot(slot: Slot) -> Select[RetrainingRow]:
