@@ -16,7 +16,7 @@ def report(
     job: Annotated[int, typer.Argument(metavar="JOB", help="The job's number, as `cli status` shows it.", min=1)],
     out: Annotated[Path, typer.Option(help="New folder to write.")],
     max_images: Annotated[
-        int, typer.Option(min=0, help="Pictures at most: the least agreed, and the surest of each species.")
+        int, typer.Option(min=0, help="Pictures at most: the most doubtful, and the surest of each species.")
     ] = 1_000,
     picture_px: Annotated[int, typer.Option(min=160, max=4096, help="Longer side of each picture, pixels.")] = 640,
     originals: Annotated[bool, typer.Option("--originals", help="Copy the original pictures in full, too.")] = False,

@@ -83,6 +83,7 @@ def image_result(
         heatmap_probabilities=sure,
         detections=tuple(StoredDetection(number, one, None) for number, one in enumerate(found, start=1)),
         agreement=Agreement(0.8, 0.7, 0.1, 0.2, 0.2, 0.86, 0.86, len(regions)),
+        doubt=0.2,
     )
     result = ImageResult(
         item_id=1,

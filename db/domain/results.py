@@ -29,6 +29,7 @@ class StoredPrediction:
     """What one model version said of one content, as stored. predicted_at: ISO 8601, UTC.
 
     crop_probabilities: the second stage's opinion of the picture, None where it had none; crop_weight: its share.
+    doubt: the chance that the picture's species is wrong, 0..1.
     heatmap: as `worker.vision.heatmaps` packed it; None where it was not asked for.
     """
 
@@ -40,6 +41,7 @@ class StoredPrediction:
     heatmap_probabilities: tuple[float, ...]
     detections: tuple[StoredDetection, ...]
     agreement: Agreement
+    doubt: float
     heatmap: bytes | None = None
     crop_probabilities: Distribution | None = None
     crop_weight: float = 0.0
@@ -55,6 +57,10 @@ class StoredPrediction:
     def final_species(self) -> str:
         """The species with the largest final probability."""
         return most_probable(self.probabilities, self.species)
+
+    def is_flagged(self, below: float) -> bool:
+        """Whether a person should look: the chance to be right is below."""
+        return 1.0 - self.doubt < below
 
     @property
     def confidence(self) -> float:

@@ -143,6 +143,7 @@ def _prediction(
         heatmap_probabilities=tuple(row.heatmap_probabilities),
         detections=tuple(detections),
         agreement=agreement_of(row),
+        doubt=row.doubt,
         heatmap=row.heatmap if with_heatmap else None,
         crop_probabilities=tuple(row.crop_probabilities) if row.crop_probabilities else None,
         crop_weight=row.crop_weight or 0.0,

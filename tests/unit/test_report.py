@@ -18,7 +18,7 @@ def judged(item_id: int, agreement: float, *, species: str = "ALB", camera: str 
     result = image_result(species=species, item_id=item_id, camera=camera)
     assert result.prediction is not None
     scored = replace(result.prediction.agreement, score=agreement)
-    return replace(result, prediction=replace(result.prediction, agreement=scored))
+    return replace(result, prediction=replace(result.prediction, agreement=scored, doubt=1.0 - agreement))
 
 
 def test_a_job_is_counted_by_species_camera_agreement_and_failure() -> None:
@@ -31,11 +31,12 @@ def test_a_job_is_counted_by_species_camera_agreement_and_failure() -> None:
     assert found.by_camera == {"boat_1": {"ALB": 1, "YFT": 1}, "boat_2": {"ALB": 1}}
     # Steps of 0.05: 0.02 is in the first, 0.49 in the tenth, and 1.0 in the last.
     assert [place for place, count in enumerate(found.agreement_bins) if count] == [0, 9, 19]
+    assert [place for place, count in enumerate(found.flagged_bins) if count] == [0, 9]
     assert found.reasons == {"broken": 1} and [one.path for one in found.failed] == ["torn"]
     assert found.chosen == [1, 2, 3]
 
 
-def test_the_least_agreed_pictures_are_chosen_and_the_surest_of_each_species() -> None:
+def test_the_most_doubtful_pictures_are_chosen_and_the_surest_of_each_species() -> None:
     albs = [judged(number, number / 100) for number in range(1, 51)]
     yfts = [judged(100 + number, 0.5 + number / 100, species="YFT") for number in range(1, 11)]
 

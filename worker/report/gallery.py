@@ -20,12 +20,15 @@ def picture_entry(result: ImageResult, drawn: DrawnPicture, *, flag_below: float
         "confidence": _short(said.confidence),
         "agreement": _short(said.agreement.score),
         "parts": {name: _short(value) for name, value in asdict(said.agreement).items()},
-        "flagged": said.agreement.score < flag_below,
+        "doubt": _short(said.doubt),
+        "flagged": said.is_flagged(flag_below),
+        "probabilities": [_short(value) for value in said.probabilities],
         "names": list(said.species),
         "heads": {
             "box_species": [_short(value) for value in said.box_probabilities],
             "heatmap": [_short(value) for value in said.heatmap_probabilities],
         },
+        "crops": [_short(value) for value in said.crop_probabilities] if said.crop_probabilities else None,
         "boxes": _boxes(result, said, drawn),
         "model": said.model_version,
         "picture": drawn.picture,
@@ -75,6 +78,8 @@ def _box(found: StoredDetection, size: tuple[int, int], crop: str | None, *, in_
         "box": [_short(side) for side in sides],
         "answer": in_answer,
         "crop": crop,
+        "cropSpecies": found.crop_species,
+        "cropConfidence": None if found.crop_confidence is None else _short(found.crop_confidence),
     }
 
 

@@ -24,6 +24,17 @@ class Bar:
 
 
 @dataclass(frozen=True)
+class AgreementBar:
+    """One step of the agreement's histogram: all pictures and the flagged among them; shares: of the tallest step."""
+
+    name: str
+    count: int
+    flagged: int
+    share: float
+    flagged_share: float
+
+
+@dataclass(frozen=True)
 class CameraLine:
     """One camera's counts in the label set's order; shares: of its pictures, for the shade."""
 
@@ -75,12 +86,12 @@ def _bars(counts: Iterable[tuple[str, int]], key: str) -> list[Bar]:
     return [Bar(name, count, count / most, f"{key}={quote(name, safe='')}") for name, count in held]
 
 
-def _agreement_bars(summary: Summary) -> list[Bar]:
+def _agreement_bars(summary: Summary) -> list[AgreementBar]:
     most = max(1, *summary.agreement_bins)
     step = 1 / AGREEMENT_BINS
     return [
-        Bar(f"{place * step:.2f}-{(place + 1) * step:.2f}", count, count / most, "")
-        for place, count in enumerate(summary.agreement_bins)
+        AgreementBar(f"{place * step:.2f} to {(place + 1) * step:.2f}", count, flagged, count / most, flagged / most)
+        for place, (count, flagged) in enumerate(zip(summary.agreement_bins, summary.flagged_bins, strict=True))
     ]
 
 

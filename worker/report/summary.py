@@ -20,7 +20,8 @@ MAX_FAILURES_SHOWN = 1_000
 class Summary:
     """A job in numbers. chosen: ids of the items with a picture in the report; failed: those without a result.
 
-    agreement_bins: pictures by agreement, `AGREEMENT_BINS` equal steps from 0 to 1. by_camera: species counts.
+    agreement_bins, flagged_bins: pictures by agreement, all and the flagged ones, `AGREEMENT_BINS` equal steps from 0
+    to 1. by_camera: species counts.
     """
 
     flag_below: float
@@ -28,6 +29,7 @@ class Summary:
     species: Counter[str] = field(default_factory=Counter)
     by_camera: dict[str, Counter[str]] = field(default_factory=lambda: defaultdict(Counter))
     agreement_bins: list[int] = field(default_factory=lambda: [0] * AGREEMENT_BINS)
+    flagged_bins: list[int] = field(default_factory=lambda: [0] * AGREEMENT_BINS)
     flagged: int = 0
     reasons: Counter[str] = field(default_factory=Counter)
     models: Counter[str] = field(default_factory=Counter)
@@ -48,7 +50,7 @@ class Summary:
 
 
 def summarise(results: Iterable[ImageResult], *, max_images: int, flag_below: float) -> Summary:
-    """Return a job's summary. The least agreed pictures are chosen, and the surest few of each species."""
+    """Return a job's summary. The most doubtful pictures are chosen, and the surest few of each species."""
     done = Summary(flag_below=flag_below)
     doubtful: list[tuple[float, int]] = []
     surest: dict[str, list[tuple[float, int]]] = defaultdict(list)
@@ -59,13 +61,13 @@ def summarise(results: Iterable[ImageResult], *, max_images: int, flag_below: fl
             continue
         said = result.prediction
         _count(done, result, said)
-        # Of heaps whose smallest goes: the agreement is negated, so that the most agreed goes first.
-        _keep(doubtful, (-said.agreement.score, -result.item_id), at_most=max_images)
-        _keep(surest[said.final_species], (said.agreement.score, -result.item_id), at_most=SUREST_A_SPECIES)
+        # Of heaps whose smallest goes; of equals the later picture goes first.
+        _keep(doubtful, (said.doubt, -result.item_id), at_most=max_images)
+        _keep(surest[said.final_species], (-said.doubt, -result.item_id), at_most=SUREST_A_SPECIES)
     sure = {-item for best in surest.values() for _, item in best} if max_images else set()
     room = max(0, max_images - len(sure))
-    least = [-item for _, item in sorted(doubtful, reverse=True) if -item not in sure]
-    done.chosen = sorted({*list(sure)[:max_images], *least[:room]})
+    most = [-item for _, item in sorted(doubtful, reverse=True) if -item not in sure]
+    done.chosen = sorted({*list(sure)[:max_images], *most[:room]})
     return done
 
 
@@ -73,9 +75,11 @@ def _count(done: Summary, result: ImageResult, said: StoredPrediction) -> None:
     done.species[said.final_species] += 1
     done.by_camera[result.camera][said.final_species] += 1
     done.models[said.model_version] += 1
-    score = said.agreement.score
-    done.agreement_bins[min(AGREEMENT_BINS - 1, int(score * AGREEMENT_BINS))] += 1
-    done.flagged += score < done.flag_below
+    step = min(AGREEMENT_BINS - 1, int(said.agreement.score * AGREEMENT_BINS))
+    flagged = said.is_flagged(done.flag_below)
+    done.agreement_bins[step] += 1
+    done.flagged_bins[step] += flagged
+    done.flagged += flagged
     if result.captured_at:
         done.taken_first = min(done.taken_first or result.captured_at, result.captured_at)
         done.taken_last = max(done.taken_last or result.captured_at, result.captured_at)

@@ -21,8 +21,9 @@ from db.domain.species import NO_FISH, LabelSet
 from db.errors import TaffrailError
 from db.session import reading
 from db.settings import Settings
+from db.store.doubts import refresh_doubts
 from db.store.jobs import get_job
-from db.store.results import PAGE, iterate_results, label_set_of_models, results_with_heatmaps
+from db.store.results import PAGE, iterate_results, label_set_of_models, models_of_job, results_with_heatmaps
 from db.store.review_queue import frame_of_model
 from worker.artifacts import artifacts_root
 from worker.report.gallery import Entry, failure_entry, picture_entry
@@ -79,12 +80,16 @@ def write_report(
         (folder / "pictures").mkdir()
         if wish.originals:
             (folder / "originals").mkdir()
+        with reading(engine) as session:
+            models = models_of_job(session, job_id)
+        for model in models:
+            refresh_doubts(engine, model)
         counted = _counted(iterate_results(engine, job_id), job.counts.total, progress)
         summary = summarise(counted, max_images=wish.max_images, flag_below=settings.flag_below)
         entries, unreadable = _draw_all(engine, settings, job, summary, folder, wish, progress)
         entries += [failure_entry(result) for result in summary.failed]
         with reading(engine) as session:
-            label_set = label_set_of_models(session, sorted(summary.models), default=settings.label_set)
+            label_set = label_set_of_models(session, models, default=settings.label_set)
         _write_pages(folder, job, summary, label_set, entries)
     return Report(summary.pictures, len(summary.chosen), unreadable, sum(summary.reasons.values()))
 

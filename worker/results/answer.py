@@ -12,6 +12,7 @@ from worker.results.names import BoxChoice
 
 # The heat-map head's grid is coarse, so its box of a fish is often a part of the box head's.
 SAME_FISH_SHARE = 0.5
+TRUSTED_WEIGHT = 0.5
 
 
 def chosen_boxes(
@@ -25,6 +26,18 @@ def chosen_boxes(
     if choice is BoxChoice.BOTH:
         return tuple(sure)
     return tuple(found for found in sure if found.detection.head == choice.value)
+
+
+def box_species(prediction: StoredPrediction, found: StoredDetection) -> tuple[str, float]:
+    """Return a box's species and its confidence: the second stage's where it proved better, else the head's.
+
+    It proved better where it has the larger share in the picture's answer, which was fitted on unseen cameras. A box
+    whose crop it takes for no fish keeps the head's species.
+    """
+    trusted = prediction.crop_weight >= TRUSTED_WEIGHT and found.crop_species not in (None, NO_FISH)
+    if trusted and found.crop_species is not None and found.crop_confidence is not None:
+        return found.crop_species, found.crop_confidence
+    return found.detection.species, found.detection.confidence
 
 
 def answer_boxes(detections: Sequence[StoredDetection]) -> tuple[StoredDetection, ...]:

@@ -13,7 +13,7 @@ from worker.results.wish import Export
 # What spreadsheets take for the beginning of a formula. Source: OWASP, CSV Injection.
 _FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n")
 
-_BEFORE = ("file", "camera", "captured_at", "state", "species", "confidence", "agreement", "flagged", "fish")
+_BEFORE = ("file", "camera", "captured_at", "state", "species", "confidence", "agreement", "doubt", "flagged", "fish")
 _BOX = ("x_min", "y_min", "x_max", "y_max")
 _AFTER = ("width_px", "height_px", "model", "predicted_at", "sha256", "failure")
 
@@ -50,8 +50,8 @@ def _opinion(said: StoredPrediction, export: Export) -> list[object]:
     """Species to the last probability; the box is the first of those that go out, so the largest fish's if boxed."""
     chosen = export.chosen(said)
     box = [f"{value:.1f}" for value in chosen[0].detection.box.xyxy] if chosen else [""] * len(_BOX)
-    score = said.agreement.score
-    figures = [f"{said.confidence:.4f}", f"{score:.4f}", "yes" if score < export.wish.flag_below else "no", len(chosen)]
+    flagged = "yes" if said.is_flagged(export.wish.flag_below) else "no"
+    figures = [f"{said.confidence:.4f}", f"{said.agreement.score:.4f}", f"{said.doubt:.4f}", flagged, len(chosen)]
     probabilities = [f"{value:.4f}" for value in export.probabilities(said)]
     return [harmless(said.final_species), *figures, *box, *probabilities]
 

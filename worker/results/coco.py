@@ -8,7 +8,8 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import IO
 
-from db.domain.results import ImageResult, StoredDetection
+from db.domain.results import ImageResult, StoredDetection, StoredPrediction
+from worker.results.answer import box_species
 from worker.results.files import new_file
 from worker.results.wish import Export, now_text
 
@@ -40,7 +41,7 @@ def write(out: Path, results: Iterable[ImageResult], export: Export) -> list[str
             _item(dataset, _image(result, image_id), first=image_id == 1)
             for found in export.chosen(result.prediction):
                 annotation_id += 1
-                said = _said(found, image_id, export)
+                said = _said(result.prediction, found, image_id, export)
                 _item(detections, said, first=annotation_id == 1)
                 _item(annotations, _annotation(said, annotation_id, found), first=annotation_id == 1)
         dataset.write(f'],\n"categories": {json.dumps(_categories(export))},\n"annotations": [')
@@ -75,14 +76,15 @@ def _image(result: ImageResult, image_id: int) -> dict[str, object]:
     return image | ({"date_captured": result.captured_at.replace("T", " ")} if result.captured_at else {})
 
 
-def _said(found: StoredDetection, image_id: int, export: Export) -> dict[str, object]:
+def _said(prediction: StoredPrediction, found: StoredDetection, image_id: int, export: Export) -> dict[str, object]:
     box = found.detection.box
+    species, confidence = box_species(prediction, found)
     xywh = [box.x_min, box.y_min, box.x_max - box.x_min, box.y_max - box.y_min]
     return {
         "image_id": image_id,
-        "category_id": export.label_set.fish.index(found.detection.species) + 1,
+        "category_id": export.label_set.fish.index(species) + 1,
         "bbox": [round(value, 2) for value in xywh],
-        "score": round(found.detection.confidence, 4),
+        "score": round(confidence, 4),
     }
 
 

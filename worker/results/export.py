@@ -13,6 +13,7 @@ from db.domain.jobs import ItemState
 from db.domain.results import ImageResult
 from db.domain.species import LabelSet
 from db.session import reading
+from db.store.doubts import refresh_doubts
 from db.store.jobs import get_job
 from db.store.results import iterate_results, label_set_of_models, models_of_job
 from worker.results import as_csv, as_json, coco, kaggle, megadetector, yolo
@@ -65,6 +66,8 @@ def export_results(
         job = get_job(session, job_id)
         models = models_of_job(session, job_id)
         label_set = label_set_of_models(session, models, default=default)
+    for model in models:
+        refresh_doubts(engine, model)
     done = Exported()
     stream = _counted(iterate_results(engine, job_id), done, wish.result_format, job.counts.total, progress)
     done.problems += WRITERS[wish.result_format](out, stream, Export(job, label_set, models, wish))

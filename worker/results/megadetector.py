@@ -9,7 +9,8 @@ import json
 from collections.abc import Iterable
 from pathlib import Path
 
-from db.domain.results import ImageResult, StoredDetection
+from db.domain.results import ImageResult, StoredDetection, StoredPrediction
+from worker.results.answer import box_species
 from worker.results.files import new_file
 from worker.results.wish import Export, now_text
 
@@ -57,23 +58,25 @@ def _image(result: ImageResult, export: Export) -> dict[str, object]:
         "file": result.path,
         "width": width_px,
         "height": height_px,
-        "detections": [_detection(found, width_px, height_px, export) for found in chosen],
+        "detections": [_detection(result.prediction, found, (width_px, height_px), export) for found in chosen],
     }
     return image | ({"datetime": result.captured_at.replace("T", " ")} if result.captured_at else {})
 
 
-def _detection(found: StoredDetection, width_px: int, height_px: int, export: Export) -> dict[str, object]:
-    box, confidence = found.detection.box, round(found.detection.confidence, 4)
+def _detection(
+    prediction: StoredPrediction, found: StoredDetection, size: tuple[int, int], export: Export
+) -> dict[str, object]:
+    box, (width_px, height_px) = found.detection.box, size
+    species, confidence = box_species(prediction, found)
     sides = [
         box.x_min / width_px,
         box.y_min / height_px,
         (box.x_max - box.x_min) / width_px,
         (box.y_max - box.y_min) / height_px,
     ]
-    species = str(export.label_set.fish.index(found.detection.species) + 1)
     return {
         "category": _FISH,
-        "conf": confidence,
+        "conf": round(found.detection.confidence, 4),
         "bbox": [round(side, 5) for side in sides],
-        "classifications": [[species, confidence]],
+        "classifications": [[str(export.label_set.fish.index(species) + 1), round(confidence, 4)]],
     }

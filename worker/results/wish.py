@@ -11,7 +11,10 @@ from db.domain.species import LabelSet
 from worker.results.answer import chosen_boxes
 from worker.results.names import BoxChoice, ResultFormat
 
-RULE = "species: the largest mean of both heads' probabilities"
+RULE = (
+    "species: the largest of the final probabilities, which are the mean of both heads', mixed with the second stage's "
+    "by its weight where there is a second stage"
+)
 
 
 @dataclass(frozen=True)

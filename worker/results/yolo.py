@@ -9,6 +9,7 @@ from pathlib import Path
 import yaml
 
 from db.domain.results import ImageResult, StoredDetection
+from worker.results.answer import box_species
 from worker.results.files import new_folder
 from worker.results.wish import Export
 
@@ -40,7 +41,8 @@ def _write_picture(labels: bytes, result: ImageResult, classes: dict[str, int], 
     if len(os.path.basename(file)) > _LONGEST_NAME:
         return "its name is too long for a label file"
     size = (result.width_px, result.height_px)
-    lines = [_line(found, classes, size) for found in export.chosen(result.prediction)]
+    said = result.prediction
+    lines = [_line(found, classes[box_species(said, found)[0]], size) for found in export.chosen(said)]
     try:
         os.makedirs(os.path.dirname(file), exist_ok=True)
         with open(file, "x", encoding="ascii") as text:
@@ -50,11 +52,11 @@ def _write_picture(labels: bytes, result: ImageResult, classes: dict[str, int], 
     return None
 
 
-def _line(found: StoredDetection, classes: dict[str, int], size: tuple[int, int]) -> str:
+def _line(found: StoredDetection, number: int, size: tuple[int, int]) -> str:
     box, (width_px, height_px) = found.detection.box, size
     x, y = (box.x_min + box.x_max) / 2 / width_px, (box.y_min + box.y_max) / 2 / height_px
     width, height = (box.x_max - box.x_min) / width_px, (box.y_max - box.y_min) / height_px
-    return f"{classes[found.detection.species]} {x:.6f} {y:.6f} {width:.6f} {height:.6f}\n"
+    return f"{number} {x:.6f} {y:.6f} {width:.6f} {height:.6f}\n"
 
 
 def _write_names(file: Path, export: Export) -> None:

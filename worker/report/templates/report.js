@@ -60,8 +60,8 @@
   }
 
   const ORDERS = {
-    doubt: (a, b) => (a.agreement ?? 2) - (b.agreement ?? 2) || a.id - b.id,
-    sure: (a, b) => (b.agreement ?? -1) - (a.agreement ?? -1) || a.id - b.id,
+    doubt: (a, b) => (b.doubt ?? -1) - (a.doubt ?? -1) || a.id - b.id,
+    sure: (a, b) => (a.doubt ?? 2) - (b.doubt ?? 2) || a.id - b.id,
     name: (a, b) => (a.name < b.name ? -1 : a.name > b.name ? 1 : a.id - b.id),
     time: (a, b) => ((a.taken ?? "9") < (b.taken ?? "9") ? -1 : (a.taken ?? "9") > (b.taken ?? "9") ? 1 : a.id - b.id),
   };
@@ -186,16 +186,18 @@
     if (!detail.open) detail.showModal();
   }
   function cropOf(box) {
-    const text = `${box.species} ${box.confidence.toFixed(2)}`;
+    const second = box.cropSpecies ? `, crop: ${box.cropSpecies} ${box.cropConfidence.toFixed(2)}` : "";
+    const text = `${box.species} ${box.confidence.toFixed(2)}${second}`;
     const image = element("img", { src: box.crop, alt: `crop: ${text}`, loading: "lazy" });
     return element("li", { class: box.head }, [image, element("span", { text })]);
   }
   function probabilities(one) {
-    const head = element("tr", {}, ["", "both", "box", "heat map"].map((text) => element("th", { scope: "col", text })));
+    const opinions = [one.probabilities, one.heads.box_species, one.heads.heatmap, ...(one.crops ? [one.crops] : [])];
+    const names = ["", "answer", "box", "heat map", ...(one.crops ? ["crops"] : [])];
+    const head = element("tr", {}, names.map((text) => element("th", { scope: "col", text })));
     const rows = one.names.map((name, place) => {
-      const [box, heat] = [one.heads.box_species[place], one.heads.heatmap[place]];
       const row = element("tr", name === one.species ? { class: "final" } : {}, [element("th", { scope: "row", text: name })]);
-      row.append(...[(box + heat) / 2, box, heat].map((share) => element("td", { text: percent(share) })));
+      row.append(...opinions.map((shares) => element("td", { text: percent(shares[place]) })));
       return row;
     });
     return element("table", { class: "probabilities" }, [element("thead", {}, [head]), element("tbody", {}, rows)]);
@@ -207,7 +209,8 @@
     if (failed(one)) {
       pairs.push(["state", one.state], ["failure", one.failure]);
     } else {
-      pairs.push(["agreement", `${one.agreement.toFixed(2)}${one.flagged ? ", flagged" : ""}`]);
+      pairs.push(["chance it is wrong", `${percent(one.doubt)}${one.flagged ? ", flagged" : ""}`]);
+      pairs.push(["agreement", one.agreement.toFixed(2)]);
       pairs.push(["boxes overlap", percent(one.parts.iou)], ["species differ", one.parts.species_distance.toFixed(2)]);
       pairs.push(["fish on heat map", one.parts.fish_count], ["model", one.model]);
       if (one.problem) pairs.push(["picture", one.problem]);
