@@ -16,6 +16,7 @@ from annotator.errors import ExportError
 from annotator.export import ExportItem, Pictures, Region, WrittenExport, WrittenItem, write_export
 from annotator.exported import shape_to_json
 from annotator.select import Chosen, choose
+from db.domain.answer_boxes import box_head, heatmap_fish
 from db.domain.predictions import Agreement
 from db.domain.species import LabelSet
 from db.session import reading, transaction
@@ -150,7 +151,8 @@ def _item(chosen: Chosen[int], candidate: ReviewCandidate, wish: Wish) -> Export
         why=why_shown(candidate.agreement, doubt=candidate.doubt),
         prediction_id=candidate.prediction_id,
         at_random=chosen.at_random,
-        detections=candidate.detections,
+        # Every doubtful box of the heat map would be work to take away.
+        detections=(*box_head(candidate.detections), *heatmap_fish(candidate.detections)),
         regions=wish.regions_of(candidate),
     )
 

@@ -25,8 +25,9 @@ def results(
         BoxChoice, typer.Option(help="Whose boxes go out: each fish once (answer), one head's, or every box of both.")
     ] = BoxChoice.ANSWER,
     min_confidence: Annotated[
-        float, typer.Option(min=0, max=1, help="Leave out boxes of a lower confidence, 0 to 1.")
-    ] = 0.0,
+        float | None,
+        typer.Option(min=0, max=1, help="Leave out boxes of a lower confidence; 0.95 for the answer, else none."),
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document for machines.")] = False,
 ) -> None:
     """Write what was found in a job's pictures for other programs; ends with 1 where a picture has no place there.

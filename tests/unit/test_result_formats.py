@@ -37,24 +37,23 @@ def export(root: Path = Path("/fleet"), **chosen: Any) -> Export:
 
 
 def two_fish() -> ImageResult:
-    """The box head's fish, which the heat-map head sees as well, and one that only the heat-map head sees."""
-    return image_result(box=BOX, regions=[("ALB", 0.7, (70.0, 40.0, 300.0, 190.0)), ("YFT", 0.6, FAR)])
+    """A fish that both heads see and the heat-map head sees twice, another fish, and a doubtful box."""
+    part, doubtful = (70.0, 40.0, 90.0, 60.0), (500.0, 10.0, 560.0, 40.0)
+    regions = [("ALB", 0.98, BOX), ("ALB", 0.97, part), ("YFT", 0.96, FAR), ("YFT", 0.6, doubtful)]
+    return image_result(box=(70.0, 40.0, 300.0, 190.0), regions=regions)
 
 
 def test_the_answer_boxes_each_fish_once_and_no_fish_has_no_box() -> None:
     chosen = export().chosen(_prediction(two_fish()))
-    # Far smaller than the box head's box, but inside it: a part of the same fish.
-    part = export().chosen(_prediction(image_result(box=BOX, regions=[("ALB", 0.9, (70.0, 40.0, 90.0, 60.0))])))
     empty = export().chosen(_prediction(image_result(species="NoF", regions=[("YFT", 0.4, FAR)])))
 
     assert [(found.detection.species, found.detection.box.xyxy) for found in chosen] == [("ALB", BOX), ("YFT", FAR)]
-    assert [found.detection_id for found in part] == [1]
     assert empty == ()
 
 
 @pytest.mark.parametrize(
     ("choice", "ids"),
-    [(BoxChoice.BOX_SPECIES, [1]), (BoxChoice.HEATMAP, [2, 3]), (BoxChoice.BOTH, [1, 2, 3])],
+    [(BoxChoice.BOX_SPECIES, [1]), (BoxChoice.HEATMAP, [2, 3, 4, 5]), (BoxChoice.BOTH, [1, 2, 3, 4, 5])],
     ids=["box", "heatmap", "both"],
 )
 def test_one_heads_boxes_or_every_box_go_out_on_demand(choice: BoxChoice, ids: list[int]) -> None:
@@ -63,10 +62,12 @@ def test_one_heads_boxes_or_every_box_go_out_on_demand(choice: BoxChoice, ids: l
     assert [found.detection_id for found in chosen] == ids
 
 
-def test_boxes_below_the_wanted_confidence_stay_in() -> None:
-    chosen = export(min_confidence=0.65).chosen(_prediction(two_fish()))
+def test_the_wanted_confidence_takes_the_place_of_the_answers_own() -> None:
+    lower = export(min_confidence=0.5).chosen(_prediction(two_fish()))
+    heads = export(min_confidence=0.965, boxes=BoxChoice.BOTH).chosen(_prediction(two_fish()))
 
-    assert [found.detection_id for found in chosen] == [1]
+    assert [found.detection_id for found in lower] == [2, 4, 5]
+    assert [found.detection_id for found in heads] == [2, 3]
 
 
 def test_json_tells_everything_and_the_exact_name_where_it_is_no_text(tmp_path: Path) -> None:
@@ -78,7 +79,7 @@ def test_json_tells_everything_and_the_exact_name_where_it_is_no_text(tmp_path: 
     first, second, third = document["images"]
     assert document["label_set"] == list(DEFAULT_LABEL_SET.names) and document["folder"] == "/fleet"
     assert (first["species"], first["captured_at"], first["flagged"]) == ("ALB", "2024-03-02T01:02:03", False)
-    assert [found["answer"] for found in first["detections"]] == [True, False, True]
+    assert [found["answer"] for found in first["detections"]] == [False, True, False, True, False]
     assert "file_base64" not in first and base64.b64decode(second["file_base64"]) == b"a\xff.jpg"
     assert third == {
         "file": "torn.jpg",
@@ -163,9 +164,9 @@ def test_megadetector_follows_the_rules_of_its_format(tmp_path: Path) -> None:
     assert list(document["classification_categories"].values()) == list(FISH)
     assert first["detections"][0] == {
         "category": "1",
-        "conf": 0.9,
+        "conf": 0.98,
         "bbox": [0.1, 0.1, 0.4, 0.4],  # 64/640, 36/360, 256/640, 144/360
-        "classifications": [["1", 0.9]],
+        "classifications": [["1", 0.98]],
     }
     assert [type(found["conf"]) for found in first["detections"]] == [float, float]
     assert torn == {"file": "torn.jpg", "detections": None, "failure": "broken: it ends too soon"}

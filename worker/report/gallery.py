@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import asdict
 
+from db.domain.answer_boxes import answer_boxes
 from db.domain.results import ImageResult, StoredDetection, StoredPrediction
 from worker.report.pictures import DrawnPicture
-from worker.results.answer import chosen_boxes
 
 Entry = dict[str, object]
 
@@ -58,7 +58,7 @@ def _place(result: ImageResult) -> Entry:
 
 
 def _boxes(result: ImageResult, said: StoredPrediction, drawn: DrawnPicture) -> list[Entry]:
-    answer = {found.detection_id for found in chosen_boxes(said)}
+    answer = {found.detection_id for found in answer_boxes(said)}
     crops = drawn.crops or (None,) * len(said.detections)
     size = (result.width_px or 1, result.height_px or 1)
     return [

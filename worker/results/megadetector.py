@@ -9,8 +9,8 @@ import json
 from collections.abc import Iterable
 from pathlib import Path
 
+from db.domain.answer_boxes import box_species
 from db.domain.results import ImageResult, StoredDetection, StoredPrediction
-from worker.results.answer import box_species
 from worker.results.files import new_file
 from worker.results.wish import Export, now_text
 

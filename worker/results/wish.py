@@ -5,10 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
+from db.domain.answer_boxes import SURE, answer_boxes
 from db.domain.jobs import Job
+from db.domain.predictions import Head
 from db.domain.results import StoredDetection, StoredPrediction
 from db.domain.species import LabelSet
-from worker.results.answer import chosen_boxes
 from worker.results.names import BoxChoice, ResultFormat
 
 RULE = (
@@ -19,11 +20,14 @@ RULE = (
 
 @dataclass(frozen=True)
 class ExportWish:
-    """What the user chose. min_confidence: 0..1, of a detection. flag_below: agreement below which a person looks."""
+    """What the user chose. flag_below: chance to be right below which a person looks.
+
+    min_confidence: 0..1, of a detection; None is the answer's own rule, and every box where a head's are chosen.
+    """
 
     result_format: ResultFormat
     boxes: BoxChoice = BoxChoice.ANSWER
-    min_confidence: float = 0.0
+    min_confidence: float | None = None
     flag_below: float = 0.5
 
 
@@ -38,7 +42,12 @@ class Export:
 
     def chosen(self, prediction: StoredPrediction) -> tuple[StoredDetection, ...]:
         """The detections of a picture that go out."""
-        return chosen_boxes(prediction, choice=self.wish.boxes, min_confidence=self.wish.min_confidence)
+        least, choice = self.wish.min_confidence, self.wish.boxes
+        if choice is BoxChoice.ANSWER:
+            return answer_boxes(prediction, at_least=SURE if least is None else least)
+        wanted = tuple(Head) if choice is BoxChoice.BOTH else (Head(choice.value),)
+        sure = [found for found in prediction.detections if found.detection.confidence >= (least or 0.0)]
+        return tuple(found for found in sure if found.detection.head in wanted)
 
     def probabilities(self, prediction: StoredPrediction) -> tuple[float, ...]:
         """The final distribution on the export's label set; a species that the model did not know has 0."""

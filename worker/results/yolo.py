@@ -8,8 +8,8 @@ from pathlib import Path
 
 import yaml
 
+from db.domain.answer_boxes import box_species
 from db.domain.results import ImageResult, StoredDetection
-from worker.results.answer import box_species
 from worker.results.files import new_folder
 from worker.results.wish import Export
 
