@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from enum import StrEnum
+from typing import Any
 
 from celery import Celery
-from kombu import Connection
+from kombu.connection import Connection
 from kombu.exceptions import KombuError
 
 from db.errors import TaffrailError
@@ -115,7 +116,7 @@ def count_messages(queue: QueueName, *, settings: Settings) -> int:
         QueueError: the broker cannot be reached.
     """
     with _connected(make_app(settings)) as connection:
-        channel = connection.default_channel
+        channel: Any = connection.default_channel
         return int(channel.queue_declare(queue=queue.value, passive=False).message_count)
 
 
