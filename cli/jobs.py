@@ -14,6 +14,7 @@ from cli.watch import job_as_json, job_line, shown_path, warn, watch_job, work_o
 if TYPE_CHECKING:
     from sqlalchemy import Engine
 
+    from db.settings import Settings
     from worker.enqueue import Enqueued
 
 _SHOWN_FAILURES = 10
@@ -29,6 +30,9 @@ def enqueue(
     ],
     detach: Annotated[bool, typer.Option("--detach", help="Queue only; `cli worker` does the work.")] = False,
     model: Model = None,
+    stale: Annotated[
+        bool, typer.Option("--stale", help="Also ask the champion where an earlier model answered.")
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
     """Queue every picture under DIR and show the progress; what is done already is skipped, so repeat it at will."""
@@ -47,6 +51,8 @@ def enqueue(
             progress=lambda found: bar.update(task, completed=found),
         )
     _tell(done, as_json=as_json)
+    if stale:
+        _ask_champion(engine, settings, done.job_id, as_json=as_json)
     work_on(engine, settings, done.job_id, detach=detach, as_json=as_json)
 
 
@@ -93,6 +99,7 @@ def status(
 ) -> None:
     """Show jobs and how far they are."""
     from db.session import reading
+    from db.store.champion_items import count_stale
     from db.store.jobs import get_job, list_jobs
 
     _, engine = opened()
@@ -100,12 +107,26 @@ def status(
         watch_job(engine, None, job, quiet=as_json)
     with reading(engine) as session:
         jobs = [get_job(session, job)] if job is not None else list_jobs(session)
+        stale = count_stale(session, [one.job_id for one in jobs])
     if as_json:
-        typer.echo(json.dumps([job_as_json(one) for one in jobs], indent=2))
+        typer.echo(json.dumps([{**job_as_json(one), "stale": stale.get(one.job_id, 0)} for one in jobs], indent=2))
     elif not jobs:
         typer.echo("no jobs yet; `cli enqueue DIR` makes one")
     for one in jobs if not as_json else []:
-        typer.echo(job_line(one))
+        earlier = f"  ({stale[one.job_id]} answered by an earlier model)" if one.job_id in stale else ""
+        typer.echo(job_line(one) + earlier)
+
+
+def _ask_champion(engine: Engine, settings: Settings, job_id: int, *, as_json: bool) -> None:
+    from db.session import transaction
+    from db.store.champion_items import ask_stale_again
+    from db.store.jobs import make_batches
+
+    with transaction(engine) as session:
+        asked = ask_stale_again(session, job_id)
+        make_batches(session, job_id, batch_items=settings.batch_items)
+    if not as_json:
+        typer.echo(f"job {job_id}: {asked} pictures that an earlier model answered are asked again")
 
 
 def _require_model(engine: Engine, model: str | None) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -83,26 +84,29 @@ def show_command(model: ModelId, as_json: AsJson = False) -> None:
 def promote_command(
     model: ModelId,
     reason: Annotated[str, typer.Option(help="Why; it is kept.")] = "by hand",
-    force: Annotated[
-        bool, typer.Option("--force", help="Also where its figures are worse than the champion's.")
-    ] = False,
+    force: Annotated[bool, typer.Option("--force", help="Also where the gate refused it; that is kept, too.")] = False,
 ) -> None:
     """Let a model version serve; workers change to it between two batches."""
     from db.session import transaction
     from db.store.model_versions import RegistryError, get_model, promote
     from db.store.review_queue import champion_id
+    from worker.artifacts import bring_model
     from worker.model_files import check_model_file
+    from worker.rerank import ask_flagged, work_off
 
     settings, engine = opened()
     with transaction(engine) as session:
         held = get_model(session, model)
+        bring_model(settings, held.model_id)
         check_model_file(settings.models_dir, held.model_id, held.sha256, held.crops_sha256)
         champion = champion_id(session)
-        worse = _worse(held, get_model(session, champion)) if champion else None
-        if worse and not force:
-            raise RegistryError(f"model {model}: {worse}; --force promotes it all the same")
-        previous = promote(session, model, reason=reason, forced=force)
+        objection = objection_to(held, get_model(session, champion)) if champion else None
+        if objection and not force:
+            raise RegistryError(f"model {model}: {objection}; --force promotes it all the same")
+        previous = promote(session, model, reason=reason, forced=bool(objection))
+        job_ids = ask_flagged(session, settings, former=previous)
     typer.echo(f"model {model} serves" + (f"; {previous} is retired" if previous else ""))
+    _rank_anew(job_ids, lambda: work_off(engine, settings, job_ids, tell=typer.echo))
 
 
 @app.command("rollback")
@@ -112,18 +116,31 @@ def rollback_command(
     """Bring back the champion before this one."""
     from db.session import transaction
     from db.store.model_versions import get_model, rollback_champion
+    from worker.artifacts import bring_model
     from worker.model_files import check_model_file
 
     settings, engine = opened()
     with transaction(engine) as session:
         restored, replaced = rollback_champion(session, reason=reason)
         held = get_model(session, restored)
+        bring_model(settings, restored)
         check_model_file(settings.models_dir, held.model_id, held.sha256, held.crops_sha256)
     typer.echo(f"model {restored} serves again; {replaced} is retired")
 
 
-def _worse(candidate: ModelVersion, champion: ModelVersion) -> str | None:
-    """Why a candidate should not serve, from both cards; None where nothing speaks against it."""
+def _rank_anew(job_ids: list[int], work: Callable[[], None]) -> None:
+    if job_ids:
+        typer.echo(f"flagged pictures of {len(job_ids)} jobs that nobody was shown yet are ranked anew by it")
+        work()
+
+
+def objection_to(candidate: ModelVersion, champion: ModelVersion) -> str | None:
+    """Why a candidate should not serve, by what the gate said or else by both cards; None where nothing objects."""
+    gate = _gate_of(candidate)
+    if gate is not None and gate.get("champion") != champion.model_id:
+        return f"was judged against {gate.get('champion')}, which does not serve now; `cli retrain --again` judges anew"
+    if gate is not None:
+        return None if gate.get("promoted") else f"the gate refused it ({candidate.note})"
     new, old = candidate.card, champion.card
     if new.get("folds") != old.get("folds"):
         return "was judged on other cameras than the champion, so their figures do not compare"
@@ -131,6 +148,12 @@ def _worse(candidate: ModelVersion, champion: ModelVersion) -> str | None:
     if first is None or second is None:
         return "its figures or the champion's are not known"
     return f"its log loss {first:.3f} is not below the champion's {second:.3f}" if first >= second else None
+
+
+def _gate_of(model: ModelVersion) -> dict[str, Any] | None:
+    parameters = model.card.get("parameters")
+    gate = parameters.get("gate") if isinstance(parameters, dict) else None
+    return gate if isinstance(gate, dict) else None
 
 
 def _log_loss(model: ModelVersion) -> float | None:

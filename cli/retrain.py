@@ -62,15 +62,19 @@ def run_retraining(ask: Ask, *, if_due: bool, quiet: bool) -> Outcome | Occupied
     """Return what came of a retraining, with a bar for each of its stages."""
     from cli.progress import stage_bars
     from cli.schedule import when_next
+    from cli.watch import warn
     from db.domain.retrainings import Occupied
+    from worker.rerank import work_off
+    from worker.retrain import Outcome
     from worker.retrain import retrain as run
     from worker.schedule import look, retrain_if_due
 
     settings, engine = opened()
     with stage_bars(quiet=quiet) as show:
-        if not if_due:
-            return run(engine, settings, ask, progress=show)
-        done = retrain_if_due(engine, settings, ask, progress=show)
+        ask_for = retrain_if_due if if_due else run
+        done = ask_for(engine, settings, ask, progress=show)
+    if isinstance(done, Outcome) and done.kept is not None:
+        work_off(engine, settings, done.kept.job_ids, tell=warn)
     return done or Occupied(f"nothing is due; {when_next(look(engine, settings))}")
 
 

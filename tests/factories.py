@@ -29,9 +29,16 @@ from worker.serve import NOOP_KIND
 from worker.tasks import InferWorker
 
 
-def add_noop_champion(engine: Engine, models_dir: Path, *, model_id: str = "noop", state: str = "champion") -> str:
+def add_noop_champion(
+    engine: Engine,
+    models_dir: Path,
+    *,
+    model_id: str = "noop",
+    state: str = "champion",
+    input_hw: tuple[int, int] = (90, 160),
+) -> str:
     """Register a model whose answers depend on a few pixels only; everything around it is the real thing."""
-    card = ModelCard(kind=NOOP_KIND, trunk="", layer="", input_hw=(90, 160), species=DEFAULT_LABEL_SET.names, heads=())
+    card = ModelCard(kind=NOOP_KIND, trunk="", layer="", input_hw=input_hw, species=DEFAULT_LABEL_SET.names, heads=())
     folder = model_folder(models_dir, model_id)
     folder.mkdir(parents=True)
     (folder / "model.keras").write_bytes(b"no network")

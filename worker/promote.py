@@ -22,6 +22,7 @@ from worker.gate import Judged, Verdict, figures
 from worker.lease import LeaseLost
 from worker.model_files import BundleHashes, model_folder, plain_card, read_card, write_card
 from worker.models.errors import ModelFileError
+from worker.rerank import ask_flagged
 
 
 @dataclass(frozen=True)
@@ -37,7 +38,10 @@ class Candidate:
 
 @dataclass(frozen=True)
 class Kept:
-    """A registered candidate. figures: by name, of its final answers and the champion's on the same pictures."""
+    """A registered candidate. figures: by name, of its final answers and the champion's on the same pictures.
+
+    job_ids: the jobs whose flagged pictures wait to be ranked anew by it.
+    """
 
     model_id: str
     state: RetrainingState
@@ -45,6 +49,7 @@ class Kept:
     champion_id: str
     figures: dict[str, float]
     champion_figures: dict[str, float]
+    job_ids: tuple[int, ...] = ()
 
 
 def keep_candidate(
@@ -84,9 +89,10 @@ def keep_candidate(
                 note=note,
                 dataset_id=candidate.dataset.dataset_id,
             )
-            state = RetrainingState.KEPT
+            state, job_ids = RetrainingState.KEPT, []
             if verdict.promoted and unchanged:
-                promote(session, candidate.model_id, reason=note, forced=False)
+                former = promote(session, candidate.model_id, reason=note, forced=False)
+                job_ids = ask_flagged(session, settings, former=former)
                 state = RetrainingState.PROMOTED
             dataset_id = candidate.dataset.dataset_id
             if not end_retraining(session, held, state, note=note, dataset_id=dataset_id, model_id=candidate.model_id):
@@ -101,6 +107,7 @@ def keep_candidate(
         candidate.champion_id,
         figures(judged.truth, judged.candidate),
         figures(judged.truth, judged.champion),
+        tuple(job_ids),
     )
 
 

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import logging
+
 from db.migrate import open_database
 from db.settings import Settings, get_settings
+from worker.rerank import work_off
 from worker.retrain import Ask, Outcome
 from worker.schedule import retrain_if_due
 from worker.step_process import Request, StepProgress, serve_step
+
+_log = logging.getLogger("taffrail.retrain")
 
 
 def run_due(request: Request, progress: StepProgress) -> Request:
@@ -24,6 +29,8 @@ def what_came(settings: Settings, *, command: str) -> str:
     done = retrain_if_due(engine, settings, Ask(command=command), progress=lambda *_: None)  # nobody watches
     if done is None:
         return "nothing is due"
+    if isinstance(done, Outcome) and done.kept is not None:
+        work_off(engine, settings, done.kept.job_ids, tell=_log.warning)
     return f"{done.state}: {done.note}" if isinstance(done, Outcome) else done.reason
 
 

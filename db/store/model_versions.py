@@ -11,6 +11,7 @@ from sqlalchemy.orm import Session
 
 from db.domain.model_versions import ModelState
 from db.errors import NotFoundError, TaffrailError
+from db.store.champion_items import point_items_at
 from db.tables import ModelVersionRow, PromotionRow
 
 
@@ -84,6 +85,8 @@ def register_model(
 def promote(session: Session, model_id: str, *, reason: str, forced: bool) -> str | None:
     """Make a version the champion; return the one before. The caller commits: one transaction, one champion.
 
+    Items of jobs that follow the champion show what it said, where it has spoken before.
+
     Raises:
         NotFoundError: no such version. RegistryError: it is the champion already.
     """
@@ -108,6 +111,7 @@ def promote(session: Session, model_id: str, *, reason: str, forced: bool) -> st
         )
     )
     session.flush()
+    point_items_at(session, model_id)
     return previous_id
 
 

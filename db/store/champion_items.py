@@ -1,0 +1,95 @@
+"""What a change of the champion means for items: they follow it where it has judged them, else they are stale."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from sqlalchemy import ColumnElement, Select, and_, exists, func, select, update
+from sqlalchemy.orm import Session, aliased
+
+from db.domain.jobs import ItemState
+from db.domain.model_versions import ModelState
+from db.review_tables import ReviewItemRow
+from db.store.jobs import lock_job
+from db.tables import ItemRow, JobRow, ModelVersionRow, PredictionRow
+
+_PLAIN = {"synchronize_session": False}
+
+
+def point_items_at(session: Session, model_version: str) -> int:
+    """Return how many items of jobs that follow the champion now show what this version said of the same content.
+
+    The caller commits. Predictions are never changed, so after a rollback the items show exactly what they did before.
+    """
+    shown, said = aliased(PredictionRow), aliased(PredictionRow)
+    newest = (
+        select(func.max(said.id))
+        .join(shown, shown.image_id == said.image_id)
+        .where(shown.id == ItemRow.prediction_id, said.model_version_id == model_version)
+        .correlate(ItemRow)
+        .scalar_subquery()
+    )
+    others = ItemRow.prediction_id.in_(select(PredictionRow.id).where(PredictionRow.model_version_id != model_version))
+    moved = update(ItemRow).where(_follows_champion(), others, newest.is_not(None)).values(prediction_id=newest)
+    return _rowcount(session.execute(moved, execution_options=_PLAIN))
+
+
+def ask_stale_again(session: Session, job_id: int) -> int:
+    """Return how many of a job's items wait for the champion now, because another version answered them.
+
+    Their earlier answers stay until then. The caller makes the batches and commits.
+    """
+    lock_job(session, job_id)
+    return _ask_again(session, and_(ItemRow.job_id == job_id, _is_stale()))
+
+
+def ask_flagged_again(session: Session, former: str, *, below: float) -> list[int]:
+    """Return the jobs with items that wait for the champion now: flagged by the former one, and shown to nobody yet.
+
+    below: the chance to be right under which a picture is flagged. The caller makes the batches and commits.
+    """
+    flagged = (
+        select(PredictionRow.id)
+        .where(
+            PredictionRow.model_version_id == former,
+            PredictionRow.doubt > 1.0 - below,
+            ~exists().where(ReviewItemRow.image_id == PredictionRow.image_id),
+        )
+        .scalar_subquery()
+    )
+    asked = and_(_is_stale(), ItemRow.prediction_id.in_(flagged))
+    job_ids = list(session.scalars(select(ItemRow.job_id).where(asked).distinct().order_by(ItemRow.job_id)))
+    for job_id in job_ids:
+        lock_job(session, job_id)
+    if job_ids:
+        _ask_again(session, asked)
+    return job_ids
+
+
+def count_stale(session: Session, job_ids: Sequence[int]) -> dict[int, int]:
+    """Return how many items of each job were answered by another version than the champion; jobs without are absent."""
+    query: Select[int, int] = (
+        select(ItemRow.job_id, func.count()).where(ItemRow.job_id.in_(job_ids), _is_stale()).group_by(ItemRow.job_id)
+    )
+    return {job_id: count for job_id, count in session.execute(query).tuples()}
+
+
+def _ask_again(session: Session, which: ColumnElement[bool]) -> int:
+    fresh = {"state": ItemState.PENDING, "batch_id": None, "reason": None, "failure": None}
+    return _rowcount(session.execute(update(ItemRow).where(which).values(fresh), execution_options=_PLAIN))
+
+
+def _is_stale() -> ColumnElement[bool]:
+    champion = (
+        select(ModelVersionRow.id).where(ModelVersionRow.state == str(ModelState.CHAMPION)).limit(1).scalar_subquery()
+    )
+    by_another = exists().where(PredictionRow.id == ItemRow.prediction_id, PredictionRow.model_version_id != champion)
+    return and_(ItemRow.state == str(ItemState.DONE), _follows_champion(), by_another)
+
+
+def _follows_champion() -> ColumnElement[bool]:
+    return ItemRow.job_id.in_(select(JobRow.id).where(JobRow.model_asked == ""))
+
+
+def _rowcount(result: object) -> int:
+    return int(getattr(result, "rowcount", 0))
