@@ -35,6 +35,7 @@ NO_SECOND_STAGE = "none"
 def train(request: Request, progress: StepProgress) -> Request:
     """Return what came of a training: the new version, its state and figures, and the pictures left out."""
     settings = get_settings()
+    asked = _train_settings(request, settings)
     engine = open_database(settings.database)
     with transaction(engine) as session:
         dataset = take_snapshot(
@@ -43,7 +44,7 @@ def train(request: Request, progress: StepProgress) -> Request:
     samples = training_samples(dataset)
     trained = train_detector(
         samples,
-        settings=_train_settings({**request, "held_out": dataset.held_out_cameras}, settings),
+        settings=replace(asked, held_out=dataset.held_out_cameras),
         features_dir=settings.features_dir,
         progress=progress,
     )
@@ -148,7 +149,6 @@ def _train_settings(request: Request, settings: Settings) -> TrainSettings:
         weights=weights if weights in ("imagenet", "random") else Path(weights),
         label_set=settings.label_set,
         held_out_share=float(request.get("held_out_share", plain.held_out_share)),
-        held_out=tuple(request.get("held_out", ())),
         final_fit=bool(request.get("final_fit", False)),
         epochs=int(request["epochs"]) if request.get("epochs") else None,
         augment=int(request.get("augment") or 0),
