@@ -148,8 +148,8 @@
   }
 
   function applyLayers() {
-    for (const head of ["box_species", "heatmap"]) {
-      document.body.classList.toggle(`hide-${head}`, !layers.elements[head].checked);
+    for (const boxes of ["box_species", "heatmap", "doubted"]) {
+      document.body.classList.toggle(`hide-${boxes}`, !layers.elements[boxes].checked);
     }
     const wanted = layers.elements.heat.value;
     for (const layer of document.querySelectorAll(".layer")) {
@@ -174,7 +174,7 @@
     const one = shown[place];
     byId("detail-name").textContent = one.name;
     const left = element("section", {}, [view(one, true)]), right = element("section");
-    const crops = one.boxes.filter((box) => box.crop);
+    const crops = one.boxes.filter((box) => box.crop && (box.answer || layers.elements.doubted.checked));
     if (crops.length) left.append(element("ul", { class: "crops" }, crops.map(cropOf)));
     if (!failed(one)) right.append(probabilities(one));
     right.append(facts(one));
