@@ -12,6 +12,7 @@ from cli import (
     cameras,
     demo,
     doctor,
+    explain,
     jobs,
     labels,
     models,
@@ -39,6 +40,7 @@ app.add_typer(labels.app, name="labels")
 app.add_typer(cameras.app, name="cameras")
 app.command("train")(train.train)
 app.command("retrain")(retrain.retrain)
+app.command("explain")(explain.explain)
 app.command("scheduler")(schedule.scheduler)
 app.add_typer(schedule.app, name="schedule")
 app.command("enqueue")(jobs.enqueue)
