@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import typer
@@ -30,18 +32,8 @@ class WorkStopped(TaffrailError):
 
 def work_on(engine: Engine, settings: Settings, job_id: int, *, detach: bool, as_json: bool) -> None:
     """Send what waits; without a broker of its own let a worker of ours do it; show the progress and the end."""
-    from worker.reconcile import reconcile
-    from worker.supervise import Supervisor
-
-    reconcile(engine, settings, lost_after_s=0.0)
-    if detach:
-        if not as_json:
-            typer.echo(f"queued; `cli worker` does the work, `cli status {job_id} --watch` shows it")
-    elif settings.broker is not None:
-        watch_job(engine, settings, job_id, quiet=as_json)
-    elif _waits(engine, job_id):
-        with Supervisor(engine, settings) as supervisor:
-            watch_job(engine, settings, job_id, supervisor=supervisor, quiet=as_json)
+    with _told_when_stopped(f"stopping; what is done is kept, `cli resume {job_id}` goes on from here"):
+        _work(engine, settings, job_id, detach=detach, as_json=as_json)
     conclude(engine, job_id, as_json=as_json)
 
 
@@ -152,6 +144,31 @@ def shown_path(path: bytes) -> str:
     """Return a path that a terminal can show; names may hold anything."""
     text = path.decode("utf-8", "backslashreplace")
     return "".join(char if char.isprintable() else f"\\x{ord(char):02x}" for char in text)
+
+
+def _work(engine: Engine, settings: Settings, job_id: int, *, detach: bool, as_json: bool) -> None:
+    from worker.reconcile import reconcile
+    from worker.supervise import Supervisor
+
+    reconcile(engine, settings, lost_after_s=0.0)
+    if detach:
+        if not as_json:
+            typer.echo(f"queued; `cli worker` does the work, `cli status {job_id} --watch` shows it")
+    elif settings.broker is not None:
+        watch_job(engine, settings, job_id, quiet=as_json)
+    elif _waits(engine, job_id):
+        with Supervisor(engine, settings) as supervisor:
+            watch_job(engine, settings, job_id, supervisor=supervisor, quiet=as_json)
+
+
+@contextmanager
+def _told_when_stopped(text: str) -> Iterator[None]:
+    """Say what a Ctrl-C means for the job, before anything is waited for."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        warn(text)
+        raise
 
 
 def _waits(engine: Engine, job_id: int) -> bool:

@@ -16,7 +16,6 @@ if TYPE_CHECKING:
     from worker.queue import QueueName
 
 _LOOK_EVERY_S = 0.5
-_RECONCILE_EVERY_S = 15.0
 
 
 def worker(
@@ -44,7 +43,7 @@ def worker(
     with Supervisor(engine, settings, wanted) as supervisor:
         shown = ", ".join(f"{count} for {name}" for name, count in wanted.items())
         typer.echo(f"worker processes: {shown}; their log is {supervisor.log_file}", err=True)
-        keeper = Keeper(engine, settings, tell=warn, supervisor=supervisor, reconcile_every_s=_RECONCILE_EVERY_S)
+        keeper = Keeper(engine, settings, tell=warn, supervisor=supervisor)
         while not stop.wait(_LOOK_EVERY_S):
             keeper.keep()
 

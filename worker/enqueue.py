@@ -21,7 +21,7 @@ Progress = Callable[[int], None]
 
 
 class FolderError(TaffrailError):
-    """The folder to enqueue is not one."""
+    """The folder to enqueue is not one, or holds no picture."""
 
 
 @dataclass(frozen=True)
@@ -47,19 +47,24 @@ def enqueue_folder(
     folder: on this machine, or a URL such as `s3://bucket/trip7`.
 
     Raises:
-        FolderError: there is no such folder. RemoteRootError: the URL cannot be used.
+        FolderError: there is no such folder, or no picture in it. RemoteRootError: the URL cannot be used.
         StoreUnreachable: the store that the URL names does not answer.
     """
     problems: list[tuple[bytes, str]] = []
     registered, found, empty = Registered(0, 0, 0), 0, 0
     root, files = _look_into(folder, settings, on_problem=lambda path, text: problems.append((path, text)))
+    chunk = list(islice(files, _FILES_A_TRANSACTION))
+    if not chunk:
+        why = f"; {os.fsdecode(problems[0][0])!r}: {problems[0][1]}" if problems else ""
+        raise FolderError(f"{os.fsdecode(folder)!r}: no picture in it or below{why}")
     with transaction(engine) as session:
         job_id = open_job(session, root, model_asked=model)
-    while chunk := list(islice(files, _FILES_A_TRANSACTION)):
+    while chunk:
         registered += _register(engine, job_id, chunk, root=root)
         found += len(chunk)
         empty += sum(1 for file in chunk if file.size_bytes == 0)
         progress(found)
+        chunk = list(islice(files, _FILES_A_TRANSACTION))
     with transaction(engine) as session:
         make_batches(session, job_id, batch_items=settings.batch_items)
     return Enqueued(job_id, registered, unreadable=empty + len(problems), problems=tuple(problems))

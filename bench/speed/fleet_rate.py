@@ -24,7 +24,7 @@ from worker.supervise import Supervisor
 
 _IMAGES = 19_200
 _WARM_UP_IMAGES = 1_280
-_WORKERS = (2,)
+_WORKERS = (1, 2, 4, 8)
 _WANTED = 3_000.0
 _CORES = 2
 _COMMAND = (sys.executable, "-m", "bench.speed.blind")
