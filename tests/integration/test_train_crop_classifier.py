@@ -27,7 +27,7 @@ LABELS = LabelSet(("ALB", "LAG", "NoF", "SHARK"))
 SETTINGS = CropTrainSettings(label_set=LABELS, crop_px=64, views=3, held_out=("camera 3",))
 
 
-def _draw(folder: Path, number: int) -> TrainingSample:
+def draw_picture(folder: Path, number: int) -> TrainingSample:
     """A picture of 160 x 96 pixels: stripes are an ALB, plain is a LAG; each camera has a light of its own."""
     rng = np.random.default_rng(number)
     species, camera = ("ALB", "LAG", "NoF")[number % 3], number // 3 % 4
@@ -53,7 +53,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def samples(folder: Path) -> tuple[CropSample, ...]:
-    return crop_samples([_draw(folder, number) for number in range(60)]).samples
+    return crop_samples([draw_picture(folder, number) for number in range(60)]).samples
 
 
 def _train(samples: tuple[CropSample, ...], folder: Path, settings: CropTrainSettings) -> TrainedCropClassifier:

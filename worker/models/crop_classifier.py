@@ -46,7 +46,6 @@ def unfreeze(model: Any) -> None:
     """
     from worker.models.keras_import import keras
 
-    model.trainable = True
+    # Layer by layer: the trunk was frozen so, and a flat graph's own switch does not reach them.
     for layer in model.layers:
-        if isinstance(layer, keras.layers.BatchNormalization):
-            layer.trainable = False
+        layer.trainable = not isinstance(layer, keras.layers.BatchNormalization)

@@ -96,7 +96,7 @@ def cut_canvases(
     rows: list[Pixels] = []
     run = _Run(folder)
     progress(done, total)
-    for crops, cut in _ahead(lambda crops: (crops, _cut(crops, shape)), missing.values()):
+    for crops, cut in ahead(lambda crops: (crops, _cut(crops, shape)), missing.values()):
         if isinstance(cut, UnreadablePicture):
             unreadable.append(cut)
         else:
@@ -202,7 +202,7 @@ def _compute(
     names: list[str] = []
     parts: list[npt.NDArray[np.float16]] = []
     batches = [missing[start : start + _BATCH_VIEWS] for start in range(0, len(missing), _BATCH_VIEWS)]
-    for batch, crops in _ahead(lambda batch: (batch, np.stack([show(crop, n) for _, crop, n in batch])), batches):
+    for batch, crops in ahead(lambda batch: (batch, np.stack([show(crop, n) for _, crop, n in batch])), batches):
         parts.append(_forward(network, crops))
         names += [name for name, _, _ in batch]
         done += len(batch)
@@ -240,8 +240,8 @@ def _cut(crops: Sequence[CropSample], shape: CropShape) -> list[Pixels] | Unread
         return UnreadablePicture(file, str(error) or type(error).__name__)
 
 
-def _ahead(work: Callable[[_Item], _Result], items: Iterable[_Item]) -> Iterator[_Result]:
-    """Yield the results in order while threads work a few items ahead."""
+def ahead(work: Callable[[_Item], _Result], items: Iterable[_Item]) -> Iterator[_Result]:
+    """Yield each item's result, in order, while threads work a few items ahead."""
     with ThreadPoolExecutor(_THREADS, thread_name_prefix="crops") as pool:
         left = iter(items)
         running: deque[Future[_Result]] = deque(pool.submit(work, item) for item in islice(left, 2 * _THREADS))

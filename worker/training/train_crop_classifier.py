@@ -22,8 +22,9 @@ from worker.training.calibrate_crops import cross_fitted, fit_temperature, log_p
 from worker.training.crop_features import Canvases, CropShape, cut_canvases, turn_features, view_features
 from worker.training.crop_samples import CropSample
 from worker.training.features import UnreadablePicture
+from worker.training.finetune_crops import finetune
 from worker.training.metrics import recalls
-from worker.training.probe import fit_probe
+from worker.training.probe import Probe, fit_probe
 from worker.training.splits import camera_folds
 from worker.vision.crops import MARGIN
 
@@ -33,6 +34,7 @@ Progress = Callable[[str, int, int], None]
 MIN_CROPS = 16
 _MAX_ROWS = 60_000  # rows of features that are held in memory at once: 300 MB of the default trunk
 _PROBE_FOLDS = 3
+_VIEWS_TO_TUNE_FROM = 2
 # Until it is fitted (see judge_second_stage), the second stage counts as much as both heads together.
 UNFITTED_WEIGHT = 0.5
 
@@ -125,12 +127,13 @@ def train_crop_classifier(
     train, held_out = _split([sample for sample in samples if sample in canvases], settings)
     class_weights = balance_weights(train, settings)
     learn, judge = (_rows(part, class_weights, canvases, settings) for part in (train, held_out))
+    probe, told = _fit_probe(learn, settings, features_dir, progress)
     if settings.method is CropMethod.FROZEN:
-        model, logits, told = _train_frozen(learn, judge, settings, features_dir, progress)
+        model, logits = _frozen(probe, judge, settings, features_dir, progress)
     else:
-        from worker.training.finetune_crops import finetune
-
-        model, logits, told = finetune(learn, judge, settings=settings, work_dir=work_dir, progress=progress)
+        model, logits, told = finetune(
+            learn, judge, start=probe, settings=settings, work_dir=work_dir, progress=progress
+        )
     part = _part(learn, judge, logits, class_weights, settings, told)
     part = dataclasses.replace(part, train_seconds=round(time.perf_counter() - started, 1))
     return TrainedCropClassifier(model, part, canvases.unreadable)
@@ -171,40 +174,54 @@ def _rows(
     return CropRows(samples, species, np.asarray(weights, dtype=np.float32), canvases)
 
 
-def _train_frozen(
-    learn: CropRows, judge: CropRows, settings: CropTrainSettings, features_dir: Path, progress: Progress
-) -> tuple[Any, npt.NDArray[np.float32], dict[str, object]]:
-    """Return a classifier whose trunk is as it came, its logits of the held-out crops' turns, and what to tell."""
-    from worker.models.crop_classifier import build_crop_classifier, build_pooled_trunk, set_logits
-
-    views = int(np.clip(_MAX_ROWS // len(learn), 1, settings.views))
-    common = {"trunk": settings.trunk, "weights": settings.weights, "cache_dir": features_dir}
+def _fit_probe(
+    learn: CropRows, settings: CropTrainSettings, features_dir: Path, progress: Progress
+) -> tuple[Probe, dict[str, object]]:
+    """Return a softmax on the frozen trunk's features, and what to tell of it; to tune from, two views suffice."""
+    wanted = settings.views if settings.method is CropMethod.FROZEN else min(settings.views, _VIEWS_TO_TUNE_FROM)
+    views = int(np.clip(_MAX_ROWS // len(learn), 1, wanted))
     features = view_features(
-        learn.samples, learn.canvases, views=views, progress=_stage(progress, "crop features"), **common
+        learn.samples,
+        learn.canvases,
+        views=views,
+        trunk=settings.trunk,
+        weights=settings.weights,
+        cache_dir=features_dir,
+        progress=_stage(progress, "crop features"),
     )
-    count = len(settings.label_set)
     probe = fit_probe(
         features.reshape(-1, features.shape[-1]),
         np.repeat(learn.species, views),
         np.repeat(learn.weights, views),
-        count=count,
+        count=len(settings.label_set),
         folds=[np.repeat(fold, views) for fold in _folds(learn, settings)],
     )
     progress("second stage", 1, 1)
-    logits = np.zeros((0, count), dtype=np.float32)
+    return probe, {"views": views, "strength": probe.strength}
+
+
+def _frozen(
+    probe: Probe, judge: CropRows, settings: CropTrainSettings, features_dir: Path, progress: Progress
+) -> tuple[Any, npt.NDArray[np.float32]]:
+    """Return a classifier whose trunk is as it came, and its logits of the held-out crops' turns."""
+    from worker.models.crop_classifier import build_crop_classifier, build_pooled_trunk, set_logits
+
+    logits = np.zeros((0, len(settings.label_set)), dtype=np.float32)
     if len(judge):
         held = turn_features(
             judge.samples,
             judge.canvases,
             turns=settings.turns,
+            trunk=settings.trunk,
+            weights=settings.weights,
+            cache_dir=features_dir,
             progress=_stage(progress, "held-out crop features"),
-            **common,
         )
         logits = probe.logits(held.reshape(-1, held.shape[-1]))
     trunk = build_pooled_trunk(settings.trunk, crop_px=settings.crop_px, weights=settings.weights)
-    model = build_crop_classifier(trunk, species=count)
+    model = build_crop_classifier(trunk, species=len(settings.label_set))
     set_logits(model, probe.weights, probe.bias)
-    return model, logits, {"views": views, "strength": probe.strength}
+    return model, logits
 
 
 def _folds(learn: CropRows, settings: CropTrainSettings) -> list[npt.NDArray[np.bool_]]:

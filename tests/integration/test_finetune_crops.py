@@ -1,0 +1,120 @@
+"""Fine-tuning the second stage: it learns, says how long it takes, and a killed run goes on where it was."""
+
+from __future__ import annotations
+
+import dataclasses
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from tests.integration.test_train_crop_classifier import SETTINGS, draw_picture
+from worker.models.crop_classifier import build_pooled_trunk
+from worker.models.errors import TrainingError
+from worker.training.crop_samples import CropSample, crop_samples
+from worker.training.train_crop_classifier import CropMethod, TrainedCropClassifier, train_crop_classifier
+
+TUNED = dataclasses.replace(SETTINGS, method=CropMethod.FINETUNE, views=1, epochs=2, batch_size=8, learning_rate=1e-3)
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("tuned")
+
+
+@pytest.fixture(scope="module")
+def samples(folder: Path) -> tuple[CropSample, ...]:
+    return crop_samples([draw_picture(folder, number) for number in range(24)]).samples
+
+
+def _train(samples: tuple[CropSample, ...], folder: Path, work_dir: Path, calls: list[tuple[str, int, int]]):
+    return train_crop_classifier(
+        samples,
+        settings=TUNED,
+        features_dir=folder / "features",
+        work_dir=work_dir,
+        progress=lambda *call: calls.append(call),
+    )
+
+
+@pytest.fixture(scope="module")
+def whole(samples: tuple[CropSample, ...], folder: Path) -> tuple[TrainedCropClassifier, list[tuple[str, int, int]]]:
+    calls: list[tuple[str, int, int]] = []
+    return _train(samples, folder, folder / "work", calls), calls
+
+
+def test_it_learns_and_says_beforehand_how_long_it_takes(whole) -> None:
+    trained, calls = whole
+
+    tuning = [call for call in calls if call[0].startswith("fine-tune")]
+    assert trained.part.metrics["accuracy"] > trained.part.metrics["majority_accuracy"]
+    assert trained.part.method == "finetune"
+    assert tuning[-1][1] == tuning[-1][2]
+    assert "about" in tuning[-1][0] and "about" not in tuning[1][0]
+
+
+def test_a_run_killed_after_an_epoch_ends_as_if_it_had_not_been(
+    whole, samples: tuple[CropSample, ...], folder: Path
+) -> None:
+    work_dir = folder / "killed"
+    code = _RUN_UNTIL_KILLED.format(folder=str(folder), work_dir=str(work_dir))
+    process = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert process.returncode == -signal.SIGKILL, process.stderr
+    assert [file.name for file in work_dir.glob("*/epoch-*.keras")] == ["epoch-0001.keras"]
+
+    resumed = _train(samples, folder, work_dir, [])
+
+    assert resumed.part.parameters["resumed_at_epoch"] == 1
+    # Not to the bit: threads add in any order. But far nearer than the epochs moved it.
+    apart = _distance(resumed.model, whole[0].model)
+    assert apart < 0.2 * _distance(whole[0].model, build_pooled_trunk("efficientnet_lite0", crop_px=64))
+    assert list(work_dir.iterdir()) == []  # what was kept for a resumption is gone
+
+
+def test_a_damaged_place_is_passed_over(samples: tuple[CropSample, ...], folder: Path) -> None:
+    from worker.training.finetune_crops import _Keeper
+
+    (folder / "torn" / "crops-x").mkdir(parents=True)
+    (folder / "torn" / "crops-x" / "epoch-0002.keras").write_bytes(b"torn")
+
+    assert _Keeper(folder / "torn", "x").last() == (None, 0)
+
+
+def test_a_place_that_cannot_be_kept_is_one_clear_line(folder: Path) -> None:
+    from worker.training.finetune_crops import _Keeper
+
+    class Unsaveable:
+        def save(self, file: Path) -> None:
+            raise OSError(28, "No space left on device")
+
+    with pytest.raises(TrainingError, match=r"cannot be written \(No space left on device\)"):
+        _Keeper(folder / "full", "x").keep(Unsaveable(), 1)
+
+
+def _distance(model, other) -> float:
+    """How far two models' convolutions' kernels lie apart, all together."""
+    names = [layer.name for layer in other.layers if layer.name.endswith("_conv")]
+    pairs = [(model.get_layer(name).get_weights()[0], other.get_layer(name).get_weights()[0]) for name in names]
+    return float(np.sqrt(sum(((ours - theirs) ** 2).sum() for ours, theirs in pairs)))
+
+
+_RUN_UNTIL_KILLED = """
+import os, signal
+from pathlib import Path
+from tests.integration.test_finetune_crops import TUNED
+from tests.integration.test_train_crop_classifier import draw_picture
+from worker.training.crop_samples import crop_samples
+from worker.training.train_crop_classifier import train_crop_classifier
+
+folder, work_dir = Path({folder!r}), Path({work_dir!r})
+samples = crop_samples([draw_picture(folder, number) for number in range(24)]).samples
+
+def killed(stage, done, total):
+    if stage.startswith("fine-tune") and done > total / 2 + 1:
+        os.kill(os.getpid(), signal.SIGKILL)
+
+train_crop_classifier(samples, settings=TUNED, features_dir=folder / "features", work_dir=work_dir, progress=killed)
+"""
