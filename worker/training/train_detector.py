@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-import importlib.metadata
 import time
-from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,20 +16,20 @@ from db.domain.species import DEFAULT_LABEL_SET, LabelSet
 from worker.models.detector import build_detector
 from worker.models.errors import TrainingError
 from worker.models.names import DEFAULT_TRUNK, HeadName
-from worker.models.trunks import build_trunk, trunk_spec
+from worker.models.trunks import build_trunk
 from worker.training.check_samples import Oddity, check_samples
-from worker.training.evaluate import HeldOut, Judgement, judge
+from worker.training.detector_card import detector_card
+from worker.training.evaluate import HeldOut, judge
 from worker.training.feature_cache import Features
 from worker.training.features import FeatureSource, Progress, UnreadablePicture
 from worker.training.fine_tune import FineTune, TunedDetector, tune_detector
 from worker.training.fit import FitSettings, HeadFit
 from worker.training.recipes import recipe_for
-from worker.training.samples import TrainingSample, dataset_sha256
+from worker.training.samples import TrainingSample
 from worker.training.splits import held_out_cameras, random_split
 from worker.training.train_head import spare_stopping_rows, train_head
 from worker.training.views import add_views
 
-DETECTOR_KIND = "detector"
 BOX_HEADS = (HeadName.BOX_SPECIES,)
 HEATMAP_HEADS = (HeadName.HEATMAP_HIRES, HeadName.HEATMAP, HeadName.HEATMAP_MAX)
 
@@ -129,7 +127,17 @@ def train_detector(
         # As many epochs on all pictures as were best before: nothing is left to tell when to stop.
         everything = np.arange(len(usable))
         served = _train(usable, computed.features, everything, everything[:0], source, settings, before=trained)
-    card = _card(usable, split, settings, trained, judgement, seconds=time.perf_counter() - started)
+    card = detector_card(
+        usable,
+        settings,
+        how_split=split.how,
+        held_out_cameras=split.cameras,
+        pictures_held_out=len(held),
+        fits=trained.fits,
+        tuned=trained.tuned,
+        judgement=judgement,
+        seconds=time.perf_counter() - started,
+    )
     mended = tuple(odd for odd in checked.oddities if not odd.left_out)
     return TrainedDetector(build_detector(served.trunk, *served.heads), card, unreadable, mended)
 
@@ -268,55 +276,3 @@ def _tune(
 
 def _stage(progress: Progress, stage: str) -> Callable[[int, int], None]:
     return lambda done, total: progress(stage, done, total)
-
-
-def _card(
-    samples: Sequence[TrainingSample],
-    split: _Split,
-    settings: TrainSettings,
-    trained: _Trained,
-    judgement: Judgement,
-    *,
-    seconds: float,
-) -> ModelCard:
-    fits, tuned = dict(zip(settings.heads, trained.fits, strict=True)), trained.tuned
-    seen = Counter(sample.label.species for sample in samples)
-    parameters: dict[str, object] = {
-        "weights": str(settings.weights),
-        "fit": {str(name): dataclasses.asdict(settings.fit_of(name)) for name in settings.heads},
-        "final_fit": settings.final_fit,
-        "split": split.how,
-        "held_out_share": settings.held_out_share,
-        "pictures": len(samples),
-        "pictures_held_out": len(split.held_out_rows),
-        "species_without_pictures": [name for name in settings.label_set.names if not seen[name]],
-        "pictures_guessed": sum(sample.guessed for sample in samples),
-        "augment": settings.augment,
-        "epochs_run": {str(name): fit.epochs_run for name, fit in fits.items()},
-        "head_seconds": {str(name): round(fit.seconds, 1) for name, fit in fits.items()},
-    }
-    if tuned is not None and settings.fine_tune is not None:
-        parameters["fine_tune"] = {
-            "blocks": settings.fine_tune.blocks,
-            "from_layer": tuned.layer,
-            "epochs_run": tuned.fit.epochs_run,
-            "best_epoch": tuned.fit.best_epoch,
-            "seconds": round(tuned.fit.seconds, 1),
-        }
-    return ModelCard(
-        kind=DETECTOR_KIND,
-        trunk=settings.trunk,
-        layer=settings.layer or trunk_spec(settings.trunk).layer,
-        input_hw=settings.input_hw,
-        species=settings.label_set.names,
-        heads=tuple(str(name) for name in settings.heads),
-        parameters=parameters,
-        metrics=judgement.metrics,
-        metrics_by=judgement.metrics_by,
-        dataset_sha256=dataset_sha256(samples),
-        folds=(split.cameras,),
-        parent=settings.parent,
-        versions={name: importlib.metadata.version(name) for name in ("keras", "numpy", "taffrail")},
-        train_seconds=round(seconds, 1),
-        command=settings.command,
-    )
