@@ -20,7 +20,7 @@ def demo(
     folder: Annotated[Path, typer.Argument(metavar="[DIR]", help="New folder, or that of an earlier demo.")] = Path(
         "demo"
     ),
-    images: Annotated[int, typer.Option(min=40, help="Labelled pictures to draw.")] = 240,
+    images: Annotated[int, typer.Option(min=40, help="Labelled pictures to draw.")] = 200,
 ) -> None:
     """Show the whole way in DIR: sample fleet, labels, train, enqueue, review, retrain, report; nothing else needed.
 
@@ -58,15 +58,22 @@ def _steps(folder: Path, images: int) -> list[tuple[str, list[str]]]:
             "2. The labels come in.",
             ["labels", "import", f"{fleet}/labels", "--format", "ncfm", "--images", f"{fleet}/images"],
         ),
-        ("3. A first model learns from them; it is judged on a boat kept apart.", ["train"]),
+        (
+            "3. A first model learns from them and is judged on a boat kept apart. It has seen little and is often wrong.",
+            ["train"],
+        ),
         ("4. The trip's pictures go through the queue.", ["enqueue", f"{trip}/images"]),
-        ("5. Where the two heads differ, a person is asked,", ["review", "export", review, "--count", "40"]),
+        ("5. Where its two opinions differ, a person is asked,", ["review", "export", review, "--count", "40"]),
         (
             "   here a simulated one, who knows the truth,",
             ["review", "simulate", review, "--truth", truth],
         ),
         ("   and what they said is stored.", ["review", "import", review, "--reviewer", "demo"]),
-        ("6. A new model learns from it; it serves only if it is better.", ["retrain"]),
+        ("6. A new model learns from the answers; it serves only if it is better on the boat kept apart.", ["retrain"]),
+        (
+            "   What an earlier model answered is asked again of the one that serves now.",
+            ["enqueue", f"{trip}/images", "--stale"],
+        ),
         ("7. The trip as a page to show around.", ["report", "1", "--out", str(folder / "report")]),
         ("   And as a table.", ["results", "1", "--format", "csv", "--out", str(folder / "results.csv")]),
     ]
