@@ -59,7 +59,7 @@ def _steps(folder: Path, images: int) -> list[tuple[str, list[str]]]:
             ["labels", "import", f"{fleet}/labels", "--format", "ncfm", "--images", f"{fleet}/images"],
         ),
         (
-            "3. A first model learns from them and is judged on a boat kept apart. It has seen little and is often wrong.",
+            "3. A first model learns from them and is judged on a boat kept apart. It saw little and is often wrong.",
             ["train"],
         ),
         ("4. The trip's pictures go through the queue.", ["enqueue", f"{trip}/images"]),
