@@ -11,7 +11,7 @@ demo: $(VENV)/.installed
 	$(VENV)/bin/cli demo demo
 
 test: $(VENV)/.installed-$(EXTRAS)
-	$(PY) -m pytest
+	$(PY) -m pytest --numprocesses auto
 
 lint: $(VENV)/.installed-$(EXTRAS)
 	$(VENV)/bin/ruff check .

@@ -23,8 +23,9 @@ from worker.snapshot import training_samples
 from worker.step_process import Request, StepProgress, serve_step
 from worker.train import crop_settings, false_boxes_held
 from worker.training.add_second_stage import TwoStages, add_second_stage
+from worker.training.detector_card import DETECTOR_KIND
 from worker.training.train_crop_classifier import CropMethod
-from worker.training.train_detector import DETECTOR_KIND, TrainedDetector, TrainSettings, train_detector
+from worker.training.train_detector import TrainedDetector, TrainSettings, train_detector
 
 
 class Parts(StrEnum):

@@ -58,7 +58,7 @@ def picture_opinion(
 
     crops: a distribution a detection. confidences: the detections' own. no_fish: its place on the species axis.
 
-    >>> picture_opinion([[0.75, 0.25]], [0.9], no_fish=1)
+    >>> picture_opinion([[0.75, 0.25]], [0.5], no_fish=1)
     (0.75, 0.25)
     >>> picture_opinion([], [], no_fish=1) is None
     True
