@@ -179,7 +179,7 @@ class Supervisor:
         self._memory_looked_s = time.monotonic()
         limit = self.settings.worker_memory_mib
         for worker in self._running:
-            taken = _resident_mib(worker.process.pid)
+            taken = resident_mib(worker.process.pid)
             if taken > 2 * limit:
                 self._end(worker, f"its worker took more than {2 * limit} MiB of memory")
             elif taken > limit and not worker.retired:
@@ -211,8 +211,8 @@ class Supervisor:
                 pipe.close()
 
 
-def _resident_mib(pid: int) -> float:
-    """What a process takes of the memory; 0 where the system does not tell."""
+def resident_mib(pid: int) -> float:
+    """Return what a process takes of the memory, MiB; 0 where the system does not tell."""
     try:
         pages = int(Path(f"/proc/{pid}/statm").read_text().split()[1])
     except (OSError, ValueError, IndexError):

@@ -1,0 +1,121 @@
+"""`python -m bench.faults.without_guards`: takes each guard out of a copy of the program and shows the row that fails.
+
+A bench that cannot fail proves nothing. Ends with 1 when a row stays zero without its guard.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from bench.faults.processes import REPOSITORY
+
+_PACKAGES = ("annotator", "bench", "cli", "db", "tests", "worker")
+_RUN_S = 400
+
+
+@dataclass(frozen=True)
+class Cut:
+    """A piece of the program's text and what stands there instead."""
+
+    file: str
+    text: str
+    instead: str
+
+
+@dataclass(frozen=True)
+class Guard:
+    """A guard: where it is, and the row that must fail without it."""
+
+    name: str
+    row: str
+    cuts: tuple[Cut, ...]
+
+
+GUARDS = (
+    Guard(
+        "the token check",
+        "frozen beyond its lease",
+        (
+            Cut(
+                "db/store/batches.py",
+                "and_(BatchRow.id == held.batch_id, BatchRow.token == held.token, BatchRow.state == BatchState.CLAIMED)",
+                "and_(BatchRow.id == held.batch_id)",
+            ),
+        ),
+    ),
+    Guard(
+        # The look at what is judged stands before the key, and is enough by itself while the contents' rows are locked.
+        "the unique key of predictions, and the look before it",
+        "twins in every batch",
+        (
+            Cut("db/store/predictions.py", " and outcome.image.sha256 not in judged", ""),
+            Cut("db/tables.py", 'UniqueConstraint("image_id", "model_version_id", "parameters"),', ""),
+            Cut(
+                "db/migrations/versions/0001_the_first_tables.py",
+                'sa.UniqueConstraint(\n            "image_id",\n            "model_version_id",\n            "parameters",\n'
+                '            name=op.f("uq_predictions_image_id_model_version_id_parameters"),\n        ),',
+                "",
+            ),
+        ),
+    ),
+    Guard(
+        "the reconciler's sending again",
+        "Redis flushed",
+        (
+            Cut(
+                "worker/reconcile.py",
+                "unsent(session, sent_before_s=now_s - overdue_s, now_s=now_s)",
+                "unsent(session, sent_before_s=None)",
+            ),
+        ),
+    ),
+    Guard(
+        "the reconciler's burying of dead claims",
+        "worker killed 30 times",
+        (Cut("worker/reconcile.py", "bury_expired(session, now_s=now_s, lease_s=settings.lease_s)", "pass"),),
+    ),
+)
+
+
+def main(
+    database: Annotated[str, typer.Option(help="sqlite or postgres.")] = "sqlite",
+    only: Annotated[str, typer.Option(help="Only the guards whose name holds this text.")] = "",
+) -> None:
+    """Run each guard's row without the guard; it must not be all zeroes."""
+    kept = 0
+    for guard in (guard for guard in GUARDS if only in guard.name):
+        with tempfile.TemporaryDirectory(prefix="taffrail-unguarded-") as folder:
+            done = _run_without(guard, Path(folder), database=database)
+        failed = done.returncode == 1
+        kept += not failed
+        typer.echo(f"without {guard.name}: {'fails, as it must' if failed else 'DOES NOT FAIL'}\n{done.stdout}")
+    raise typer.Exit(1 if kept else 0)
+
+
+def _run_without(guard: Guard, copy: Path, *, database: str) -> subprocess.CompletedProcess[str]:
+    for package in _PACKAGES:
+        shutil.copytree(REPOSITORY / package, copy / package, ignore=shutil.ignore_patterns("__pycache__"))
+    for cut in guard.cuts:
+        file = copy / cut.file
+        text = file.read_text(encoding="utf-8")
+        if cut.text not in text:
+            raise typer.BadParameter(f"{cut.file}: the guard is not where it was; tell without_guards.py where it is")
+        file.write_text(text.replace(cut.text, cut.instead), encoding="utf-8")
+    command = [sys.executable, "-m", "bench.faults", "--database", database, "--only", guard.row]
+    environment = {**os.environ, "PYTHONPATH": str(copy)}
+    return subprocess.run(
+        command, cwd=copy, env=environment, capture_output=True, text=True, timeout=_RUN_S, check=False
+    )
+
+
+if __name__ == "__main__":
+    typer.run(main)

@@ -1,0 +1,18 @@
+"""Runs every script of this bench, one after the other, each in a process of its own."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+_SCRIPTS = ("start_times", "enqueue_rate", "orchestration_rate", "fleet_rate", "memory_flat", "worker_rate")
+
+
+def main() -> int:
+    """Return 1 where a script found less than is wanted."""
+    codes = [subprocess.run([sys.executable, "-m", f"bench.speed.{name}"], check=False).returncode for name in _SCRIPTS]
+    return int(any(codes))
+
+
+if __name__ == "__main__":
+    sys.exit(main())
