@@ -47,8 +47,8 @@ GUARDS = (
         (
             Cut(
                 "db/store/batches.py",
-                "and_(BatchRow.id == held.batch_id, BatchRow.token == held.token, BatchRow.state == BatchState.CLAIMED)",
-                "and_(BatchRow.id == held.batch_id)",
+                ", BatchRow.token == held.token, BatchRow.state == BatchState.CLAIMED)",
+                ")",
             ),
         ),
     ),
@@ -61,7 +61,8 @@ GUARDS = (
             Cut("db/tables.py", 'UniqueConstraint("image_id", "model_version_id", "parameters"),', ""),
             Cut(
                 "db/migrations/versions/0001_the_first_tables.py",
-                'sa.UniqueConstraint(\n            "image_id",\n            "model_version_id",\n            "parameters",\n'
+                "sa.UniqueConstraint(\n"
+                '            "image_id",\n            "model_version_id",\n            "parameters",\n'
                 '            name=op.f("uq_predictions_image_id_model_version_id_parameters"),\n        ),',
                 "",
             ),
