@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from db.settings import Settings, get_settings, make_home
-
 if TYPE_CHECKING:
     from sqlalchemy import Engine
+
+    from db.settings import Settings
 
 
 def opened() -> tuple[Settings, Engine]:
     """Return the settings and the database, made or brought up to date."""
     from db.migrate import open_database
+    from db.settings import get_settings, make_home
 
     settings = get_settings()
     make_home(settings.home)

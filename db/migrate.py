@@ -1,18 +1,23 @@
-"""Open a database: make it, or bring it to this version's tables, or say clearly why not."""
+"""Open a database: make it, or bring it to this version's tables, or say clearly why not.
+
+Every command begins here, so Alembic (0.2 s) is imported only where something is to be migrated.
+"""
 
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from alembic import command
-from alembic.config import Config
-from alembic.runtime.migration import MigrationContext
-from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, Engine, inspect, text
 
 from db.errors import DatabaseError
 from db.session import engine_for, shown_url, told_clearly
 
+if TYPE_CHECKING:
+    from alembic.config import Config
+    from alembic.script import ScriptDirectory
+
+_MIGRATIONS = Path(__file__).parent / "migrations"
 # One migration at a time on Postgres, whatever the number of workers that start together.
 POSTGRES_LOCK = 720_114_303
 
@@ -37,9 +42,8 @@ def migrate(engine: Engine, *, revision: str = "head") -> None:
     Raises:
         DatabaseError: the database is newer, or holds tables of something else.
     """
-    with engine.connect() as connection:
-        found = MigrationContext.configure(connection).get_current_revision()
-    if revision == "head" and found == script_directory().get_current_head():
+    found = _revision_of(engine)
+    if revision == "head" and found == newest_revision():
         return
     if found is not None and found not in {script.revision for script in script_directory().walk_revisions()}:
         raise DatabaseError(f"{shown_url(engine)}: made by a newer Taffrail (revision {found}); upgrade Taffrail")
@@ -47,12 +51,28 @@ def migrate(engine: Engine, *, revision: str = "head") -> None:
         _migrate_alone(connection, revision)
 
 
+def newest_revision() -> str:
+    """Return the newest migration that this version knows; their files' names begin with their revision."""
+    return max(file.name.partition("_")[0] for file in (_MIGRATIONS / "versions").glob("[0-9]*.py"))
+
+
 def script_directory() -> ScriptDirectory:
     """The migrations that this version knows."""
+    from alembic.script import ScriptDirectory
+
     return ScriptDirectory.from_config(_config())
 
 
+def _revision_of(engine: Engine) -> str | None:
+    with engine.connect() as connection:
+        if not inspect(connection).has_table("alembic_version"):
+            return None
+        return connection.execute(text("SELECT version_num FROM alembic_version")).scalar_one_or_none()
+
+
 def _migrate_alone(connection: Connection, revision: str) -> None:
+    from alembic import command
+
     if connection.dialect.name == "postgresql":
         connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": POSTGRES_LOCK})
     tables = set(inspect(connection).get_table_names())
@@ -64,8 +84,10 @@ def _migrate_alone(connection: Connection, revision: str) -> None:
 
 
 def _config() -> Config:
+    from alembic.config import Config
+
     config = Config()
-    config.set_main_option("script_location", str(Path(__file__).parent / "migrations").replace("%", "%%"))
+    config.set_main_option("script_location", str(_MIGRATIONS).replace("%", "%%"))
     config.set_main_option("path_separator", "os")
     return config
 

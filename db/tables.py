@@ -22,7 +22,6 @@ from sqlalchemy.engine.default import DefaultExecutionContext
 from sqlalchemy.orm import Mapped, mapped_column
 
 from db.base import Base
-from db.domain.doubt import doubt_by_rule
 
 # SQLite gives row ids of its own only to INTEGER keys.
 BigId = BigInteger().with_variant(Integer, "sqlite")
@@ -150,6 +149,8 @@ class BatchRow(Base):
 
 
 def _doubt_by_rule(context: DefaultExecutionContext) -> float:
+    from db.domain.doubt import doubt_by_rule  # with NumPy, which `cli status` does without
+
     parameters: dict[str, float] = context.get_current_parameters()  # type: ignore[no-untyped-call]
     return float(doubt_by_rule(parameters["agreement"]))
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from sqlalchemy import (
     JSON,
@@ -25,11 +25,13 @@ from sqlalchemy import (
     type_coerce,
     update,
 )
-from sqlalchemy.dialects import postgresql
 from sqlalchemy.orm import InstrumentedAttribute, Session
 from sqlalchemy.sql.elements import ColumnElement
 
 from db.base import Base
+
+if TYPE_CHECKING:
+    from sqlalchemy.dialects import postgresql
 
 Row = Mapping[str, object]
 
@@ -38,6 +40,8 @@ def one_of(session: Session, asked: InstrumentedAttribute[Any], values: Collecti
     """Return the condition that a column has one of many values; its text is the same whatever their number."""
     if not _takes_documents(session):
         return asked.in_(values)
+    from sqlalchemy.dialects import postgresql
+
     return asked == any_(literal(list(values), postgresql.ARRAY(asked.type, dimensions=1)))
 
 

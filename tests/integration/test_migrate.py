@@ -12,7 +12,7 @@ from sqlalchemy import Engine, text
 import db.all_tables  # noqa: F401
 from db.base import Base
 from db.errors import DatabaseError
-from db.migrate import open_database
+from db.migrate import newest_revision, open_database, script_directory
 from db.session import engine_for
 
 
@@ -21,6 +21,10 @@ def test_the_migrations_make_exactly_the_tables_of_the_code(engine: Engine) -> N
         differences = compare_metadata(MigrationContext.configure(connection), Base.metadata)
 
     assert differences == []
+
+
+def test_the_newest_revision_is_the_one_that_its_file_is_named_after() -> None:
+    assert newest_revision() == script_directory().get_current_head()
 
 
 def test_opening_twice_keeps_the_rows(engine: Engine) -> None:
