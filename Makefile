@@ -5,7 +5,7 @@ PY := $(VENV)/bin/python
 # What the tests and linters need; CI adds review (labelme).
 EXTRAS ?= test,lint,postgres
 
-.PHONY: demo test lint docs table format faults clean
+.PHONY: demo test loop lint docs table format faults clean
 
 demo: $(VENV)/.installed
 	$(VENV)/bin/cli demo demo
@@ -30,6 +30,10 @@ docs: $(VENV)/.installed
 # The results table of docs/networks.md: about half an hour on two idle cores; goes on where it was stopped.
 table: $(VENV)/.installed
 	$(PY) -m bench.heads_table
+
+# The learning curves of docs/retraining.md: our choice of pictures against chance; five minutes on two idle cores.
+loop: $(VENV)/.installed
+	$(PY) -m bench.loop_curve
 
 format: $(VENV)/.installed-$(EXTRAS)
 	$(VENV)/bin/ruff check --fix .

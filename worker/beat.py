@@ -12,6 +12,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable
+from datetime import UTC, datetime
 from typing import Any
 
 from celery import Celery
@@ -27,6 +28,9 @@ from worker.schedule import Due, look
 
 RECONCILE_EVERY_S = 15.0
 _LOOK_EVERY_S = 15.0
+_HEAR_EVERY_S = 1.0
+_LONG_AGO = datetime(2000, 1, 1, tzinfo=UTC)  # so that all chores are done at once, then at their times
+_CHORES = {"reconcile": RECONCILE_EVERY_S, "retrain": _LOOK_EVERY_S, "hear": _HEAR_EVERY_S}
 _COMMAND = "cli scheduler"
 _log = logging.getLogger("taffrail.scheduler")
 
@@ -47,7 +51,6 @@ class Chores:
 
     def retrain(self) -> None:
         """Hand on a retraining that is due, unless one was handed on already."""
-        self._look_at_child()
         due = look(self._engine, self._settings).due
         if due is None:
             return
@@ -56,6 +59,18 @@ class Chores:
         elif not count_messages(QueueName.TRAIN, settings=self._settings):
             send_messages(RETRAIN_TASK, [1], queue=QueueName.TRAIN, settings=self._settings)
             self._tell_once(f"due: {due.why}; sent to the train queue")
+
+    def hear(self) -> None:
+        """Tell what came of our child's retraining, once it has ended."""
+        if self._child is None or self._child.poll() is None:
+            return
+        assert self._child.stdout is not None and self._child.stdin is not None
+        last = (self._child.stdout.read().strip().splitlines() or ["{}"])[-1]
+        said = json.loads(last)
+        came = said.get("result", {}).get("came") or said.get("error") or f"exit code {self._child.returncode}"
+        self._child.stdin.close()
+        self._child = None
+        self._tell_once(f"retraining: {came}")
 
     def close(self) -> None:
         """End our child; what it had not finished begins anew with the next scheduler."""
@@ -67,7 +82,7 @@ class Chores:
     def run(self, name: str) -> None:
         """Do one chore; a service that is away is told of, and asked again the next time."""
         try:
-            {"reconcile": self.reconcile, "retrain": self.retrain}[name]()
+            {"reconcile": self.reconcile, "retrain": self.retrain, "hear": self.hear}[name]()
         except TaffrailError as error:
             self._tell_once(str(error))
 
@@ -89,17 +104,6 @@ class Chores:
         assert self._child.stdin is not None
         self._child.stdin.write(json.dumps({"command": _COMMAND}) + "\n")
         self._child.stdin.flush()
-
-    def _look_at_child(self) -> None:
-        if self._child is None or self._child.poll() is None:
-            return
-        assert self._child.stdout is not None and self._child.stdin is not None
-        last = (self._child.stdout.read().strip().splitlines() or ["{}"])[-1]
-        said = json.loads(last)
-        came = said.get("result", {}).get("came") or said.get("error") or f"exit code {self._child.returncode}"
-        self._child.stdin.close()
-        self._child = None
-        self._tell_once(f"retraining: {came}")
 
     def _tell_once(self, text: str) -> None:
         if text != self._told:
@@ -133,8 +137,8 @@ def _scheduler_of(chores: Chores) -> type[Scheduler]:
             super().__init__(app=app, **{**options, "lazy": True})
             self.update_from_dict(
                 {
-                    "reconcile": {"task": "reconcile", "schedule": schedule(RECONCILE_EVERY_S)},
-                    "retrain": {"task": "retrain", "schedule": schedule(_LOOK_EVERY_S)},
+                    name: {"task": name, "schedule": schedule(every_s), "last_run_at": _LONG_AGO}
+                    for name, every_s in _CHORES.items()
                 }
             )
 

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import dataclasses
 import os
+import subprocess
 import threading
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -21,10 +23,12 @@ from db.session import reading, transaction
 from db.store.datasets import current_series, get_dataset
 from db.store.model_versions import get_model, list_models, list_promotions, promote
 from db.store.retrainings import begin_retraining, list_retrainings
+from tests.conftest import skip_or_fail
 from tests.drawn_fish import draw_fish
 from tests.factories import add_noop_champion
 from tests.learning_site import FakeSteps, LearningSite
 from worker.lease import LeaseLost
+from worker.model_files import read_card, save_model
 from worker.models.errors import ModelFileError
 from worker.retrain import FIT_STEP, JUDGE_STEP, Ask, Outcome, retrain
 from worker.snapshot import SnapshotError, take_snapshot
@@ -55,6 +59,17 @@ def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> LearningSite:
 def any_site(engine: Engine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> LearningSite:
     """The same once on SQLite and once on Postgres, where the database's own ways matter."""
     return LearningSite(engine, tmp_path / "home", monkeypatch, held_out_share="0.4")
+
+
+@pytest.fixture
+def small_disk(site: LearningSite) -> Iterator[Path]:
+    """The models' folder on a disk of one MiB."""
+    site.settings.models_dir.mkdir()
+    options = ["-o", "size=1m,mode=700", "tmpfs", str(site.settings.models_dir)]
+    if os.geteuid() != 0 or subprocess.run(["mount", "-t", "tmpfs", *options], check=False).returncode:
+        skip_or_fail("needs root: mounts a tmpfs")
+    yield site.settings.models_dir
+    subprocess.run(["umount", str(site.settings.models_dir)], check=True)
 
 
 @pytest.fixture
@@ -262,6 +277,34 @@ def test_a_step_that_fails_leaves_the_champion_and_is_written_down(
         assert [(model.model_id, model.state) for model in list_models(session)] == [(champion, ModelState.CHAMPION)]
     assert (run.state, run.note) == (RetrainingState.FAILED, "model.keras: cannot be loaded (torn)")
     assert os.listdir(site.settings.models_dir) == [champion]
+
+
+def test_a_disk_that_is_full_while_saving_leaves_the_champion(
+    site: LearningSite, steps: FakeSteps, samples: list[TrainingSample], small_disk: Path
+) -> None:
+    champion = _ready(site, samples)
+
+    def too_large(module: str, request: dict[str, object], *, progress: object) -> dict[str, object]:
+        if module == FIT_STEP:
+            card = read_card(site.settings.models_dir, champion)
+            save_model(Path(str(request["into"])), str(request["model"]), _Large(), card)
+        return steps(module, request, progress=progress)  # type: ignore[arg-type]
+
+    with pytest.raises(ModelFileError, match="No space left on device"):
+        _retrain(site, too_large)  # type: ignore[arg-type]
+
+    with reading(site.engine) as session:
+        assert [(model.model_id, model.state) for model in list_models(session)] == [(champion, ModelState.CHAMPION)]
+    assert os.listdir(site.settings.models_dir) == [champion]
+
+
+class _Large:
+    """A model of more bytes than the small disk has, written as Keras writes: to a file that grows."""
+
+    def save(self, file: Path) -> None:
+        with file.open("wb") as stream:
+            for _ in range(64):
+                stream.write(bytes(2**16))
 
 
 def test_a_champion_whose_file_is_gone_or_altered_is_named(

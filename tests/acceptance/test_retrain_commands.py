@@ -1,0 +1,86 @@
+"""What the commands of retraining say where nothing can be learnt, nothing is due, or the gate said no."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from sqlalchemy import update
+
+from db.migrate import open_database
+from db.session import transaction
+from db.settings import Settings, make_home
+from db.tables import ModelVersionRow
+from tests.factories import add_noop_champion
+
+CLI = [sys.executable, "-m", "cli.main"]
+
+
+@pytest.fixture
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A HOME with a champion and a candidate that the gate refused, and no label at all."""
+    for name in ("TAFFRAIL_DATABASE_URL", "DATABASE_URL", "TAFFRAIL_BROKER_URL", "BROKER_URL"):
+        monkeypatch.delenv(name, raising=False)
+    settings = Settings(home=tmp_path / "home")
+    monkeypatch.setenv("TAFFRAIL_HOME", str(settings.home))
+    make_home(settings.home)
+    engine = open_database(f"sqlite:///{settings.home / 'taffrail.db'}")
+    add_noop_champion(engine, settings.models_dir)
+    add_noop_champion(engine, settings.models_dir, model_id="refused", state="candidate")
+    gate = {"champion": "noop", "promoted": False, "objections": ["not surely better"]}
+    with transaction(engine) as session:
+        said = {"card": {"parameters": {"gate": gate}}, "note": "not surely better; log loss +0.2"}
+        session.execute(update(ModelVersionRow).where(ModelVersionRow.id == "refused").values(said))
+    engine.dispose()
+    return settings.home
+
+
+def test_without_corrections_and_labels_retraining_says_what_brings_them(home: Path) -> None:
+    done = _cli("retrain")
+
+    assert done.returncode == 2 and done.stderr.count("\n") == 1
+    assert "cli review import" in done.stderr
+    assert "failed" in _cli("schedule", "show").stdout
+
+
+def test_nothing_that_is_not_due_is_done(home: Path) -> None:
+    done = _cli("retrain", "--if-due", TAFFRAIL_RETRAIN_CRON="0 3 * * *")
+
+    assert done.returncode == 0 and "nothing is due; next at" in done.stdout
+
+
+def test_a_schedule_that_cannot_be_read_is_one_line(home: Path) -> None:
+    done = _cli("schedule", "show", TAFFRAIL_RETRAIN_CRON="every night")
+
+    assert done.returncode == 2
+    assert (
+        done.stderr.startswith("TAFFRAIL_RETRAIN_CRON: 'every night' is no schedule") and done.stderr.count("\n") == 1
+    )
+
+
+def test_what_the_gate_refused_serves_only_by_force_and_that_is_kept(home: Path) -> None:
+    refused = _cli("models", "promote", "refused")
+    forced = _cli("models", "promote", "refused", "--force", "--reason", "we know better")
+    back = _cli("models", "rollback")
+
+    assert refused.returncode == 2 and "the gate refused it (not surely better; log loss +0.2)" in refused.stderr
+    assert forced.returncode == 0 and "model refused serves; noop is retired" in forced.stdout
+    assert "not surely better" in _cli("models", "show", "refused").stdout
+    record = json.loads(_cli("models", "show", "refused", "--json").stdout)["promotions"][-1]
+    assert (record["reason"], record["forced"]) == ("we know better", True)
+    assert "model noop serves again" in back.stdout
+
+
+def _cli(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [*CLI, *arguments],
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+        env={**os.environ, **environment},
+    )
