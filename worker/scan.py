@@ -60,8 +60,16 @@ def _found(folder: bytes, entry: os.DirEntry[bytes]) -> FoundFile:
 
 def _may_be_picture(entry: os.DirEntry[bytes]) -> bool:
     if entry.name[entry.name.rfind(b".") :].lower() in EXTENSIONS:
-        return not entry.is_dir()  # a link to a folder may carry any name
+        return not _leads_to_folder(entry)
     return entry.is_file(follow_symlinks=False) and _begins_like_picture(entry.path)
+
+
+def _leads_to_folder(entry: os.DirEntry[bytes]) -> bool:
+    """Whether it is a link to a folder, which may carry any name; a link in a circle is not."""
+    try:
+        return entry.is_dir()
+    except OSError:
+        return False
 
 
 def _begins_like_picture(path: bytes) -> bool:

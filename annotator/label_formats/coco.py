@@ -16,6 +16,8 @@ from annotator.label_formats.records import (
 )
 from db.domain.species import LabelSet
 
+_MAX_SIDE_PX = 2**31
+
 
 def read_coco(path: Path, label_set: LabelSet) -> Records:
     """Yield a record a picture; a picture without annotations was looked at and shows no fish.
@@ -80,6 +82,6 @@ def _is_number(value: object) -> bool:
 
 def _size(raw: Mapping[str, object]) -> tuple[int, int] | None:
     width, height = raw.get("width"), raw.get("height")
-    if isinstance(width, int) and isinstance(height, int) and width > 0 and height > 0:
+    if isinstance(width, int) and isinstance(height, int) and 0 < width < _MAX_SIDE_PX and 0 < height < _MAX_SIDE_PX:
         return width, height
     return None

@@ -9,6 +9,8 @@ from collections.abc import Iterable
 from annotator.labelme_json import posix_path
 from db.store.jobs import FoundFile
 
+_SHOWN = 200
+
 
 class PictureNotFound(ValueError):
     """A name means no picture, or more than one."""
@@ -37,18 +39,22 @@ class PictureFinder:
         """
         parts = [part for part in posix_path(written).split("/") if part not in ("", ".", "..")]
         if not parts:
-            raise PictureNotFound(f"{written!r} names no file")
+            raise PictureNotFound(f"{_shown(written)} names no file")
         *folders, name = parts
         candidates = self._by_name.get(name) or self._by_stem.get(name) or self._by_stem.get(os.path.splitext(name)[0])
         if not candidates:
-            raise PictureNotFound(f"{written!r} is not among the pictures")
+            raise PictureNotFound(f"{_shown(written)} is not among the pictures")
         ranked = sorted(candidates, key=lambda found: -_common(found[0], folders))
         best = _common(ranked[0][0], folders)
         equal = [found for found in ranked if _common(found[0], folders) == best]
         exact = [found for found in equal if list(found[0]) == folders]
         if len(equal) > 1 and len(exact) != 1:
-            raise PictureNotFound(f"{written!r} fits {len(equal)} pictures; write its folder, too")
+            raise PictureNotFound(f"{_shown(written)} fits {len(equal)} pictures; write its folder, too")
         return (exact or equal)[0][1]
+
+
+def _shown(written: str) -> str:
+    return repr(written if len(written) <= _SHOWN else written[:_SHOWN] + "...")
 
 
 def _common(held: tuple[str, ...], written: list[str]) -> int:

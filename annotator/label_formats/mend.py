@@ -9,6 +9,7 @@ would teach that this fish is background.
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from annotator.label_formats.records import Point, RawBox, RawRecord, species_named
@@ -50,7 +51,9 @@ def mend(raw: RawRecord, *, width_px: int, height_px: int, label_set: LabelSet) 
             boxes.append(LabelledBox(_box(box, scale, (width_px, height_px), notes), species))
         except ValueError as error:
             problems.append(f"{error}; this box is left out")
-    boxes = _with_ends(boxes, [(name, (x * scale[0], y * scale[1])) for name, (x, y) in raw.ends])
+    ends = [(name, (x * scale[0], y * scale[1])) for name, (x, y) in raw.ends]
+    problems += [f"{name} {point} is not a number; left out" for name, point in ends if not _is_finite(point)]
+    boxes = _with_ends(boxes, [(name, point) for name, point in ends if _is_finite(point)])
     species = _species(raw, boxes, label_set)
     if species is None:
         assert raw.species is not None
@@ -72,7 +75,7 @@ def _scale(raw: RawRecord, *, width_px: int, height_px: int) -> tuple[float, flo
 def _box(raw: RawBox, scale: tuple[float, float], size_px: tuple[int, int], notes: list[str]) -> Box:
     x0, y0, x1, y1 = (value * scale[axis % 2] for axis, value in enumerate(raw.xyxy))
     shown = f"{raw.species} {_shown(raw)}"
-    if not all(math.isfinite(value) for value in (x0, y0, x1, y1)):
+    if not _is_finite((x0, y0, x1, y1)):
         raise ValueError(f"box {shown} has a coordinate that is not a number")
     if x1 < x0 or y1 < y0:
         notes.append(f"box {shown} was inside out; turned")
@@ -85,6 +88,10 @@ def _box(raw: RawBox, scale: tuple[float, float], size_px: tuple[int, int], note
     if min(x0, y0) < -_SLACK_PX or x1 > size_px[0] + _SLACK_PX or y1 > size_px[1] + _SLACK_PX:
         notes.append(f"box {shown} reached beyond the frame; cut there")
     return clipped
+
+
+def _is_finite(values: Sequence[float]) -> bool:
+    return all(map(math.isfinite, values))
 
 
 def _shown(raw: RawBox) -> str:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import stat
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -59,20 +61,36 @@ class RecordProblem:
 Records = Iterator[RawRecord | RecordProblem]
 
 
-def read_json(path: Path) -> object:
-    """Return what a JSON file holds.
+def read_text(path: Path) -> str:
+    """Return the text of a label file; a pipe or device in a folder of labels is never waited for.
 
     Raises:
-        LabelFileError: missing, enormous, torn, not UTF-8; names the file, line and column.
+        LabelFileError: missing, no regular file, enormous, not UTF-8.
     """
     try:
-        if path.stat().st_size > _MAX_FILE_MIB * 2**20:
-            raise LabelFileError(f"{path}: larger than {_MAX_FILE_MIB} MiB")
-        return json.loads(path.read_bytes().decode("utf-8-sig"), parse_constant=_not_a_number)
+        descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0))
+        with os.fdopen(descriptor, "rb") as file:
+            status = os.fstat(descriptor)
+            if not stat.S_ISREG(status.st_mode):
+                raise LabelFileError(f"{path}: a pipe, folder or device, wanted a file")
+            if status.st_size > _MAX_FILE_MIB * 2**20:
+                raise LabelFileError(f"{path}: larger than {_MAX_FILE_MIB} MiB")
+            return file.read().decode("utf-8-sig")
     except OSError as error:
         raise LabelFileError(f"{path}: cannot be read ({error.strerror})") from None
     except UnicodeDecodeError as error:
         raise LabelFileError(f"{path}: not UTF-8 at byte {error.start}") from None
+
+
+def read_json(path: Path) -> object:
+    """Return what a JSON file holds.
+
+    Raises:
+        LabelFileError: as `read_text`, or torn; names the file, line and column.
+    """
+    written = read_text(path)
+    try:
+        return json.loads(written, parse_constant=_not_a_number)
     except json.JSONDecodeError as error:
         raise LabelFileError(f"{path}: not JSON at line {error.lineno} column {error.colno} ({error.msg})") from None
     except RecursionError:

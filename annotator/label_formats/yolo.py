@@ -7,7 +7,7 @@ from typing import Any
 
 import yaml
 
-from annotator.label_formats.records import LabelFileError, RawBox, RawRecord, RecordProblem, Records
+from annotator.label_formats.records import LabelFileError, RawBox, RawRecord, RecordProblem, Records, read_text
 from db.domain.species import LabelSet
 
 _NAME_FILES = ("data.yaml", "data.yml", "dataset.yaml", "classes.txt", "obj.names")
@@ -40,26 +40,33 @@ def _read_names(path: Path) -> tuple[Path, dict[int, str]]:
 
 
 def _names_in(file: Path) -> dict[int, str]:
+    text = read_text(file)
+    if file.suffix not in (".yaml", ".yml"):
+        return dict(enumerate(line.strip() for line in text.splitlines() if line.strip()))
     try:
-        text = file.read_text(encoding="utf-8-sig")
-        if file.suffix not in (".yaml", ".yml"):
-            return dict(enumerate(line.strip() for line in text.splitlines() if line.strip()))
         document: Any = yaml.safe_load(text)
         names = document["names"]
         pairs = names.items() if isinstance(names, dict) else enumerate(names)
-        return {int(index): str(name) for index, name in pairs}
-    except OSError as error:
-        raise LabelFileError(f"{file}: cannot be read ({error.strerror})") from None
-    except (yaml.YAMLError, UnicodeDecodeError, KeyError, TypeError, ValueError) as error:
+        return {int(index): _species_text(name) for index, name in pairs}
+    except RecursionError:
+        raise LabelFileError(f"{file}: nested too deeply for a list of names") from None
+    except (yaml.YAMLError, KeyError, TypeError, ValueError, OverflowError) as error:
         reason = " ".join(str(error).split())[:120]
         raise LabelFileError(f"{file}: wanted `names:` with a list of species ({reason})") from None
 
 
+def _species_text(name: object) -> str:
+    # A list of aliases of lists is small in memory, and gigabytes when it is written out.
+    if isinstance(name, list | dict):
+        raise ValueError(f"found a {type(name).__name__} as a name")
+    return str(name)
+
+
 def _read_file(file: Path, names: dict[int, str], *, name: str) -> Records:
     try:
-        lines = file.read_text(encoding="utf-8-sig").splitlines()
-    except (OSError, UnicodeDecodeError) as error:
-        yield RecordProblem(str(file), f"cannot be read ({error})")
+        lines = read_text(file).splitlines()
+    except LabelFileError as error:
+        yield RecordProblem(str(file), str(error).removeprefix(f"{file}: "))
         return
     boxes = []
     for number, line in enumerate(lines, start=1):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import os
 from pathlib import Path
 
@@ -10,22 +9,13 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from tests.hostile.pictures import bytes_of, gradient
 from worker.image_files import UnreadableImage, UnreadableReason, decode_picture, read_image_file
-
-
-def _bytes_of(image: Image.Image, image_format: str, **options: object) -> bytes:
-    file = io.BytesIO()
-    image.save(file, image_format, **options)
-    return file.getvalue()
-
-
-def _gradient(mode: str = "RGB", size: tuple[int, int] = (80, 40)) -> Image.Image:
-    return Image.linear_gradient("L").resize(size).convert(mode)
 
 
 @pytest.mark.parametrize("image_format", ["JPEG", "PNG", "TIFF", "BMP", "WEBP"])
 def test_each_allowed_format_gives_its_picture(image_format: str) -> None:
-    picture = decode_picture(_bytes_of(_gradient(), image_format))
+    picture = decode_picture(bytes_of(gradient(), image_format))
 
     assert picture.pixels.shape == (40, 80, 3)
     assert (picture.width_px, picture.height_px) == (80, 40)
@@ -35,13 +25,13 @@ def test_each_allowed_format_gives_its_picture(image_format: str) -> None:
 def test_each_colour_mode_becomes_rgb(mode: str) -> None:
     image_format = "PNG" if mode in {"L", "LA", "RGBA", "P", "1"} else "TIFF"
 
-    assert decode_picture(_bytes_of(_gradient(mode), image_format)).pixels.shape == (40, 80, 3)
+    assert decode_picture(bytes_of(gradient(mode), image_format)).pixels.shape == (40, 80, 3)
 
 
 def test_sixteen_bit_grey_becomes_its_high_byte() -> None:
     grey = np.full((4, 4), 0x8000, dtype=np.uint16)
 
-    assert decode_picture(_bytes_of(Image.fromarray(grey), "PNG")).pixels[0, 0].tolist() == [128, 128, 128]
+    assert decode_picture(bytes_of(Image.fromarray(grey), "PNG")).pixels[0, 0].tolist() == [128, 128, 128]
 
 
 @pytest.mark.parametrize("orientation", range(1, 9))
@@ -55,14 +45,14 @@ def test_every_exif_orientation_comes_upright(orientation: int) -> None:
         orientation
     ]
 
-    picture = decode_picture(_bytes_of(stored, "PNG", exif=exif))
+    picture = decode_picture(bytes_of(stored, "PNG", exif=exif))
 
     assert (picture.width_px, picture.height_px) == ((64, 32) if orientation < 5 else (32, 64))
     assert picture.pixels[corner].tolist() == [255, 255, 255]
 
 
 def test_a_jpeg_comes_reduced_but_never_below_what_was_asked() -> None:
-    picture = decode_picture(_bytes_of(_gradient(size=(1280, 720)), "JPEG"), at_least_hw=(360, 640))
+    picture = decode_picture(bytes_of(gradient(size=(1280, 720)), "JPEG"), at_least_hw=(360, 640))
 
     assert picture.pixels.shape == (360, 640, 3)
     assert (picture.width_px, picture.height_px) == (1280, 720)
@@ -71,14 +61,14 @@ def test_a_jpeg_comes_reduced_but_never_below_what_was_asked() -> None:
 def test_transparent_pixels_lie_on_black() -> None:
     clear = Image.new("RGBA", (4, 4), (255, 0, 0, 0))
 
-    assert decode_picture(_bytes_of(clear, "PNG")).pixels.max() == 0
+    assert decode_picture(bytes_of(clear, "PNG")).pixels.max() == 0
 
 
 def test_capture_time_comes_from_exif() -> None:
     exif = Image.Exif()
     exif[0x0132] = "2024:03:05 06:07:08"
 
-    assert decode_picture(_bytes_of(_gradient(), "JPEG", exif=exif)).captured_at == "2024-03-05T06:07:08"
+    assert decode_picture(bytes_of(gradient(), "JPEG", exif=exif)).captured_at == "2024-03-05T06:07:08"
 
 
 @pytest.mark.parametrize(
@@ -86,9 +76,9 @@ def test_capture_time_comes_from_exif() -> None:
     [
         pytest.param(b"not a picture", UnreadableReason.NOT_AN_IMAGE, id="text"),
         pytest.param(b"GIF89a" + bytes(50), UnreadableReason.NOT_AN_IMAGE, id="format not allowed"),
-        pytest.param(_bytes_of(_gradient(), "JPEG")[:300], UnreadableReason.NOT_AN_IMAGE, id="header cut"),
-        pytest.param(_bytes_of(_gradient(size=(640, 480)), "JPEG")[:-1500], UnreadableReason.BROKEN, id="end cut"),
-        pytest.param(_bytes_of(_gradient(size=(640, 480)), "PNG")[:-500], UnreadableReason.BROKEN, id="png cut"),
+        pytest.param(bytes_of(gradient(), "JPEG")[:300], UnreadableReason.NOT_AN_IMAGE, id="header cut"),
+        pytest.param(bytes_of(gradient(size=(640, 480)), "JPEG")[:-1500], UnreadableReason.BROKEN, id="end cut"),
+        pytest.param(bytes_of(gradient(size=(640, 480)), "PNG")[:-500], UnreadableReason.BROKEN, id="png cut"),
     ],
 )
 def test_broken_bytes_give_a_reason(content: bytes, reason: UnreadableReason) -> None:
@@ -101,7 +91,7 @@ def test_broken_bytes_give_a_reason(content: bytes, reason: UnreadableReason) ->
 
 def test_a_picture_of_too_many_pixels_is_not_decoded() -> None:
     with pytest.raises(UnreadableImage) as raised:
-        decode_picture(_bytes_of(_gradient(), "PNG"), max_pixels=3199)
+        decode_picture(bytes_of(gradient(), "PNG"), max_pixels=3199)
 
     assert raised.value.reason is UnreadableReason.TOO_MANY_PIXELS
 

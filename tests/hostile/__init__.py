@@ -1,0 +1,1 @@
+"""Generators of hostile files, and what must become of each."""
