@@ -63,8 +63,8 @@ def main() -> None:
     asked = _arguments()
     started = time.monotonic()
     if not (asked.fleet / "truth.json").exists():
-        _draw(asked.fleet, images=asked.images)
-    samples = _samples(asked.fleet, asked.images)
+        draw_fleet(asked.fleet, images=asked.images)
+    samples = fleet_samples(asked.fleet, asked.images)
     features = compute_features(
         samples, trunk=DEFAULT_TRUNK, weights="imagenet", input_hw=INPUT_HW, features_dir=asked.home / "features"
     ).features
@@ -231,7 +231,7 @@ def _true_boxes(sample: TrainingSample) -> list[tuple[float, float, float, float
     return [labelled.box.xyxy for labelled in sample.label.boxes]
 
 
-def _samples(fleet: Path, images: int) -> list[TrainingSample]:
+def fleet_samples(fleet: Path, images: int) -> list[TrainingSample]:
     """Return the fleet's pictures with their truth; of a larger fleet so many, drawn at random."""
     truth = sorted(read_truth(fleet / "truth.json").items())
     chosen = sorted(np.random.default_rng(0).permutation(len(truth))[:images].tolist())
@@ -245,7 +245,8 @@ def _samples(fleet: Path, images: int) -> list[TrainingSample]:
     return found
 
 
-def _draw(fleet: Path, *, images: int) -> None:
+def draw_fleet(fleet: Path, *, images: int) -> None:
+    """Draw the sample fleet of 33 cameras, half as large as real pictures."""
     order = ["sample", str(fleet), "--images", str(images), "--cameras", "33", "--scale", "0.5"]
     subprocess.run([sys.executable, "-m", "cli.main", *order], check=True)
 

@@ -102,7 +102,7 @@ class FakeSteps:
         card = ModelCard(
             NOOP_KIND, "", "", (90, 160), LABELS.names, (), dataset_sha256=dataset.sha256, parent=request["parent"]
         )
-        return {"sha256": save_model(Path(request["into"]), request["model"], None, card), "unreadable": []}
+        return {"sha256": save_model(Path(request["into"]), request["model"], _NoNetwork(), card), "unreadable": []}
 
     def _judge(self, request: Request) -> Request:
         with reading(self.engine) as session:
@@ -116,6 +116,13 @@ class FakeSteps:
             sha256s = np.array([entry.place.sha256 for entry in entries])
             np.savez(file, species=np.array(LABELS.names), sha256s=sha256s, probabilities=answers)
         return {"pictures": len(entries), "unreadable": 0}
+
+
+class _NoNetwork:
+    """A model's file that no network is in."""
+
+    def save(self, file: Path) -> None:
+        file.write_bytes(b"no network")
 
 
 def _correction(sha256: str, label: ImageLabel, export_id: str, reviewer: str) -> Correction:
