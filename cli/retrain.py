@@ -26,6 +26,13 @@ class PartsChoice(StrEnum):
     BOTH = "both"
 
 
+class MethodChoice(StrEnum):
+    """How the crop classifier is trained."""
+
+    FROZEN = "frozen"
+    FINETUNE = "finetune"
+
+
 _SHOWN = 10
 _FIGURES = ("log_loss", "accuracy", "balanced_accuracy", "calibration_error")
 
@@ -35,6 +42,10 @@ def retrain(
         PartsChoice,
         typer.Option(help="What to train anew: the detector's heads, the crop classifier (the quick one), or both."),
     ] = PartsChoice.BOTH,
+    second_stage: Annotated[
+        MethodChoice | None,
+        typer.Option(help="The crop classifier: frozen features, or the whole trunk; the champion's way if not given."),
+    ] = None,
     seed: Annotated[int, typer.Option(min=0, help="The same seed gives the same model on one machine.")] = 0,
     epochs: Annotated[
         int | None,
@@ -54,7 +65,14 @@ def retrain(
     """
     from worker.retrain import Ask
 
-    ask = Ask(parts=parts.value, seed=seed, epochs=epochs, again=again, command=shlex.join(["cli", *sys.argv[1:]]))
+    ask = Ask(
+        parts=parts.value,
+        second_stage=second_stage.value if second_stage else None,
+        seed=seed,
+        epochs=epochs,
+        again=again,
+        command=shlex.join(["cli", *sys.argv[1:]]),
+    )
     report(run_retraining(ask, if_due=if_due, quiet=as_json), as_json=as_json)
 
 

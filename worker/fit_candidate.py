@@ -40,7 +40,8 @@ def fit_candidate(request: Request, progress: StepProgress) -> Request:
     """Train like the parent on a data set and save the bundle, not yet registered; return its hashes.
 
     request: dataset, parent and model (ids), into (the folder for the model's own folder), parts, seed, epochs,
-    command. The result names the pictures that training went on without, and why there is no second stage (or '').
+    command; second_stage: its method where it is not the parent's. The result names the pictures that training went on
+    without, and why there is no second stage (or '').
     Raises:
         TrainingError: the parent is no detector, or too little can be read. ModelFileError: it cannot be saved.
     """
@@ -115,7 +116,7 @@ def _second_stage(
     progress: StepProgress,
 ) -> TwoStages:
     parent = read_card(settings.models_dir, request["parent"]).second_stage
-    method = CropMethod(parent.method) if parent is not None else CropMethod.FROZEN
+    method = CropMethod(request.get("second_stage") or (parent.method if parent is not None else CropMethod.FROZEN))
     return add_second_stage(
         first.model,
         first.card,

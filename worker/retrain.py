@@ -51,13 +51,15 @@ class Steps(Protocol):
 class Ask:
     """What is asked of a retraining. why: for people; slot: of a scheduled one.
 
-    parts: `heads`, `crops` or `both`. epochs: instead of each head's own recipe. again: also where nothing is new.
+    parts: `heads`, `crops` or `both`. second_stage: `frozen` or `finetune`, None for the champion's way. epochs:
+    instead of each head's own recipe. again: also where nothing is new.
     command: for the card.
     """
 
     why: str = "by hand"
     slot: Slot | None = None
     parts: str = "both"
+    second_stage: str | None = None
     seed: int = 0
     epochs: int | None = None
     again: bool = False
@@ -152,6 +154,7 @@ def _fit(run: _Run, dataset: Dataset, serving: ModelVersion) -> Request:
         "model": run.candidate_id,
         "into": str(run.work_dir),
         "parts": run.ask.parts,
+        "second_stage": run.ask.second_stage,
         "seed": run.ask.seed,
         "epochs": run.ask.epochs,
         "command": run.ask.command,

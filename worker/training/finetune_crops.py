@@ -23,6 +23,7 @@ from worker.models.detector import copy_weights
 from worker.models.errors import TrainingError
 from worker.training.crop_augment import draw_view
 from worker.training.crop_features import ahead
+from worker.training.optimiser import adamw
 from worker.training.probe import Probe
 from worker.vision.crops import quarter_turns
 
@@ -141,15 +142,8 @@ def _compile(model: Any, crops: int, settings: CropTrainSettings) -> None:
     from worker.models.keras_import import keras
 
     steps = _steps(crops, settings) * settings.epochs
-    schedule = keras.optimizers.schedules.CosineDecay(
-        settings.learning_rate / 10,
-        max(steps, 1),
-        alpha=0.01,
-        warmup_target=settings.learning_rate,
-        warmup_steps=max(steps // 10, 1),
-    )
     model.compile(
-        optimizer=keras.optimizers.AdamW(schedule, weight_decay=1e-3, clipnorm=5.0),
+        optimizer=adamw(learning_rate=settings.learning_rate, steps=steps),
         loss=keras.losses.CategoricalCrossentropy(from_logits=True, label_smoothing=settings.label_smoothing),
         jit_compile=False,  # XLA is slower on CPUs here
     )

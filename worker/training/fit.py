@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from worker.training.feature_cache import Features
+from worker.training.optimiser import adamw
 from worker.training.targets import UNKNOWN_CELL, Targets, fish_sides, flip_boxes
 
 EpochProgress = Callable[[int, int], None]
@@ -145,15 +146,8 @@ def _compile(head: Any, data: HeadData, settings: FitSettings, *, steps: int) ->
     if "fish_sides" in losses:
         losses["fish_sides"] = sides_loss()
     weights = _loss_weights(data, settings)
-    schedule = keras.optimizers.schedules.CosineDecay(
-        settings.learning_rate / 10,
-        max(steps, 1),
-        alpha=0.01,
-        warmup_target=settings.learning_rate,
-        warmup_steps=max(steps // 10, 1),
-    )
     head.compile(
-        optimizer=keras.optimizers.AdamW(schedule, weight_decay=1e-3, clipnorm=5.0),
+        optimizer=adamw(learning_rate=settings.learning_rate, steps=steps),
         loss=losses,
         loss_weights={name: weights.get(name, 1.0) for name in losses},
         jit_compile=False,  # XLA is slower on CPUs here
