@@ -5,6 +5,8 @@ Every command begins here, so Alembic (0.2 s) is imported only where something i
 
 from __future__ import annotations
 
+import contextlib
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -31,6 +33,7 @@ def open_database(url: str) -> Engine:
     engine = engine_for(url)
     if engine.url.get_backend_name() == "sqlite" and engine.url.database:
         _refuse_network_file_system(Path(engine.url.database))
+        _make_private(Path(engine.url.database))
     with told_clearly(engine):
         migrate(engine)
     return engine
@@ -90,6 +93,12 @@ def _config() -> Config:
     config.set_main_option("script_location", str(_MIGRATIONS).replace("%", "%%"))
     config.set_main_option("path_separator", "os")
     return config
+
+
+def _make_private(path: Path) -> None:
+    """Make the file that is not there yet, for this user only; SQLite gives its journal the same mode."""
+    with contextlib.suppress(OSError):  # whatever is wrong, the connection tells it better
+        os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
 
 
 def _refuse_network_file_system(path: Path) -> None:

@@ -22,6 +22,7 @@ _log = logging.getLogger("taffrail.worker")
 
 def main(name: str, serve: Callable[[str, Settings, EventWriter], None]) -> None:
     """Serve until SIGTERM, or until the supervisor that holds our stdin is gone."""
+    os.umask(0o077)  # crops and messages are nobody else's, also in a HOME that others may look into
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     events = EventWriter(os.dup(1))

@@ -147,7 +147,7 @@ class Supervisor:
 
     def _start(self, queue: QueueName, place: int) -> _Running:
         name = f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(4)}"
-        with self.log_file.open("ab") as log:
+        with open(self.log_file, "ab", opener=_private) as log:
             # A session of its own: Ctrl-C reaches the supervisor only. Its end of stdin closes when it dies.
             process = subprocess.Popen(
                 [*self.command, name, queue.value],
@@ -209,6 +209,10 @@ class Supervisor:
         for pipe in (worker.process.stdin, worker.process.stdout):
             if pipe is not None:
                 pipe.close()
+
+
+def _private(path: str, flags: int) -> int:
+    return os.open(path, flags, 0o600)
 
 
 def resident_mib(pid: int) -> float:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import shutil
+import sqlite3
 import subprocess
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -152,6 +154,20 @@ class Site:
         with reading(self.engine) as session:
             names = select(FileRow.name).join(ItemRow, ItemRow.file_id == FileRow.id).where(*waiting)
             return list(session.scalars(names))
+
+    def can_be_written(self) -> bool:
+        """Whether nobody holds SQLite's lock now; Postgres has none for all."""
+        if self.engine.dialect.name != "sqlite":
+            return True
+        with contextlib.closing(
+            sqlite3.connect(self.home / "taffrail.db", timeout=0.2, isolation_level=None)
+        ) as database:
+            try:
+                database.execute("BEGIN IMMEDIATE")
+            except sqlite3.OperationalError:
+                return False
+            database.execute("ROLLBACK")
+            return True
 
     def _count(self, condition: ColumnElement[bool]) -> int:
         with reading(self.engine) as session:

@@ -6,6 +6,7 @@ import time
 
 from bench.faults.catalogue import Expected, fault
 from bench.faults.ledger import read_ledger
+from bench.faults.processes import WorkerProcess
 from bench.faults.servers import wait_until
 from bench.faults.site import LEASE_S, Site
 from tests.factories import write_pictures
@@ -39,8 +40,7 @@ def zombie(site: Site) -> Expected:
     zombie = site.start_worker()
     site.enqueue()
     site.wait_for_items(4)
-    name = site.wait_for_claim()[0]
-    zombie.freeze()
+    name = _freeze_between_writes(site, zombie)
     changed = next(file for file in site.images.rglob("*") if file.name.encode() == name)
     write_pictures(site.folder / "other", 1, seed=99)[0].replace(changed)
     site.start_worker()
@@ -50,6 +50,16 @@ def zombie(site: Site) -> Expected:
     time.sleep(3.0)  # nothing shall happen, and nothing tells when it has not
     path = str(changed.relative_to(site.images))
     return {path: ledger[path]}
+
+
+def _freeze_between_writes(site: Site, worker: WorkerProcess) -> bytes:
+    """Return the picture a worker was frozen with; SQLite's one lock is kept by a frozen process, so not with that."""
+    while True:
+        names = site.wait_for_claim()
+        worker.freeze()
+        if names == site.held() and site.can_be_written():
+            return names[0]
+        worker.thaw()
 
 
 @fault("death after commit, before the message's end")
