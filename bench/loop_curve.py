@@ -100,15 +100,18 @@ def _curves(fleet: Fleet, features_dir: Path, *, step: int, rounds: int, seed: i
     """Return both curves of one seed; they begin at the same first model."""
     first = _train(fleet, [], features_dir, seed=seed)
     points = [_point(name, seed, 0, first) for name in (OURS, CHANCE)]
+    print(points[0], flush=True)
     selections: dict[str, Select] = {OURS: _doubtful, CHANCE: _at_random}
-    for name, select in selections.items():
-        model, corrected, rng = first, list[TrainingSample](), Random(seed)
-        for _ in range(rounds):
-            known = {sample.sha256 for sample in corrected}
+    models = dict.fromkeys(selections, first)
+    corrected: dict[str, list[TrainingSample]] = {name: [] for name in selections}
+    rngs = {name: Random(seed) for name in selections}
+    for _ in range(rounds):
+        for name, select in selections.items():
+            known = {sample.sha256 for sample in corrected[name]}
             left = [sample for sample in fleet.pool if sample.sha256 not in known]
-            corrected += select(model, left, min(step, len(left)), rng)
-            model = _train(fleet, corrected, features_dir, seed=seed)
-            points.append(_point(name, seed, len(corrected), model))
+            corrected[name] += select(models[name], left, min(step, len(left)), rngs[name])
+            models[name] = _train(fleet, corrected[name], features_dir, seed=seed)
+            points.append(_point(name, seed, len(corrected[name]), models[name]))
             print(points[-1], flush=True)
     return points
 

@@ -6,13 +6,14 @@ import dataclasses
 import signal
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
 from tests.integration.test_train_crop_classifier import SETTINGS, draw_picture
-from worker.models.crop_classifier import build_pooled_trunk
 from worker.models.errors import TrainingError
 from worker.training.crop_samples import CropSample, crop_samples
 from worker.training.train_crop_classifier import CropMethod, TrainedCropClassifier, train_crop_classifier
@@ -57,21 +58,42 @@ def test_it_learns_and_says_beforehand_how_long_it_takes(whole) -> None:
 
 
 def test_a_run_killed_after_an_epoch_ends_as_if_it_had_not_been(
-    whole, samples: tuple[CropSample, ...], folder: Path
+    samples: tuple[CropSample, ...], folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    work_dir = folder / "killed"
-    code = _RUN_UNTIL_KILLED.format(folder=str(folder), work_dir=str(work_dir))
+    use_small_trunk(monkeypatch.setattr)
+    small, work_dir = folder / "small", folder / "killed"
+    whole = _train(samples, small, folder / "whole", [])
+    code = _RUN_UNTIL_KILLED.format(folder=str(folder), small=str(small), work_dir=str(work_dir))
     process = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert process.returncode == -signal.SIGKILL, process.stderr
     assert [file.name for file in work_dir.glob("*/epoch-*.keras")] == ["epoch-0001.keras"]
 
-    resumed = _train(samples, folder, work_dir, [])
+    resumed = _train(samples, small, work_dir, [])
 
     assert resumed.part.parameters["resumed_at_epoch"] == 1
     # Not to the bit: threads add in any order. But far nearer than the epochs moved it.
-    apart = _distance(resumed.model, whole[0].model)
-    assert apart < 0.2 * _distance(whole[0].model, build_pooled_trunk("efficientnet_lite0", crop_px=64))
+    apart = _distance(resumed.model, whole.model)
+    assert apart < 0.2 * _distance(whole.model, small_trunk("", crop_px=64))
     assert list(work_dir.iterdir()) == []  # what was kept for a resumption is gone
+
+
+def small_trunk(name: str, *, crop_px: int, weights: str | Path = "imagenet") -> Any:
+    """Two convolutions, always the same: what is kept and resumed does not depend on the trunk, its tracing does."""
+    from worker.models.keras_import import keras
+
+    layers, seeds = keras.layers, iter((1, 2))
+    inputs = x = keras.Input((crop_px, crop_px, 3), dtype="uint8")
+    x = layers.Rescaling(1 / 128, offset=-1.0, name="preprocess")(x)
+    for place in ("first", "second"):
+        start = keras.initializers.GlorotUniform(next(seeds))
+        x = layers.Conv2D(16, 5, strides=4, activation="relu", kernel_initializer=start, name=f"{place}_conv")(x)
+    return keras.Model(inputs, layers.GlobalAveragePooling2D(name="crop_mean")(x))
+
+
+def use_small_trunk(replace: Callable[[str, object], None]) -> None:
+    """Let the second stage be trained on two convolutions. replace: sets a name in a module."""
+    for module in ("crop_features", "finetune_crops"):
+        replace(f"worker.training.{module}.build_pooled_trunk", small_trunk)
 
 
 def test_a_damaged_place_is_passed_over(samples: tuple[CropSample, ...], folder: Path) -> None:
@@ -104,17 +126,19 @@ def _distance(model, other) -> float:
 _RUN_UNTIL_KILLED = """
 import os, signal
 from pathlib import Path
-from tests.integration.test_finetune_crops import TUNED
+from pytest import MonkeyPatch
+from tests.integration.test_finetune_crops import TUNED, use_small_trunk
 from tests.integration.test_train_crop_classifier import draw_picture
 from worker.training.crop_samples import crop_samples
 from worker.training.train_crop_classifier import train_crop_classifier
 
-folder, work_dir = Path({folder!r}), Path({work_dir!r})
+folder, small, work_dir = Path({folder!r}), Path({small!r}), Path({work_dir!r})
+use_small_trunk(MonkeyPatch().setattr)
 samples = crop_samples([draw_picture(folder, number) for number in range(24)]).samples
 
 def killed(stage, done, total):
     if stage.startswith("fine-tune") and done > total / 2 + 1:
         os.kill(os.getpid(), signal.SIGKILL)
 
-train_crop_classifier(samples, settings=TUNED, features_dir=folder / "features", work_dir=work_dir, progress=killed)
+train_crop_classifier(samples, settings=TUNED, features_dir=small / "features", work_dir=work_dir, progress=killed)
 """
