@@ -15,6 +15,7 @@ from db.migrate import open_database
 from db.session import transaction
 from db.settings import Settings, make_home
 from db.tables import ModelVersionRow
+from tests.drawn_fish import draw_fish
 from tests.factories import add_noop_champion
 
 CLI = [sys.executable, "-m", "cli.main"]
@@ -47,6 +48,26 @@ def test_without_corrections_and_labels_retraining_says_what_brings_them(home: P
     assert "failed" in _cli("schedule", "show").stdout
 
 
+def test_what_cannot_be_learnt_from_or_compared_with_is_one_line_and_the_champion_stays(
+    home: Path, tmp_path: Path
+) -> None:
+    said = []
+    for boats in (1, 2):
+        _label_albacore(tmp_path, boats=boats)
+        said.append(_cli("retrain"))
+    model = home / "models" / "noop" / "model.keras"
+    model.write_bytes(b"altered")
+    said.append(_cli("retrain"))
+    model.unlink()
+    said.append(_cli("retrain"))
+
+    wanted = ("pictures of 1 camera", "show ALB; a retraining needs 2 species", "registered as", "cannot be read")
+    for one, words in zip(said, wanted, strict=True):
+        assert one.returncode == 2 and one.stderr.count("\n") == 1 and words in one.stderr, one.stderr
+    models = json.loads(_cli("models", "list", "--json").stdout)
+    assert {one["model"]: one["state"] for one in models} == {"noop": "champion", "refused": "candidate"}
+
+
 def test_nothing_that_is_not_due_is_done(home: Path) -> None:
     done = _cli("retrain", "--if-due", TAFFRAIL_RETRAIN_CRON="0 3 * * *")
 
@@ -73,6 +94,22 @@ def test_what_the_gate_refused_serves_only_by_force_and_that_is_kept(home: Path)
     record = json.loads(_cli("models", "show", "refused", "--json").stdout)["promotions"][-1]
     assert (record["reason"], record["forced"]) == ("we know better", True)
     assert "model noop serves again" in back.stdout
+
+
+def _label_albacore(folder: Path, *, boats: int) -> None:
+    """Import three labelled pictures of each of so many boats, all of them ALB."""
+    records: list[dict[str, object]] = []
+    (folder / "labels").mkdir(exist_ok=True)
+    for number in range(3 * boats):
+        camera = f"boat_{number // 3}"
+        (folder / "images" / camera).mkdir(parents=True, exist_ok=True)
+        draw_fish(folder / "images" / camera, number, "ALB", camera)
+        box = {"class": "rect", "x": 10, "y": 10, "width": 60, "height": 40}
+        records.append({"filename": f"{camera}/{number}.png", "class": "image", "annotations": [box]})
+    (folder / "labels" / "ALB.json").write_text(json.dumps(records))
+    where = ["--images", str(folder / "images"), "--cameras", "folder"]
+    done = _cli("labels", "import", str(folder / "labels"), "--format", "ncfm", *where)
+    assert done.returncode == 0, done.stdout + done.stderr
 
 
 def _cli(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import os
 import subprocess
+import sys
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -220,6 +221,39 @@ def test_a_dead_ones_place_is_free_and_its_slot_is_run_again(
     with reading(any_site.engine) as session:
         runs = {run.retraining_id: run for run in list_retrainings(session)}
     assert (runs[1].attempts, runs[1].slot) == (2, slot) and len(runs) == 2
+
+
+def test_a_killed_one_leaves_nothing_in_the_way(
+    site: LearningSite, steps: FakeSteps, samples: list[TrainingSample]
+) -> None:
+    champion = _ready(site, samples)
+    with subprocess.Popen([sys.executable, "-c", _STUCK], stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None and process.stdout.readline() == "training\n"
+        assert [name for name in os.listdir(site.settings.models_dir) if name != champion]  # its folder to work in
+        process.kill()
+
+    done = _retrain(site, steps)
+
+    assert isinstance(done, Outcome) and done.state is RetrainingState.PROMOTED and done.kept is not None
+    assert sorted(os.listdir(site.settings.models_dir)) == sorted([champion, done.kept.model_id])
+    with reading(site.engine) as session:
+        states = {run.retraining_id: run.state for run in list_retrainings(session)}
+    assert states == {1: RetrainingState.ABANDONED, 2: RetrainingState.PROMOTED}
+
+
+_STUCK = """
+import signal
+from db.migrate import open_database
+from db.settings import get_settings
+from worker.retrain import Ask, retrain
+
+def stuck(module, request, *, progress):
+    print("training", flush=True)
+    signal.pause()
+
+settings = get_settings()
+retrain(open_database(settings.database), settings, Ask(), progress=lambda *_: None, steps=stuck)
+"""
 
 
 def test_one_that_was_taken_over_registers_nothing(
