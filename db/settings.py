@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from functools import lru_cache
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from pydantic import AliasChoices, Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -62,6 +63,18 @@ class Settings(BaseSettings):
         except (CronSimError, StopIteration) as error:
             wanted = "minute hour day month weekday, such as '0 3 * * 1' for Mondays at 03:00 UTC"
             raise ValueError(f"{value!r} is no schedule ({str(error) or 'it never comes'}); wanted {wanted}") from None
+        return value
+
+    @field_validator("broker_url")
+    @classmethod
+    def _a_readable_url(cls, value: SecretStr | None) -> SecretStr | None:
+        """A URL that cannot be taken apart would be shown, password and all, by the library that tries to."""
+        for url in value.get_secret_value().split(";") if value else []:
+            try:
+                _ = urlsplit(url).port
+            except ValueError:
+                wanted = "redis://[:password@]host[:port]/0, a / @ : in the password written as %2F %40 %3A"
+                raise ValueError(f"cannot be read as a URL; wanted {wanted}") from None
         return value
 
     @field_validator("home")
