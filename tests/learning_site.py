@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 import os
-import secrets
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime
 from pathlib import Path
 
 import numpy as np
 import pytest
-from sqlalchemy import Engine, select
+from sqlalchemy import Engine
 
-from db.domain.corrections import BoxChange, Change, Correction, Outcome
 from db.domain.labels import ImageLabel
 from db.domain.model_versions import ModelCard
 from db.domain.outcomes import SeenImage
@@ -21,8 +18,7 @@ from db.settings import Settings, get_settings
 from db.store.datasets import get_dataset
 from db.store.jobs import FoundFile
 from db.store.labels import NewLabel, add_labels
-from db.store.reviews import NewReviewItem, add_correction, get_export, record_export
-from db.tables import ImageRow
+from tests.answers import store_answers
 from tests.drawn_fish import LABELS
 from worker.judge import judged_entries
 from worker.model_files import save_model
@@ -64,21 +60,7 @@ class LearningSite:
 
     def correct(self, labels: Mapping[str, ImageLabel], *, reviewer: str = "ana") -> None:
         """Store what a person said of pictures, by content hash, in an export of its own."""
-        export_id = secrets.token_hex(8)
-        with transaction(self.engine) as session:
-            ids = {
-                sha256: image_id
-                for sha256, image_id in session.execute(
-                    select(ImageRow.sha256, ImageRow.id).where(ImageRow.sha256.in_(labels))
-                )
-            }
-            items = [
-                NewReviewItem(number, ids[sha256], None, False, "", 192, 128, ())
-                for number, sha256 in enumerate(labels, start=1)
-            ]
-            record_export(session, items, export_id=export_id, folder=b"/r", model_version=None, flag_below=None)
-            for item in get_export(session, export_id).items.values():
-                add_correction(session, item, _correction(item.sha256, labels[item.sha256], export_id, reviewer))
+        store_answers(self.engine, labels, reviewer=reviewer)
 
 
 class FakeSteps:
@@ -123,10 +105,3 @@ class _NoNetwork:
 
     def save(self, file: Path) -> None:
         file.write_bytes(b"no network")
-
-
-def _correction(sha256: str, label: ImageLabel, export_id: str, reviewer: str) -> Correction:
-    changes = tuple(BoxChange(Change.ADDED, None, box) for box in label.boxes)
-    outcome = Outcome.CONFIRMED_EMPTY if label.is_empty else Outcome.CORRECTED
-    now = datetime.now(UTC).isoformat()
-    return Correction(sha256, label, outcome, changes, reviewer, now, export_id, None)

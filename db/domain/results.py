@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from db.domain.corrections import Correction
 from db.domain.final_answer import Distribution, final_probabilities, most_probable
 from db.domain.jobs import ItemState
 from db.domain.predictions import Agreement, Detection
@@ -74,6 +75,7 @@ class ImageResult:
 
     relative: the same in bytes; file: the absolute path in bytes (names need not be UTF-8). prediction is None where
     `failure` says why, or where the item still waits or was cancelled. reason: the failure's kind, of a small set.
+    review: the newest answer of a person that says what is in the picture; None where nobody decided.
     """
 
     item_id: int
@@ -89,3 +91,15 @@ class ImageResult:
     prediction: StoredPrediction | None
     reason: str | None
     failure: str | None
+    review: Correction | None = None
+
+    @property
+    def species(self) -> str | None:
+        """What the picture shows: as a person said, else as the model says, else None."""
+        if self.review is not None and self.review.label is not None:
+            return self.review.label.species
+        return self.prediction.final_species if self.prediction is not None else None
+
+    def is_open(self, below: float) -> bool:
+        """Whether a person should still look: it is flagged, and nobody has decided."""
+        return self.review is None and self.prediction is not None and self.prediction.is_flagged(below)

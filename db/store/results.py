@@ -11,11 +11,13 @@ from sqlalchemy import Engine, Row, Select, func, select
 from sqlalchemy.orm import Session, aliased, undefer
 
 from db.domain.boxes import Box
+from db.domain.corrections import Correction
 from db.domain.jobs import ItemState
 from db.domain.predictions import Agreement, Detection, Head
 from db.domain.results import ImageResult, StoredDetection, StoredPrediction
 from db.domain.species import LabelSet
 from db.session import reading
+from db.store.reviews import current_corrections
 from db.tables import (
     CameraRow,
     DetectionRow,
@@ -95,6 +97,7 @@ def _results(session: Session, job_id: int, found: Sequence[_Found], *, with_hea
     predictions = [row[4] for row in found if row[4] is not None]
     detections = detections_of(session, [row.id for row in predictions])
     label_sets = _label_sets(session, sorted({row.model_version_id for row in predictions}))
+    reviews = current_corrections(session, [image.id for *_, image in found if image is not None])
     root = bytes(session.scalar(select(JobRow.root).where(JobRow.id == job_id)) or b"")
     results = []
     for item, folder, name, camera, prediction, image in found:
@@ -102,12 +105,20 @@ def _results(session: Session, job_id: int, found: Sequence[_Found], *, with_hea
         if prediction is not None:
             species = label_sets.get(prediction.model_version_id, ())
             stored = _prediction(prediction, species, detections.get(prediction.id, ()), with_heatmap=with_heatmaps)
-        results.append(_result(item, os.path.join(folder, name), camera, image, stored, root=root))
+        review = reviews.get(image.sha256) if image is not None else None
+        results.append(_result(item, os.path.join(folder, name), camera, image, stored, review, root=root))
     return results
 
 
 def _result(
-    item: ItemRow, file: bytes, camera: str, image: ImageRow | None, stored: StoredPrediction | None, *, root: bytes
+    item: ItemRow,
+    file: bytes,
+    camera: str,
+    image: ImageRow | None,
+    stored: StoredPrediction | None,
+    review: Correction | None,
+    *,
+    root: bytes,
 ) -> ImageResult:
     above = root.rstrip(b"/") + b"/"
     # Cut, not computed: a root may also be a URL.
@@ -126,6 +137,7 @@ def _result(
         prediction=stored,
         reason=item.reason,
         failure=item.failure,
+        review=review,
     )
 
 

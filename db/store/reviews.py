@@ -144,13 +144,18 @@ def add_correction(session: Session, item: ReviewItem, correction: Correction) -
     return True
 
 
-def current_corrections(session: Session) -> dict[str, Correction]:
-    """Return for each picture (by content hash) the newest answer that says what is in it."""
+def current_corrections(session: Session, image_ids: Sequence[int] | None = None) -> dict[str, Correction]:
+    """Return for each picture (by content hash) the newest answer that says what is in it.
+
+    image_ids: of these pictures only, at most a few thousand of them.
+    """
     newest = (
         select(func.max(CorrectionRow.id))
         .where(CorrectionRow.outcome.in_([outcome.value for outcome in DECIDED]))
         .group_by(CorrectionRow.image_id)
     )
+    if image_ids is not None:
+        newest = newest.where(CorrectionRow.image_id.in_(image_ids))
     found = list(session.scalars(newest))
     return {correction.sha256: correction for correction in _load(session, found)}
 

@@ -10,7 +10,9 @@ from PIL import Image
 from sqlalchemy import Engine, update
 
 from annotator.import_labels import ImportWish, LabelFormat, import_labels
+from db.domain.boxes import Box
 from db.domain.jobs import ItemState
+from db.domain.labels import ImageLabel, LabelledBox
 from db.domain.outcomes import SeenImage
 from db.domain.species import DEFAULT_LABEL_SET
 from db.errors import NotFoundError
@@ -19,6 +21,7 @@ from db.store import results as store
 from db.store.jobs import FoundFile
 from db.store.results import iterate_results, label_set_of_models, models_of_job, results_with_heatmaps
 from db.tables import CameraRow, ImageRow, ItemRow, ModelVersionRow
+from tests.answers import store_answers
 from tests.factories import add_noop_champion, finished_job, write_pictures
 from worker.image_files import measure_picture, read_image_file
 from worker.results.export import export_results
@@ -84,6 +87,25 @@ def test_a_pictures_own_camera_counts_before_its_folders(engine: Engine, tmp_pat
     cameras = [result.camera for result in iterate_results(engine, 1)]
 
     assert cameras.count("stern") == 1
+
+
+def test_a_persons_last_decision_comes_with_the_picture_and_closes_it(
+    engine: Engine, tmp_path: Path, images: Path
+) -> None:
+    finished_job(engine, tmp_path / "home", images)
+    first, second, third, *_ = [found.sha256 for found in iterate_results(engine, 1) if found.sha256]
+    fish = LabelledBox(Box(10, 20, 60, 50), "BET")
+    store_answers(engine, {first: ImageLabel("NoF"), third: None})
+    store_answers(engine, {first: ImageLabel("BET", (fish,))}, reviewer="bo")
+    store_answers(engine, {first: None}, reviewer="cy")
+
+    found = {result.sha256: result for result in iterate_results(engine, 1)}
+
+    review = found[first].review
+    assert review is not None and (review.reviewer, review.label) == ("bo", ImageLabel("BET", (fish,)))
+    assert (found[first].species, found[first].is_open(below=1.0)) == ("BET", False)
+    assert found[second].review is found[third].review is None
+    assert found[second].is_open(below=1.0) and found[third].is_open(below=1.0)
 
 
 def test_the_label_set_is_that_of_every_model_in_the_job(engine: Engine, tmp_path: Path, images: Path) -> None:

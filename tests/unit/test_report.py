@@ -8,6 +8,8 @@ from dataclasses import replace
 import numpy as np
 from PIL import Image
 
+from db.domain.corrections import Correction, Outcome
+from db.domain.labels import ImageLabel
 from db.domain.results import ImageResult
 from tests.factories import failed_result, image_result
 from worker.report.heat_layer import heat_layer
@@ -34,6 +36,16 @@ def test_a_job_is_counted_by_species_camera_agreement_and_failure() -> None:
     assert [place for place, count in enumerate(found.flagged_bins) if count] == [0, 9]
     assert found.reasons == {"broken": 1} and [one.path for one in found.failed] == ["torn"]
     assert found.chosen == [1, 2, 3]
+
+
+def test_what_a_person_said_counts_before_the_model_and_is_no_longer_to_be_looked_at() -> None:
+    said = Correction("ab" * 32, ImageLabel("NoF"), Outcome.CONFIRMED_EMPTY, (), "ana", "2024-05-06", "e", "m1")
+    seen = replace(judged(1, 0.02), review=said)
+
+    found = summarise(iter([seen, judged(2, 0.02)]), max_images=10, flag_below=0.5)
+
+    assert (found.flagged, found.reviewed, found.differing) == (1, 1, 1)
+    assert found.species == {"NoF": 1, "ALB": 1}
 
 
 def test_the_most_doubtful_pictures_are_chosen_and_the_surest_of_each_species() -> None:

@@ -17,7 +17,10 @@ import yaml
 from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
 
+from db.domain.boxes import Box
+from db.domain.corrections import BoxChange, Change, Correction, Outcome
 from db.domain.jobs import Job, JobCounts
+from db.domain.labels import ImageLabel, LabelledBox
 from db.domain.results import ImageResult
 from db.domain.species import DEFAULT_LABEL_SET
 from tests.factories import failed_result, image_result
@@ -41,6 +44,16 @@ def two_fish() -> ImageResult:
     part, doubtful = (70.0, 40.0, 90.0, 60.0), (500.0, 10.0, 560.0, 40.0)
     regions = [("ALB", 0.98, BOX), ("ALB", 0.97, part), ("YFT", 0.96, FAR), ("YFT", 0.6, doubtful)]
     return image_result(box=(70.0, 40.0, 300.0, 190.0), regions=regions)
+
+
+def reviewed() -> ImageResult:
+    """The model says ALB, a person with an odd name boxed a shark."""
+    shark = LabelledBox(Box(1, 2, 30, 40), "SHARK")
+    change = BoxChange(Change.ADDED, None, shark)
+    said = Correction(
+        "ab" * 32, ImageLabel("SHARK", (shark,)), Outcome.CORRECTED, (change,), "=ana", "2024-05-06T07:08:09", "e", "m1"
+    )
+    return image_result("boat_1/0002.jpg", box=BOX, review=said)
 
 
 def test_the_answer_boxes_each_fish_once_and_no_fish_has_no_box() -> None:
@@ -89,6 +102,7 @@ def test_json_tells_everything_and_the_exact_name_where_it_is_no_text(tmp_path: 
         "width_px": None,
         "height_px": None,
         "captured_at": None,
+        "review": None,
         "reason": "broken",
         "failure": "broken: it ends too soon",
     }
@@ -98,13 +112,26 @@ def test_json_is_as_its_schema_in_docs_says(tmp_path: Path) -> None:
     schema = json.loads((Path(__file__).parents[2] / "docs" / "results.schema.json").read_text(encoding="utf-8"))
     odd = image_result("a\\xff.jpg", relative=b"a\xff.jpg")
 
-    as_json.write(tmp_path / "r.json", [two_fish(), odd, failed_result("torn.jpg")], export())
+    as_json.write(tmp_path / "r.json", [two_fish(), odd, reviewed(), failed_result("torn.jpg")], export())
 
     document = json.loads((tmp_path / "r.json").read_text(encoding="utf-8"))
     judge = jsonschema.Draft202012Validator(schema)
     judge.validate(document)
     del document["images"][0]["species"]
     assert not judge.is_valid(document)
+
+
+def test_what_a_person_said_stands_beside_what_the_model_says(tmp_path: Path) -> None:
+    as_json.write(tmp_path / "r.json", [two_fish(), reviewed()], export())
+    as_csv.write(tmp_path / "r.csv", [two_fish(), reviewed()], export())
+
+    open_one, seen = json.loads((tmp_path / "r.json").read_text(encoding="utf-8"))["images"]
+    with (tmp_path / "r.csv").open(encoding="utf-8", newline="") as file:
+        open_row, seen_row = csv.DictReader(file)
+    assert (open_one["review"], open_row["reviewed_species"]) == (None, "")
+    assert (seen["species"], seen["review"]["species"], seen["review"]["reviewer"]) == ("ALB", "SHARK", "=ana")
+    assert seen["review"]["boxes"] == [{"species": "SHARK", "box": [1.0, 2.0, 30.0, 40.0]}]
+    assert (seen_row["species"], seen_row["reviewed_species"], seen_row["reviewed_by"]) == ("ALB", "SHARK", "'=ana")
 
 
 def test_csv_is_a_row_a_picture_and_no_cell_is_a_formula(tmp_path: Path) -> None:

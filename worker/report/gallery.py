@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict
 
 from db.domain.answer_boxes import answer_boxes
+from db.domain.boxes import Box
 from db.domain.results import ImageResult, StoredDetection, StoredPrediction
 from worker.report.pictures import DrawnPicture
 
@@ -16,12 +17,14 @@ def picture_entry(result: ImageResult, drawn: DrawnPicture, *, flag_below: float
     said = result.prediction
     assert said is not None
     return _place(result) | {
-        "species": said.final_species,
+        "species": result.species,
+        "said": said.final_species,
+        "review": _review(result),
         "confidence": _short(said.confidence),
         "agreement": _short(said.agreement.score),
         "parts": {name: _short(value) for name, value in asdict(said.agreement).items()},
         "doubt": _short(said.doubt),
-        "flagged": said.is_flagged(flag_below),
+        "flagged": result.is_open(flag_below),
         "probabilities": [_short(value) for value in said.probabilities],
         "names": list(said.species),
         "heads": {
@@ -57,30 +60,47 @@ def _place(result: ImageResult) -> Entry:
     }
 
 
+def _review(result: ImageResult) -> Entry | None:
+    """What a person said: as the page tells it, boxes as shares of the sides."""
+    said = result.review
+    if said is None or said.label is None:
+        return None
+    return {
+        "species": said.label.species,
+        "boxes": [{"species": fish.species, "box": _shares(fish.box, result)} for fish in said.label.boxes],
+        "outcome": str(said.outcome),
+        "reviewer": said.reviewer,
+        "at": said.reviewed_at,
+    }
+
+
 def _boxes(result: ImageResult, said: StoredPrediction, drawn: DrawnPicture) -> list[Entry]:
     answer = {found.detection_id for found in answer_boxes(said)}
     crops = drawn.crops or (None,) * len(said.detections)
-    size = (result.width_px or 1, result.height_px or 1)
     return [
-        _box(found, size, crop, in_answer=found.detection_id in answer)
+        _box(found, _shares(found.detection.box, result), crop, in_answer=found.detection_id in answer)
         for found, crop in zip(said.detections, crops, strict=True)
     ]
 
 
-def _box(found: StoredDetection, size: tuple[int, int], crop: str | None, *, in_answer: bool) -> Entry:
-    detection, (width_px, height_px) = found.detection, size
-    box = detection.box
-    sides = (box.x_min / width_px, box.y_min / height_px, box.x_max / width_px, box.y_max / height_px)
+def _box(found: StoredDetection, shares: list[float], crop: str | None, *, in_answer: bool) -> Entry:
+    detection = found.detection
     return {
         "head": str(detection.head),
         "species": detection.species,
         "confidence": _short(detection.confidence),
-        "box": [_short(side) for side in sides],
+        "box": shares,
         "answer": in_answer,
         "crop": crop,
         "cropSpecies": found.crop_species,
         "cropConfidence": None if found.crop_confidence is None else _short(found.crop_confidence),
     }
+
+
+def _shares(box: Box, result: ImageResult) -> list[float]:
+    width_px, height_px = result.width_px or 1, result.height_px or 1
+    sides = (box.x_min / width_px, box.y_min / height_px, box.x_max / width_px, box.y_max / height_px)
+    return [_short(side) for side in sides]
 
 
 def _short(value: float) -> float:

@@ -21,7 +21,8 @@ class Summary:
     """A job in numbers. chosen: ids of the items with a picture in the report; failed: those without a result.
 
     agreement_bins, flagged_bins: pictures by agreement, all and the flagged ones, `AGREEMENT_BINS` equal steps from 0
-    to 1. by_camera: species counts.
+    to 1. flagged: those nobody has looked at yet. reviewed: those of which a person said what is in them; differing:
+    where the person named another species than the model. by_camera: species counts, the person's before the model's.
     """
 
     flag_below: float
@@ -31,6 +32,8 @@ class Summary:
     agreement_bins: list[int] = field(default_factory=lambda: [0] * AGREEMENT_BINS)
     flagged_bins: list[int] = field(default_factory=lambda: [0] * AGREEMENT_BINS)
     flagged: int = 0
+    reviewed: int = 0
+    differing: int = 0
     reasons: Counter[str] = field(default_factory=Counter)
     models: Counter[str] = field(default_factory=Counter)
     taken_first: str | None = None
@@ -72,11 +75,15 @@ def summarise(results: Iterable[ImageResult], *, max_images: int, flag_below: fl
 
 
 def _count(done: Summary, result: ImageResult, said: StoredPrediction) -> None:
-    done.species[said.final_species] += 1
-    done.by_camera[result.camera][said.final_species] += 1
+    species = result.species or said.final_species
+    done.species[species] += 1
+    done.by_camera[result.camera][species] += 1
+    if result.review is not None:
+        done.reviewed += 1
+        done.differing += species != said.final_species
     done.models[said.model_version] += 1
     step = min(AGREEMENT_BINS - 1, int(said.agreement.score * AGREEMENT_BINS))
-    flagged = said.is_flagged(done.flag_below)
+    flagged = result.is_open(done.flag_below)
     done.agreement_bins[step] += 1
     done.flagged_bins[step] += flagged
     done.flagged += flagged

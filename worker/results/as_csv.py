@@ -6,6 +6,7 @@ import csv
 from collections.abc import Iterable
 from pathlib import Path
 
+from db.domain.corrections import Correction
 from db.domain.results import ImageResult, StoredPrediction
 from worker.results.files import new_file
 from worker.results.wish import Export
@@ -15,7 +16,8 @@ _FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n")
 
 _BEFORE = ("file", "camera", "captured_at", "state", "species", "confidence", "agreement", "doubt", "flagged", "fish")
 _BOX = ("x_min", "y_min", "x_max", "y_max")
-_AFTER = ("width_px", "height_px", "model", "predicted_at", "sha256", "failure")
+_REVIEW = ("reviewed_species", "reviewed_by", "reviewed_at")
+_AFTER = ("width_px", "height_px", "model", "predicted_at", "sha256", *_REVIEW, "failure")
 
 
 def write(out: Path, results: Iterable[ImageResult], export: Export) -> list[str]:
@@ -43,7 +45,15 @@ def _row(result: ImageResult, export: Export) -> list[object]:
     opinion = _opinion(said, export) if said else [""] * (len(_BEFORE) - len(place) + len(_BOX) + len(export.label_set))
     model = [said.model_version, said.predicted_at] if said else ["", ""]
     size = [_or_empty(result.width_px), _or_empty(result.height_px)]
-    return [*place, *opinion, *size, *model, result.sha256 or "", harmless(result.failure or "")]
+    return [
+        *place,
+        *opinion,
+        *size,
+        *model,
+        result.sha256 or "",
+        *_review(result.review),
+        harmless(result.failure or ""),
+    ]
 
 
 def _opinion(said: StoredPrediction, export: Export) -> list[object]:
@@ -54,6 +64,12 @@ def _opinion(said: StoredPrediction, export: Export) -> list[object]:
     figures = [f"{said.confidence:.4f}", f"{said.agreement.score:.4f}", f"{said.doubt:.4f}", flagged, len(chosen)]
     probabilities = [f"{value:.4f}" for value in export.probabilities(said)]
     return [harmless(said.final_species), *figures, *box, *probabilities]
+
+
+def _review(said: Correction | None) -> list[object]:
+    if said is None or said.label is None:
+        return [""] * len(_REVIEW)
+    return [harmless(said.label.species), harmless(said.reviewer), said.reviewed_at]
 
 
 def _or_empty(value: int | None) -> object:

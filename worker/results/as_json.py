@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from dataclasses import asdict
 from pathlib import Path
 
+from db.domain.corrections import Correction
 from db.domain.results import ImageResult, StoredDetection, StoredPrediction
 from worker.results.files import new_file
 from worker.results.wish import RULE, Export, now_text
@@ -20,6 +21,7 @@ ABOUT = {
     "answer": "true for the detections that box each fish once; the others box the same fish again, or doubt it",
     "agreement": "0 the heads differ, 1 they say the same",
     "doubt": "the chance that the species is wrong; `flagged` where the chance to be right is below `flag_below`",
+    "review": "what a person said last, or null: their species, boxes, name and time; `outcome` is what they did",
     "captured_at": "the camera's clock as the picture tells it, ISO 8601 without a zone, or null",
     "crop": "file of the cut-out, relative to TAFFRAIL_HOME, or null",
     "file": "below `folder`; bytes that are no UTF-8 are shown as \\xNN, and then `file_base64` holds the exact name",
@@ -51,6 +53,7 @@ def image_to_json(result: ImageResult, export: Export) -> dict[str, object]:
         "width_px": result.width_px,
         "height_px": result.height_px,
         "captured_at": result.captured_at,
+        "review": _review(result.review),
     }
     if result.prediction is None:
         return entry | {"reason": result.reason, "failure": result.failure}
@@ -103,6 +106,19 @@ def _detection(found: StoredDetection, *, in_answer: bool) -> dict[str, object]:
         "crop": found.crop_file,
         "crop_species": found.crop_species,
         "crop_confidence": found.crop_confidence,
+    }
+
+
+def _review(said: Correction | None) -> dict[str, object] | None:
+    if said is None or said.label is None:
+        return None
+    return {
+        "species": said.label.species,
+        "boxes": [{"species": fish.species, "box": list(fish.box.xyxy)} for fish in said.label.boxes],
+        "outcome": str(said.outcome),
+        "reviewer": said.reviewer,
+        "reviewed_at": said.reviewed_at,
+        "model": said.model_version,
     }
 
 

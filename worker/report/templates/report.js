@@ -75,7 +75,8 @@
       (!value("reason") || one.reason === value("reason")) &&
       (most >= 1 || (one.agreement ?? 2) <= most) &&
       (!part || one.name.toLowerCase().includes(part)) &&
-      ({ "": true, flagged: one.flagged, agreed: one.flagged === false, failed: failed(one) })[value("show")]);
+      ({ "": true, flagged: one.flagged, agreed: one.flagged === false, reviewed: one.review,
+         differing: one.review && one.said !== one.review.species, failed: failed(one) })[value("show")]);
     shown.sort(ORDERS[value("order")]);
     page = Math.min(page, Math.max(0, Math.ceil(shown.length / PAGE) - 1));
   }
@@ -102,7 +103,9 @@
       words.append(element("b", { text: "no result" }));
     } else {
       if (one.flagged) words.append(element("span", { class: "badge", text: "flagged" }));
-      words.append(element("b", { text: one.species }), ` ${percent(one.confidence)}`, meter(one.agreement));
+      if (one.review) words.append(element("span", { class: "badge seen", text: `seen by ${one.review.reviewer}` }));
+      const model = !one.review ? percent(one.confidence) : one.said === one.species ? "" : `model: ${one.said}`;
+      words.append(element("b", { text: one.species }), ` ${model}`, meter(one.agreement));
     }
     words.append(element("span", { class: "sub", text: `${one.camera} · ${one.name}` }));
     made.append(words);
@@ -132,7 +135,9 @@
   function boxes(one, large) {
     const svg = drawn("svg", { viewBox: `0 0 ${one.width} ${one.height}`, "aria-hidden": "true" });
     const letter = one.width / (large ? 48 : 22);
-    for (const box of one.boxes) {
+    const person = one.review ? one.review.boxes.map((box) => ({ ...box, head: "person", answer: true })) : [];
+    // A person's last, so that it lies on top.
+    for (const box of [...one.boxes, ...person]) {
       const [left, top, right, bottom] = box.box.map((share, place) => share * (place % 2 ? one.height : one.width));
       const group = drawn("g", { class: box.answer ? box.head : `${box.head} doubted` });
       group.append(drawn("rect", { x: left, y: top, width: right - left, height: bottom - top }));
@@ -141,14 +146,14 @@
       if (!large && !box.answer) continue;
       const above = top > letter * 1.3;
       const text = drawn("text", { x: left, y: above ? top - letter * 0.3 : top + letter, "font-size": letter });
-      text.textContent = `${box.species} ${box.confidence.toFixed(2)}`;
+      text.textContent = box.head === "person" ? box.species : `${box.species} ${box.confidence.toFixed(2)}`;
       group.append(text);
     }
     return svg;
   }
 
   function applyLayers() {
-    for (const boxes of ["box_species", "heatmap", "doubted"]) {
+    for (const boxes of ["box_species", "heatmap", "doubted", "person"]) {
       document.body.classList.toggle(`hide-${boxes}`, !layers.elements[boxes].checked);
     }
     const wanted = layers.elements.heat.value;
@@ -196,7 +201,7 @@
     const names = ["", "answer", "box", "heat map", ...(one.crops ? ["crops"] : [])];
     const head = element("tr", {}, names.map((text) => element("th", { scope: "col", text })));
     const rows = one.names.map((name, place) => {
-      const row = element("tr", name === one.species ? { class: "final" } : {}, [element("th", { scope: "row", text: name })]);
+      const row = element("tr", name === one.said ? { class: "final" } : {}, [element("th", { scope: "row", text: name })]);
       row.append(...opinions.map((shares) => element("td", { text: percent(shares[place]) })));
       return row;
     });
@@ -206,6 +211,10 @@
     const pairs = [["camera", one.camera]];
     if (one.taken) pairs.push(["taken", one.taken.replace("T", " ")]);
     if (one.width) pairs.push(["size", `${one.width} × ${one.height}`]);
+    if (one.review) {
+      const { reviewer, at, outcome, species } = one.review;
+      pairs.push(["a person says", `${species} (${outcome} by ${reviewer}, ${at.slice(0, 16).replace("T", " ")} UTC)`]);
+    }
     if (failed(one)) {
       pairs.push(["state", one.state], ["failure", one.failure]);
     } else {
@@ -259,7 +268,7 @@
     const keys = {
       ArrowLeft: () => (detail.open ? stepDetail(-1) : page > 0 && stepPage(-1)),
       ArrowRight: () => (detail.open ? stepDetail(1) : (page + 1) * PAGE < shown.length && stepPage(1)),
-      b: () => toggle(["box_species", "heatmap"]),
+      b: () => toggle(["box_species", "heatmap", "person"]),
       h: () => {
         layers.elements.heat.value = layers.elements.heat.value ? "" : "*";
         applyLayers();
