@@ -87,18 +87,17 @@ def promote_command(
     force: Annotated[bool, typer.Option("--force", help="Also where the gate refused it; that is kept, too.")] = False,
 ) -> None:
     """Let a model version serve; workers change to it between two batches."""
-    from db.session import transaction
+    from db.session import reading, transaction
     from db.store.model_versions import RegistryError, get_model, promote
     from db.store.review_queue import champion_id
-    from worker.artifacts import bring_model
-    from worker.model_files import check_model_file
+    from worker.artifacts import held_model
     from worker.rerank import ask_flagged, work_off
 
     settings, engine = opened()
-    with transaction(engine) as session:
+    with reading(engine) as session:
         held = get_model(session, model)
-        bring_model(settings, held.model_id)
-        check_model_file(settings.models_dir, held.model_id, held.sha256, held.crops_sha256)
+    held_model(settings, held)
+    with transaction(engine) as session:
         champion = champion_id(session)
         objection = objection_to(held, get_model(session, champion)) if champion else None
         if objection and not force:
@@ -114,17 +113,18 @@ def rollback_command(
     reason: Annotated[str, typer.Option(help="Why; it is kept.")] = "by hand",
 ) -> None:
     """Bring back the champion before this one."""
-    from db.session import transaction
-    from db.store.model_versions import get_model, rollback_champion
-    from worker.artifacts import bring_model
-    from worker.model_files import check_model_file
+    from db.session import reading, transaction
+    from db.store.model_versions import RegistryError, champion_before, get_model, rollback_champion
+    from worker.artifacts import held_model
 
     settings, engine = opened()
+    with reading(engine) as session:
+        former = get_model(session, champion_before(session)[0])
+    held_model(settings, former)
     with transaction(engine) as session:
         restored, replaced = rollback_champion(session, reason=reason)
-        held = get_model(session, restored)
-        bring_model(settings, restored)
-        check_model_file(settings.models_dir, held.model_id, held.sha256, held.crops_sha256)
+        if restored != former.model_id:
+            raise RegistryError(f"model {replaced}: became the champion at this moment; nothing was changed")
     typer.echo(f"model {restored} serves again; {replaced} is retired")
 
 

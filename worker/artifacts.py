@@ -14,8 +14,9 @@ import threading
 from pathlib import Path
 
 from db.settings import Settings
+from db.store.model_versions import ModelVersion
 from worker.image_files import StoreUnreachable, UnreadableImage, read_image_file
-from worker.model_files import CARD_NAME, CROPS_NAME, MODEL_NAME, model_folder
+from worker.model_files import CARD_NAME, CROPS_NAME, MODEL_NAME, check_model_file, model_folder
 
 _MAX_MODEL_BYTES = 4 * 2**30
 
@@ -88,6 +89,17 @@ def bring_model(settings: Settings, model_id: str) -> None:
             raise StoreUnreachable(f"model {model_id}: cannot be brought to {folder} ({error.strerror})") from error
     finally:
         shutil.rmtree(draft, ignore_errors=True)
+
+
+def held_model(settings: Settings, version: ModelVersion) -> Path:
+    """Return the folder of a registered version whose files are here and exactly the registered ones.
+
+    They are brought where another machine made them, which may take minutes: call it outside of transactions.
+    Raises:
+        StoreUnreachable: the store does not answer. ModelFileError: a file is missing, or its content is another.
+    """
+    bring_model(settings, version.model_id)
+    return check_model_file(settings.models_dir, version.model_id, version.sha256, version.crops_sha256)
 
 
 def _bring(settings: Settings, name: str, target: Path) -> None:

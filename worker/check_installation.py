@@ -16,10 +16,9 @@ from db.session import reading, shown_url
 from db.settings import Settings
 from db.store.model_versions import get_model
 from db.store.review_queue import champion_id
-from worker.artifacts import bring_model
+from worker.artifacts import held_model
 from worker.check_machine import check_processor, check_worker_log
 from worker.checks import Check, Verdict
-from worker.model_files import check_model_file
 from worker.supervise import LOG_NAME
 
 _FREE_GIB = 5.0
@@ -147,8 +146,7 @@ def _check_model(settings: Settings) -> Check:
         held = get_model(session, model_id) if model_id else None
     if held is None:
         return Check("model", Verdict.ODD, "none yet", "`cli labels import` and `cli train`, or `cli demo`")
-    bring_model(settings, held.model_id)
-    check_model_file(settings.models_dir, held.model_id, held.sha256, held.crops_sha256)
+    held_model(settings, held)
     return Check("model", Verdict.GOOD, f"champion {held.model_id}, its file is as registered")
 
 

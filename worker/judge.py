@@ -30,6 +30,8 @@ from worker.second_stage import load_crop_judge
 from worker.serve import make_detector
 from worker.step_process import Request, StepProgress, serve_step
 
+Floats = npt.NDArray[np.float64]
+
 
 def judge(request: Request, progress: StepProgress) -> Request:
     """Write the final answers of one model version to the held-out pictures of a data set.
@@ -37,7 +39,8 @@ def judge(request: Request, progress: StepProgress) -> Request:
     request: models_dir, model, sha256, dataset, at_most (pictures), answers (the .npz file to write). It then holds
     `species` (S,), `sha256s` (N,) of the pictures that could be read, and `probabilities` (N, S).
     Raises:
-        ModelFileError: the model is missing, altered, does not load, or does not answer with distributions.
+        ModelFileError: the model is missing, altered, does not load, or does not answer with distributions; or the
+        answers cannot be written.
     """
     settings = get_settings()
     folder = check_model_file(
@@ -61,8 +64,7 @@ def judge(request: Request, progress: StepProgress) -> Request:
         progress(f"judging {request['model']}", len(sha256s), len(entries))
     probabilities = np.array(answers, dtype=np.float64).reshape(len(answers), len(card.species))
     _refuse_nonsense(folder, probabilities)
-    with Path(request["answers"]).open("wb") as file:
-        np.savez(file, species=np.array(card.species), sha256s=np.array(sha256s), probabilities=probabilities)
+    _write(Path(request["answers"]), species=np.array(card.species), sha256s=np.array(sha256s), answers=probabilities)
     return {"pictures": len(sha256s), "unreadable": len(entries) - len(sha256s)}
 
 
@@ -98,7 +100,15 @@ def _final(outcome: ItemOutcome) -> Distribution:
     return final_probabilities(said.box_probabilities, said.heatmap_probabilities, crops, weight=weight)
 
 
-def _refuse_nonsense(folder: Path, probabilities: npt.NDArray[np.float64]) -> None:
+def _write(file: Path, *, species: npt.NDArray[np.str_], sha256s: npt.NDArray[np.str_], answers: Floats) -> None:
+    try:
+        with file.open("wb") as stream:
+            np.savez(stream, species=species, sha256s=sha256s, probabilities=answers)
+    except OSError as error:
+        raise ModelFileError(f"{file}: cannot be written ({error.strerror or error})") from error
+
+
+def _refuse_nonsense(folder: Path, probabilities: Floats) -> None:
     sums = probabilities.sum(axis=1)
     if not np.isfinite(probabilities).all() or (probabilities < 0).any() or not np.allclose(sums, 1.0, atol=1e-3):
         raise ModelFileError(f"{folder}: answers with numbers that are no species distributions")

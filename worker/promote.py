@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 from dataclasses import asdict, dataclass, replace
@@ -13,9 +14,10 @@ from sqlalchemy import Engine
 from db.domain.datasets import Dataset
 from db.domain.model_versions import ModelCard
 from db.domain.retrainings import HeldRetraining, RetrainingState
-from db.session import transaction
+from db.errors import DatabaseError
+from db.session import reading, transaction
 from db.settings import Settings
-from db.store.model_versions import get_champion, promote, register_model
+from db.store.model_versions import get_champion, is_registered, promote, register_model
 from db.store.retrainings import end_retraining
 from worker.artifacts import publish_model
 from worker.gate import Judged, Verdict, figures
@@ -98,7 +100,7 @@ def keep_candidate(
             if not end_retraining(session, held, state, note=note, dataset_id=dataset_id, model_id=candidate.model_id):
                 raise LeaseLost("another process took this retraining over; nothing was registered")
     except BaseException:
-        shutil.rmtree(folder, ignore_errors=True)  # a file without its row is of no use to anyone
+        _remove_unregistered(engine, candidate.model_id, folder)
         raise
     return Kept(
         candidate.model_id,
@@ -109,6 +111,17 @@ def keep_candidate(
         figures(judged.truth, judged.champion),
         tuple(job_ids),
     )
+
+
+def _remove_unregistered(engine: Engine, model_id: str, folder: Path) -> None:
+    """Remove files that have no row: they are of no use to anyone.
+
+    A commit whose answer was lost may have made the row all the same, so the registry is asked; where it does not
+    answer the files stay, for a champion without its file would be worse.
+    """
+    with contextlib.suppress(DatabaseError), reading(engine) as session:
+        if not is_registered(session, model_id):
+            shutil.rmtree(folder, ignore_errors=True)
 
 
 def _judged_card(card: ModelCard, candidate: Candidate, judged: Judged, verdict: Verdict) -> ModelCard:

@@ -20,15 +20,15 @@ from sqlalchemy import Engine
 from db.domain.datasets import Dataset
 from db.domain.retrainings import HeldRetraining, Occupied, RetrainingState, Slot
 from db.errors import DatabaseError, NotFoundError, TaffrailError
-from db.session import transaction
+from db.session import reading, transaction
 from db.settings import Settings
 from db.store.clock import database_now_s
 from db.store.model_versions import ModelVersion, get_champion, models_of_dataset
 from db.store.retrainings import begin_retraining, end_retraining
-from worker.artifacts import bring_model
+from worker.artifacts import held_model
 from worker.gate import Judged, decide, rule_of
 from worker.lease import LEASE_S, Lease, LeaseLost, died_here, this_holder
-from worker.model_files import BundleHashes, check_model_file, new_model_id
+from worker.model_files import BundleHashes, new_model_id
 from worker.promote import Candidate, Kept, keep_candidate
 from worker.snapshot import refuse_unjudgeable, take_snapshot
 from worker.step_process import Request, StepProgress, run_step
@@ -121,12 +121,12 @@ def retrain(
 
 
 def _retrain(run: _Run, held: HeldRetraining) -> Outcome:
-    with transaction(run.engine) as session:
+    with reading(run.engine) as session:
         serving = get_champion(session)
         if serving is None:
             raise NotFoundError("there is no model yet to be better than; `cli train` makes the first one")
-        bring_model(run.settings, serving.model_id)
-        check_model_file(run.settings.models_dir, serving.model_id, serving.sha256, serving.crops_sha256)
+    held_model(run.settings, serving)
+    with transaction(run.engine) as session:
         dataset = take_snapshot(session, run.settings, champion=serving, pseudo_labels=True)
         earlier = models_of_dataset(session, dataset.dataset_id)
     refuse_unjudgeable(dataset)

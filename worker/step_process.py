@@ -7,6 +7,7 @@ The command line never imports TensorFlow: it calls `run_step("worker.train", re
 
 from __future__ import annotations
 
+import errno
 import json
 import logging
 import os
@@ -24,6 +25,8 @@ StepProgress = Callable[[str, int, int], None]
 
 Request = dict[str, Any]
 _SHOWN_LINES = 5
+# What a person mends on the machine, not in the code: it is one line wherever in a step it comes up.
+_SITE_ERRNOS = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)
 
 
 class StepError(TaffrailError):
@@ -84,11 +87,18 @@ def serve_step(step: Callable[[Request, StepProgress], Request]) -> None:
         tell({"result": step(request, lambda stage, done, total: tell({"stage": stage, "done": done, "total": total}))})
     except TaffrailError as error:
         tell({"error": str(error)})
+    except OSError as error:
+        if error.errno not in _SITE_ERRNOS:
+            raise
+        tell({"error": f"{error.filename or 'the disk'}: cannot be written ({error.strerror})"})
 
 
 def _hear(events: IO[str], progress: StepProgress) -> Request | None:
     for line in events:
-        event = json.loads(line)
+        try:
+            event = json.loads(line)
+        except ValueError:  # its process was killed in the middle of a line
+            return None
         if "error" in event:
             raise StepError(event["error"])
         if "result" in event:

@@ -118,7 +118,18 @@ def promote(session: Session, model_id: str, *, reason: str, forced: bool) -> st
 def rollback_champion(session: Session, *, reason: str) -> tuple[str, str]:
     """Bring back the champion before this one; return (restored, replaced).
 
-    Repeated, it goes further back: a promotion that was itself taken back is passed over.
+    Raises:
+        RegistryError: there is no champion, or none before it.
+    """
+    former, current = champion_before(session)
+    promote(session, former, reason=f"{_ROLLBACK} of {current}: {reason}", forced=True)
+    return former, current
+
+
+def champion_before(session: Session) -> tuple[str, str]:
+    """Return the champion that a rollback would bring back, and the one that serves now.
+
+    A promotion that was itself taken back is passed over: repeated, a rollback goes further back.
     Raises:
         RegistryError: there is no champion, or none before it.
     """
@@ -133,7 +144,6 @@ def rollback_champion(session: Session, *, reason: str) -> tuple[str, str]:
     ).one_or_none()
     if came is None or came.previous_id is None:
         raise RegistryError(f"model {current}: was the first champion; there is none before it")
-    promote(session, came.previous_id, reason=f"{_ROLLBACK} of {current}: {reason}", forced=True)
     return came.previous_id, current
 
 
@@ -144,6 +154,11 @@ def get_model(session: Session, model_id: str) -> ModelVersion:
         NotFoundError: no such version.
     """
     return _version(_held(session, model_id))
+
+
+def is_registered(session: Session, model_id: str) -> bool:
+    """Return whether there is such a version."""
+    return session.get(ModelVersionRow, model_id) is not None
 
 
 def get_champion(session: Session) -> ModelVersion | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import os
 import subprocess
@@ -12,24 +13,25 @@ from pathlib import Path
 
 import pytest
 from sqlalchemy import Engine, update
+from sqlalchemy.orm import Session
 
 from db.dataset_tables import RetrainingRow
 from db.domain.datasets import EntryOrigin
 from db.domain.labels import ImageLabel
 from db.domain.model_versions import ModelState
 from db.domain.retrainings import Occupied, RetrainingState, Slot
-from db.errors import NotFoundError
+from db.errors import DatabaseError, NotFoundError
 from db.migrate import open_database
 from db.session import reading, transaction
 from db.store.datasets import current_series, get_dataset
-from db.store.model_versions import get_model, list_models, list_promotions, promote
+from db.store.model_versions import get_champion, get_model, list_models, list_promotions, promote
 from db.store.retrainings import begin_retraining, list_retrainings
 from tests.conftest import skip_or_fail
 from tests.drawn_fish import draw_fish
 from tests.factories import add_noop_champion
 from tests.learning_site import FakeSteps, LearningSite
 from worker.lease import LeaseLost
-from worker.model_files import read_card, save_model
+from worker.model_files import check_model_file, read_card, save_model
 from worker.models.errors import ModelFileError
 from worker.retrain import FIT_STEP, JUDGE_STEP, Ask, Outcome, retrain
 from worker.snapshot import SnapshotError, take_snapshot
@@ -272,6 +274,28 @@ def test_one_that_was_taken_over_registers_nothing(
     with reading(site.engine) as session:
         assert [model.model_id for model in list_models(session)] == [champion]
     assert os.listdir(site.settings.models_dir) == [champion]
+
+
+def test_a_model_whose_row_was_made_keeps_its_files_though_the_answer_was_lost(
+    site: LearningSite, steps: FakeSteps, samples: list[TrainingSample], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    champion = _ready(site, samples)
+
+    @contextlib.contextmanager
+    def answer_lost(engine: Engine) -> Iterator[Session]:
+        with transaction(engine) as session:
+            yield session
+        raise DatabaseError("the connection was lost")
+
+    monkeypatch.setattr("worker.promote.transaction", answer_lost)
+    with pytest.raises(DatabaseError):
+        _retrain(site, steps)
+
+    with reading(site.engine) as session:
+        serving = get_champion(session)
+        assert list_retrainings(session)[0].state is RetrainingState.PROMOTED
+    assert serving is not None and serving.model_id != champion
+    check_model_file(site.settings.models_dir, serving.model_id, serving.sha256)
 
 
 def test_a_champion_that_came_meanwhile_is_not_replaced(

@@ -1,0 +1,33 @@
+"""Steps in a process of their own: what they tell is heard, and however one ends, one line says so."""
+
+from __future__ import annotations
+
+import pytest
+
+from worker.step_process import StepError, run_step
+
+ODD = "tests.odd_step"
+
+
+def test_progress_and_result_are_heard_whatever_libraries_print() -> None:
+    heard: list[tuple[str, int, int]] = []
+
+    result = run_step(ODD, {"end": "well"}, progress=lambda *call: heard.append(call))
+
+    assert result == {"end": "well"} and heard == [("work", 1, 2)]
+
+
+@pytest.mark.parametrize(
+    ("end", "said"),
+    [
+        ("error", "model.keras: torn"),
+        ("full disk", "the disk: cannot be written (No space left on device)"),
+        ("bug", "tests.odd_step ended with exit code 1: "),
+        ("killed", "tests.odd_step ended with exit code -6: "),
+    ],
+)
+def test_however_a_step_ends_one_line_says_so(end: str, said: str) -> None:
+    with pytest.raises(StepError) as raised:
+        run_step(ODD, {"end": end}, progress=lambda *_: None)
+
+    assert str(raised.value).startswith(said) and "\n" not in str(raised.value)

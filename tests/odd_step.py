@@ -1,0 +1,29 @@
+"""A step that ends as its request says: `python -m tests.odd_step`."""
+
+from __future__ import annotations
+
+import errno
+import os
+
+from db.errors import TaffrailError
+from worker.step_process import Request, StepProgress, serve_step
+
+
+def odd_step(request: Request, progress: StepProgress) -> Request:
+    """Return a result after some progress and a library's noise, or end in the way that was asked for."""
+    print("a library talks")
+    progress("work", 1, 2)
+    match request["end"]:
+        case "error":
+            raise TaffrailError("model.keras: torn")
+        case "full disk":
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        case "bug":
+            raise ValueError("a bug")
+        case "killed":
+            os.abort()
+    return {"end": request["end"]}
+
+
+if __name__ == "__main__":
+    serve_step(odd_step)
