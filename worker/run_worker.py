@@ -9,6 +9,8 @@ import sys
 import threading
 from collections.abc import Callable
 
+from celery import Celery
+
 from db.errors import TaffrailError
 from db.settings import Settings, get_settings
 from worker.queue import RETRAIN_TASK, QueueName, make_app
@@ -41,10 +43,19 @@ def serve_infer(name: str, settings: Settings, events: EventWriter, *, load: Loa
 
 
 def serve_train(name: str, settings: Settings, events: EventWriter) -> None:
-    """Serve the train queue: a message says only that something may be due, the database says what."""
+    """Serve the train queue."""
+    run_consumer(train_app(settings), name, QueueName.TRAIN)
+
+
+def train_app(settings: Settings) -> Celery:
+    """Return the app of a train worker: a message says only that something may be due, the database says what."""
     app = make_app(settings)
-    app.task(name=RETRAIN_TASK, ignore_result=True)(lambda row_id: _retrain_if_due(settings))
-    run_consumer(app, name, QueueName.TRAIN)
+
+    def retrain(row_id: int) -> None:  # a function with a name: Celery takes no lambda
+        _retrain_if_due(settings)
+
+    app.task(name=RETRAIN_TASK, ignore_result=True)(retrain)
+    return app
 
 
 def _retrain_if_due(settings: Settings) -> None:
@@ -56,7 +67,7 @@ def _retrain_if_due(settings: Settings) -> None:
         _log.error("retraining: %s", error)
 
 
-def run_consumer(app: object, name: str, queue: QueueName, *, on_stop: Callable[[], None] = lambda: None) -> None:
+def run_consumer(app: Celery, name: str, queue: QueueName, *, on_stop: Callable[[], None] = lambda: None) -> None:
     """Take messages from a queue until SIGTERM. on_stop: called when what was in work then has had its time."""
     from celery import signals
 
@@ -67,13 +78,13 @@ def run_consumer(app: object, name: str, queue: QueueName, *, on_stop: Callable[
 
     signals.worker_shutting_down.connect(asked_to_stop, weak=False)
     # Solo: one process a device, no fork after TensorFlow; the supervisor sees deaths and hangs.
-    app.Worker(  # type: ignore[attr-defined]
+    app.Worker(
         pool="solo",
         queues=[queue.value],
         hostname=name,
         without_gossip=True,
         without_mingle=True,
-        without_heartbeat=not app.conf.worker_send_task_events,  # type: ignore[attr-defined]
+        without_heartbeat=not app.conf.worker_send_task_events,
         quiet=True,
         loglevel="WARNING",
     ).start()

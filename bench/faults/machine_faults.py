@@ -1,4 +1,4 @@
-"""What happens around the workers: the database, the network, the disk, the clock."""
+"""What happens around the workers: the database, the network, the disk, the clock, a second scheduler."""
 
 from __future__ import annotations
 
@@ -8,8 +8,10 @@ from pathlib import Path
 
 from bench.faults.catalogue import fault
 from bench.faults.disk import fill, relieve
-from bench.faults.servers import NotHere
+from bench.faults.servers import NotHere, wait_until
 from bench.faults.site import Site
+from db.session import reading
+from db.store.retrainings import list_retrainings
 
 _LOCKED_S = 5.0
 _CUT_S = 20.0
@@ -75,6 +77,30 @@ def clock_moved(site: Site) -> None:
         site.wait_for_claim()
         clock.write_text(offset)
         time.sleep(_CLOCK_S / 3)
+
+
+@fault("two schedulers, the queue flushed under them", settings={"TAFFRAIL_RETRAIN_AFTER": "1"})
+def two_schedulers(site: Site) -> None:
+    """Both send the lost batches again, and both hand on the retraining that is due: to two machines at once."""
+    for queues in ("infer", "train", "train"):
+        site.start_worker(queues=queues)
+    site.enqueue()
+    site.wait_for_items(8)
+    site.correct_one()
+    for _ in range(2):
+        site.start_scheduler()
+    assert site.redis is not None
+    site.redis.client.delete("infer")
+    wait_until(lambda: _ended_retrainings(site), timeout_s=60, what="the retraining that is due is run")
+    wait_until(site.all_finished, timeout_s=60, what="the schedulers send again what was lost")
+    runs = _ended_retrainings(site)
+    if len(runs) != 1:
+        raise RuntimeError(f"one retraining was due, and {len(runs)} were run: {runs}")
+
+
+def _ended_retrainings(site: Site) -> list[str]:
+    with reading(site.engine) as session:
+        return [f"{one.state} {one.note}" for one in list_retrainings(session) if one.finished_at]
 
 
 def _middle(site: Site) -> None:

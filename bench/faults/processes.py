@@ -37,11 +37,17 @@ class WorkerProcess:
     """One `cli worker`. prefix: words before its command line, for a network or a clock of its own."""
 
     def __init__(
-        self, environment: Mapping[str, str], *, processes: int, log: Path, prefix: Sequence[str] = ()
+        self,
+        environment: Mapping[str, str],
+        *,
+        queues: str,
+        processes: int,
+        log: Path,
+        prefix: Sequence[str] = (),
     ) -> None:
         with log.open("ab") as words:
             self._process = subprocess.Popen(
-                [*prefix, *CLI, "worker", "--processes", str(processes)],
+                [*prefix, *CLI, "worker", "--queues", queues, "--processes", str(processes)],
                 env=dict(environment),
                 cwd=REPOSITORY,
                 stdout=words,

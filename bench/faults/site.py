@@ -10,6 +10,7 @@ import sqlite3
 import subprocess
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from pathlib import Path
 
 from sqlalchemy import ColumnElement, Engine, func, select
@@ -18,11 +19,14 @@ from bench.faults.ledger import Entry, count_claims_from_now
 from bench.faults.network import Network
 from bench.faults.processes import CLI, REPOSITORY, WorkerProcess
 from bench.faults.servers import PostgresServer, RedisServer, wait_until
+from db.domain.corrections import Correction, Outcome
 from db.domain.jobs import BatchState, ItemState
+from db.domain.labels import ImageLabel
 from db.migrate import open_database
-from db.session import reading
+from db.session import reading, transaction
 from db.settings import Settings, make_home
-from db.tables import BatchRow, FileRow, ItemRow
+from db.store.reviews import NewReviewItem, add_correction, get_export, record_export
+from db.tables import BatchRow, FileRow, ImageRow, ItemRow
 from tests.factories import add_noop_champion, write_pictures
 
 BATCH_ITEMS = 4
@@ -44,6 +48,7 @@ class Site:
     settings_of_ours: dict[str, str] = field(default_factory=dict)
     fail_at: str = f"inferred=pause:{PACE_S}"
     workers: list[WorkerProcess] = field(default_factory=list)
+    _schedulers: list[subprocess.Popen[bytes]] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self.home, self.images = self.folder / "home", self.folder / "images"
@@ -104,6 +109,7 @@ class Site:
     def start_worker(
         self,
         *,
+        queues: str = "infer",
         processes: int = 1,
         host: str = "127.0.0.1",
         prefix: Sequence[str] = (),
@@ -111,9 +117,28 @@ class Site:
     ) -> WorkerProcess:
         """Start a `cli worker`; it is ended with the site at the latest."""
         environment = {**self.environment(host=host), **(environment or {})}
-        worker = WorkerProcess(environment, processes=processes, log=self.folder / "cli-worker.log", prefix=prefix)
+        log = self.folder / "cli-worker.log"
+        worker = WorkerProcess(environment, queues=queues, processes=processes, log=log, prefix=prefix)
         self.workers.append(worker)
         return worker
+
+    def start_scheduler(self) -> None:
+        """Start a `cli scheduler`; it is ended with the site."""
+        with (self.folder / "cli-scheduler.log").open("ab") as words:
+            command = [*CLI, "scheduler"]
+            self._schedulers.append(
+                subprocess.Popen(command, env=self.environment(), cwd=REPOSITORY, stdout=words, stderr=words)
+            )
+
+    def correct_one(self) -> None:
+        """Let a person say of one picture that is done that it shows nothing."""
+        with transaction(self.engine) as session:
+            image = session.scalars(select(ImageRow).limit(1)).one()
+            item = NewReviewItem(1, image.id, None, False, "", image.width_px, image.height_px, ())
+            record_export(session, [item], export_id="e1", folder=b"/review", model_version=None, flag_below=None)
+            now = datetime.now(UTC).isoformat()
+            said = Correction(image.sha256, ImageLabel("NoF"), Outcome.CONFIRMED_EMPTY, (), "bench", now, "e1", None)
+            add_correction(session, get_export(session, "e1").items[1], said)
 
     def tokens(self, count: int) -> Path:
         """Return a folder that lets a fail point fire so many times, counted over all processes."""
@@ -141,6 +166,9 @@ class Site:
 
     def end(self) -> None:
         """End every process and let go of the database."""
+        for scheduler in self._schedulers:
+            scheduler.terminate()
+            scheduler.wait()
         for worker in self.workers:
             worker.end()
         if self.redis is not None:

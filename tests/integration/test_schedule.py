@@ -22,7 +22,9 @@ from tests.drawn_fish import draw_fish
 from tests.factories import add_noop_champion
 from tests.learning_site import FakeSteps, LearningSite
 from worker.beat import Chores
+from worker.queue import RETRAIN_TASK
 from worker.retrain import Ask, Outcome
+from worker.run_worker import train_app
 from worker.schedule import CORRECTIONS, Due, outlook, retrain_if_due
 from worker.training.samples import TrainingSample
 
@@ -148,6 +150,17 @@ def test_the_scheduler_hands_on_nothing_that_is_not_due(site: LearningSite) -> N
     chores.close()
 
     assert told == []
+
+
+def test_a_train_workers_task_asks_the_database_what_is_due(
+    site: LearningSite, caplog: pytest.LogCaptureFixture
+) -> None:
+    app = train_app(site.settings)
+    app.finalize()  # as a worker does when it starts
+
+    app.tasks[RETRAIN_TASK](1)
+
+    assert caplog.messages == ["retraining: nothing is due"]
 
 
 @pytest.mark.parametrize("line", ["hourly", "61 * * * *", "0 3 * *", "0 0 31 2 *"])
