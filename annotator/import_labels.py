@@ -17,7 +17,7 @@ from annotator.label_formats.find_pictures import PictureFinder, PictureNotFound
 from annotator.label_formats.labelme import read_labelme_labels
 from annotator.label_formats.mend import mend
 from annotator.label_formats.ncfm import read_ncfm
-from annotator.label_formats.records import RawBox, RawRecord, RecordProblem, Records, species_named
+from annotator.label_formats.records import LabelFileError, RawBox, RawRecord, RecordProblem, Records, species_named
 from annotator.label_formats.yolo import read_yolo
 from db.domain.outcomes import SeenImage
 from db.domain.species import LabelSet
@@ -95,7 +95,11 @@ def import_labels(
 
 def _records(wish: ImportWish, finder: PictureFinder) -> Records:
     if wish.label_format is LabelFormat.FOLDERS:
-        yield from _by_folder(finder.files, wish, unnamed="is in no folder that is named like a species")
+        yield from _by_folder(
+            _files_below(wish.path, finder.files, wish.root),
+            wish,
+            unnamed="is in no folder that is named like a species",
+        )
         return
     read = {
         LabelFormat.NCFM: read_ncfm,
@@ -107,6 +111,13 @@ def _records(wish: ImportWish, finder: PictureFinder) -> Records:
     if wish.label_format is LabelFormat.NCFM:
         # The competition's pictures lie in folders by species, and its pictures without fish are in no file at all.
         yield from _by_folder(finder.files, wish, unnamed=None)
+
+
+def _files_below(path: Path, files: Iterable[FoundFile], root: bytes) -> Iterator[FoundFile]:
+    below = os.path.realpath(os.fsencode(path))
+    if below != root and not below.startswith(root.rstrip(b"/") + b"/"):
+        raise LabelFileError(f"{path}: is not in the folder of the pictures, {os.fsdecode(root)}")
+    return (file for file in files if (file.folder + b"/").startswith(below + b"/"))
 
 
 def _by_folder(files: Iterable[FoundFile], wish: ImportWish, *, unnamed: str | None) -> Records:

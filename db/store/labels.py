@@ -58,12 +58,19 @@ class TrainingRecord(Place):
 
 
 def add_labels(session: Session, labels: Sequence[NewLabel], *, root: bytes, source: str) -> int:
-    """Return how many sayings are new; the same saying of the same content is held once. The caller commits."""
+    """Return how many sayings are new; the same saying of the same content is held once. The caller commits.
+
+    A saying that is less than what is held (the same species, without its boxes) is none: species by folder, imported
+    after the boxes, would take the boxes away.
+    """
     if not labels:
         return 0
     image_ids = register_images(session, [new.image for new in labels])
     register_files(session, [new.file for new in labels], root=root, scan=new_scan())
     _tie_files(session, labels, image_ids)
+    labels = _without_lesser(session, labels)
+    if not labels:
+        return 0
     digests = [label_digest(new.label) for new in labels]
     rows = [
         {
@@ -109,6 +116,15 @@ def training_records(session: Session) -> list[TrainingRecord]:
         label = corrections.get(place.sha256) or labels[place.sha256]
         records.append(TrainingRecord(**vars(place), label=label, origin=origin))
     return sorted(records, key=lambda record: record.image_id)
+
+
+def _without_lesser(session: Session, labels: Sequence[NewLabel]) -> list[NewLabel]:
+    held = labels_of(session, [new.image.sha256 for new in labels if not new.label.boxes])
+    return [new for new in labels if not _is_lesser(new.label, held.get(new.image.sha256))]
+
+
+def _is_lesser(label: ImageLabel, held: ImageLabel | None) -> bool:
+    return held is not None and bool(held.boxes) and not label.boxes and label.species == held.species
 
 
 def _tie_files(session: Session, labels: Sequence[NewLabel], image_ids: dict[str, int]) -> None:

@@ -10,6 +10,7 @@ import pytest
 from sqlalchemy import Engine
 
 from annotator.import_labels import ImportWish, LabelFormat, LabelImport, import_labels
+from annotator.label_formats.records import LabelFileError
 from db.domain.labels import ImageLabel
 from db.domain.outcomes import SeenImage
 from db.domain.species import DEFAULT_LABEL_SET
@@ -56,6 +57,31 @@ def test_folders_by_species_say_the_species_alone(engine: Engine, tmp_path: Path
 
     assert done.species == {"SHARK": 2} and done.boxes == 0
     assert len(done.problems) == 1 and "no folder that is named like a species" in done.problems[0]
+
+
+def test_species_by_folder_imported_after_the_boxes_do_not_take_them_away(engine: Engine, tmp_path: Path) -> None:
+    write_pictures(tmp_path / "train" / "ALB", 2)
+    rect = {"class": "rect", "x": 10, "y": 20, "width": 90, "height": 40}
+    _ncfm(tmp_path, "ALB", [("0000.jpg", [rect])])
+    _import(engine, tmp_path, LabelFormat.NCFM, tmp_path / "boxes")
+
+    same = _import(engine, tmp_path, LabelFormat.FOLDERS, tmp_path / "train")
+    (tmp_path / "train" / "ALB").rename(tmp_path / "train" / "YFT")
+    another = _import(engine, tmp_path, LabelFormat.FOLDERS, tmp_path / "train")
+
+    assert (same.added, another.added) == (0, 2)
+    assert _labels(engine)[b"0000.jpg"] == ImageLabel("YFT")  # another species is another saying, and newer
+
+
+def test_only_the_folder_that_is_named_tells_species(engine: Engine, tmp_path: Path) -> None:
+    for number, name in enumerate(("ALB", "ALB2", "NoF")):
+        write_pictures(tmp_path / "train" / name, 1, seed=number)
+
+    done = _import(engine, tmp_path, LabelFormat.FOLDERS, tmp_path / "train" / "ALB")
+
+    assert done.species == {"ALB": 1} and done.problems == []
+    with pytest.raises(LabelFileError, match="is not in the folder of the pictures"):
+        _import(engine, tmp_path, LabelFormat.FOLDERS, tmp_path)
 
 
 def test_a_broken_picture_is_named_and_importing_again_adds_nothing(engine: Engine, tmp_path: Path) -> None:
