@@ -11,7 +11,7 @@ from annotator.verdict import is_wrong
 from db.domain.labels import ImageLabel
 from db.store.review_queue import ReviewCandidate
 
-OUR_ORDER = "agreement"
+OUR_ORDER = "our order"
 
 
 @dataclass(frozen=True)
@@ -56,7 +56,7 @@ def _orders(known: Sequence[ReviewCandidate], *, rng: Random) -> dict[str, list[
     # Shuffled first: equal scores must not profit from the order of the files.
     mixed = rng.sample(known, len(known))
     return {
-        OUR_ORDER: [one.prediction_id for one in sorted(mixed, key=lambda one: one.agreement.score)],
+        OUR_ORDER: [one.prediction_id for one in sorted(mixed, key=lambda one: -one.doubt)],
         "least confidence": [one.prediction_id for one in sorted(mixed, key=lambda one: one.confidence)],
         "random": [one.prediction_id for one in mixed],
     }

@@ -5,7 +5,6 @@ Pictures keep their bytes: labelme turns a picture by its EXIF tag itself, as we
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 import shutil
@@ -13,13 +12,13 @@ import tempfile
 import unicodedata
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from enum import StrEnum
 from pathlib import Path
 
 from annotator.compare import FLAGS, POINT_LABELS
 from annotator.errors import ExportError
 from annotator.exported import HIDDEN_KEY, ExportedShape, ExportedState, ShapeRole
 from annotator.labelme_json import LabelmeFile, LabelmeShape, Point, write_labelme
+from annotator.picture_files import Fetch, PictureProblem, Pictures, bring_picture, no_fetch
 from db.domain.boxes import clip_box
 from db.domain.results import StoredDetection
 from db.domain.species import NO_FISH, LabelSet
@@ -29,17 +28,6 @@ LABELS_NAME = "labels.txt"
 FLAGS_NAME = "flags.txt"
 EXPORT_FORMAT = 1
 STEM_CHARACTERS = 48
-_CHUNK_BYTES = 1 << 20
-_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".tif", ".tiff", ".bmp", ".webp"})
-_MAGIC = ((b"\xff\xd8", ".jpg"), (b"\x89PNG", ".png"), (b"II*\0", ".tif"), (b"MM\0*", ".tif"), (b"BM", ".bmp"))
-
-
-class Pictures(StrEnum):
-    """How pictures come into the folder; only a copy can be sent on, and cannot harm the original."""
-
-    COPY = "copy"
-    HARDLINK = "hardlink"
-    SYMLINK = "symlink"
 
 
 @dataclass(frozen=True)
@@ -52,7 +40,7 @@ class Region:
 
 @dataclass(frozen=True)
 class ExportItem:
-    """One picture to look at. file: absolute, bytes. shown_path: for people. why: the reason, one line."""
+    """One picture to look at. file: absolute, bytes, or a URL. shown_path: for people. why: the reason, one line."""
 
     image_id: int
     sha256: str
@@ -95,10 +83,12 @@ def write_export(
     export_id: str,
     label_set: LabelSet,
     pictures: Pictures = Pictures.COPY,
+    fetch: Fetch = no_fetch,
     before_visible: Callable[[WrittenExport], None] = lambda _written: None,
 ) -> WrittenExport:
     """Return what was written to `out`; a picture that is gone or changed since is left out and named.
 
+    fetch: reads a picture that lies under a URL.
     before_visible: called when everything is on disk but the folder does not carry its name yet; an error in it
     leaves no folder behind (the store's place to record the export).
 
@@ -113,7 +103,9 @@ def write_export(
     except OSError as error:
         raise ExportError(f"{out.parent}: cannot be written ({error.strerror})") from error
     try:
-        written = _fill(folder, items, out=out, export_id=export_id, label_set=label_set, pictures=pictures)
+        written = _fill(
+            folder, items, out=out, export_id=export_id, label_set=label_set, pictures=pictures, fetch=fetch
+        )
         before_visible(written)
         folder.chmod(0o755)
         os.replace(folder, out)
@@ -145,14 +137,28 @@ def safe_stem(name: bytes) -> str:
 
 
 def _fill(
-    folder: Path, items: Sequence[ExportItem], *, out: Path, export_id: str, label_set: LabelSet, pictures: Pictures
+    folder: Path,
+    items: Sequence[ExportItem],
+    *,
+    out: Path,
+    export_id: str,
+    label_set: LabelSet,
+    pictures: Pictures,
+    fetch: Fetch,
 ) -> WrittenExport:
     written: list[WrittenItem] = []
     problems: list[str] = []
     for number, item in enumerate(items, start=1):
         try:
-            written.append(_write_item(folder, item, number=number, export_id=export_id, pictures=pictures))
-        except _PictureProblem as problem:
+            name = bring_picture(
+                item.file,
+                folder / f"{number:05d}_{safe_stem(item.file)}",
+                sha256=item.sha256,
+                pictures=pictures,
+                fetch=fetch,
+            )
+            written.append(_write_item(folder, item, name=name, number=number, export_id=export_id))
+        except PictureProblem as problem:
             problems.append(f"{item.shown_path}: {problem}")
     if items and not written:
         raise ExportError(f"{out}: none of {len(items)} pictures can be exported; the first: {problems[0]}")
@@ -163,9 +169,7 @@ def _fill(
     return WrittenExport(export_id, out, tuple(written), tuple(problems))
 
 
-def _write_item(folder: Path, item: ExportItem, *, number: int, export_id: str, pictures: Pictures) -> WrittenItem:
-    name = f"{number:05d}_{safe_stem(item.file)}{_suffix(item.file)}"
-    _bring_picture(item, folder / name, pictures=pictures)
+def _write_item(folder: Path, item: ExportItem, *, name: str, number: int, export_id: str) -> WrittenItem:
     state = shown_state(item)
     hidden = {"format": EXPORT_FORMAT, "export": export_id, "item": number, "sha256": item.sha256}
     details = {stored.detection_id: stored for stored in item.detections}
@@ -209,60 +213,6 @@ def _region_shape(item: ExportItem, region: Region, number: int) -> ExportedShap
     if len(outline) < 3 or region.species == NO_FISH:
         return None
     return ExportedShape(f"r{number}", ShapeRole.REGION, region.species, outline)
-
-
-class _PictureProblem(Exception):
-    """Why one picture is left out."""
-
-
-def _bring_picture(item: ExportItem, target: Path, *, pictures: Pictures) -> None:
-    try:
-        source = os.open(item.file, os.O_RDONLY)
-    except OSError as error:
-        raise _PictureProblem(f"cannot be read ({error.strerror})") from None
-    try:
-        digest = _hash_to(source, target if pictures is Pictures.COPY else Path(os.devnull))
-    finally:
-        os.close(source)
-    if digest != item.sha256:
-        target.unlink(missing_ok=True)
-        raise _PictureProblem("changed since it was enqueued; enqueue its folder again")
-    if pictures is Pictures.HARDLINK:
-        os.link(item.file, os.fsencode(target))
-    elif pictures is Pictures.SYMLINK:
-        os.symlink(item.file, os.fsencode(target))
-
-
-def _hash_to(source: int, target: Path) -> str:
-    digest = hashlib.sha256()
-    with open(target, "wb") as copy:
-        while chunk := _read(source):
-            digest.update(chunk)
-            copy.write(chunk)
-    return digest.hexdigest()
-
-
-def _read(source: int) -> bytes:
-    try:
-        return os.read(source, _CHUNK_BYTES)
-    except OSError as error:
-        raise _PictureProblem(f"cannot be read ({error.strerror})") from None
-
-
-def _suffix(file: bytes) -> str:
-    found = os.path.splitext(os.fsdecode(file))[1].lower()
-    if found in _SUFFIXES:
-        return found
-    try:
-        with open(file, "rb") as picture:
-            start = picture.read(12)
-    except OSError:
-        return ".jpg"
-    return (
-        ".webp"
-        if start[8:12] == b"WEBP"
-        else next((suffix for magic, suffix in _MAGIC if start.startswith(magic)), ".jpg")
-    )
 
 
 def _write_lines(path: Path, lines: Sequence[str]) -> None:

@@ -13,8 +13,9 @@ from sqlalchemy import Engine
 from sqlalchemy.orm import Session
 
 from annotator.errors import ExportError
-from annotator.export import ExportItem, Pictures, Region, WrittenExport, WrittenItem, write_export
+from annotator.export import ExportItem, Region, WrittenExport, WrittenItem, write_export
 from annotator.exported import shape_to_json
+from annotator.picture_files import Fetch, Pictures, no_fetch
 from annotator.select import Chosen, choose
 from db.domain.answer_boxes import box_head, heatmap_fish
 from db.domain.predictions import Agreement
@@ -44,12 +45,13 @@ def no_regions(_candidate: ReviewCandidate) -> tuple[Region, ...]:
 
 @dataclass(frozen=True)
 class Wish:
-    """What a person asked for. regions_of: the outlines to draw for a picture."""
+    """What a person asked for. fetch: reads a picture under a URL. regions_of: the outlines to draw for a picture."""
 
     count: int
     random_share: float
     label_set: LabelSet
     pictures: Pictures = Pictures.COPY
+    fetch: Fetch = no_fetch
     regions_of: Callable[[ReviewCandidate], tuple[Region, ...]] = no_regions
 
 
@@ -97,6 +99,7 @@ def hand_out(
         export_id=uuid.uuid4().hex,
         label_set=wish.label_set,
         pictures=wish.pictures,
+        fetch=wish.fetch,
         before_visible=record,
     )
 

@@ -12,9 +12,12 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
     from sqlalchemy import Engine
 
     from annotator.import_corrections import ImportSummary
+    from db.domain.labels import ImageLabel
 
 app = typer.Typer(help="Show people the doubtful pictures in labelme, and learn what they say.", no_args_is_help=True)
 
@@ -60,8 +63,9 @@ def export_command(
     """Write the pictures most worth looking at to DIR, for labelme; the originals are never touched."""
     from random import Random
 
-    from annotator.export import Pictures
     from annotator.handout import Wish, hand_out, no_regions
+    from annotator.picture_files import Pictures
+    from cli.review_pictures import fetch_url
     from cli.review_regions import outlines_for
     from db.session import reading
     from db.settings import get_settings
@@ -88,6 +92,7 @@ def export_command(
             random_share=random_share,
             label_set=settings.label_set,
             pictures=Pictures(pictures.value),
+            fetch=fetch_url,
             regions_of=no_regions if frame is None else outlines_for(frame),
         ),
         engine=engine,
@@ -201,25 +206,20 @@ def simulate_command(
     seed: Annotated[int, typer.Option(help="Seed of the random order.")] = 0,
     as_json: JsonOption = False,
 ) -> None:
-    """Answer DIR as a person who knows the labels held would; without DIR, compare orders of looking."""
+    """Answer DIR as a person who knows the labels held would; without DIR, compare orders of looking.
+
+    Orders are compared on the pictures that nobody was shown yet.
+    """
     if folder is not None:
         _simulate_folder(folder, truth=truth, as_json=as_json)
     else:
-        _simulate_orders(share=share, model=model, seed=seed, as_json=as_json)
+        _simulate_orders(truth=truth, share=share, model=model, seed=seed, as_json=as_json)
 
 
 def _simulate_folder(folder: Path, *, truth: Path | None, as_json: bool) -> None:
     from annotator.simulate import answer_folder, contents_of
-    from db.session import reading
-    from db.store.held_labels import labels_of
-    from worker.sample_fleet.oracle import truth_by_content
 
-    if truth is None:
-        with reading(open_store()) as session:
-            known = labels_of(session, contents_of(folder))
-    else:
-        known = truth_by_content(truth)
-    done = answer_folder(folder, known)
+    done = answer_folder(folder, _known(truth, lambda: contents_of(folder)))
     problems = tuple(f"{name}: no label is held of its picture, left as it was" for name in done.unknown)
     if as_json:
         typer.echo(json.dumps({"answered": done.answered, "problems": problems}))
@@ -228,26 +228,42 @@ def _simulate_folder(folder: Path, *, truth: Path | None, as_json: bool) -> None
     _end(problems, told=as_json)
 
 
-def _simulate_orders(*, share: float, model: str | None, seed: int, as_json: bool) -> None:
+def _simulate_orders(*, truth: Path | None, share: float, model: str | None, seed: int, as_json: bool) -> None:
     from random import Random
 
     from annotator.effort import review_effort
     from db.session import reading
-    from db.store.held_labels import labels_of
-    from db.store.review_queue import all_predictions, load_candidates
+    from db.settings import get_settings
+    from db.store.doubts import refresh_doubts
+    from db.store.review_queue import QueueFilter, load_candidates, waiting_predictions
 
     engine = open_store()
     version = model_or_champion(engine, model)
+    refresh_doubts(engine, version)
+    # Only what nobody was shown: the chance to be wrong may have been fitted on what was.
+    wanted = QueueFilter(model_version=version, below=get_settings().flag_below)
     with reading(engine) as session:
-        held = load_candidates(session, all_predictions(session, model_version=version), with_heatmaps=False)
-        truth = labels_of(session, [candidate.sha256 for candidate in held.values()])
-    found = review_effort(list(held.values()), truth, looked_share=share, rng=Random(seed))
+        held = list(load_candidates(session, waiting_predictions(session, wanted), with_heatmaps=False).values())
+    known = _known(truth, lambda: [candidate.sha256 for candidate in held])
+    found = review_effort(held, known, looked_share=share, rng=Random(seed))
     if as_json:
         typer.echo(json.dumps(asdict(found)))
         return
     typer.echo(f"model {version}: {found.wrong} of {found.pictures} pictures with a known label are wrong")
     for name, part in found.shares.items():
         typer.echo(f"  looking at the first {share:.0%} by {name} finds {part:.0%} of them")
+
+
+def _known(truth: Path | None, contents: Callable[[], Sequence[str]]) -> Mapping[str, ImageLabel]:
+    """Return what is known of pictures, by content: a sample fleet's truth, or the labels held of some contents."""
+    from db.session import reading
+    from db.store.held_labels import labels_of
+    from worker.sample_fleet.oracle import truth_by_content
+
+    if truth is not None:
+        return truth_by_content(truth)
+    with reading(open_store()) as session:
+        return labels_of(session, contents())
 
 
 def _import(folder: Path, *, reviewer: str | None, pictures: Path | None, as_json: bool) -> None:

@@ -9,11 +9,11 @@ from itertools import islice
 
 from sqlalchemy import Engine
 
+from db.domain.places import is_url
 from db.errors import TaffrailError
 from db.session import transaction
 from db.settings import Settings
 from db.store.jobs import FoundFile, Registered, make_batches, new_scan, open_job, register_files, register_items
-from worker.image_files import is_url
 from worker.scan import Problem, scan_folder
 
 _FILES_A_TRANSACTION = 5_000

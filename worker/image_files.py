@@ -6,7 +6,6 @@ import errno
 import hashlib
 import io
 import os
-import re
 import stat
 import warnings
 from collections.abc import Iterator
@@ -18,13 +17,13 @@ import numpy as np
 import numpy.typing as npt
 from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError
 
+from db.domain.places import is_url
 from db.errors import TaffrailError
 
 # MPO comes as JPEG: Pillow's own list knows no separate opener for it.
 FORMATS = ("JPEG", "PNG", "TIFF", "BMP", "WEBP")
 MAX_PIXELS = 178_956_970
 MAX_BYTES = 512 * 2**20
-_URL = re.compile(rb"[a-z][a-z0-9+.-]*://")
 
 
 class UnreadableReason(StrEnum):
@@ -113,15 +112,6 @@ def read_image_file(path: bytes, *, root: bytes | None = None, max_bytes: int = 
     if len(content) > max_bytes:
         raise UnreadableImage(UnreadableReason.TOO_LARGE, f"more than {max_bytes} bytes")
     return ImageFile(content=content, sha256=hashlib.sha256(content).hexdigest())
-
-
-def is_url(path: bytes) -> bool:
-    """Return whether a path is a URL of an object store or another machine.
-
-    >>> is_url(b"s3://bucket/a.jpg"), is_url(b"/data/s3:/a.jpg")
-    (True, False)
-    """
-    return _URL.match(path) is not None
 
 
 def check_size(size_bytes: int, *, max_bytes: int) -> None:

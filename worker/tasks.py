@@ -14,6 +14,7 @@ from celery import Celery
 
 from db.domain.jobs import Claim
 from db.domain.outcomes import ItemOutcome
+from db.domain.places import is_url
 from db.errors import DatabaseError, TaffrailError
 from db.session import engine_for, reading, transaction
 from db.settings import Settings
@@ -24,7 +25,7 @@ from db.store.review_queue import champion_id
 from db.tables import ModelVersionRow
 from worker.artifacts import bring_model
 from worker.fail_points import fail_point
-from worker.image_files import StoreUnreachable, UnreadableReason, is_url
+from worker.image_files import StoreUnreachable, UnreadableReason
 from worker.infer import DetectorInference, Inference
 from worker.model_files import BundleHashes, check_model_file, read_card
 from worker.models.errors import ModelFileError

@@ -88,9 +88,9 @@ def frame_of_model(session: Session, model_version: str) -> ModelFrame | None:
     return ModelFrame((int(input_hw[0]), int(input_hw[1])), tuple(str(name) for name in species))
 
 
-def all_predictions(session: Session, *, model_version: str) -> list[int]:
-    """Return the ids of a model's predictions."""
-    return list(session.scalars(select(PredictionRow.id).where(PredictionRow.model_version_id == model_version)))
+def waiting_predictions(session: Session, wanted: QueueFilter) -> list[int]:
+    """Return the ids of all predictions asked for, flagged or not."""
+    return list(session.scalars(select(PredictionRow.id).where(*_conditions(wanted)).order_by(PredictionRow.id)))
 
 
 def flagged_predictions(session: Session, wanted: QueueFilter, *, limit: int) -> list[int]:

@@ -95,9 +95,9 @@ def test_a_url_that_cannot_be_a_root_is_refused_without_telling_its_password(url
     assert "secret" not in str(raised.value)
 
 
-def test_a_bucket_is_enqueued_and_inferred_like_a_folder(
-    bucket: object, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+@pytest.fixture
+def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A HOME with a model, which commands use."""
     home = tmp_path / "home"
     settings = Settings(home=home, database_url=None, broker_url=None)
     make_home(home)
@@ -105,10 +105,33 @@ def test_a_bucket_is_enqueued_and_inferred_like_a_folder(
     add_noop_champion(engine, settings.models_dir)
     engine.dispose()
     monkeypatch.setenv("TAFFRAIL_HOME", str(home))
+    return home
 
-    done = subprocess.run(
-        [sys.executable, "-m", "cli.main", "enqueue", ROOT.decode()], capture_output=True, text=True, check=False
-    )
 
-    assert done.returncode == 1, done.stderr  # the empty object
-    assert "3 of 4 done" in done.stdout and "empty.jpg: empty" in done.stderr
+def cli(*words: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run([sys.executable, "-m", "cli.main", *words], capture_output=True, text=True, check=False)
+
+
+def test_a_folder_of_an_object_store_is_enqueued_and_reviewed(
+    bucket: object, s3_server: object, site: Path, tmp_path: Path
+) -> None:
+    enqueued = cli("enqueue", ROOT.decode())
+    changed = (tmp_path / "0001.jpg").read_bytes() + b"more"
+    bucket.put_object(Bucket="fleet", Key="trip7/boot-ä/0001.jpg", Body=changed)  # type: ignore[attr-defined]
+    bucket.delete_object(Bucket="fleet", Key="trip7/boot-ä/0002.jpg")  # type: ignore[attr-defined]
+
+    exported = cli("review", "export", str(tmp_path / "out"), "--pictures", "symlink")
+
+    assert enqueued.returncode == 1, enqueued.stderr  # the empty object
+    assert "3 of 4 done" in enqueued.stdout and "empty.jpg: empty" in enqueued.stderr
+    assert exported.returncode == 1 and "1 pictures to look at" in exported.stdout
+    assert "boot-ä/0001.jpg: changed since it was enqueued" in exported.stderr
+    assert "boot-ä/0002.jpg: missing: the object is gone" in exported.stderr
+    (shown,) = (tmp_path / "out").glob("*_0000.jpg")
+    assert not shown.is_symlink() and shown.read_bytes() == (tmp_path / "0000.jpg").read_bytes()
+    assert shown.with_suffix(".json").is_file()
+
+    s3_server.stop()  # type: ignore[attr-defined]
+    down = cli("review", "export", str(tmp_path / "more"), "--overlap")
+    assert down.returncode == 2 and "s3://fleet/trip7" in down.stderr and "Traceback" not in down.stderr
+    assert not [path for path in tmp_path.iterdir() if "more" in path.name]

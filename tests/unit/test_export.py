@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -12,8 +13,9 @@ from PIL import Image
 
 from annotator.compare import compare
 from annotator.errors import ExportError
-from annotator.export import ExportItem, Pictures, Region, WrittenExport, safe_stem, write_export
+from annotator.export import ExportItem, Region, WrittenExport, safe_stem, write_export
 from annotator.labelme_json import read_labelme
+from annotator.picture_files import Pictures
 from db.domain.boxes import Box
 from db.domain.corrections import Outcome
 from db.domain.predictions import Detection, Head
@@ -149,6 +151,26 @@ def test_a_picture_that_is_gone_or_changed_is_left_out_and_named(tmp_path: Path)
     assert written.problems[0] == "gone.jpg: cannot be read (No such file or directory)"
     assert written.problems[1].startswith("changed.jpg: changed since it was enqueued")
     assert not (tmp_path / "out" / "00002_changed.jpg").exists()
+
+
+def test_a_picture_under_a_url_is_fetched_and_one_that_changed_is_left_out(tmp_path: Path):
+    content = Path(os.fsdecode(picture(tmp_path / "a.jpg"))).read_bytes()
+    shown, changed = (
+        replace(item(picture(tmp_path / f"{name}.jpg")), file=b"s3://fleet/" + name.encode()) for name in ("a", "b")
+    )
+
+    written = write_export(
+        tmp_path / "out",
+        [shown, replace(changed, sha256="0")],
+        export_id="e1",
+        label_set=DEFAULT_LABEL_SET,
+        pictures=Pictures.HARDLINK,
+        fetch={b"s3://fleet/a": content, b"s3://fleet/b": content}.__getitem__,
+    )
+
+    assert [one.name for one in written.items] == ["00001_a.jpg"]
+    assert (tmp_path / "out" / "00001_a.jpg").read_bytes() == content
+    assert written.problems == ("b.jpg: changed since it was enqueued; enqueue its folder again",)
 
 
 def test_no_picture_at_all_is_an_error_and_leaves_nothing(tmp_path: Path):
