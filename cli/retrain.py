@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from cli.context import opened
+from cli.train import BalanceChoice
 
 if TYPE_CHECKING:
     from db.domain.retrainings import Occupied
@@ -46,6 +47,14 @@ def retrain(
         MethodChoice | None,
         typer.Option(help="The crop classifier: frozen features, or the whole trunk; the champion's way if not given."),
     ] = None,
+    balance: Annotated[
+        BalanceChoice | None,
+        typer.Option(help="What rare species count while the crop classifier learns; as the champion's if not given."),
+    ] = None,
+    by_sampling: Annotated[
+        bool | None,
+        typer.Option("--by-sampling/--by-weight", help="Show rare species more often, or count them more; finetune."),
+    ] = None,
     seed: Annotated[int, typer.Option(min=0, help="The same seed gives the same model on one machine.")] = 0,
     epochs: Annotated[
         int | None,
@@ -68,6 +77,8 @@ def retrain(
     ask = Ask(
         parts=parts.value,
         second_stage=second_stage.value if second_stage else None,
+        balance=balance.value if balance else None,
+        by_sampling=by_sampling,
         seed=seed,
         epochs=epochs,
         again=again,

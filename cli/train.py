@@ -23,6 +23,14 @@ class SecondStageChoice(StrEnum):
     FINETUNE = "finetune"
 
 
+class BalanceChoice(StrEnum):
+    """How much rare species count while the second stage learns."""
+
+    NONE = "none"
+    ROOT = "root"
+    FULL = "full"
+
+
 _FIGURES = ("accuracy", "balanced_accuracy", "log_loss", "largest_fish_mean_iou", "majority_accuracy")
 
 
@@ -49,6 +57,17 @@ def train(
             help="The crop classifier: none; frozen, on the trunk's features in minutes; or finetune, the whole trunk."
         ),
     ] = SecondStageChoice.FROZEN,
+    balance: Annotated[
+        BalanceChoice,
+        typer.Option(
+            help="What rare species count while the crop classifier learns: as they come, by the root of balance, or "
+            "all species alike. Its answers expect them as often as they came all the same."
+        ),
+    ] = BalanceChoice.ROOT,
+    by_sampling: Annotated[
+        bool,
+        typer.Option("--by-sampling", help="Finetune: show crops of rare species more often, not count them more."),
+    ] = False,
     epochs: Annotated[
         int | None, typer.Option(min=1, help="Times to go through all pictures; by their number where not given.")
     ] = None,
@@ -83,6 +102,8 @@ def train(
         "fine_tune_epochs": fine_tune_epochs,
         "final_fit": final_fit,
         "second_stage": str(second_stage),
+        "balance": str(balance),
+        "by_sampling": by_sampling,
         "seed": seed,
         "command": shlex.join(["cli", *sys.argv[1:]]),
     }

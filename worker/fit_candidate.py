@@ -24,6 +24,7 @@ from worker.step_process import Request, StepProgress, serve_step
 from worker.train import crop_settings, false_boxes_held
 from worker.training.add_second_stage import TwoStages, add_second_stage
 from worker.training.detector_card import DETECTOR_KIND
+from worker.training.fine_tune import FineTune
 from worker.training.train_crop_classifier import CropMethod
 from worker.training.train_detector import TrainedDetector, TrainSettings, train_detector
 
@@ -40,8 +41,8 @@ def fit_candidate(request: Request, progress: StepProgress) -> Request:
     """Train like the parent on a data set and save the bundle, not yet registered; return its hashes.
 
     request: dataset, parent and model (ids), into (the folder for the model's own folder), parts, seed, epochs,
-    command; second_stage: its method where it is not the parent's. The result names the pictures that training went on
-    without, and why there is no second stage (or '').
+    command; second_stage, balance, by_sampling: of the crop classifier, where not the parent's. The result names the
+    pictures that training went on without, and why there is no second stage (or '').
     Raises:
         TrainingError: the parent is no detector, or too little can be read. ModelFileError: it cannot be saved.
     """
@@ -117,16 +118,23 @@ def _second_stage(
 ) -> TwoStages:
     parent = read_card(settings.models_dir, request["parent"]).second_stage
     method = CropMethod(request.get("second_stage") or (parent.method if parent is not None else CropMethod.FROZEN))
+    told = parent.parameters if parent is not None else {}
     return add_second_stage(
         first.model,
         first.card,
         training_samples(dataset),
-        settings=crop_settings(first.card, settings, method=method, seed=int(request.get("seed", 0))),
+        settings=crop_settings(first.card, settings, {**told, **_given(request)}, method=method),
         features_dir=settings.features_dir,
         work_dir=settings.home / "training",
         false_boxes=false_boxes_held(engine),
         progress=progress,
     )
+
+
+def _given(request: Request) -> Request:
+    """Return what was asked for by name; of the rest the parent's way is gone on with."""
+    names = ("balance", "by_sampling")
+    return {"seed": request.get("seed", 0)} | {name: request[name] for name in names if request.get(name) is not None}
 
 
 def _like_parent(request: Request, parent: ModelCard, dataset: Dataset, settings: Settings) -> TrainSettings:
@@ -143,10 +151,16 @@ def _like_parent(request: Request, parent: ModelCard, dataset: Dataset, settings
         held_out=dataset.held_out_cameras,
         epochs=int(request["epochs"]) if request.get("epochs") else None,
         augment=int(str(parent.parameters.get("augment", 0))),
+        fine_tune=_tuned_like(parent),
         seed=int(request.get("seed", 0)),
         parent=request["parent"],
         command=str(request.get("command", "")),
     )
+
+
+def _tuned_like(parent: ModelCard) -> FineTune | None:
+    told = parent.parameters.get("fine_tune")
+    return FineTune(int(told["blocks"]), int(told.get("epochs", FineTune.epochs))) if isinstance(told, dict) else None
 
 
 if __name__ == "__main__":

@@ -36,7 +36,8 @@ class GateRule:
 class Judged:
     """The same pictures as two models answer them, all final answers.
 
-    truth: (N,) places on the species axis. champion, candidate: (N, S) probabilities.
+    truth: (N,) places on the species axis. champion, candidate: (N, S) probabilities. champion_saw: whether the
+    champion has learnt from these pictures (`cli train --final-fit`); a candidate never has.
     """
 
     species: tuple[str, ...]
@@ -44,6 +45,7 @@ class Judged:
     cameras: Sequence[str]
     champion: Floats
     candidate: Floats
+    champion_saw: bool = False
 
 
 @dataclass(frozen=True)
@@ -86,7 +88,7 @@ def decide(judged: Judged, rule: GateRule) -> Verdict:
     )
     objections = [] if bootstrap.better else ["not surely better"]
     objections += [*_fallen_species(judged, rule), *_worse_calibration(judged, rule, level=bootstrap.level)]
-    return Verdict(bootstrap, tuple(objections), tuple(_remarks(bootstrap)))
+    return Verdict(bootstrap, tuple(objections), tuple(_remarks(bootstrap, judged)))
 
 
 def figures(truth: npt.NDArray[np.int64], probabilities: Floats) -> dict[str, float]:
@@ -137,10 +139,16 @@ def _calibration_error(judged: Judged, answers: Floats, rows: npt.NDArray[np.int
     return metrics.expected_calibration_error(judged.truth[rows], answers[rows])
 
 
-def _remarks(found: PairedBootstrap) -> list[str]:
-    if found.resampled is Resampled.CAMERAS:
-        return []
-    return [
-        f"with fewer than {ENOUGH_CAMERAS} held-out cameras pictures were drawn anew, not cameras: this speaks for "
-        "these cameras alone; label pictures of more cameras"
-    ]
+def _remarks(found: PairedBootstrap, judged: Judged) -> list[str]:
+    remarks = []
+    if found.resampled is not Resampled.CAMERAS:
+        remarks.append(
+            f"with fewer than {ENOUGH_CAMERAS} held-out cameras pictures were drawn anew, not cameras: this speaks for "
+            "these cameras alone; label pictures of more cameras"
+        )
+    if judged.champion_saw:
+        remarks.append(
+            "the champion has learnt from these pictures (--final-fit), which favours it: compare the cards' figures; "
+            "`cli models promote --force` overrules this"
+        )
+    return remarks

@@ -51,15 +51,17 @@ class Steps(Protocol):
 class Ask:
     """What is asked of a retraining. why: for people; slot: of a scheduled one.
 
-    parts: `heads`, `crops` or `both`. second_stage: `frozen` or `finetune`, None for the champion's way. epochs:
-    instead of each head's own recipe. again: also where nothing is new.
-    command: for the card.
+    parts: `heads`, `crops` or `both`. Of the crop classifier, None for the champion's way: second_stage, `frozen` or
+    `finetune`; balance, `none`, `root` or `full`; by_sampling. epochs: instead of each head's own recipe. again: also
+    where nothing is new. command: for the card.
     """
 
     why: str = "by hand"
     slot: Slot | None = None
     parts: str = "both"
     second_stage: str | None = None
+    balance: str | None = None
+    by_sampling: bool | None = None
     seed: int = 0
     epochs: int | None = None
     again: bool = False
@@ -155,6 +157,8 @@ def _fit(run: _Run, dataset: Dataset, serving: ModelVersion) -> Request:
         "into": str(run.work_dir),
         "parts": run.ask.parts,
         "second_stage": run.ask.second_stage,
+        "balance": run.ask.balance,
+        "by_sampling": run.ask.by_sampling,
         "seed": run.ask.seed,
         "epochs": run.ask.epochs,
         "command": run.ask.command,
@@ -178,7 +182,13 @@ def _judge_both(run: _Run, dataset: Dataset, serving: ModelVersion, hashes: Bund
         cameras=[entry.place.camera for entry in entries],
         champion=np.stack([champion[entry.place.sha256] for entry in entries]),
         candidate=np.stack([candidate[entry.place.sha256] for entry in entries]),
+        champion_saw=_was_fitted_to_everything(serving),
     )
+
+
+def _was_fitted_to_everything(version: ModelVersion) -> bool:
+    parameters = version.card.get("parameters")
+    return isinstance(parameters, dict) and bool(parameters.get("final_fit"))
 
 
 def _answers(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
@@ -26,7 +26,7 @@ from worker.step_process import Request, StepProgress, serve_step
 from worker.training.add_second_stage import add_second_stage
 from worker.training.fine_tune import FineTune
 from worker.training.samples import TrainingSample
-from worker.training.train_crop_classifier import CropMethod, CropTrainSettings
+from worker.training.train_crop_classifier import Balance, CropMethod, CropTrainSettings
 from worker.training.train_detector import TrainedDetector, TrainSettings, train_detector
 
 NO_SECOND_STAGE = "none"
@@ -87,7 +87,7 @@ def _with_second_stage(
         trained.model,
         trained.card,
         samples,
-        settings=crop_settings(trained.card, settings, method=CropMethod(asked), seed=int(request.get("seed", 0))),
+        settings=crop_settings(trained.card, settings, request, method=CropMethod(asked)),
         features_dir=settings.features_dir,
         work_dir=settings.home / "training",
         false_boxes=false_boxes_held(engine),
@@ -96,15 +96,19 @@ def _with_second_stage(
     return replace(trained, card=two.card), two.crops
 
 
-def crop_settings(card: ModelCard, settings: Settings, *, method: CropMethod, seed: int) -> CropTrainSettings:
-    """Return how a detector's second stage is trained: on the same trunk."""
+def crop_settings(
+    card: ModelCard, settings: Settings, asked: Mapping[str, Any], *, method: CropMethod
+) -> CropTrainSettings:
+    """Return how a detector's second stage is trained: on the same trunk. asked: seed, balance, by_sampling."""
     weights = str(card.parameters.get("weights", "imagenet"))
     return CropTrainSettings(
         method=method,
         trunk=card.trunk,
         weights=weights if weights in ("imagenet", "random") else Path(weights),
         label_set=settings.label_set,
-        seed=seed,
+        balance=Balance(asked.get("balance") or CropTrainSettings.balance),
+        by_sampling=bool(asked.get("by_sampling")),
+        seed=int(asked.get("seed", 0)),
     )
 
 

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 import threading
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -23,7 +26,7 @@ from tests.factories import add_noop_champion
 from tests.learning_site import FakeSteps, LearningSite
 from worker.beat import Chores
 from worker.queue import RETRAIN_TASK
-from worker.retrain import Ask, Outcome
+from worker.retrain import Ask, Outcome, retrain
 from worker.run_worker import train_app
 from worker.schedule import CORRECTIONS, Due, outlook, retrain_if_due
 from worker.training.samples import TrainingSample
@@ -45,11 +48,7 @@ def samples(tmp_path: Path) -> list[TrainingSample]:
 @pytest.fixture
 def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, samples: list[TrainingSample]) -> LearningSite:
     """A site with labels and a champion, where two corrections make a retraining due."""
-    engine = open_database(f"sqlite:///{tmp_path / 'taffrail.db'}")
-    site = LearningSite(engine, tmp_path / "home", monkeypatch, retrain_after="2", held_out_share="0.4")
-    site.label(samples)
-    add_noop_champion(engine, site.settings.models_dir)
-    return site
+    return _site(open_database(f"sqlite:///{tmp_path / 'taffrail.db'}"), tmp_path, monkeypatch, samples)
 
 
 def test_a_slot_is_due_once_it_has_come_and_not_before_the_schedule_was_set(engine: Engine) -> None:
@@ -120,25 +119,69 @@ def test_so_many_corrections_make_one_retraining_due(site: LearningSite, samples
     assert isinstance(_retrain(site, steps), Outcome)
 
 
-def test_two_schedulers_at_once_make_one_model(site: LearningSite, samples: list[TrainingSample]) -> None:
+def test_two_schedulers_and_two_commands_at_once_make_one_model(
+    engine: Engine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, samples: list[TrainingSample]
+) -> None:
+    site = _site(engine, tmp_path, monkeypatch, samples)
     site.correct({sample.sha256: ImageLabel("NoF") for sample in samples[:2]})
-    steps = FakeSteps(site.settings, site.engine)
+    steps = FakeSteps(site.settings, engine)
     ready = threading.Barrier(4)
     came: list[Outcome | Occupied | None] = []
 
-    def schedule() -> None:
+    def ask(how: Callable[[LearningSite, FakeSteps], Outcome | Occupied | None]) -> None:
         ready.wait(30)
-        came.append(_retrain(site, steps))
+        came.append(how(site, steps))
 
-    schedulers = [threading.Thread(target=schedule) for _ in range(4)]
-    for one in schedulers:
+    asking = [threading.Thread(target=ask, args=(how,)) for how in (_retrain, _by_hand) * 2]
+    for one in asking:
         one.start()
-    for one in schedulers:
+    for one in asking:
         one.join()
 
-    assert sum(isinstance(one, Outcome) for one in came) == 1 and len(came) == 4
+    states = [one.state for one in came if isinstance(one, Outcome)]
+    assert len(came) == 4 and states.count(RetrainingState.PROMOTED) == 1
+    assert set(states) <= {RetrainingState.PROMOTED, RetrainingState.NOTHING_NEW}
+    with reading(engine) as session:
+        assert len(list_models(session)) == 2
+
+
+def test_and_so_they_do_in_processes_of_their_own(site: LearningSite, samples: list[TrainingSample]) -> None:
+    site.correct({sample.sha256: ImageLabel("NoF") for sample in samples[:2]})
+    options = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
+    processes = [
+        subprocess.Popen([sys.executable, "-c", _RETRAIN_AT_A_SIGN, kind], **options)  # type: ignore[call-overload]
+        for kind in ("scheduler", "command", "scheduler", "command")
+    ]
+    assert [process.stdout.readline() for process in processes] == ["ready\n"] * 4
+
+    for process in processes:
+        process.stdin.write("go\n")
+        process.stdin.flush()
+    came = [process.communicate(timeout=60)[0].strip() for process in processes]
+
+    assert came.count("promoted") == 1, came
+    assert set(came) <= {"promoted", "not begun", "nothing new"}
     with reading(site.engine) as session:
-        assert len(list_models(session)) == 2 and len(list_retrainings(session)) == 1
+        assert len(list_models(session)) == 2
+
+
+_RETRAIN_AT_A_SIGN = """
+import sys
+from db.migrate import open_database
+from db.settings import get_settings
+from tests.learning_site import FakeSteps
+from worker.retrain import Ask, Outcome, retrain
+from worker.schedule import retrain_if_due
+
+settings = get_settings()
+engine = open_database(settings.database)
+steps = FakeSteps(settings, engine)
+run = retrain_if_due if sys.argv[1] == "scheduler" else retrain
+print("ready", flush=True)
+sys.stdin.readline()
+done = run(engine, settings, Ask(), progress=lambda *_: None, steps=steps)
+print(done.state if isinstance(done, Outcome) else "not begun")
+"""
 
 
 def test_the_scheduler_hands_on_nothing_that_is_not_due(site: LearningSite) -> None:
@@ -185,6 +228,17 @@ def _run(engine: Engine, slot: Slot, state: RetrainingState) -> None:
         held = begin_retraining(session, why="test", holder="here:1", now_s=0.0, lease_s=1.0, slot=slot)
         assert isinstance(held, HeldRetraining)
         end_retraining(session, held, state, note="")
+
+
+def _site(engine: Engine, folder: Path, monkeypatch: pytest.MonkeyPatch, samples: list[TrainingSample]) -> LearningSite:
+    site = LearningSite(engine, folder / "home", monkeypatch, retrain_after="2", held_out_share="0.4")
+    site.label(samples)
+    add_noop_champion(engine, site.settings.models_dir)
+    return site
+
+
+def _by_hand(site: LearningSite, steps: FakeSteps) -> Outcome | Occupied:
+    return retrain(site.engine, site.settings, Ask(), progress=lambda *_: None, steps=steps)
 
 
 def _retrain(site: LearningSite, steps: FakeSteps) -> Outcome | Occupied | None:

@@ -53,6 +53,13 @@ def test_a_worse_candidate_is_refused() -> None:
     assert verdict.objections[0] == "not surely better" and verdict.bootstrap.gain < 0
 
 
+def test_a_champion_that_learnt_from_the_judged_pictures_is_told_of() -> None:
+    verdict = decide(replace(_judged(champion=GOOD, candidate=POOR), champion_saw=True), RULE)
+
+    assert "the champion has learnt from these pictures (--final-fit)" in verdict.reason
+    assert "--final-fit" not in decide(_judged(champion=GOOD, candidate=POOR), RULE).reason
+
+
 def test_the_same_answers_are_not_better() -> None:
     verdict = decide(_judged(champion=GOOD, candidate=GOOD.copy()), RULE)
 

@@ -57,6 +57,7 @@ def detector_card(
         parameters["fine_tune"] = {
             "blocks": settings.fine_tune.blocks,
             "from_layer": tuned.layer,
+            "epochs": settings.fine_tune.epochs,
             "epochs_run": tuned.fit.epochs_run,
             "best_epoch": tuned.fit.best_epoch,
             "seconds": round(tuned.fit.seconds, 1),

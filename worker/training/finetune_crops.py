@@ -152,7 +152,7 @@ def _compile(model: Any, crops: int, settings: CropTrainSettings) -> None:
 def _epoch(learn: CropRows, epoch: int, settings: CropTrainSettings) -> Iterator[_Batch]:
     """Yield an epoch's batches, drawn by seed and number alone: a resumed run sees what the whole one would have."""
     rng = np.random.default_rng([settings.seed, epoch])
-    order, weights = _drawn(learn, rng, settings)
+    order, weights = draw_order(learn, rng, settings)
     size = min(settings.batch_size, len(order))
     one_hot = np.eye(len(settings.label_set), dtype=np.float32)
 
@@ -167,7 +167,7 @@ def _epoch(learn: CropRows, epoch: int, settings: CropTrainSettings) -> Iterator
     yield from ahead(batch, range(0, len(order) - size + 1, size))
 
 
-def _drawn(
+def draw_order(
     learn: CropRows, rng: np.random.Generator, settings: CropTrainSettings
 ) -> tuple[npt.NDArray[np.int64], Floats]:
     """Return the order of the crops and what each counts; drawn by weight, or all of them and weighted."""

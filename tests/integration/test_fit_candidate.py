@@ -1,0 +1,107 @@
+"""A candidate is trained the way the champion was, but for what a person asks otherwise."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+
+import pytest
+
+from db.domain.model_versions import ModelCard, SecondStage
+from db.migrate import open_database
+from db.session import transaction
+from db.store.model_versions import get_champion, register_model
+from tests.drawn_fish import LABELS, draw_fish
+from tests.learning_site import LearningSite
+from worker.fit_candidate import fit_candidate
+from worker.model_files import plain_card, save_bundle
+from worker.models.errors import TrainingError
+from worker.models.names import HeadName
+from worker.snapshot import take_snapshot
+from worker.training.detector_card import DETECTOR_KIND
+from worker.training.fine_tune import FineTune
+from worker.training.train_crop_classifier import Balance, CropMethod, CropTrainSettings
+from worker.training.train_detector import TrainedDetector, TrainSettings
+
+SECOND = SecondStage(
+    "efficientnet_lite0", 144, 0.1, LABELS.names, "finetune", 1, 1.0, (0.0,) * 4, 0.5, {"balance": "full"}
+)
+CARD = ModelCard(
+    DETECTOR_KIND,
+    "efficientnet_lite0",
+    "layer",
+    (90, 160),
+    LABELS.names,
+    ("box_species", "heatmap_max"),
+    parameters={"weights": "random", "augment": 3, "fine_tune": {"blocks": 2, "epochs": 4}},
+    second_stage=SECOND,
+)
+
+
+class Untrained:
+    """Both trainings without a network: they keep what they were asked."""
+
+    def __init__(self) -> None:
+        self.detector = TrainSettings()
+        self.crops = CropTrainSettings()
+
+    def train_detector(self, samples: object, *, settings: TrainSettings, **_: object) -> TrainedDetector:
+        self.detector = settings
+        return TrainedDetector(None, dataclasses.replace(CARD, second_stage=None), ())
+
+    def add_second_stage(self, *_: object, settings: CropTrainSettings, **__: object) -> None:
+        self.crops = settings
+        raise TrainingError("asked enough")
+
+
+@pytest.fixture
+def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> LearningSite:
+    site = LearningSite(open_database(f"sqlite:///{tmp_path / 'taffrail.db'}"), tmp_path / "home", monkeypatch)
+    (tmp_path / "fleet/boat").mkdir(parents=True)
+    site.label([draw_fish(tmp_path / "fleet/boat", number, "ALB", f"boat {number}") for number in range(4)])
+    hashes = save_bundle(site.settings.models_dir, "champion", None, CARD, crops=_Crops())
+    with transaction(site.engine) as session:
+        register_model(session, "champion", sha256=hashes.sha256, card=plain_card(CARD), note="a test")
+    return site
+
+
+@pytest.mark.parametrize(
+    ("asked", "crops"),
+    [
+        ({}, (CropMethod.FINETUNE, Balance.FULL, False)),
+        ({"second_stage": "frozen", "balance": "none"}, (CropMethod.FROZEN, Balance.NONE, False)),
+        ({"by_sampling": True}, (CropMethod.FINETUNE, Balance.FULL, True)),
+    ],
+    ids=["as the champion", "another way", "by sampling"],
+)
+def test_networks_input_and_method_are_the_champions_unless_asked_otherwise(
+    site: LearningSite,
+    monkeypatch: pytest.MonkeyPatch,
+    asked: dict[str, object],
+    crops: tuple[CropMethod, Balance, bool],
+) -> None:
+    untrained = Untrained()
+    monkeypatch.setattr("worker.fit_candidate.train_detector", untrained.train_detector)
+    monkeypatch.setattr("worker.fit_candidate.add_second_stage", untrained.add_second_stage)
+
+    fit_candidate(_request(site) | asked, lambda *_: None)
+
+    told = untrained.detector
+    assert (told.trunk, told.layer, told.input_hw, told.weights) == (CARD.trunk, CARD.layer, (90, 160), "random")
+    assert told.heads == (HeadName.BOX_SPECIES, HeadName.HEATMAP_MAX)
+    assert (told.augment, told.fine_tune, told.parent) == (3, FineTune(2, 4), "champion")
+    assert (untrained.crops.method, untrained.crops.balance, untrained.crops.by_sampling) == crops
+
+
+def _request(site: LearningSite) -> dict[str, object]:
+    with transaction(site.engine) as session:
+        dataset = take_snapshot(session, site.settings, champion=get_champion(session))
+    into = str(site.settings.models_dir / ".work")
+    return {"dataset": dataset.dataset_id, "parent": "champion", "model": "new", "into": into, "parts": "both"}
+
+
+class _Crops:
+    """A second stage's file that no network is in."""
+
+    def save(self, file: Path) -> None:
+        file.write_bytes(b"no network")
