@@ -64,7 +64,7 @@ def main() -> None:
     judge = load_crop_judge(card.second_stage, folder)
     if judge is None or card.second_stage is None:
         raise SystemExit(f"model {asked.model} has no second stage")
-    pictures = [sample for sample in training_samples(dataset) if sample.camera in dataset.held_out_cameras]
+    pictures = [sample for sample in training_samples(dataset.entries) if sample.camera in dataset.held_out_cameras]
     judged = _judged(crop_samples(pictures).samples, judge, card.second_stage)
     _sheet(judged).quantize(128).save(asked.out, optimize=True)
     print(f"{sum(one.right for one in judged)} of {len(judged)} crops are called what they show")

@@ -12,6 +12,7 @@ from cli import (
     cameras,
     demo,
     doctor,
+    evaluate,
     explain,
     jobs,
     labels,
@@ -39,6 +40,7 @@ app.command("sample")(sample.sample)
 app.add_typer(labels.app, name="labels")
 app.add_typer(cameras.app, name="cameras")
 app.command("train")(train.train)
+app.command("evaluate")(evaluate.evaluate)
 app.command("retrain")(retrain.retrain)
 app.command("explain")(explain.explain)
 app.command("scheduler")(schedule.scheduler)

@@ -94,7 +94,7 @@ def train(
         "trunk": trunk,
         "heads": [name.strip() for name in heads.split(",")],
         "weights": weights,
-        "input_hw": _rows_columns(size),
+        "input_hw": rows_columns(size),
         "held_out_share": held_out,
         "epochs": epochs,
         "augment": augment,
@@ -112,14 +112,7 @@ def train(
         typer.echo(json.dumps(done))
         return
     tell_model(done)
-    for file, reason in done["unreadable"][:_SHOWN]:
-        typer.secho(f"  left out: {file}: {reason}", fg=typer.colors.YELLOW, err=True)
-    if done["unreadable"]:
-        typer.secho(f"  {len(done['unreadable'])} labelled pictures could not be learnt from", err=True)
-    for file, text in done["mended"][:_SHOWN]:
-        typer.echo(f"  mended: {file}: {text}", err=True)
-    if len(done["mended"]) > _SHOWN:
-        typer.echo(f"  {len(done['mended'])} labels were mended", err=True)
+    tell_left_out(done)
 
 
 def run_with_bar(module: str, request: dict[str, Any], *, quiet: bool) -> dict[str, Any]:
@@ -129,6 +122,18 @@ def run_with_bar(module: str, request: dict[str, Any], *, quiet: bool) -> dict[s
 
     with stage_bars(quiet=quiet) as show:
         return run_step(module, request, progress=show)
+
+
+def tell_left_out(done: dict[str, Any]) -> None:
+    """Name the labelled pictures that a training went on without, and those whose labels it mended."""
+    for file, reason in done["unreadable"][:_SHOWN]:
+        typer.secho(f"  left out: {file}: {reason}", fg=typer.colors.YELLOW, err=True)
+    if done["unreadable"]:
+        typer.secho(f"  {len(done['unreadable'])} labelled pictures could not be learnt from", err=True)
+    for file, text in done["mended"][:_SHOWN]:
+        typer.echo(f"  mended: {file}: {text}", err=True)
+    if len(done["mended"]) > _SHOWN:
+        typer.echo(f"  {len(done['mended'])} labels were mended", err=True)
 
 
 def tell_model(done: dict[str, Any]) -> None:
@@ -157,7 +162,8 @@ def _tell_second_stage(done: dict[str, Any]) -> None:
     typer.echo(f"  its share in the answer is {part['weight']:.2f}; the first stage alone: {first}")
 
 
-def _rows_columns(size: str) -> list[int]:
+def rows_columns(size: str) -> list[int]:
+    """Return the rows and columns of `360x640`."""
     try:
         rows, columns = (int(part) for part in size.lower().split("x"))
     except ValueError:

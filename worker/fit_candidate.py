@@ -91,7 +91,7 @@ def _detector(
     """Return the first stage: trained anew, or the parent's with a card of its own."""
     if anew:
         return train_detector(
-            training_samples(dataset),
+            training_samples(dataset.entries),
             settings=_like_parent(request, parent, dataset, settings),
             features_dir=settings.features_dir,
             progress=progress,
@@ -122,7 +122,7 @@ def _second_stage(
     return add_second_stage(
         first.model,
         first.card,
-        training_samples(dataset),
+        training_samples(dataset.entries),
         settings=crop_settings(first.card, settings, {**told, **_given(request)}, method=method),
         features_dir=settings.features_dir,
         work_dir=settings.home / "training",

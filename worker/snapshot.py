@@ -38,8 +38,7 @@ def take_snapshot(
     Raises:
         SnapshotError: nobody said anything of any picture yet.
     """
-    weights = {EntryOrigin.CORRECTION: settings.correction_weight, EntryOrigin.LABEL: 1.0}
-    said = said_entries(session, weights=weights)
+    said = entries_said(session, settings)
     if not said:
         raise SnapshotError(
             "nobody has said yet what any picture shows; `cli labels import` or `cli review import` bring that in"
@@ -50,6 +49,12 @@ def take_snapshot(
     if pseudo_labels and champion is not None:
         entries += _pseudo(session, settings, entries, series, champion=champion)
     return add_dataset(session, series.series_id, entries)
+
+
+def entries_said(session: Session, settings: Settings) -> list[DatasetEntry]:
+    """Return every picture of which a person or a label file said something, with what that counts."""
+    weights = {EntryOrigin.CORRECTION: settings.correction_weight, EntryOrigin.LABEL: 1.0}
+    return said_entries(session, weights=weights)
 
 
 def refuse_unjudgeable(dataset: Dataset) -> None:
@@ -74,8 +79,8 @@ def refuse_unjudgeable(dataset: Dataset) -> None:
         )
 
 
-def training_samples(dataset: Dataset) -> list[TrainingSample]:
-    """Return what training needs of a data set."""
+def training_samples(entries: Sequence[DatasetEntry]) -> list[TrainingSample]:
+    """Return what training needs of a data set's entries."""
     return [
         TrainingSample(
             file=entry.place.file,
@@ -88,7 +93,7 @@ def training_samples(dataset: Dataset) -> list[TrainingSample]:
             weight=entry.weight,
             guessed=entry.origin is EntryOrigin.PSEUDO,
         )
-        for entry in dataset.entries
+        for entry in entries
     ]
 
 

@@ -41,7 +41,7 @@ def train(request: Request, progress: StepProgress) -> Request:
         dataset = take_snapshot(
             session, settings, champion=get_champion(session), held_out_share=request.get("held_out_share")
         )
-    samples = training_samples(dataset)
+    samples = training_samples(dataset.entries)
     trained = train_detector(
         samples,
         settings=replace(asked, held_out=dataset.held_out_cameras),

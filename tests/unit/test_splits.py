@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from worker.models.errors import TrainingError
-from worker.training.splits import camera_folds, held_out_cameras, random_split, time_split
+from worker.training.splits import SplitKind, camera_folds, held_out_cameras, make_folds, random_split
 
 CAMERAS = st.lists(st.sampled_from([f"camera {number}" for number in range(9)]), min_size=2, max_size=80)
 
@@ -66,12 +66,71 @@ def test_a_random_split_holds_out_the_share_and_repeats_by_its_seed() -> None:
     assert not np.array_equal(first, other)
 
 
-def test_pictures_of_one_time_stay_on_one_side() -> None:
-    held = time_split(["2024-01-01", "2024-02-01", "2024-02-01", "2024-02-01"], share=0.25)
+TIMES = st.none() | st.sampled_from([f"2024-0{month}-01" for month in range(1, 8)])
 
-    assert held.tolist() == [False, True, True, True]
+
+@st.composite
+def fleets(draw) -> tuple[list[str], list[str | None], list[int]]:
+    """Pictures' cameras, times, and which of them are near-duplicates: also of two cameras, as copied files are."""
+    count = draw(st.integers(2, 60))
+    cameras = draw(st.lists(st.sampled_from("abcdef"), min_size=count, max_size=count))
+    times = draw(st.lists(TIMES, min_size=count, max_size=count))
+    alike = draw(st.lists(st.integers(0, 20), min_size=count, max_size=count))
+    return cameras, times, alike
+
+
+@settings(deadline=None)
+@given(fleet=fleets(), kind=st.sampled_from(SplitKind), k=st.integers(2, 4), seed=st.integers(0, 9))
+def test_near_duplicates_stay_on_one_side_of_every_split(fleet, kind: SplitKind, k: int, seed: int) -> None:
+    cameras, times, alike = fleet
+    try:
+        folds = make_folds(kind, cameras=cameras, captured_at=times, alike=alike, k=k, seed=seed)
+    except TrainingError:
+        return
+
+    for fold in folds:
+        learnt, judged = {alike[row] for row in fold.learn_rows}, {alike[row] for row in fold.judge_rows}
+        assert learnt.isdisjoint(judged)
+        assert len(fold.judge_rows)
+    every = np.concatenate([fold.judge_rows for fold in folds])
+    assert len(set(every.tolist())) == len(every)  # no picture is judged twice
+
+
+@settings(deadline=None)
+@given(fleet=fleets(), k=st.integers(2, 4), seed=st.integers(0, 9))
+def test_by_camera_no_fold_shares_a_camera_and_every_picture_is_judged(fleet, k: int, seed: int) -> None:
+    cameras, times, alike = fleet
+    if len(set(cameras)) < k:
+        return
+
+    folds = make_folds(SplitKind.CAMERA, cameras=cameras, captured_at=times, alike=alike, k=k, seed=seed)
+
+    for fold in folds:
+        assert {cameras[row] for row in fold.learn_rows}.isdisjoint({cameras[row] for row in fold.judge_rows})
+        assert len(fold.learn_rows) + len(fold.judge_rows) + fold.left_out == len(cameras)
+    assert sorted(np.concatenate([fold.judge_rows for fold in folds]).tolist()) == list(range(len(cameras)))
+
+
+@settings(deadline=None)
+@given(fleet=fleets(), k=st.integers(2, 4))
+def test_by_time_only_the_past_is_learnt_from(fleet, k: int) -> None:
+    cameras, times, alike = fleet
+    try:
+        folds = make_folds(SplitKind.TIME, cameras=cameras, captured_at=times, alike=alike, k=k, seed=0)
+    except TrainingError:
+        assert len({time for time in times if time}) < 2
+        return
+
+    for fold in folds:
+        first = min(times[row] for row in fold.judge_rows)
+        assert all((times[row] or "") < first for row in fold.learn_rows)
 
 
 def test_a_split_by_time_without_times_says_so() -> None:
     with pytest.raises(TrainingError, match="no picture has a capture time"):
-        time_split([None, None], share=0.5)
+        make_folds(SplitKind.TIME, cameras=["a", "b"], captured_at=[None, None], alike=[0, 1], k=2, seed=0)
+
+
+def test_pictures_that_are_all_alike_cannot_be_split_at_random() -> None:
+    with pytest.raises(TrainingError, match="look so alike"):
+        make_folds(SplitKind.RANDOM, cameras=["a", "b"], captured_at=[None, None], alike=[0, 0], k=2, seed=0)

@@ -4,10 +4,95 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import StrEnum
 
 import numpy as np
+import numpy.typing as npt
 
 from worker.models.errors import TrainingError
+
+Rows = npt.NDArray[np.int64]
+Mask = npt.NDArray[np.bool_]
+
+
+class SplitKind(StrEnum):
+    """How pictures are split. Only `camera` tells what a model is worth on a boat that it has not seen."""
+
+    CAMERA = "camera"
+    TIME = "time"
+    RANDOM = "random"
+
+
+@dataclass(frozen=True)
+class Fold:
+    """One training and its judgement: places among the pictures, ascending; no picture is on both sides.
+
+    left_out: on neither side, for these look like judged ones and would be learnt by heart.
+    """
+
+    learn_rows: Rows
+    judge_rows: Rows
+    left_out: int = 0
+
+
+def make_folds(
+    kind: SplitKind,
+    *,
+    cameras: Sequence[str],
+    captured_at: Sequence[str | None],
+    alike: Sequence[int],
+    k: int,
+    seed: int,
+) -> list[Fold]:
+    """Return the folds of a cross-validation; no picture is judged twice.
+
+    By camera every camera is judged once. At random every picture is. By time each fold learns from what came before
+    the pictures that it is judged by: the first of k + 1 equal parts is never judged.
+
+    cameras, captured_at, alike: one a picture; alike: a number that near-duplicates share, see `near_duplicates`. Near
+    duplicates are never on both sides: at random they are drawn together, else the one that would be learnt is left
+    out.
+    Raises:
+        TrainingError: fewer cameras than folds; no times; all pictures alike.
+    """
+    groups = np.asarray(alike)
+    match kind:
+        case SplitKind.CAMERA:
+            names = np.array(cameras)
+            judged = [np.isin(names, held) for held in camera_folds(cameras, k=k, seed=seed)]
+            learnt = [~held for held in judged]
+        case SplitKind.RANDOM:
+            judged = [np.isin(groups, held) for held in _random_groups(groups, k=k, seed=seed)]
+            learnt = [~held for held in judged]
+        case SplitKind.TIME:
+            judged, learnt = _time_masks(captured_at, k=k)
+    return [_fold(learn, judge, groups) for learn, judge in zip(learnt, judged, strict=True)]
+
+
+def _fold(learn: Mask, judge: Mask, groups: npt.NDArray[np.int64]) -> Fold:
+    alike = learn & np.isin(groups, groups[judge])
+    return Fold(np.flatnonzero(learn & ~alike), np.flatnonzero(judge), int(alike.sum()))
+
+
+def _random_groups(groups: npt.NDArray[np.int64], *, k: int, seed: int) -> list[list[int]]:
+    if len(set(groups.tolist())) < k:
+        raise TrainingError(f"the pictures look so alike that they cannot be split into {k} parts")
+    return [[int(name) for name in held] for held in camera_folds([str(one) for one in groups], k=k, seed=seed)]
+
+
+def _time_masks(captured_at: Sequence[str | None], *, k: int) -> tuple[list[Mask], list[Mask]]:
+    """Return who is judged and who learns in each fold; pictures without a time count as the past."""
+    times = np.array([moment or "" for moment in captured_at])
+    known = np.sort(times[times != ""])
+    if not len(known):
+        raise TrainingError("no picture has a capture time; split by camera instead")
+    cuts = sorted({str(known[len(known) * number // (k + 1)]) for number in range(1, k + 1)} - {str(known[0])})
+    if not cuts:
+        raise TrainingError(f"all {len(known)} capture times are {known[0]}; split by camera instead")
+    ends = [*cuts[1:], None]
+    judged = [(times >= cut) & ((times < end) if end else True) for cut, end in zip(cuts, ends, strict=True)]
+    return judged, [times < cut for cut in cuts]
 
 
 def camera_folds(cameras: Sequence[str], *, k: int, seed: int) -> tuple[tuple[str, ...], ...]:
@@ -26,8 +111,11 @@ def camera_folds(cameras: Sequence[str], *, k: int, seed: int) -> tuple[tuple[st
     names = sorted(counts)
     np.random.default_rng(seed).shuffle(names)
     groups: list[list[str]] = [[] for _ in range(k)]
+    pictures = [0] * k
     for name in sorted(names, key=lambda name: -counts[name]):  # stable: ties stay in the seed's order
-        min(groups, key=lambda group: sum(counts[held] for held in group)).append(name)
+        smallest = min(range(k), key=pictures.__getitem__)
+        groups[smallest].append(name)
+        pictures[smallest] += counts[name]
     return tuple(sorted(tuple(sorted(group)) for group in groups))
 
 
@@ -58,19 +146,3 @@ def random_split(count: int, *, share: float, seed: int) -> np.ndarray:
     chosen = np.random.default_rng(seed).permutation(count)[: max(1, round(count * share))]
     held[chosen] = True
     return held
-
-
-def time_split(captured_at: Sequence[str | None], *, share: float) -> np.ndarray:
-    """Return which pictures are the latest; (N,) bool. Train on the past, judge on what came after.
-
-    captured_at: ISO times; pictures without one count as the past. Pictures of one time stay on one side.
-
-    >>> time_split(["2024-01-01", "2024-03-01", None, "2024-02-01"], share=0.25).tolist()
-    [False, True, False, False]
-    """
-    times = np.array([moment or "" for moment in captured_at])
-    known = np.sort(times[times != ""])
-    if not len(known):
-        raise TrainingError("no picture has a capture time; split by camera instead")
-    threshold = known[max(0, len(known) - max(1, round(len(times) * share)))]
-    return np.asarray((times >= threshold) & (times != ""))

@@ -117,7 +117,7 @@ def train_detector(
     computed = source.compute(checked.samples, layer=settings.layer)
     left_out = [UnreadablePicture(odd.file, odd.text) for odd in checked.oddities if odd.left_out]
     unreadable = (*left_out, *computed.unreadable)
-    usable = _usable(checked.samples, computed.features, unreadable)
+    usable = usable_samples(checked.samples, computed.features, unreadable)
     split = _split(usable, settings)
     trained = _train(usable, computed.features, split.train_rows, split.held_out_rows, source, settings)
     held = [usable[row] for row in split.held_out_rows]
@@ -152,10 +152,14 @@ def _check(samples: Sequence[TrainingSample], settings: TrainSettings) -> None:
         raise TrainingError("no labelled pictures; register some with: cli labels import")
 
 
-def _usable(
+def usable_samples(
     samples: Sequence[TrainingSample], features: Features, unreadable: Sequence[UnreadablePicture]
 ) -> list[TrainingSample]:
-    """Return the readable pictures, each content once: a copy on both sides of a split would leak."""
+    """Return the readable pictures, each content once: a copy on both sides of a split would leak.
+
+    Raises:
+        TrainingError: too few pictures or species.
+    """
     usable = list({sample.sha256: sample for sample in samples if sample.sha256 in features}.values())
     species = {sample.label.species for sample in usable}
     if len(usable) < 4 or len(species) < 2:

@@ -1,0 +1,235 @@
+"""Trains what is to be judged, fold by fold, on cached features: baselines, heads, averages of heads."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+import numpy.typing as npt
+
+from db.domain.species import NO_FISH, LabelSet
+from worker.evaluation.answers import Answers, FoundFish, Judged
+from worker.models.errors import TrainingError, UnknownNetwork
+from worker.models.names import HeadName
+from worker.training.feature_cache import Features
+from worker.training.fit import FitSettings, predict_head
+from worker.training.probe import fit_probe
+from worker.training.samples import TrainingSample
+from worker.training.splits import Fold, Rows, held_out_cameras
+from worker.training.targets import sample_letterbox
+from worker.training.train_head import TrainedHead, average_species, species_of, train_head
+from worker.vision.heatmaps import cell_probabilities, pack_heatmap
+from worker.vision.interpret import interpret
+
+MAJORITY, PROBE = "majority", "linear_probe"
+_PICTURES_AT_ONCE = 256  # 43 MB of heat maps and boxes: what is kept of them is a few numbers a picture
+_PROBE_SHARE = 0.25
+
+Floats = npt.NDArray[np.float64]
+Progress = Callable[[str, int, int], None]
+
+
+@dataclass(frozen=True)
+class Wish:
+    """What is to be judged. heads: each is trained; averages: of heads among them."""
+
+    heads: tuple[HeadName, ...]
+    averages: tuple[tuple[HeadName, ...], ...]
+
+
+@dataclass(frozen=True)
+class Bench:
+    """What every contestant shares. fit_of: how a head is trained. heatmaps: keep them, packed."""
+
+    samples: Sequence[TrainingSample]
+    features: Features
+    label_set: LabelSet
+    input_hw: tuple[int, int]
+    fit_of: Callable[[HeadName], FitSettings]
+    heatmaps: bool = False
+    progress: Progress = lambda stage, done, total: None
+
+    def species(self, rows: Rows) -> npt.NDArray[np.int64]:
+        """The true species of pictures, (N,)."""
+        return np.array([self.label_set.index(self.samples[row].label.species) for row in rows], dtype=np.int64)
+
+
+def parse_wish(words: Sequence[str]) -> Wish:
+    """Return what is asked for: `box_species`, `box_species+inception` (their average), `all`.
+
+    Raises:
+        UnknownNetwork: no head has this name.
+    """
+    averages, heads = [], []
+    for word in words:
+        parts = tuple(HeadName) if word == "all" else tuple(_head(part.strip(), word) for part in word.split("+"))
+        heads += parts
+        if "+" in word:
+            averages.append(parts)
+    return Wish(tuple(dict.fromkeys(heads)), tuple(dict.fromkeys(averages)))
+
+
+def judge_folds(bench: Bench, folds: Sequence[Fold], wish: Wish, *, called: str) -> tuple[Judged, list[Answers]]:
+    """Return the pictures that these folds judge and each contestant's answers, baselines first.
+
+    called: what progress calls these folds.
+    Raises:
+        TrainingError: a fold has nothing to learn from or to judge.
+    """
+    pooled = _pooled(bench, lambda done, total: bench.progress("pooled features", done, total))
+    by_fold = []
+    for number, fold in enumerate(folds, start=1):
+        where = f"{called} fold {number} of {len(folds)}"
+        if not len(fold.learn_rows) or not len(fold.judge_rows):
+            raise TrainingError(
+                f"{where}: {len(fold.learn_rows)} pictures to learn from, {len(fold.judge_rows)} to judge"
+            )
+        by_fold.append(_one_fold(bench, fold, wish, pooled, where))
+    rows = np.concatenate([fold.judge_rows for fold in folds])
+    numbers = np.concatenate([np.full(len(fold.judge_rows), number) for number, fold in enumerate(folds)])
+    judged = Judged([bench.samples[row] for row in rows], numbers, bench.label_set)
+    return judged, [_joined(parts) for parts in zip(*by_fold, strict=True)]
+
+
+def _one_fold(bench: Bench, fold: Fold, wish: Wish, pooled: npt.NDArray[np.float32], where: str) -> list[Answers]:
+    said = {
+        name: _head_answers(
+            bench, name, fold, lambda done, total, name=name: bench.progress(f"{where}: {name}", done, total)
+        )
+        for name in wish.heads
+    }
+    averages = [_average([said[name] for name in names]) for names in wish.averages]
+    return [_majority(bench, fold), _linear_probe(bench, fold, pooled), *said.values(), *averages]
+
+
+def _head_answers(bench: Bench, name: HeadName, fold: Fold, progress: Callable[[int, int], None]) -> Answers:
+    trained = train_head(
+        name,
+        bench.samples,
+        bench.features,
+        train_rows=fold.learn_rows,
+        held_out_rows=fold.judge_rows[:0],
+        label_set=bench.label_set,
+        input_hw=bench.input_hw,
+        fit=bench.fit_of(name),
+        progress=progress,
+    )
+    return _joined(
+        [_chunk_answers(bench, trained, rows) for rows in _chunks(fold.judge_rows)], seconds=trained.fit.seconds
+    )
+
+
+def _chunk_answers(bench: Bench, trained: TrainedHead, rows: Rows) -> Answers:
+    outputs = predict_head(trained.head, trained.data, rows)
+    answers = Answers(str(trained.name), np.asarray(species_of(outputs), dtype=np.float64))
+    if "box" in outputs:
+        boxes = [
+            _letterbox(bench, row).to_original(box[None])[0] for row, box in zip(rows, outputs["box"], strict=True)
+        ]
+        answers = replace(answers, largest=np.array(boxes, dtype=np.float64))
+        return replace(
+            answers, found=[_one_fish(bench, *pair) for pair in zip(boxes, answers.probabilities, strict=True)]
+        )
+    if "heatmap" not in outputs:
+        return answers
+    found = [_heatmap_fish(bench, int(row), outputs, place) for place, row in enumerate(rows)]
+    kept = [pack_heatmap(cell_probabilities(one)) for one in outputs["heatmap"]] if bench.heatmaps else []
+    return replace(answers, found=found, heatmaps=kept)
+
+
+def _one_fish(bench: Bench, box: npt.ArrayLike, said: Floats) -> list[FoundFish]:
+    """The box head's one fish: as surely a fish as it does not say "no fish"."""
+    no_fish = bench.label_set.index(NO_FISH)
+    fish = np.where(np.arange(len(said)) == no_fish, -1.0, said)
+    x_min, y_min, x_max, y_max = (float(side) for side in np.asarray(box))
+    return [FoundFish((x_min, y_min, x_max, y_max), int(fish.argmax()), float(1.0 - said[no_fish]))]
+
+
+def _heatmap_fish(
+    bench: Bench, row: int, outputs: Mapping[str, npt.NDArray[np.float32]], place: int
+) -> list[FoundFish]:
+    no_box = np.eye(len(bench.label_set))[bench.label_set.index(NO_FISH)]
+    prediction = interpret(
+        box=np.zeros(4),
+        box_probabilities=no_box,
+        heatmap_logits=outputs["heatmap"][place],
+        heatmap_probabilities=outputs["heatmap_species"][place],
+        letterbox=_letterbox(bench, row),
+        label_set=bench.label_set,
+        fish_sides=outputs["fish_sides"][place] if "fish_sides" in outputs else None,
+    )
+    return [
+        FoundFish(one.box.xyxy, bench.label_set.index(one.species), one.confidence) for one in prediction.detections
+    ]
+
+
+def _average(parts: Sequence[Answers]) -> Answers:
+    """The mean distribution; the largest fish by the first that boxes it, all fish by the first that boxes several."""
+    boxing = [part for part in parts if part.found is not None]
+    several = [part for part in boxing if part.largest is None] or boxing
+    return Answers(
+        "+".join(part.name for part in parts),
+        average_species([part.probabilities for part in parts]),
+        largest=next((part.largest for part in parts if part.largest is not None), None),
+        found=several[0].found if several else None,
+        seconds=sum(part.seconds for part in parts),
+        heatmaps=next((part.heatmaps for part in parts if part.heatmaps), ()),
+    )
+
+
+def _majority(bench: Bench, fold: Fold) -> Answers:
+    counts = np.bincount(bench.species(fold.learn_rows), minlength=len(bench.label_set))
+    return Answers(MAJORITY, np.tile(counts / counts.sum(), (len(fold.judge_rows), 1)))
+
+
+def _linear_probe(bench: Bench, fold: Fold, pooled: npt.NDArray[np.float32]) -> Answers:
+    """A softmax on the mean of each feature map; its L2 is chosen on cameras of its own."""
+    cameras = [bench.samples[row].camera for row in fold.learn_rows]
+    folds = []
+    if len(set(cameras)) > 1:
+        species = [bench.samples[row].label.species for row in fold.learn_rows]
+        folds = [np.isin(cameras, held_out_cameras(cameras, species, share=_PROBE_SHARE, seed=1))]
+    weights = np.array([bench.samples[row].weight for row in fold.learn_rows], dtype=np.float32)
+    probe = fit_probe(
+        pooled[fold.learn_rows], bench.species(fold.learn_rows), weights, count=len(bench.label_set), folds=folds
+    )
+    logits = probe.logits(pooled[fold.judge_rows]).astype(np.float64)
+    said = np.exp(logits - logits.max(axis=1, keepdims=True))
+    return Answers(PROBE, said / said.sum(axis=1, keepdims=True))
+
+
+def _pooled(bench: Bench, progress: Callable[[int, int], None]) -> npt.NDArray[np.float32]:
+    parts, done = [], 0
+    for rows in _chunks(np.arange(len(bench.samples))):
+        parts.append(bench.features.gather([bench.samples[row].sha256 for row in rows]).mean(axis=(1, 2)))
+        done += len(rows)
+        progress(done, len(bench.samples))
+    return np.concatenate(parts)  # (N, C)
+
+
+def _joined(parts: Sequence[Answers], *, seconds: float | None = None) -> Answers:
+    first = parts[0]
+    return Answers(
+        first.name,
+        np.concatenate([part.probabilities for part in parts]),
+        largest=None if first.largest is None else np.concatenate([part.largest for part in parts]),
+        found=None if first.found is None else [fish for part in parts for fish in part.found or ()],
+        seconds=sum(part.seconds for part in parts) if seconds is None else seconds,
+        heatmaps=[packed for part in parts for packed in part.heatmaps],
+    )
+
+
+def _letterbox(bench: Bench, row: int):
+    return sample_letterbox(bench.samples[row], bench.input_hw)
+
+
+def _chunks(rows: Rows) -> Iterator[Rows]:
+    return (rows[start : start + _PICTURES_AT_ONCE] for start in range(0, len(rows), _PICTURES_AT_ONCE))
+
+
+def _head(part: str, word: str) -> HeadName:
+    try:
+        return HeadName(part)
+    except ValueError:
+        raise UnknownNetwork(f"head {part!r} in {word!r}: wanted some of {', '.join(HeadName)}, or all") from None
