@@ -5,7 +5,7 @@ PY := $(VENV)/bin/python
 # What the tests and linters need; CI adds review (labelme).
 EXTRAS ?= test,lint,postgres
 
-.PHONY: demo test loop lint docs table format faults clean
+.PHONY: demo test loop lint audit docs table format faults bench clean
 
 demo: $(VENV)/.installed
 	$(VENV)/bin/cli demo demo
@@ -19,9 +19,17 @@ lint: $(VENV)/.installed-$(EXTRAS)
 	$(VENV)/bin/mypy
 	$(VENV)/bin/lint-imports --no-cache
 
+# Known vulnerabilities of what is installed; AUDIT=--where-reachable goes on where the service cannot be asked.
+audit: $(VENV)/.installed-audit
+	$(PY) -m pip_audit --local --format json --progress-spinner off 2>/dev/null | $(PY) .ci/audit.py $(AUDIT)
+
 # Nightly, and before a release: 15 minutes on two idle cores; needs redis-server, Postgres's programs, best root.
 faults: $(VENV)/.installed-$(EXTRAS)
 	$(PY) -m bench.faults
+
+# The figures of docs/speed.md: a quarter of an hour on two idle cores; needs a Redis and a Postgres (bench/speed/site.py).
+bench: $(VENV)/.installed-$(EXTRAS)
+	$(PY) -m bench.speed
 
 # docs/commands.md says what the commands say of themselves.
 docs: $(VENV)/.installed
@@ -53,6 +61,10 @@ $(VENV)/.installed-$(EXTRAS): pyproject.toml | $(VENV)/bin/pip
 	@echo "installing into $(VENV): a minute or two, most of it TensorFlow"
 	$(PY) -m pip install --quiet --disable-pip-version-check --editable ".[$(EXTRAS)]"
 	@touch $(VENV)/.installed $@
+
+$(VENV)/.installed-audit: $(VENV)/.installed-$(EXTRAS)
+	$(PY) -m pip install --quiet --disable-pip-version-check "pip-audit>=2.9"
+	@touch $@
 
 clean:
 	rm -rf $(VENV) build *.egg-info .mypy_cache .ruff_cache .hypothesis

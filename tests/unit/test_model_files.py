@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import zipfile
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +11,7 @@ import pytest
 
 from db.domain.model_versions import ModelCard
 from worker import model_files
-from worker.model_files import check_model_file, load_model, read_card, save_model
+from worker.model_files import check_model_file, load_model, load_model_file, read_card, save_model
 from worker.models.errors import ModelFileError
 from worker.models.keras_import import keras
 
@@ -25,6 +26,9 @@ CARD = ModelCard(
     metrics_by={"camera": {"Ärger/1": {"accuracy": 0.25}}},
     folds=(("a", "b"),),
 )
+
+
+FUNCTION = {"module": "os", "class_name": "function", "config": "system", "registered_name": "system"}
 
 
 def _model():
@@ -92,13 +96,47 @@ def test_a_save_that_fails_leaves_nothing_behind(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_model_that_brings_code_is_refused(tmp_path: Path) -> None:
+def test_a_model_with_a_python_function_is_refused_before_it_runs(tmp_path: Path) -> None:
+    ran, mark = tmp_path / "ran", str(tmp_path / "ran")  # Keras keeps a text with the function, not a path
     inputs = keras.Input((3,))
-    evil = keras.Model(inputs, keras.layers.Lambda(lambda x: x + 1)(inputs))
+    evil = keras.Model(
+        inputs, keras.layers.Lambda(lambda x: (open(mark, "w").close(), x)[1], output_shape=(3,))(inputs)
+    )
     sha256 = save_model(tmp_path, "m-1", evil, CARD)
+    evil(np.ones((1, 3), dtype=np.float32))
+    ran.unlink()  # so it does what it looks like
+
+    with pytest.raises(ModelFileError, match=r"cannot be loaded .*Lambda"):
+        load_model(tmp_path, "m-1", sha256)
+    assert not ran.exists()
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        pytest.param({"module": "subprocess", "class_name": "Popen", "config": {"args": ["touch", "RAN"]}}, id="class"),
+        pytest.param({"config": {"units": 2, "activation": FUNCTION}}, id="function"),
+        pytest.param(
+            {"module": "keras.layers", "class_name": "TorchModuleWrapper", "config": {"module": "x"}}, id="torch"
+        ),
+    ],
+)
+def test_a_model_that_names_somebody_elses_code_is_refused(change: dict[str, object], tmp_path: Path) -> None:
+    save_model(tmp_path, "m-1", _model(), CARD)
+    file = tmp_path / "m-1" / "model.keras"
+    _forge_dense(file, json.loads(json.dumps(change).replace("RAN", str(tmp_path / "ran"))))
 
     with pytest.raises(ModelFileError, match="cannot be loaded"):
-        load_model(tmp_path, "m-1", sha256)
+        load_model_file(file.parent)
+    assert not (tmp_path / "ran").exists()
+
+
+def test_the_old_format_that_loads_code_unasked_is_refused(tmp_path: Path) -> None:
+    _model().save(tmp_path / "old.h5")
+    (tmp_path / "old.h5").rename(tmp_path / "model.keras")
+
+    with pytest.raises(ModelFileError, match="cannot be loaded"):
+        load_model_file(tmp_path)
 
 
 def test_a_file_that_is_no_model_is_one_clear_error(tmp_path: Path) -> None:
@@ -116,3 +154,14 @@ def test_reading_cards_needs_no_keras() -> None:
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
 
     assert done.stdout.strip() == "False"
+
+
+def _forge_dense(file: Path, change: dict[str, object]) -> None:
+    """Alter what a model file says of its dense layer."""
+    with zipfile.ZipFile(file) as whole:
+        parts = {name: whole.read(name) for name in whole.namelist()}
+    said = json.loads(parts["config.json"])
+    next(layer for layer in said["config"]["layers"] if layer["class_name"] == "Dense").update(change)
+    with zipfile.ZipFile(file, "w") as forged:
+        for name, content in {**parts, "config.json": json.dumps(said)}.items():
+            forged.writestr(name, content)
