@@ -84,7 +84,7 @@ def hand_out(
         with transaction(engine) as session:
             record_export(
                 session,
-                map(_recorded, written.items),
+                map(recorded, written.items),
                 export_id=written.export_id,
                 folder=os.fsencode(os.path.abspath(out)),
                 model_version=wanted.model_version,
@@ -160,7 +160,8 @@ def _item(chosen: Chosen[int], candidate: ReviewCandidate, wish: Wish) -> Export
     )
 
 
-def _recorded(written: WrittenItem) -> NewReviewItem:
+def recorded(written: WrittenItem) -> NewReviewItem:
+    """Return what the store keeps of a picture in an export."""
     return NewReviewItem(
         number=written.number,
         image_id=written.item.image_id,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from random import Random
@@ -75,6 +76,20 @@ def choose_varied(features: npt.NDArray[np.floating], cameras: Sequence[str], *,
             nearest = np.minimum(nearest, 1.0 - rows @ rows[place])
         order = [camera for camera in order if left[camera]]
     return chosen
+
+
+def spread(cameras: Sequence[str], *, count: int, rng: Random) -> list[int]:
+    """Return the places of up to `count` pictures drawn by chance, from every camera as evenly as can be.
+
+    >>> sorted(spread(["a", "a", "a", "b"], count=2, rng=Random(0)))[-1]
+    3
+    """
+    turns: Counter[str] = Counter()
+    ranked: list[tuple[int, int]] = []
+    for place in rng.sample(range(len(cameras)), len(cameras)):
+        ranked.append((turns[cameras[place]], place))
+        turns[cameras[place]] += 1
+    return [place for _, place in sorted(ranked, key=lambda one: one[0])[:count]]
 
 
 def _interleave(doubtful: list[Chosen[Key]], drawn: list[Chosen[Key]], *, rng: Random) -> list[Chosen[Key]]:

@@ -19,10 +19,10 @@ def audit_agreement_command(
 ) -> None:
     """Tell how many unflagged pictures are wrong, from the randomly drawn ones that people reviewed."""
     from annotator.audit import audit_agreement
-    from cli.review import model_or_champion, open_store
+    from cli.context import model_or_champion, opened
     from db.settings import get_settings
 
-    engine = open_store()
+    engine = opened()[1]
     flagged_below = get_settings().flag_below if below is None else below
     found = audit_agreement(engine, model_version=model_or_champion(engine, model), below=flagged_below, width=width)
     missed = found.missed

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from sqlalchemy import Engine
 
     from db.domain.cameras import CameraPicture, CameraSummary
+    from db.settings import Settings
     from worker.cameras.find import FoundCameras
 
 app = typer.Typer(help="See and correct which camera took which picture.", no_args_is_help=True)
@@ -141,6 +142,14 @@ def sheet_command(
         task = bar.add_task("drawing", total=len(by_camera))
         files = write_sheets(by_camera, folder, progress=lambda done, total: bar.update(task, completed=done))
     typer.echo(f"{len(files)} sheets; begin with {files[0]}" if files else "no picture could be read")
+
+
+def find_where_untold(engine: Engine, root: bytes, settings: Settings, *, quiet: bool) -> FoundCameras | None:
+    """Return the cameras found below a folder where its folders do not tell them; None where they do."""
+    from worker.cameras.find import folders_tell, pictures_below
+
+    pictures = pictures_below(engine, root)
+    return None if folders_tell(pictures, settings.label_set) else find_with_bar(engine, pictures, quiet=quiet)
 
 
 def find_with_bar(engine: Engine, pictures: list[CameraPicture], *, quiet: bool) -> FoundCameras:

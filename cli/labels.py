@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from cli.cameras import find_with_bar, tell_cameras
+from cli.cameras import find_where_untold, find_with_bar, tell_cameras
 from cli.context import opened
 
 if TYPE_CHECKING:
@@ -99,13 +99,10 @@ def _folder(images: Path) -> bytes:
 
 
 def _look_at(root: bytes, settings: Settings) -> Callable[[FoundFile], SeenImage]:
-    from db.domain.outcomes import SeenImage
-    from worker.image_files import measure_picture, read_image_file
+    from worker.register_pictures import seen_image
 
     def look(file: FoundFile) -> SeenImage:
-        read = read_image_file(file.folder + b"/" + file.name, root=root, max_bytes=settings.max_file_mib * 2**20)
-        size = measure_picture(read.content, max_pixels=settings.max_pixels)
-        return SeenImage(read.sha256, size.width_px, size.height_px, size.captured_at)
+        return seen_image(file, root=root, settings=settings)
 
     return look
 
@@ -114,14 +111,13 @@ def _find_cameras(
     engine: Engine, root: bytes, settings: Settings, wish: CamerasFrom, *, quiet: bool
 ) -> FoundCameras | None:
     """Return the cameras found where the folders do not tell them; None where they do."""
-    from worker.cameras.find import folders_tell, pictures_below
+    from worker.cameras.find import pictures_below
 
     if wish is CamerasFrom.FOLDER:
         return None
-    pictures = pictures_below(engine, root)
-    if wish is CamerasFrom.AUTO and folders_tell(pictures, settings.label_set):
-        return None
-    return find_with_bar(engine, pictures, quiet=quiet)
+    if wish is CamerasFrom.AUTO:
+        return find_where_untold(engine, root, settings, quiet=quiet)
+    return find_with_bar(engine, pictures_below(engine, root), quiet=quiet)
 
 
 def _tell(done: LabelImport, found: FoundCameras | None, *, as_json: bool) -> None:

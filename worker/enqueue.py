@@ -52,7 +52,7 @@ def enqueue_folder(
     """
     problems: list[tuple[bytes, str]] = []
     registered, found, empty = Registered(0, 0, 0), 0, 0
-    root, files = _look_into(folder, settings, on_problem=lambda path, text: problems.append((path, text)))
+    root, files = look_into(folder, settings, on_problem=lambda path, text: problems.append((path, text)))
     chunk = list(islice(files, _FILES_A_TRANSACTION))
     if not chunk:
         why = f"; {os.fsdecode(problems[0][0])!r}: {problems[0][1]}" if problems else ""
@@ -70,7 +70,12 @@ def enqueue_folder(
     return Enqueued(job_id, registered, unreadable=empty + len(problems), problems=tuple(problems))
 
 
-def _look_into(folder: bytes, settings: Settings, *, on_problem: Problem) -> tuple[bytes, Iterator[FoundFile]]:
+def look_into(folder: bytes, settings: Settings, *, on_problem: Problem) -> tuple[bytes, Iterator[FoundFile]]:
+    """Return a folder's or URL's root and the pictures below it, found as they are asked for.
+
+    Raises:
+        FolderError: there is no such folder. RemoteRootError: the URL cannot be used.
+    """
     if is_url(folder):
         from worker.remote_files import checked_root, scan_remote
 

@@ -17,7 +17,8 @@ from db.domain.predictions import Head
 from db.domain.species import NO_FISH
 from db.review_tables import CorrectionRow
 from db.store.held_labels import boxes_of_labels
-from db.store.labels import places_of, training_records
+from db.store.labels import training_records
+from db.store.pictures import places_of
 from db.store.reviews import load_corrections
 from db.tables import DetectionRow, ImageRow, LabelRow, PredictionRow
 

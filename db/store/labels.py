@@ -9,19 +9,18 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
 
-from sqlalchemy import func, insert, select, update
+from sqlalchemy import insert, select
 from sqlalchemy.orm import Session
 
 from db.domain.labels import ImageLabel, LabelledBox
 from db.domain.outcomes import SeenImage
 from db.domain.places import Place
-from db.store.folders import path_digest
 from db.store.held_labels import labels_of
-from db.store.jobs import FoundFile, new_scan, register_files
-from db.store.predictions import register_images
+from db.store.jobs import FoundFile
+from db.store.pictures import hold_pictures, places_of
 from db.store.reviews import current_corrections
 from db.store.upsert import upsert
-from db.tables import CameraRow, FileRow, FolderRow, ImageRow, LabelBoxRow, LabelRow
+from db.tables import ImageRow, LabelBoxRow, LabelRow
 
 _IDS_A_QUERY = 500
 _PLAIN = {"synchronize_session": False}
@@ -65,9 +64,7 @@ def add_labels(session: Session, labels: Sequence[NewLabel], *, root: bytes, sou
     """
     if not labels:
         return 0
-    image_ids = register_images(session, [new.image for new in labels])
-    register_files(session, [new.file for new in labels], root=root, scan=new_scan())
-    _tie_files(session, labels, image_ids)
+    image_ids = hold_pictures(session, [(new.file, new.image) for new in labels], root=root)
     labels = _without_lesser(session, labels)
     if not labels:
         return 0
@@ -127,13 +124,6 @@ def _is_lesser(label: ImageLabel, held: ImageLabel | None) -> bool:
     return held is not None and bool(held.boxes) and not label.boxes and label.species == held.species
 
 
-def _tie_files(session: Session, labels: Sequence[NewLabel], image_ids: dict[str, int]) -> None:
-    for new in labels:
-        folder = select(FolderRow.id).where(FolderRow.digest == path_digest(new.file.folder)).scalar_subquery()
-        file = update(FileRow).where(FileRow.folder_id == folder, FileRow.name == new.file.name)
-        session.execute(file.values(image_id=image_ids[new.image.sha256]), execution_options=_PLAIN)
-
-
 def _box_rows(label_id: int, label: ImageLabel) -> Iterator[dict[str, object]]:
     for labelled in label.boxes:
         yield {
@@ -150,29 +140,3 @@ def _box_rows(label_id: int, label: ImageLabel) -> Iterator[dict[str, object]]:
 def _points(labelled: LabelledBox) -> dict[str, list[float]] | None:
     ends = {"head": labelled.head_px, "tail": labelled.tail_px}
     return {name: list(point) for name, point in ends.items() if point is not None} or None
-
-
-def places_of(session: Session, wanted: set[str]) -> Iterator[Place]:
-    """Yield one place of each content (by hash) that lies somewhere known."""
-    first = select(func.min(FileRow.id)).where(FileRow.image_id == ImageRow.id).correlate(ImageRow).scalar_subquery()
-    camera_id = func.coalesce(ImageRow.camera_id, FolderRow.camera_id)
-    query = (
-        select(ImageRow, FolderRow.path, FileRow.name, CameraRow.name)
-        .join(FileRow, FileRow.id == first)
-        .join(FolderRow, FolderRow.id == FileRow.folder_id)
-        .join(CameraRow, CameraRow.id == camera_id)
-        .order_by(ImageRow.id)
-    )
-    hashes = sorted(wanted)
-    for start in range(0, len(hashes), _IDS_A_QUERY):
-        chunk = hashes[start : start + _IDS_A_QUERY]
-        for image, folder, name, camera in session.execute(query.where(ImageRow.sha256.in_(chunk))).tuples():
-            yield Place(
-                image_id=image.id,
-                sha256=image.sha256,
-                file=bytes(folder).rstrip(b"/") + b"/" + bytes(name),
-                camera=camera,
-                width_px=image.width_px or 0,
-                height_px=image.height_px or 0,
-                captured_at=image.captured_at,
-            )

@@ -18,7 +18,8 @@ from annotator.errors import ExportError, ImportRefused
 from annotator.exported import box_around
 from annotator.labelme_json import read_labelme
 from cli.audit_agreement import audit_agreement_command
-from cli.review import app, open_store
+from cli.context import opened
+from cli.review import app
 from db.domain.species import UnknownSpecies
 from db.errors import NotFoundError
 from db.session import transaction
@@ -41,7 +42,7 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
 @pytest.fixture
 def engine(home: Path) -> Engine:
     """Four pictures of one BET each, all called ALB, all flagged; the labels held say BET."""
-    engine = open_store()
+    engine = opened()[1]
     fleet = home / "fleet"
     fleet.mkdir()
     with transaction(engine) as session:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from random import Random
 
 import numpy as np
@@ -9,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from annotator.select import choose, choose_varied
+from annotator.select import choose, choose_varied, spread
 
 
 def test_a_tenth_is_drawn_from_the_pictures_that_look_sure():
@@ -80,3 +81,12 @@ def test_near_doubles_are_chosen_last():
 
 def test_more_than_there_are_gives_all():
     assert sorted(choose_varied(np.zeros((3, 2)), ["a", "b", "a"], count=9, rng=Random(0))) == [0, 1, 2]
+
+
+def test_a_draw_takes_as_many_of_every_camera_as_there_are():
+    cameras = ["a"] * 50 + ["b"] * 3 + ["c"] * 20
+
+    drawn = Counter(cameras[place] for place in spread(cameras, count=21, rng=Random(0)))
+
+    assert drawn == {"a": 9, "b": 3, "c": 9}
+    assert sorted(spread(cameras, count=100, rng=Random(0))) == list(range(73))

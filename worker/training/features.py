@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from db.domain.places import Place
 from worker.image_files import decode_picture, read_image_file
 from worker.models.detector import fold_batch_norms
 from worker.models.errors import TrainingError
@@ -88,7 +89,7 @@ class FeatureSource:
 
 
 def compute_features(
-    samples: Sequence[TrainingSample],
+    samples: Sequence[TrainingSample | Place],
     *,
     trunk: str,
     weights: str | Path,
@@ -100,6 +101,7 @@ def compute_features(
 ) -> ComputedFeatures:
     """Return the features of every readable picture, computing only those not cached yet.
 
+    samples: places where nobody said yet what is there; only a view needs to know that.
     view: how the pictures are changed first; not at all where none is given.
     progress: called with (done, total) pictures. Interrupted, it goes on where it stopped.
     Raises:
@@ -125,7 +127,7 @@ def compute_features(
 
 
 def _compute_missing(
-    missing: Sequence[TrainingSample],
+    missing: Sequence[TrainingSample | Place],
     network: Any,
     folder: Path,
     input_hw: tuple[int, int],
@@ -163,7 +165,7 @@ def _forward(network: Any, pictures: Pictures) -> Half:
 
 
 def _batches(
-    samples: Sequence[TrainingSample],
+    samples: Sequence[TrainingSample | Place],
     input_hw: tuple[int, int],
     view: View | None,
     unreadable: list[UnreadablePicture],
@@ -183,10 +185,10 @@ def _batches(
 
 
 def _read_ahead(
-    samples: Sequence[TrainingSample], input_hw: tuple[int, int], view: View | None
-) -> Iterator[tuple[TrainingSample, Future[Pictures]]]:
+    samples: Sequence[TrainingSample | Place], input_hw: tuple[int, int], view: View | None
+) -> Iterator[tuple[TrainingSample | Place, Future[Pictures]]]:
     with ThreadPoolExecutor(_DECODERS, thread_name_prefix="decode") as pool:
-        ahead: deque[tuple[TrainingSample, Future[Pictures]]] = deque()
+        ahead: deque[tuple[TrainingSample | Place, Future[Pictures]]] = deque()
         for sample in samples:
             ahead.append((sample, pool.submit(_read_picture, sample, input_hw, view)))
             if len(ahead) >= _AHEAD:
@@ -194,7 +196,7 @@ def _read_ahead(
         yield from ahead
 
 
-def _read_picture(sample: TrainingSample, input_hw: tuple[int, int], view: View | None) -> Pictures:
+def _read_picture(sample: TrainingSample | Place, input_hw: tuple[int, int], view: View | None) -> Pictures:
     read = read_image_file(sample.file)
     if read.sha256 != sample.sha256:
         raise TrainingError(f"{os.fsdecode(sample.file)}: the file changed since it was labelled")

@@ -1,0 +1,82 @@
+"""The first folder for a person, before there is a model: pictures that differ, without any opinion of them."""
+
+from __future__ import annotations
+
+import os
+import uuid
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from random import Random
+
+import numpy as np
+from sqlalchemy import Engine
+
+from annotator.errors import ExportError
+from annotator.export import ExportItem, WrittenExport, write_export
+from annotator.handout import Wish, recorded
+from annotator.select import choose_varied
+from db.domain.places import Place
+from db.session import transaction
+from db.store.reviews import record_export
+
+WHY = "one of the first pictures: it differs from the others"
+
+
+def hand_out_first(
+    out: Path,
+    places: Sequence[Place],
+    features: Mapping[str, Sequence[float]],
+    wish: Wish,
+    *,
+    engine: Engine,
+    rng: Random,
+    camera: str | None = None,
+) -> WrittenExport:
+    """Return the folder written: pictures that differ most in what the trunk sees, from every camera as many.
+
+    features: by content, of all channels; a picture without any is left out. camera: what the choice was narrowed to.
+
+    Raises:
+        ExportError: there is no picture, or the folder cannot be written.
+        DatabaseError: the store cannot be used; no folder is left then.
+    """
+    held = [place for place in places if place.sha256 in features]
+    if not held:
+        raise ExportError(f"{out}: no picture to choose from")
+    rows = np.array([features[place.sha256] for place in held], dtype=np.float32)  # (N, C)
+    chosen = choose_varied(rows, [place.camera for place in held], count=wish.count, rng=rng)
+
+    def record(written: WrittenExport) -> None:
+        with transaction(engine) as session:
+            record_export(
+                session,
+                map(recorded, written.items),
+                export_id=written.export_id,
+                folder=os.fsencode(os.path.abspath(out)),
+                model_version=None,
+                flag_below=None,
+                asked_camera=camera,
+            )
+
+    return write_export(
+        out,
+        [_item(held[place]) for place in chosen],
+        export_id=uuid.uuid4().hex,
+        label_set=wish.label_set,
+        pictures=wish.pictures,
+        fetch=wish.fetch,
+        before_visible=record,
+    )
+
+
+def _item(place: Place) -> ExportItem:
+    return ExportItem(
+        image_id=place.image_id,
+        sha256=place.sha256,
+        file=place.file,
+        shown_path=place.file.decode("utf-8", "backslashreplace"),
+        camera=place.camera,
+        width_px=place.width_px,
+        height_px=place.height_px,
+        why=WHY,
+    )
