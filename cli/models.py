@@ -11,6 +11,7 @@ import typer
 
 from cli.context import opened
 from cli.look import look
+from cli.model_card import card_lines
 from worker.models.names import HEAD_DESCRIPTIONS, TRUNKS
 
 if TYPE_CHECKING:
@@ -65,19 +66,9 @@ def show_command(model: ModelId, as_json: AsJson = False) -> None:
     if as_json:
         typer.echo(json.dumps({**_as_json(held), "promotions": [asdict(one) for one in changes]}, indent=2))
         return
-    card: dict[str, Any] = held.card
     typer.echo(_line(held))
-    rows, columns = card.get("input_hw", (0, 0))
-    typer.echo(f"  {card.get('trunk')} at {rows}x{columns}, heads {', '.join(card.get('heads', []))}")
-    typer.echo(f"  {held.note}")
-    for name, value in sorted(card.get("metrics", {}).items()):
-        typer.echo(f"  {name:32} {value:.3f}")
-    for kind, groups in card.get("metrics_by", {}).items():
-        typer.echo(f"  by {kind}:")
-        for group, figures in groups.items():
-            typer.echo(f"    {group:20} " + ", ".join(f"{name} {value:.3g}" for name, value in figures.items()))
-    for change in changes:
-        typer.echo(f"  {change.promoted_at[:19]}  {change.previous_id} -> {change.model_id}: {change.reason}")
+    for line in card_lines(held, changes):
+        typer.echo(line)
 
 
 @app.command("promote")
@@ -130,7 +121,8 @@ def rollback_command(
 
 def _rank_anew(job_ids: list[int], work: Callable[[], None]) -> None:
     if job_ids:
-        typer.echo(f"flagged pictures of {len(job_ids)} jobs that nobody was shown yet are ranked anew by it")
+        jobs = "1 job" if len(job_ids) == 1 else f"{len(job_ids)} jobs"
+        typer.echo(f"flagged pictures of {jobs} that nobody was shown yet are ranked anew by it")
         work()
 
 
@@ -140,7 +132,7 @@ def objection_to(candidate: ModelVersion, champion: ModelVersion) -> str | None:
     if gate is not None and gate.get("champion") != champion.model_id:
         return f"was judged against {gate.get('champion')}, which does not serve now; `cli retrain --again` judges anew"
     if gate is not None:
-        return None if gate.get("promoted") else f"the gate refused it ({candidate.note})"
+        return None if gate.get("promoted") else f"the gate refused it ({'; '.join(gate.get('objections', []))})"
     new, old = candidate.card, champion.card
     if new.get("folds") != old.get("folds"):
         return "was judged on other cameras than the champion, so their figures do not compare"

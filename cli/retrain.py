@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from cli.context import opened
+from cli.model_card import note_lines
 from cli.train import BalanceChoice
 
 if TYPE_CHECKING:
@@ -35,6 +36,7 @@ class MethodChoice(StrEnum):
 
 
 _SHOWN = 10
+_CAME = {"promoted": "serves now", "candidate": "stays a candidate"}
 _FIGURES = ("log_loss", "accuracy", "balanced_accuracy", "calibration_error")
 
 
@@ -127,19 +129,21 @@ def _tell(done: Outcome) -> None:
     typer.echo(
         f"data set {done.dataset.dataset_id}: {len(entries)} pictures, {origins['correction']} corrected, "
         f"{origins['label']} labelled, {len(entries) - sum(origins.values())} that the champion is sure of; judged on "
-        f"{held} of {', '.join(done.dataset.held_out_cameras)}"
+        f"{held} pictures of {', '.join(done.dataset.held_out_cameras)}"
     )
     for file, reason in done.unreadable[:_SHOWN]:
         typer.secho(f"  left out: {file}: {reason}", fg=typer.colors.YELLOW, err=True)
     if done.second_stage_missing:
         typer.echo(f"without a second stage: {done.second_stage_missing}")
     if done.kept is None:
-        typer.echo(f"{done.state}: {done.note}")
+        typer.echo(f"{done.note}; `cli retrain --again` trains all the same")
         return
     typer.echo(f"{'':20} {'champion':>10} {'candidate':>10}")
     for name in _FIGURES:
         typer.echo(f"{name:20} {done.kept.champion_figures[name]:10.3f} {done.kept.figures[name]:10.3f}")
-    typer.echo(f"model {done.kept.model_id}: {done.state}: {done.note}")
+    typer.echo(f"model {done.kept.model_id} {_CAME[done.state]}:")
+    for line in note_lines(done.note):
+        typer.echo(f"  {line}")
 
 
 def _plain(done: Outcome) -> dict[str, object]:

@@ -69,9 +69,10 @@ def when_next(now: Outlook) -> str:
 
 def _line(run: Retraining) -> str:
     ended = f" to {run.finished_at[11:19]}" if run.finished_at else ""
-    model = f"  model {run.model_id}" if run.model_id else ""
+    # What the gate said is long; the model's card has all of it.
+    model, note = (f"  model {run.model_id}", run.note.split("; ")[0]) if run.model_id else ("", run.note)
     tries = f", attempt {run.attempts}" if run.attempts > 1 else ""
-    return f"{run.started_at[:19]}{ended}  {run.state}  ({run.why}{tries}){model}  {run.note}"
+    return f"{run.started_at[:19]}{ended}  {run.state}  ({run.why}{tries}){model}  {note}"
 
 
 def _plain(now: Outlook) -> dict[str, object]:

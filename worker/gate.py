@@ -67,7 +67,7 @@ class Verdict:
         found = self.bootstrap
         what = (
             f"log loss {-found.gain:+.3f} (90 % of the draws {-found.high:+.3f} to {-found.low:+.3f}) on "
-            f"{found.pictures} pictures of {found.cameras} held-out cameras, lower in {found.sure:.1%} of the draws, "
+            f"{found.pictures} pictures of {_cameras(found.cameras)}, lower in {found.sure:.1%} of the draws, "
             f"{found.level:.1%} asked for"
         )
         return "; ".join([*(self.objections or ("better",)), what, *self.remarks])
@@ -137,6 +137,10 @@ def _worse_calibration(judged: Judged, rule: GateRule, *, level: float) -> list[
 
 def _calibration_error(judged: Judged, answers: Floats, rows: npt.NDArray[np.intp]) -> float:
     return metrics.expected_calibration_error(judged.truth[rows], answers[rows])
+
+
+def _cameras(count: int) -> str:
+    return "1 held-out camera" if count == 1 else f"{count} held-out cameras"
 
 
 def _remarks(found: PairedBootstrap, judged: Judged) -> list[str]:

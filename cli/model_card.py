@@ -1,0 +1,98 @@
+"""What `cli models show` prints: where a model version comes from, its figures, what the gate said, when it served."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from db.store.model_versions import ModelVersion, Promotion
+
+_FIRST = ("accuracy", "balanced_accuracy", "log_loss", "calibration_error")
+_FIRST_STAGE = "first_stage_"
+_CHAMPION = "champion_"
+_COUNTS = ("pictures", "crops")
+
+
+def card_lines(model: ModelVersion, changes: Sequence[Promotion]) -> Iterator[str]:
+    """Yield the lines that tell all of a model version. changes: of the champion that it was a part of."""
+    card: dict[str, Any] = model.card
+    yield from _origin(card)
+    yield from (f"  {line}" for line in note_lines(model.note))
+    yield from _figures(card)
+    second = card.get("second_stage")
+    if second:
+        yield f"  second stage ({second['method']}), by single crops:"
+        yield from _table({"all": second.get("metrics", {})})
+        yield from _groups("crops", second.get("metrics_by", {}))
+    yield from _groups("pictures", card.get("metrics_by", {}))
+    for change in changes:
+        forced = " (forced)" if change.forced else ""
+        before = f"after {change.previous_id}" if change.previous_id else "the first one"
+        yield f"  {change.promoted_at[:19]}  {change.model_id} serves, {before}{forced}: {change.reason}"
+
+
+def note_lines(note: str) -> list[str]:
+    """Return why a version is in its state, a reason a line.
+
+    >>> note_lines("not surely better; log loss +0.2")
+    ['not surely better', 'log loss +0.2']
+    """
+    return [part for part in note.split("; ") if part]
+
+
+def _origin(card: Mapping[str, Any]) -> Iterator[str]:
+    rows, columns = card.get("input_hw", (0, 0))
+    yield f"  {card.get('trunk')} at {rows}x{columns}, heads {', '.join(card.get('heads', []))}"
+    learnt = f"data set {card['dataset_sha256'][:12]}" if card.get("dataset_sha256") else "an unknown data set"
+    folds = card.get("folds") or [[]]
+    judged = f"judged on {', '.join(folds[0])}" if folds[0] else "judged on pictures drawn at random"
+    yield f"  learnt from {learnt}" + (f", like {card['parent']}" if card.get("parent") else "") + f"; {judged}"
+    versions = ", ".join(f"{name} {version}" for name, version in (card.get("versions") or {}).items())
+    yield f"  {card.get('train_seconds', 0):.0f} s: {card.get('command') or 'no command'} ({versions})"
+
+
+def _figures(card: Mapping[str, Any]) -> Iterator[str]:
+    """The final answer's figures, the first stage's and the champion's of that time beside them, then all others."""
+    metrics: dict[str, float] = card.get("metrics") or {}
+    columns = {"model": {name: metrics[name] for name in _FIRST if name in metrics}}
+    columns["first stage alone"] = {
+        name: metrics[_FIRST_STAGE + name] for name in _FIRST if _FIRST_STAGE + name in metrics
+    }
+    gate = (card.get("parameters") or {}).get("gate") or {}
+    if gate.get("champion_figures"):
+        columns[f"champion then ({gate['champion']})"] = gate["champion_figures"]
+    if columns["model"]:
+        yield "  pictures of cameras it has not seen:"
+        yield from _table({name: column for name, column in columns.items() if column}, only=_FIRST)
+    for name, value in sorted(metrics.items()):
+        if name not in _FIRST and not name.startswith(_FIRST_STAGE):
+            yield f"  {name:32} {_shown(name, value)}"
+
+
+def _groups(what: str, metrics_by: Mapping[str, Mapping[str, Mapping[str, float]]]) -> Iterator[str]:
+    for kind, groups in metrics_by.items():
+        yield f"  {what} by {kind}:"
+        yield from _table(groups)
+
+
+def _table(rows: Mapping[str, Mapping[str, float]], *, only: Sequence[str] = ()) -> Iterator[str]:
+    """Yield a table, a row a group; a figure's champion stands beside it."""
+    names = list(only) or sorted({name for row in rows.values() for name in row}, key=_place)
+    titles = [name.replace("_", " ") for name in names]
+    first = max(len(name) for name in rows)
+    yield f"    {'':{first}}  " + "  ".join(titles)
+    for group, row in rows.items():
+        cells = [_shown(name, row[name]) if name in row else "" for name in names]
+        yield f"    {group:{first}}  " + "  ".join(
+            f"{cell:>{len(title)}}" for cell, title in zip(cells, titles, strict=True)
+        )
+
+
+def _place(name: str) -> tuple[bool, str, bool]:
+    plain = name.removeprefix(_CHAMPION)
+    return plain not in _COUNTS, plain, name != plain
+
+
+def _shown(name: str, value: float) -> str:
+    return f"{value:.0f}" if name in _COUNTS else f"{value:.3f}"
