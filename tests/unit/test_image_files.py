@@ -121,6 +121,27 @@ def test_only_regular_files_below_the_root_are_read(tmp_path: Path) -> None:
     }
 
 
+@pytest.mark.skipif(not Path("/proc/self/fd").exists(), reason="the system does not tell where an open file lies")
+def test_a_folder_that_becomes_a_link_between_the_judging_and_the_opening_leads_nowhere(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for folder in ("root/boat", "secret"):
+        (tmp_path / folder).mkdir(parents=True)
+        (tmp_path / folder / "0001.jpg").write_bytes(b"x")
+    opens = os.open
+
+    def open_after_the_swap(*args: object, **kwargs: object) -> int:
+        (tmp_path / "root" / "boat").rename(tmp_path / "away")
+        (tmp_path / "root" / "boat").symlink_to(tmp_path / "secret")
+        return opens(*args, **kwargs)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(os, "open", open_after_the_swap)
+
+    with pytest.raises(UnreadableImage) as raised:
+        read_image_file(os.fsencode(tmp_path / "root/boat/0001.jpg"), root=os.fsencode(tmp_path / "root"))
+    assert raised.value.reason is UnreadableReason.OUTSIDE_ROOT
+
+
 def test_names_that_are_not_utf8_are_read(tmp_path: Path) -> None:
     path = os.fsencode(tmp_path) + b"/fish\xff\n.jpg"
     Path(os.fsdecode(path)).write_bytes(b"bytes")
