@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import inspect
 import json
 from enum import StrEnum
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -20,7 +22,7 @@ _COLUMNS = (
     ("largest_fish_mean_iou", "IoU"),
     ("fish_ap50", "AP50"),
 )
-_NAME_WIDTH, _WIDTH = 28, 15
+_NAME_WIDTH, _WIDTH = 28, 14
 
 
 class Split(StrEnum):
@@ -40,8 +42,12 @@ def evaluate(
         typer.Option(help="By camera; by time, learning from the past; or at random, which only shows the leak."),
     ] = Split.CAMERA,
     folds: Annotated[
-        int, typer.Option(min=2, max=20, help="Parts that are judged in turn, each by what is learnt from the others.")
+        int, typer.Option(min=2, max=20, help="Parts judged in turn, each by what is learnt from the others.")
     ] = 3,
+    model: Annotated[
+        str | None,
+        typer.Option(help="Judge a model version (or champion) as it serves instead, on the cameras held out from it."),
+    ] = None,
     trunk: Annotated[
         str, typer.Option(help="The pretrained network; `cli models --help` tells of each.")
     ] = "efficientnet_lite0",
@@ -50,15 +56,25 @@ def evaluate(
     epochs: Annotated[
         int | None, typer.Option(min=1, help="Times to go through all pictures; by their number where not given.")
     ] = None,
+    out: Annotated[
+        Path | None,
+        typer.Option(metavar="DIR", help="Also write figures.json, plots and pictures with boxes and heat maps there."),
+    ] = None,
+    pictures: Annotated[
+        int, typer.Option(min=0, max=200, help="Pictures to show in DIR: half the worst answers, half by chance.")
+    ] = 12,
     seed: Annotated[int, typer.Option(min=0, help="The same seed gives the same figures on one machine.")] = 0,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document for machines.")] = False,
 ) -> None:
-    """Judge networks on cameras they have not seen: train on some of the labels held, ask about the others, in turn.
+    """Judge networks on cameras they have not seen: learn from some of the labels held, ask about the others, in turn.
 
     Nothing is registered. Beside every figure stands what a random split would have made of it.
     """
+    if model:
+        _refuse(heads=heads, split=split, folds=folds, trunk=trunk, weights=weights, size=size, epochs=epochs)
     opened()  # a database that cannot be used is told before the work
     request = {
+        "model": model,
         "heads": [name.strip() for name in heads.split(",") if name.strip()],
         "split": str(split),
         "folds": folds,
@@ -66,6 +82,8 @@ def evaluate(
         "weights": weights,
         "input_hw": rows_columns(size),
         "epochs": epochs,
+        "out": str(out.absolute()) if out else None,
+        "pictures": pictures,
         "seed": seed,
     }
     done = run_with_bar("worker.evaluate", request, quiet=as_json)
@@ -73,23 +91,39 @@ def evaluate(
         typer.echo(json.dumps(done))
         return
     tell_left_out(done)
-    _tell_folds(done)
+    _tell_what(done)
     _tell_contestants(done)
     _tell_parts(done["contestants"][-1])
     _tell_gap(done)
+    if out:
+        typer.echo(f"\n{out}: {', '.join(done['files'])}")
 
 
-def _tell_folds(done: dict[str, Any]) -> None:
+def _refuse(**of_networks: object) -> None:
+    """Refuse what only makes sense of networks that are trained here, beside --model."""
+    plain = inspect.signature(evaluate).parameters
+    given = [name for name, value in of_networks.items() if value != plain[name].default]
+    if given:
+        raise typer.BadParameter(f"--model judges a version as it is; --{given[0]} is for networks trained here")
+
+
+def _tell_what(done: dict[str, Any]) -> None:
+    if "model" in done:
+        typer.echo(
+            f"model {done['model']} ({done['state']}) on {done['judged']} pictures of {done['judged_cameras']} cameras "
+            "held out from it"
+        )
+        return
     how = {"camera": "by camera: each is unseen once", "time": "by time: later than all that is learnt from"}
     typer.echo(
         f"{done['pictures']} pictures of {done['cameras']} cameras, {done['judged']} judged in {len(done['folds'])} "
         f"folds {how.get(done['split'], 'at random: cameras leak')}"
     )
-    left_out = sum(fold["left_out"] for fold in done["folds"])
     if done["near_duplicates"]:
+        left_out = sum(fold["left_out"] for fold in done["folds"])
         typer.echo(
-            f"  {done['near_duplicates']} pictures have a near-duplicate; never on two sides"
-            + (f" ({left_out} left out of learning)" if left_out else "")
+            f"  {done['near_duplicates']} pictures have near-duplicates, never learnt from where another is judged"
+            + (f" ({left_out} left out so)" if left_out else "")
         )
     for number, fold in enumerate(done["folds"], start=1):
         if fold["species_not_learnt"]:
@@ -100,40 +134,38 @@ def _tell_folds(done: dict[str, Any]) -> None:
 def _tell_contestants(done: dict[str, Any]) -> None:
     typer.echo(" " * _NAME_WIDTH + "".join(title.rjust(_WIDTH) for _name, title in _COLUMNS))
     for one in done["contestants"]:
-        cells = [_cell(one["mean"].get(name), one["spread"].get(name)) for name, _title in _COLUMNS]
-        typer.echo(one["name"].ljust(_NAME_WIDTH) + "".join(cell.rjust(_WIDTH) for cell in cells))
-        beside = (done["random"] or {}).get(one["name"])
-        if beside:
-            cells = [_cell(beside.get(name), None) for name, _title in _COLUMNS]
-            typer.echo("  at random".ljust(_NAME_WIDTH) + "".join(cell.rjust(_WIDTH) for cell in cells))
+        typer.echo(one["name"].ljust(_NAME_WIDTH) + _cells(one["mean"], one["spread"]))
+        if done.get("random"):
+            typer.echo("  at random".ljust(_NAME_WIDTH) + _cells(done["random"][one["name"]], {}))
 
 
-def _tell_parts(best: dict[str, Any]) -> None:
-    typer.echo(f"\n{best['name']} by species:")
-    for name, row in best["by_species"].items():
+def _tell_parts(last: dict[str, Any]) -> None:
+    typer.echo(f"\n{last['name']} by species:")
+    for name, row in last["by_species"].items():
         typer.echo(f"  {name:24}{_figures(row, ('recall', 'precision', 'largest_fish_mean_iou', 'fish_ap50'))}")
     typer.echo("by camera:")
-    for name, row in best["by_camera"].items():
+    for name, row in last["by_camera"].items():
         wanted = ("accuracy", "balanced_accuracy", "calibrated_log_loss", "largest_fish_mean_iou", "fish_ap50")
         typer.echo(f"  {name:24}{_figures(row, wanted)}")
 
 
 def _tell_gap(done: dict[str, Any]) -> None:
-    best = done["contestants"][-1]
-    beside = (done["random"] or {}).get(best["name"])
-    if beside:
+    last = done["contestants"][-1]
+    if done.get("random"):
         typer.echo(
-            f"\n{best['name']} names {best['mean']['accuracy']:.0%} of the pictures right, split by {done['split']}; "
-            f"a random split would claim {beside['accuracy']:.0%}"
+            f"\n{last['name']} names {last['mean']['accuracy']:.0%} of the pictures right, split by {done['split']}; "
+            f"a random split would claim {done['random'][last['name']]['accuracy']:.0%}"
         )
+
+
+def _cells(mean: dict[str, float], spread: dict[str, float]) -> str:
+    cells = [
+        "-" if name not in mean else f"{mean[name]:.3f}" + (f" ±{spread[name]:.3f}" if name in spread else "")
+        for name, _title in _COLUMNS
+    ]
+    return "".join(cell.rjust(_WIDTH) for cell in cells)
 
 
 def _figures(row: dict[str, float], names: tuple[str, ...]) -> str:
     told = ", ".join(f"{name.replace('_', ' ')} {row[name]:.2f}" for name in names if name in row)
     return f"{row['pictures']:5.0f} pictures: {told}"
-
-
-def _cell(value: float | None, spread: float | None) -> str:
-    if value is None:
-        return "-"
-    return f"{value:.3f}" + (f" ±{spread:.3f}" if spread is not None else "")

@@ -84,7 +84,7 @@ class FakeSteps:
         card = ModelCard(
             NOOP_KIND, "", "", (90, 160), LABELS.names, (), dataset_sha256=dataset.sha256, parent=request["parent"]
         )
-        return {"sha256": save_model(Path(request["into"]), request["model"], _NoNetwork(), card), "unreadable": []}
+        return {"sha256": save_model(Path(request["into"]), request["model"], NoNetwork(), card), "unreadable": []}
 
     def _judge(self, request: Request) -> Request:
         with reading(self.engine) as session:
@@ -100,7 +100,7 @@ class FakeSteps:
         return {"pictures": len(entries), "unreadable": 0}
 
 
-class _NoNetwork:
+class NoNetwork:
     """A model's file that no network is in."""
 
     def save(self, file: Path) -> None:

@@ -40,6 +40,18 @@ def heat_layer(heatmap: npt.ArrayLike, *, frame: tuple[float, float, float, floa
     return HeatLayer(_png(np.vstack(parts)), seen, tiles[0].shape[0])
 
 
+def species_layer(
+    plane: npt.NDArray[np.float32], *, frame: tuple[float, float, float, float], size: tuple[int, int]
+) -> Image.Image:
+    """Return one species' heat in the same colours, RGBA, to be laid over a picture of this size (width, height).
+
+    plane: (H, W), 0..1. frame: the cells that show the picture, x_min, y_min, x_max, y_max.
+    """
+    colours, alpha = _palette()
+    levels = np.asarray(Image.fromarray(_tile(plane, frame)).resize(size, Image.Resampling.BILINEAR))
+    return Image.fromarray(np.dstack([colours[levels], alpha[levels]]))
+
+
 def _tile(plane: npt.NDArray[np.float32], frame: tuple[float, float, float, float]) -> npt.NDArray[np.uint8]:
     size = (max(1, round(frame[2] - frame[0])), max(1, round(frame[3] - frame[1])))
     cut = Image.fromarray(plane).resize(size, Image.Resampling.BILINEAR, box=frame)
@@ -48,11 +60,17 @@ def _tile(plane: npt.NDArray[np.float32], frame: tuple[float, float, float, floa
 
 def _png(levels: npt.NDArray[np.uint8]) -> bytes:
     image = Image.fromarray(levels).convert("P")
+    colours, alpha = _palette()
+    image.putpalette(colours.tobytes())
+    file = io.BytesIO()
+    image.save(file, "PNG", optimize=True, transparency=alpha.tobytes())
+    return file.getvalue()
+
+
+def _palette() -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.uint8]]:
+    """Return the colour (256, 3) and the opacity (256,) of each level."""
     steps = np.arange(256)
     channels = [np.interp(steps, [at for at, _ in _STOPS], [colour[band] for _, colour in _STOPS]) for band in range(3)]
-    image.putpalette(np.stack(channels, axis=1).round().astype(np.uint8).tobytes())
     # What is faint must not tint the whole picture.
     alpha = np.clip((steps / 255.0 - FAINT) / (1 - FAINT), 0, 1) ** 0.7 * _MOST_OPAQUE
-    file = io.BytesIO()
-    image.save(file, "PNG", optimize=True, transparency=alpha.round().astype(np.uint8).tobytes())
-    return file.getvalue()
+    return np.stack(channels, axis=1).round().astype(np.uint8), alpha.round().astype(np.uint8)

@@ -60,10 +60,13 @@ def judge_pictures(
     samples: Sequence[TrainingSample],
     *,
     detector: AnyDetector,
-    crop_judge: CropJudge,
+    crop_judge: CropJudge | None,
     progress: Progress = lambda done, total: None,
 ) -> list[JudgedPicture]:
-    """Return what both stages say of pictures, as a worker would; a picture that cannot be read is left out."""
+    """Return what both stages say of pictures, as a worker would; a picture that cannot be read is left out.
+
+    crop_judge: None of a version without a second stage.
+    """
     label_set, judged, done = LabelSet(detector.card.species), [], 0
     for chunk in _loaded(samples, detector.card.input_hw):
         raw = detector.predict(np.stack([canvas for _, _, canvas in chunk]))
@@ -71,10 +74,13 @@ def judge_pictures(
             prediction_of(raw, row, letterbox=_letterbox(picture, detector.card.input_hw), label_set=label_set)
             for row, (_, picture, _) in enumerate(chunk)
         ]
-        opinions = crop_judge.judge([picture for _, picture, _ in chunk], predictions)
+        crops: list[tuple[float, ...] | None] = [None] * len(chunk)
+        if crop_judge is not None:
+            opinions = crop_judge.judge([picture for _, picture, _ in chunk], predictions)
+            crops = [opinion.picture for opinion in opinions]
         judged += [
-            JudgedPicture(sample, prediction, opinion.picture)
-            for (sample, _, _), prediction, opinion in zip(chunk, predictions, opinions, strict=True)
+            JudgedPicture(sample, prediction, said)
+            for (sample, _, _), prediction, said in zip(chunk, predictions, crops, strict=True)
         ]
         done += len(chunk)
         progress(done, len(samples))
@@ -84,12 +90,9 @@ def judge_pictures(
 def judge_second_stage(judged: Sequence[JudgedPicture], part: SecondStage) -> SecondStageJudgement:
     """Return the second stage's weight of least log loss on these pictures, and the figures of the final answer."""
     species = np.array([part.species.index(one.sample.label.species) for one in judged], dtype=np.int64)
-    by_weight = np.array([[one.final(float(weight)) for one in judged] for weight in _WEIGHTS])  # (W, N, S)
+    by_weight = _by_weight(judged)
     cameras = np.array([one.sample.camera for one in judged])
-    answers = np.array(by_weight[0])
-    for camera in np.unique(cameras):
-        mine = cameras == camera
-        answers[mine] = by_weight[_best(by_weight[:, ~mine], species[~mine])][mine]
+    answers = cross_weighted(judged, species)
     figures = species_figures(species, answers)
     first = {f"first_stage_{name}": value for name, value in species_figures(species, by_weight[0]).items()}
     weight = float(_WEIGHTS[_best(by_weight, species)])
@@ -98,6 +101,23 @@ def judge_second_stage(judged: Sequence[JudgedPicture], part: SecondStage) -> Se
         {**figures, **{name: first[name] for name in first if not name.endswith("majority_accuracy")}},
         {"species": _by_species(species, answers, part.species), "camera": _by_camera(species, answers, cameras)},
     )
+
+
+def cross_weighted(judged: Sequence[JudgedPicture], species: npt.NDArray[np.int64]) -> Floats:
+    """Return the final answers, each camera's with the weight that suits the other cameras; (N, S).
+
+    species: (N,) the true ones, places on the species axis.
+    """
+    by_weight, cameras = _by_weight(judged), np.array([one.sample.camera for one in judged])
+    answers = np.array(by_weight[0])
+    for camera in np.unique(cameras):
+        mine = cameras == camera
+        answers[mine] = by_weight[_best(by_weight[:, ~mine], species[~mine])][mine]
+    return answers
+
+
+def _by_weight(judged: Sequence[JudgedPicture]) -> Floats:
+    return np.array([[one.final(float(weight)) for one in judged] for weight in _WEIGHTS])  # (W, N, S)
 
 
 def _best(by_weight: Floats, species: npt.NDArray[np.int64]) -> int:

@@ -1,0 +1,79 @@
+"""Writes an evaluation into a folder: the figures as JSON, three plots, and a sheet of pictures to look at."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from PIL import Image
+
+from db.errors import TaffrailError
+from worker.evaluation.answers import Answers, Judged
+from worker.evaluation.overlays import choose_pictures, draw_pictures
+from worker.evaluation.plots import draw_cameras, draw_confusion, draw_reliability
+
+
+class EvaluationFolderError(TaffrailError):
+    """The folder cannot be written."""
+
+
+def make_folder(out: Path) -> None:
+    """Make the folder, before hours of training and not after them.
+
+    Raises:
+        EvaluationFolderError: it cannot be made.
+    """
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise EvaluationFolderError(f"{out}: cannot be made ({error.strerror or error})") from error
+
+
+def write_evaluation(
+    out: Path,
+    result: dict[str, Any],
+    judged: Judged,
+    answers: Answers,
+    *,
+    pictures: int,
+    input_hw: tuple[int, int],
+    seed: int,
+) -> list[str]:
+    """Return the names of the files written; the plots and pictures are of one contestant.
+
+    result: as `cli evaluate --json` prints it. pictures: how many to show.
+    Raises:
+        EvaluationFolderError: a file cannot be written.
+    """
+    figures = next(one for one in result["contestants"] if one["name"] == answers.name)
+    beside = (result.get("random") or {}).get(answers.name)
+    sheets: dict[str, Image.Image | None] = {
+        "confusion.png": draw_confusion(
+            figures["confusion"], judged.label_set.names, title=f"{answers.name}: what was called what"
+        ),
+        "reliability.png": draw_reliability(
+            figures["reliability"]["as_said"],
+            figures["reliability"]["calibrated"],
+            title=f"{answers.name}: how sure, how right",
+        ),
+        "cameras.png": draw_cameras(
+            figures["by_camera"],
+            title=f"{answers.name}: share named right, by camera",
+            mean=figures["mean"]["accuracy"],
+            at_random=beside["accuracy"] if beside else None,
+        ),
+    }
+    if pictures:
+        rows = choose_pictures(judged, answers, pictures, seed=seed)
+        sheets["pictures.jpg"] = draw_pictures(judged, answers, rows, input_hw=input_hw)
+    written = []
+    try:
+        (out / "figures.json").write_text(json.dumps(result, indent=1), encoding="utf-8")
+        for name, sheet in sheets.items():
+            if sheet is not None:
+                sheet.save(out / name, **({"quality": 88} if name.endswith(".jpg") else {"optimize": True}))
+                written.append(name)
+    except OSError as error:
+        raise EvaluationFolderError(f"{out}: cannot be written ({error.strerror or error})") from error
+    return ["figures.json", *written]
