@@ -5,7 +5,7 @@ PY := $(VENV)/bin/python
 # What the tests and linters need; CI adds review (labelme).
 EXTRAS ?= test,lint,postgres
 
-.PHONY: demo test loop lint audit docs table format faults bench clean
+.PHONY: demo test loop effort lint audit docs table format faults bench clean
 
 demo: $(VENV)/.installed
 	$(VENV)/bin/cli demo demo
@@ -40,8 +40,12 @@ table: $(VENV)/.installed
 	$(PY) -m bench.heads_table
 
 # The learning curves of docs/retraining.md: our choice of pictures against chance; five minutes on two idle cores.
-loop: $(VENV)/.installed
+loop: $(VENV)/.installed-bench
 	$(PY) -m bench.loop_curve
+
+# The figures of docs/review.md: our order of looking against others, ten minutes on two idle cores.
+effort: $(VENV)/.installed-bench
+	$(PY) -m bench.review_effort
 
 format: $(VENV)/.installed-$(EXTRAS)
 	$(VENV)/bin/ruff check --fix .
@@ -65,6 +69,10 @@ $(VENV)/.installed-$(EXTRAS): pyproject.toml | $(VENV)/bin/pip
 $(VENV)/.installed-audit: $(VENV)/.installed-$(EXTRAS)
 	$(PY) -m pip install --quiet --disable-pip-version-check "pip-audit>=2.9"
 	@touch $@
+
+$(VENV)/.installed-bench: pyproject.toml | $(VENV)/bin/pip
+	$(PY) -m pip install --quiet --disable-pip-version-check --editable ".[bench]"
+	@touch $(VENV)/.installed $@
 
 clean:
 	rm -rf $(VENV) build *.egg-info .mypy_cache .ruff_cache .hypothesis

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from random import Random
+from types import MappingProxyType
 
 from annotator.simulate import effort_curve, share_found
 from annotator.verdict import is_wrong
@@ -29,9 +30,16 @@ class Effort:
 
 
 def review_effort(
-    candidates: Sequence[ReviewCandidate], truth: Mapping[str, ImageLabel], *, looked_share: float = 0.2, rng: Random
+    candidates: Sequence[ReviewCandidate],
+    truth: Mapping[str, ImageLabel],
+    *,
+    looked_share: float = 0.2,
+    rng: Random,
+    others: Mapping[str, Mapping[int, float]] = MappingProxyType({}),
 ) -> Effort:
     """Return what each order finds; pictures whose truth is not known are left out.
+
+    others: more orders by name, each a score by prediction; the lowest is looked at first.
 
     Raises:
         ValueError: the looked share is outside 0..1.
@@ -42,7 +50,7 @@ def review_effort(
         for one in known
         if is_wrong(one.species, [stored.detection for stored in one.detections], truth[one.sha256])
     }
-    orders = _orders(known, rng=rng)
+    orders = _orders(known, others, rng=rng)
     return Effort(
         pictures=len(known),
         wrong=len(wrong),
@@ -52,11 +60,15 @@ def review_effort(
     )
 
 
-def _orders(known: Sequence[ReviewCandidate], *, rng: Random) -> dict[str, list[int]]:
+def _orders(
+    known: Sequence[ReviewCandidate], others: Mapping[str, Mapping[int, float]], *, rng: Random
+) -> dict[str, list[int]]:
     # Shuffled first: equal scores must not profit from the order of the files.
     mixed = rng.sample(known, len(known))
+    ids = [one.prediction_id for one in mixed]
     return {
         OUR_ORDER: [one.prediction_id for one in sorted(mixed, key=lambda one: -one.doubt)],
         "least confidence": [one.prediction_id for one in sorted(mixed, key=lambda one: one.confidence)],
-        "random": [one.prediction_id for one in mixed],
+        **{name: sorted(ids, key=scores.__getitem__) for name, scores in others.items()},
+        "random": ids,
     }

@@ -181,7 +181,8 @@ def _write_item(folder: Path, item: ExportItem, *, name: str, number: int, expor
         flags=dict.fromkeys(FLAGS, False),
         extra={HIDDEN_KEY: hidden},
     )
-    write_labelme((folder / name).with_suffix(".json"), content)
+    # Not synced: nothing that a person did is in it yet, and each sync would cost more than all the rest.
+    write_labelme((folder / name).with_suffix(".json"), content, synced=False)
     return WrittenItem(number, item, name, state)
 
 

@@ -93,7 +93,7 @@ def read_labelme(path: Path) -> LabelmeFile:
     )
 
 
-def write_labelme(path: Path, content: LabelmeFile) -> None:
+def write_labelme(path: Path, content: LabelmeFile, *, synced: bool = True) -> None:
     """Write a labelme file; whoever reads the path sees the old file or the new one, never a part.
 
     Raises:
@@ -101,11 +101,13 @@ def write_labelme(path: Path, content: LabelmeFile) -> None:
     """
     # ASCII only: a lone surrogate in a kept key would otherwise end the write.
     text = json.dumps(_document(content), indent=2, ensure_ascii=True, allow_nan=False)
-    write_whole(path, text.encode("ascii"))
+    write_whole(path, text.encode("ascii"), synced=synced)
 
 
-def write_whole(path: Path, content: bytes) -> None:
+def write_whole(path: Path, content: bytes, *, synced: bool = True) -> None:
     """Write a file through a temporary one beside it, synced and renamed.
+
+    synced: waits for the disk, so that a power failure leaves the old file or the new one.
 
     Raises:
         OSError: the folder cannot be written.
@@ -114,8 +116,9 @@ def write_whole(path: Path, content: bytes) -> None:
     try:
         with os.fdopen(handle, "wb") as file:
             file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
+            if synced:
+                file.flush()
+                os.fsync(file.fileno())
         os.chmod(temporary, 0o644)
         os.replace(temporary, path)
     except BaseException:

@@ -155,10 +155,19 @@ def test_open_cases_of_people_are_reported_and_exported(engine: Engine, home: Pa
 
     told = run("people")
     exported = run("export", home / "eve", "--open-cases", "--json")
+    run("simulate", home / "eve")
+    run("import", home / "eve", "--reviewer", "eve")
+    closed = run("people", "--json")
+    none_left = run("export", home / "fay", "--open-cases")
 
     assert "4 pictures were answered by several people; 3 of 4 pairs agree" in told.output
     assert "BET against YFT: 1" in told.output
+    assert "1 still open; next: cli review export DIR --open-cases" in told.output
     assert json.loads(exported.output)["pictures"] == 1
+    # Eve agrees with Ana, so two of the three pairs of that picture still differ.
+    assert (json.loads(closed.output)["agreeing"], json.loads(closed.output)["pairs"]) == (4, 6)
+    assert json.loads(closed.output)["open_cases"] == []
+    assert isinstance(none_left.exception, ExportError)
 
 
 @pytest.mark.parametrize(

@@ -66,10 +66,13 @@ def test_each_order_is_counted_on_the_pictures_whose_truth_is_known():
     ]
     truth = {str(n): ImageLabel("BET", (FISH,)) for n in range(5)}
 
-    effort = review_effort(candidates, truth, looked_share=0.2, rng=Random(0))
+    quality = {n: float(n != 3) for n in range(8)}
+
+    effort = review_effort(candidates, truth, looked_share=0.2, rng=Random(0), others={"quality": quality})
 
     assert (effort.pictures, effort.wrong) == (5, 1)
     assert effort.curves["our order"] == (0, 1, 1, 1, 1, 1)
     assert effort.curves["least confidence"] == (0, 0, 0, 0, 1, 1)
     assert effort.shares["our order"] == 1.0 and effort.shares["least confidence"] == 0.0
+    assert effort.curves["quality"] == (0, 1, 1, 1, 1, 1)
     assert effort.curves["random"][-1] == 1

@@ -1,0 +1,215 @@
+"""Makes docs/review-effort.png and its table: wrong pictures found against pictures looked at, by the order of looking.
+
+`make effort` draws a labelled fleet and a trip of other cameras, and does the rest with the commands: import, train,
+enqueue. Orders are compared before anyone answered, and on what is left after a person who knows the truth answered
+the first hundreds. The trip's truth is used for nothing but the answers and the counting.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from random import Random
+
+import numpy as np
+import numpy.typing as npt
+from sqlalchemy import Engine
+
+from annotator.effort import OUR_ORDER, Effort, review_effort
+from db.domain.answer_boxes import box_head
+from db.domain.labels import ImageLabel
+from db.domain.predictions import Head
+from db.domain.species import DEFAULT_LABEL_SET, NO_FISH
+from db.migrate import open_database
+from db.session import reading
+from db.settings import Settings
+from db.store.doubts import refresh_doubts
+from db.store.review_queue import QueueFilter, ReviewCandidate, champion_id, load_candidates, waiting_predictions
+from worker.sample_fleet.oracle import truth_by_content
+
+LABELS = DEFAULT_LABEL_SET
+OBJECTLAB = "ObjectLab"
+LOOKED = (0.1, 0.2, 0.3)
+_COLOURS = {OUR_ORDER: "#0b6e8f", "least confidence": "#c2571a", OBJECTLAB: "#7a4fa3", "random": "#888888"}
+
+
+@dataclass(frozen=True)
+class Stage:
+    """One comparison. answers: how many a person had given before it."""
+
+    answers: int
+    effort: Effort
+
+
+@dataclass(frozen=True)
+class Site:
+    """A HOME that commands work in."""
+
+    home: Path
+
+    def cli(self, *words: object) -> None:
+        """Run a command and show it with what it says."""
+        told = [str(word) for word in words]
+        print("$ cli", *told, flush=True)
+        environment = {**os.environ, "TAFFRAIL_HOME": str(self.home)}
+        subprocess.run([sys.executable, "-m", "cli.main", *told], env=environment, check=True)
+
+    def engine(self) -> Engine:
+        """The database of the commands."""
+        return open_database(Settings(home=self.home).database)
+
+
+def main() -> None:
+    """Compare the orders before and after a person's answers; write the plot, print the table."""
+    asked = _arguments()
+    trip, site = asked.work / "trip", Site(asked.work / "home")
+    _prepare(site, asked.work / "labelled", trip, labelled_images=asked.labelled, images=asked.images)
+    reviewed = _copy_of(site, asked.work / "reviewed")
+    truth = truth_by_content(trip / "truth.json")
+    stages = [Stage(0, _effort(reviewed, truth))]
+    for number in range(asked.rounds):
+        _review(reviewed, asked.work / "reviewed" / f"round_{number}", trip, count=asked.step)
+        stages.append(Stage((number + 1) * asked.step, _effort(reviewed, truth)))
+    print(_table(stages))
+    _plot(stages, asked.out)
+
+
+def _prepare(site: Site, labelled: Path, trip: Path, *, labelled_images: int, images: int) -> None:
+    """Make the fleets, the model and its predictions; what is there already is not made again."""
+    if not (labelled / "truth.json").exists():
+        site.cli("sample", labelled, "--images", labelled_images, "--cameras", 12, "--seed", 1)
+    if not (trip / "truth.json").exists():
+        site.cli("sample", trip, "--images", images, "--cameras", 24, "--seed", 2, "--first-camera", 12)
+    with reading(site.engine()) as session:
+        trained = champion_id(session) is not None
+    if not trained:
+        site.cli("labels", "import", labelled / "labels", "--format", "ncfm", "--images", labelled / "images")
+        site.cli("train")
+    site.cli("enqueue", trip / "images")
+
+
+def _copy_of(site: Site, home: Path) -> Site:
+    """Return a HOME with the same predictions and no answers, so that a second run begins where the first one did."""
+    shutil.rmtree(home, ignore_errors=True)
+    home.mkdir(mode=0o700)
+    for file in site.home.glob("*.db*"):
+        shutil.copy(file, home)
+    return Site(home)
+
+
+def _review(site: Site, folder: Path, trip: Path, *, count: int) -> None:
+    """Let a person who knows the truth answer what the review shows next; the order follows from the answers."""
+    site.cli("review", "export", folder, "--count", count, "--seed", 0)
+    site.cli("review", "simulate", folder, "--truth", trip / "truth.json")
+    site.cli("review", "import", folder, "--reviewer", "oracle")
+
+
+def _effort(site: Site, truth: Mapping[str, ImageLabel]) -> Effort:
+    """Return what each order finds among the pictures that nobody was shown."""
+    engine = site.engine()
+    with reading(engine) as session:
+        model = champion_id(session)
+        assert model is not None
+    refresh_doubts(engine, model)
+    with reading(engine) as session:
+        waiting = waiting_predictions(session, QueueFilter(model_version=model, below=0.5))
+        held = load_candidates(session, waiting, with_heatmaps=False)
+    trip = [one for one in held.values() if one.sha256 in truth]
+    return review_effort(trip, truth, rng=Random(0), others={OBJECTLAB: objectlab(trip)})
+
+
+def objectlab(candidates: Sequence[ReviewCandidate]) -> dict[int, float]:
+    """Return cleanlab's quality of each picture's answer, by prediction; low is likely wrong.
+
+    ObjectLab asks how well given boxes fit a model's. Nothing is given here, so the answer's boxes are judged by all
+    that the heat-map head sees. Source: Tkachenko et al. 2023, arXiv 2309.00832.
+    """
+    from cleanlab.object_detection.rank import get_label_quality_scores
+
+    scores = get_label_quality_scores(
+        [_given(one) for one in candidates], [_predicted(one) for one in candidates], verbose=False
+    )
+    return {one.prediction_id: float(score) for one, score in zip(candidates, scores, strict=True)}
+
+
+def _given(one: ReviewCandidate) -> dict[str, npt.NDArray[np.generic]]:
+    """The picture's answer as ObjectLab's label: the box head's box, called what the picture is called."""
+    boxes = [found.detection.box.xyxy for found in box_head(one.detections)] if one.species != NO_FISH else []
+    species = [LABELS.index(one.species)] * len(boxes)
+    return {"bboxes": np.array(boxes, dtype=np.float64).reshape(-1, 4), "labels": np.array(species, dtype=np.int64)}
+
+
+def _predicted(one: ReviewCandidate) -> npt.NDArray[np.object_]:
+    """The heat-map head's fish as ObjectLab's prediction: by species (K, 5), xyxy and confidence."""
+    seen = [found.detection for found in one.detections if found.detection.head is Head.HEATMAP]
+    rows = np.empty(len(LABELS.names), dtype=object)
+    for place, name in enumerate(LABELS.names):
+        found = [(*each.box.xyxy, each.confidence) for each in seen if each.species == name]
+        rows[place] = np.array(found, dtype=np.float64).reshape(-1, 5)
+    return rows
+
+
+def _table(stages: Sequence[Stage]) -> str:
+    names = list(stages[0].effort.curves)
+    lines = [
+        f"| answers before | pictures left, wrong | looked at | {' | '.join(names)} |",
+        f"|---:|---:|---:|{'---:|' * len(names)}",
+    ]
+    for stage in stages:
+        effort = stage.effort
+        for looked in LOOKED:
+            cells = [f"{_found(effort, name, looked):.0%}" for name in names]
+            left = f"{effort.pictures}, {effort.wrong}"
+            lines.append(f"| {stage.answers} | {left} | {looked:.0%} | {' | '.join(cells)} |")
+    return "\n".join(lines)
+
+
+def _found(effort: Effort, name: str, looked: float) -> float:
+    return effort.curves[name][round(looked * effort.pictures)] / effort.wrong
+
+
+def _plot(stages: Sequence[Stage], file: Path) -> None:
+    """Draw the first and the last stage, with the best and the expected curve of any order."""
+    import matplotlib
+
+    matplotlib.use("Agg")
+    from matplotlib import pyplot
+
+    shown = [stages[0], *stages[-1:]] if len(stages) > 1 else stages
+    figure, axes = pyplot.subplots(1, len(shown), figsize=(5 * len(shown), 4.2), layout="constrained", squeeze=False)
+    for axis, stage in zip(axes[0], shown, strict=True):
+        effort = stage.effort
+        looked = np.linspace(0.0, 1.0, effort.pictures + 1)
+        axis.plot(looked, np.minimum(looked * effort.pictures / effort.wrong, 1.0), ":", color="#bbbbbb", label="best")
+        for name, curve in effort.curves.items():
+            axis.plot(looked, np.array(curve) / effort.wrong, color=_COLOURS[name], label=name)
+        axis.axvline(0.2, color="#dddddd", zorder=0)
+        told = "before any answer" if stage.answers == 0 else f"after {stage.answers} answers"
+        axis.set_title(f"{told}: {effort.pictures} pictures, {effort.wrong} wrong", fontsize=9)
+        axis.set_xlabel("share of the pictures looked at")
+        axis.grid(alpha=0.3)
+    axes[0][0].set_ylabel("share of the wrong ones found")
+    axes[0][0].legend(frameon=False, fontsize=8)
+    figure.savefig(file, dpi=110)
+
+
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--work", type=Path, default=Path("build/effort"), help="fleets, HOME; what is there is used")
+    parser.add_argument("--labelled", type=int, default=600, help="pictures to learn from, of 12 cameras")
+    parser.add_argument("--images", type=int, default=1_200, help="pictures of the trip, of 24 other cameras")
+    parser.add_argument("--step", type=int, default=100, help="pictures that a person answers in a round")
+    parser.add_argument("--rounds", type=int, default=2, help="rounds")
+    parser.add_argument("--out", type=Path, default=Path("docs/review-effort.png"), help="the plot")
+    return parser.parse_args()
+
+
+if __name__ == "__main__":
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    main()
