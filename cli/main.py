@@ -8,6 +8,7 @@ import typer
 
 from cli import (
     audit_agreement,
+    audit_leakage,
     backup,
     cameras,
     demo,
@@ -59,6 +60,7 @@ app.add_typer(models.app, name="models")
 app.add_typer(review.app, name="review")
 audit = typer.Typer(help="Tell how far the numbers can be trusted.", no_args_is_help=True)
 audit.command("agreement")(audit_agreement.audit_agreement_command)
+audit.command("leakage")(audit_leakage.audit_leakage_command)
 app.add_typer(audit, name="audit")
 
 

@@ -20,6 +20,9 @@ def sample(
         typer.Option(help="Number of the first camera; another one gives other boats of the fleet.", min=0),
     ] = 0,
     scale: Annotated[float, typer.Option(help="Share of the real picture sizes.", min=0.1, max=2.0)] = 1.0,
+    no_leak: Annotated[
+        bool, typer.Option("--no-leak", help="Every camera sees all species alike; else some see one only, as at sea.")
+    ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document for machines.")] = False,
 ) -> None:
     """Write a synthetic fleet to DIR: images/, labels/ (NCFM box JSON a species) and truth.json."""
@@ -35,6 +38,7 @@ def sample(
             seed=seed,
             scale=scale,
             first_camera=first_camera,
+            leak=not no_leak,
             progress=lambda count, total: bar.update(task, completed=count, total=total),
         )
     if as_json:

@@ -18,10 +18,10 @@ LABELS = LabelSet(("ALB", "LAG", "NoF", "SHARK"))
 COLOURS = {"ALB": (230, 60, 40), "LAG": (40, 80, 230)}
 
 
-def draw_fish(folder: Path, number: int, species: str, camera: str) -> TrainingSample:
+def draw_fish(folder: Path, number: int, species: str, camera: str, *, deck_grey: int = 90) -> TrainingSample:
     """One picture of 192 x 128 pixels: a coloured fish on grey noise; no fish for `NoF`."""
     rng = np.random.default_rng(number)
-    pixels = rng.integers(90, 130, (128, 192, 3), dtype=np.uint8)
+    pixels = rng.integers(deck_grey, deck_grey + 40, (128, 192, 3), dtype=np.uint8)
     boxes: tuple[LabelledBox, ...] = ()
     if species in COLOURS:
         x, y = int(rng.integers(0, 120)), int(rng.integers(0, 80))

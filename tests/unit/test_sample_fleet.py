@@ -60,3 +60,15 @@ def test_a_torn_truth_is_named(tmp_path: Path) -> None:
 
     with pytest.raises(TruthError, match=r"truth\.json"):
         read_truth(tmp_path / "truth.json")
+
+
+@pytest.mark.parametrize(("leak", "species"), [(True, {"ALB"}), (False, {"ALB", "BET", "DOL", "NoF", "OTHER", "YFT"})])
+def test_a_camera_sees_its_own_species_but_all_of_them_where_no_leak_is_wanted(
+    leak: bool, species: set[str], tmp_path: Path
+) -> None:
+    # Camera 5 has seen albacore only, as one of the competition's boats did.
+    done = write_sample_fleet(
+        tmp_path / "fleet", images=30, cameras=1, first_camera=5, seed=5, scale=0.1, leak=leak, processes=1
+    )
+
+    assert set(done.species) - {NO_FISH, "LAG", "SHARK"} == species - {NO_FISH}

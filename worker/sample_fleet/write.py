@@ -59,12 +59,14 @@ def write_sample_fleet(
     seed: int,
     scale: float = 1.0,
     first_camera: int = 0,
+    leak: bool = True,
     progress: Progress | None = None,
     processes: int | None = None,
 ) -> FleetSummary:
     """Return what was written below out. scale: share of the real picture sizes. The same seed writes the same fleet.
 
     first_camera: its number; with another one the same seed gives boats of the same fleet that were not seen before.
+    leak: whether each camera has species of its own, as in real fleets; else every camera has all species alike.
 
     Raises:
         SampleError: out holds something already, or the numbers make no fleet.
@@ -73,7 +75,7 @@ def write_sample_fleet(
         raise SampleError(f"a fleet has at least one picture and one camera, found {images} and {cameras}")
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise SampleError(f"{out}: not empty; name a new folder")
-    orders = _orders(images, range(first_camera, first_camera + cameras), seed)
+    orders = _orders(images, range(first_camera, first_camera + cameras), seed, leak=leak)
     for camera in range(first_camera, first_camera + cameras):
         (out / "images" / _camera_name(camera)).mkdir(parents=True, exist_ok=True)
     truths = []
@@ -84,7 +86,8 @@ def write_sample_fleet(
             if progress:
                 progress(len(truths), images)
     _write_labels(out / "labels", truths)
-    (out / "truth.json").write_text(json.dumps({"seed": seed, "pictures": truths}, indent=1), encoding="utf-8")
+    told = {"seed": seed, "cameras_tell_species": leak, "pictures": truths}
+    (out / "truth.json").write_text(json.dumps(told, indent=1), encoding="utf-8")
     return FleetSummary(
         images=len(truths),
         species=dict(Counter(str(truth["species"]) for truth in truths)),
@@ -92,15 +95,18 @@ def write_sample_fleet(
     )
 
 
-def _orders(images: int, cameras: range, seed: int) -> list[_Order]:
-    """Which camera takes which species: cameras by their share (at least one each), species by the camera's own."""
+def _orders(images: int, cameras: range, seed: int, *, leak: bool) -> list[_Order]:
+    """Which camera takes which species: cameras by their share (at least one each), species by the camera's own.
+
+    Without a leak the species are by all cameras' together; their looks and picture sizes stay as different as ever.
+    """
     rng = np.random.default_rng([seed, 1, cameras.start])
     weights = np.array([sum(_statistics(camera).species.values()) for camera in cameras], dtype=np.float64) ** 0.6
     chosen = list(cameras[: min(len(cameras), images)])
     chosen += rng.choice(np.array(cameras), size=images - len(chosen), p=weights / weights.sum()).tolist()
-    orders = []
+    orders, everywhere = [], sum((Counter(known.species) for known in CAMERAS), Counter())
     for index, camera in enumerate(sorted(chosen)):
-        counts = _statistics(camera).species
+        counts = _statistics(camera).species if leak else everywhere
         shares = np.array(list(counts.values()), dtype=np.float64)
         orders.append(_Order(index, camera, str(rng.choice(list(counts), p=shares / shares.sum()))))
     return orders

@@ -95,10 +95,13 @@ class Shard:
 
 @dataclass(frozen=True)
 class Features:
-    """The cached features of some pictures. shape: (h, w, C); rows are read from the disk as they are asked for."""
+    """The features of some pictures. shape: (h, w, C).
+
+    rows: where each picture's lie, most often in the cache, from which they are read as they are asked for.
+    """
 
     shape: tuple[int, int, int]
-    rows: dict[str, tuple[Shard, int]] = field(repr=False)
+    rows: dict[str, tuple[Shard | npt.NDArray[np.float32], int]] = field(repr=False)
 
     def __contains__(self, sha256: str) -> bool:
         return sha256 in self.rows

@@ -38,11 +38,13 @@ Counted = Callable[[int, int], None]
 class View:
     """A way to change pictures before the trunk sees them. name: part of the cache's key, so it says everything.
 
-    change: from a letterboxed picture (H, W, 3) and its sample to another of the same shape.
+    change: from a letterboxed picture (H, W, 3) and its sample to another of the same shape. depends_on: what a
+    picture's change depends on besides its content, such as its boxes; it is part of the picture's name in the cache.
     """
 
     name: str
     change: Callable[[Pictures, TrainingSample], Pictures]
+    depends_on: Callable[[TrainingSample], str] = lambda sample: ""
 
 
 @dataclass(frozen=True)
@@ -110,9 +112,9 @@ def compute_features(
     layer = layer or trunk_spec(trunk).layer
     key = FeatureKey(trunk, weights_key(trunk, weights), layer, input_hw, view.name if view else "")
     folder = features_dir / key.folder_name
-    wanted = {sample.sha256: sample for sample in samples}
+    wanted = {_entry(sample, view): sample for sample in samples}
     held = open_cache(folder)
-    missing = [sample for sha256, sample in wanted.items() if sha256 not in held]
+    missing = [sample for entry, sample in wanted.items() if entry not in held]
     progress(len(wanted) - len(missing), len(wanted))
     unreadable: list[UnreadablePicture] = []
     shape = next((shard.shape for shard, _row in held.values()), None)
@@ -122,7 +124,7 @@ def compute_features(
         shape = tuple(network.output_shape[1:])
         unreadable = _compute_missing(missing, network, folder, input_hw, view, len(wanted), progress)
         held = open_cache(folder)
-    rows = {sha256: held[sha256] for sha256 in wanted if sha256 in held}
+    rows = {sample.sha256: held[entry] for entry, sample in wanted.items() if entry in held}
     return ComputedFeatures(Features(shape, rows), tuple(unreadable))
 
 
@@ -174,7 +176,7 @@ def _batches(
     batch: list[tuple[str, Pictures]] = []
     for sample, read in _read_ahead(samples, input_hw, view):
         try:
-            batch.append((sample.sha256, read.result()))
+            batch.append((_entry(sample, view), read.result()))
         except Exception as error:  # decoders raise many kinds; one bad picture never stops a training
             unreadable.append(UnreadablePicture(sample.file, str(error) or type(error).__name__))
         if len(batch) == _BATCH_PICTURES:
@@ -182,6 +184,12 @@ def _batches(
             batch = []
     if batch:
         yield batch
+
+
+def _entry(sample: TrainingSample, view: View | None) -> str:
+    """Return a picture's name in the cache."""
+    depends_on = view.depends_on(sample) if view else ""
+    return f"{sample.sha256} {depends_on}" if depends_on else sample.sha256
 
 
 def _read_ahead(
