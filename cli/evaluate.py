@@ -91,7 +91,7 @@ def evaluate(
         typer.echo(json.dumps(done))
         return
     tell_left_out(done)
-    _tell_what(done)
+    _tell_what(done, folds)
     _tell_contestants(done)
     _tell_parts(done["contestants"][-1])
     _tell_gap(done)
@@ -107,7 +107,7 @@ def _refuse(**of_networks: object) -> None:
         raise typer.BadParameter(f"--model judges a version as it is; --{given[0]} is for networks trained here")
 
 
-def _tell_what(done: dict[str, Any]) -> None:
+def _tell_what(done: dict[str, Any], folds: int) -> None:
     if "model" in done:
         typer.echo(
             f"model {done['model']} ({done['state']}) on {done['judged']} pictures of {done['judged_cameras']} cameras "
@@ -119,6 +119,9 @@ def _tell_what(done: dict[str, Any]) -> None:
         f"{done['pictures']} pictures of {done['cameras']} cameras, {done['judged']} judged in {len(done['folds'])} "
         f"folds {how.get(done['split'], 'at random: cameras leak')}"
     )
+    if len(done["folds"]) < folds:
+        few = "cameras" if done["split"] == "camera" else "different capture times"
+        typer.echo(f"  {folds} folds were asked for; there are too few {few}")
     if done["near_duplicates"]:
         left_out = sum(fold["left_out"] for fold in done["folds"])
         typer.echo(

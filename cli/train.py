@@ -79,6 +79,15 @@ def train(
         int, typer.Option(min=0, max=50, metavar="BLOCKS", help="Also train so many of the trunk's last blocks; slow.")
     ] = 0,
     fine_tune_epochs: Annotated[int, typer.Option(min=1, max=100, help="At most so many times through them.")] = 5,
+    pseudo: Annotated[
+        float | None,
+        typer.Option(
+            min=0.5,
+            max=1,
+            metavar="FLOOR",
+            help="Also learn from unlabelled pictures of which both heads of the champion are at least this sure.",
+        ),
+    ] = None,
     final_fit: Annotated[
         bool, typer.Option("--final-fit", help="After judging, train again on every picture.")
     ] = False,
@@ -101,6 +110,7 @@ def train(
         "fine_tune": fine_tune,
         "fine_tune_epochs": fine_tune_epochs,
         "final_fit": final_fit,
+        "pseudo": pseudo,
         "second_stage": str(second_stage),
         "balance": str(balance),
         "by_sampling": by_sampling,
@@ -112,6 +122,10 @@ def train(
         typer.echo(json.dumps(done))
         return
     tell_model(done)
+    if pseudo is not None:
+        typer.echo(
+            f"  {done['parameters']['pictures_guessed']} unlabelled pictures taught it, as the champion named them"
+        )
     tell_left_out(done)
 
 

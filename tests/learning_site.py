@@ -5,10 +5,11 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
-from sqlalchemy import Engine
+from sqlalchemy import Engine, select
 
 from db.domain.labels import ImageLabel
 from db.domain.model_versions import ModelCard
@@ -18,13 +19,17 @@ from db.settings import Settings, get_settings
 from db.store.datasets import get_dataset
 from db.store.jobs import FoundFile
 from db.store.labels import NewLabel, add_labels
+from db.store.model_versions import register_model
+from db.tables import BatchRow
 from tests.answers import store_answers
 from tests.drawn_fish import LABELS
+from worker.enqueue import enqueue_folder
 from worker.judge import judged_entries
-from worker.model_files import save_model
+from worker.model_files import plain_card, save_model
 from worker.retrain import FIT_STEP, JUDGE_STEP
 from worker.serve import NOOP_KIND
 from worker.step_process import Request, StepProgress
+from worker.tasks import InferWorker
 from worker.training.samples import TrainingSample
 
 
@@ -48,7 +53,7 @@ class LearningSite:
         news = [
             NewLabel(
                 FoundFile(os.path.dirname(sample.file), os.path.basename(sample.file), 1, 1),
-                SeenImage(sample.sha256, sample.width_px, sample.height_px, None),
+                SeenImage(sample.sha256, sample.width_px, sample.height_px, sample.captured_at),
                 label,
                 "drawn",
             )
@@ -57,6 +62,22 @@ class LearningSite:
         root = os.path.commonpath([os.path.dirname(os.path.dirname(sample.file)) for sample in samples])
         with transaction(self.engine) as session:
             add_labels(session, news, root=root, source="test")
+
+    def register(self, model_id: str, **card: Any) -> None:
+        """Register a model version that needs no network; the first one is champion."""
+        plain = ModelCard(NOOP_KIND, "", "", (64, 96), LABELS.names, (), **card)
+        sha256 = save_model(self.settings.models_dir, model_id, _NoNetwork(), plain)
+        with transaction(self.engine) as session:
+            register_model(session, model_id, sha256=sha256, card=plain_card(plain), note="")
+
+    def infer(self, folder: Path) -> None:
+        """Ask the champion about every picture of a folder."""
+        enqueue_folder(self.engine, self.settings, os.fsencode(folder))
+        worker = InferWorker("tester", self.settings)
+        with reading(self.engine) as session:
+            batches = list(session.scalars(select(BatchRow.id).order_by(BatchRow.id)))
+        for batch_id in batches:
+            worker.infer_batch(batch_id)
 
     def correct(self, labels: Mapping[str, ImageLabel], *, reviewer: str = "ana") -> None:
         """Store what a person said of pictures, by content hash, in an export of its own."""
@@ -84,7 +105,7 @@ class FakeSteps:
         card = ModelCard(
             NOOP_KIND, "", "", (90, 160), LABELS.names, (), dataset_sha256=dataset.sha256, parent=request["parent"]
         )
-        return {"sha256": save_model(Path(request["into"]), request["model"], NoNetwork(), card), "unreadable": []}
+        return {"sha256": save_model(Path(request["into"]), request["model"], _NoNetwork(), card), "unreadable": []}
 
     def _judge(self, request: Request) -> Request:
         with reading(self.engine) as session:
@@ -100,7 +121,7 @@ class FakeSteps:
         return {"pictures": len(entries), "unreadable": 0}
 
 
-class NoNetwork:
+class _NoNetwork:
     """A model's file that no network is in."""
 
     def save(self, file: Path) -> None:

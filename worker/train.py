@@ -9,8 +9,10 @@ from pathlib import Path
 from typing import Any
 
 from sqlalchemy import Engine
+from sqlalchemy.orm import Session
 
 from db.domain.boxes import Box
+from db.domain.datasets import Dataset
 from db.domain.model_versions import ModelCard, ModelState
 from db.migrate import open_database
 from db.session import reading, transaction
@@ -38,9 +40,7 @@ def train(request: Request, progress: StepProgress) -> Request:
     asked = _train_settings(request, settings)
     engine = open_database(settings.database)
     with transaction(engine) as session:
-        dataset = take_snapshot(
-            session, settings, champion=get_champion(session), held_out_share=request.get("held_out_share")
-        )
+        dataset = training_dataset(session, request, settings)
     samples = training_samples(dataset.entries)
     trained = train_detector(
         samples,
@@ -69,6 +69,26 @@ def train(request: Request, progress: StepProgress) -> Request:
         "unreadable": [[os.fsdecode(bad.file), bad.reason] for bad in trained.unreadable],
         "mended": [[os.fsdecode(odd.file), odd.text] for odd in trained.mended],
     }
+
+
+def training_dataset(session: Session, request: Request, settings: Settings) -> Dataset:
+    """Return the data set that `cli train` asked for; with `pseudo` also what the champion is that sure of.
+
+    Raises:
+        TrainingError: no champion, so nothing is sure of anything. SnapshotError: nobody said anything yet.
+    """
+    champion, floor = get_champion(session), request.get("pseudo")
+    if floor is None:
+        return take_snapshot(session, settings, champion=champion, held_out_share=request.get("held_out_share"))
+    if champion is None:
+        raise TrainingError(
+            "--pseudo: no model serves yet that could be sure of a picture; `cli train` makes one, `cli enqueue DIR` "
+            "asks it about unlabelled pictures"
+        )
+    surer = settings.model_copy(update={"pseudo_confidence": float(floor)})
+    return take_snapshot(
+        session, surer, champion=champion, pseudo_labels=True, held_out_share=request.get("held_out_share")
+    )
 
 
 def _with_second_stage(

@@ -10,18 +10,14 @@ import pytest
 from PIL import Image
 
 from db.domain.labels import ImageLabel
-from db.domain.model_versions import ModelCard
 from db.migrate import open_database
-from db.session import reading, transaction
+from db.session import reading
 from db.store.datasets import current_series
-from db.store.model_versions import register_model
-from tests.drawn_fish import LABELS, draw_fleet
-from tests.learning_site import LearningSite, NoNetwork
+from tests.drawn_fish import draw_fleet
+from tests.learning_site import LearningSite
 from worker.evaluate import evaluate
 from worker.evaluation.write import EvaluationFolderError
-from worker.model_files import plain_card, save_model
 from worker.models.errors import ModelError, TrainingError
-from worker.serve import NOOP_KIND
 from worker.step_process import Request
 from worker.training.samples import TrainingSample
 
@@ -57,22 +53,22 @@ def test_every_camera_is_judged_once_beside_the_random_figure(
     out = tmp_path / "figures"
 
     done = evaluate(
-        {**PLAIN, "heads": ["heatmap"], "out": str(out), "pictures": 4},
+        {**PLAIN, "heads": ["gap"], "out": str(out), "pictures": 4},
         lambda stage, count, total: stages.add(stage),
     )
 
     names = [one["name"] for one in done["contestants"]]
-    assert names == ["majority", "linear_probe", "heatmap"]
+    assert names == ["majority", "linear_probe", "gap"]
     assert sorted(name for fold in done["folds"] for name in fold["cameras"]) == [f"camera {n}" for n in range(4)]
     assert done["judged"] == done["pictures"] == 48
     majority, probe, *_ = done["contestants"]
     assert probe["mean"]["accuracy"] > majority["mean"]["accuracy"] + 0.2
     assert set(done["random"]) == set(names)
-    assert {"features", "thumbnails", "by camera fold 2 of 2: heatmap", "at random fold 1 of 1: heatmap"} <= stages
+    assert {"features", "thumbnails", "by camera fold 2 of 2: gap", "at random fold 1 of 1: gap"} <= stages
     assert done["files"] == ["figures.json", "confusion.png", "reliability.png", "cameras.png", "pictures.jpg"]
     assert json.loads((out / "figures.json").read_text())["judged"] == 48
     with Image.open(out / "pictures.jpg") as sheet:
-        assert sheet.size == (3 * 486, 2 * 570)  # 4 pictures over their heat maps, 3 in a row
+        assert sheet.size == (3 * 486, 2 * 300)  # 4 pictures, 3 in a row; this head has no heat map
     with reading(site.engine) as session:
         assert current_series(session) is None  # nothing is decided by looking
 
@@ -97,15 +93,8 @@ def test_what_cannot_be_judged_is_one_line(site: LearningSite, fleet: list[Train
 def version(site: LearningSite, fleet: list[TrainingSample], tmp_path: Path) -> LearningSite:
     """A champion that needs no network, its labels, and a camera that it has not learnt from."""
     site.label(_in_folders(fleet, tmp_path))
-    register_noop(site, "m1", folds=(("camera 3",),))
+    site.register("m1", folds=(("camera 3",),))
     return site
-
-
-def register_noop(site: LearningSite, model_id: str, **card: object) -> None:
-    plain = ModelCard(NOOP_KIND, "", "", (64, 96), LABELS.names, (), **card)
-    sha256 = save_model(site.settings.models_dir, model_id, NoNetwork(), plain)
-    with transaction(site.engine) as session:
-        register_model(session, model_id, sha256=sha256, card=plain_card(plain), note="")
 
 
 def test_a_version_is_judged_as_it_serves_on_the_cameras_held_out_from_it(
@@ -133,7 +122,7 @@ def test_a_version_is_judged_as_it_serves_on_the_cameras_held_out_from_it(
     ],
 )
 def test_a_version_without_unseen_pictures_is_not_judged(version: LearningSite, card: dict, told: str) -> None:
-    register_noop(version, "m2", **card)
+    version.register("m2", **card)
 
     with pytest.raises(ModelError, match=told):
         evaluate({"model": "m2"}, lambda *_: None)

@@ -94,7 +94,7 @@ def judge_folds(bench: Bench, folds: Sequence[Fold], wish: Wish, *, called: str)
 
 def _one_fold(bench: Bench, fold: Fold, wish: Wish, pooled: npt.NDArray[np.float32], where: str) -> list[Answers]:
     said = {
-        name: _head_answers(
+        name: _trained_answers(
             bench, name, fold, lambda done, total, name=name: bench.progress(f"{where}: {name}", done, total)
         )
         for name in wish.heads
@@ -103,7 +103,7 @@ def _one_fold(bench: Bench, fold: Fold, wish: Wish, pooled: npt.NDArray[np.float
     return [_majority(bench, fold), _linear_probe(bench, fold, pooled), *said.values(), *averages]
 
 
-def _head_answers(bench: Bench, name: HeadName, fold: Fold, progress: Callable[[int, int], None]) -> Answers:
+def _trained_answers(bench: Bench, name: HeadName, fold: Fold, progress: Callable[[int, int], None]) -> Answers:
     trained = train_head(
         name,
         bench.samples,
@@ -116,11 +116,12 @@ def _head_answers(bench: Bench, name: HeadName, fold: Fold, progress: Callable[[
         progress=progress,
     )
     return _joined(
-        [_chunk_answers(bench, trained, rows) for rows in _chunks(fold.judge_rows)], seconds=trained.fit.seconds
+        [head_answers(bench, trained, rows) for rows in _chunks(fold.judge_rows)], seconds=trained.fit.seconds
     )
 
 
-def _chunk_answers(bench: Bench, trained: TrainedHead, rows: Rows) -> Answers:
+def head_answers(bench: Bench, trained: TrainedHead, rows: Rows) -> Answers:
+    """Return what a trained head says of pictures, its boxes in pixels of the originals."""
     outputs = predict_head(trained.head, trained.data, rows)
     answers = Answers(str(trained.name), np.asarray(species_of(outputs), dtype=np.float64))
     if "box" in outputs:
