@@ -74,16 +74,18 @@ def main() -> None:
             if time.monotonic() - started < asked.minutes * 60:
                 _train_once(name, samples, features, split, kept)
     rows = [row for split in splits for row in _rows(samples, features, split, kept)]
+    print(
+        f"peak memory of the trainings {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20:.2f} GiB", flush=True
+    )
     asked.out.write_text(table_text(rows, splits[0].name, splits[1].name, _about(samples, splits), _vgg16()))
     print(asked.out.read_text())
-    print(f"peak memory {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20:.2f} GiB")
 
 
 def _train_once(name: HeadName, samples: list[TrainingSample], features: Features, split: Split, kept: Path) -> None:
     file = kept / f"{split.name}-{name}.npz"
     if file.exists():
         return
-    started = time.perf_counter()
+    started, processor = time.perf_counter(), time.process_time()
     trained = train_head(
         name,
         samples,
@@ -93,11 +95,12 @@ def _train_once(name: HeadName, samples: list[TrainingSample], features: Feature
         label_set=LABELS,
         input_hw=INPUT_HW,
     )
-    seconds = time.perf_counter() - started
-    print(f"{split.name} {name}: {seconds:.0f} s, {trained.fit.epochs_run} epochs", flush=True)
+    seconds, processor = time.perf_counter() - started, time.process_time() - processor
+    print(f"{split.name} {name}: {seconds:.0f} s ({processor:.0f}), {trained.fit.epochs_run} epochs", flush=True)
     kept.mkdir(parents=True, exist_ok=True)
     draft = file.with_suffix(".draft.npz")
-    np.savez(draft, seconds=trained.fit.seconds, epochs=trained.fit.epochs_run, **trained.outputs)
+    took = {"seconds": trained.fit.seconds, "processor_s": processor, "epochs": trained.fit.epochs_run}
+    np.savez(draft, **took, **trained.outputs)
     draft.replace(file)
 
 
@@ -112,10 +115,10 @@ def _rows(samples: list[TrainingSample], features: Features, split: Split, kept:
             continue
         with np.load(file) as loaded:
             outputs = {key: loaded[key] for key in loaded.files}
-        seconds, epochs = float(outputs.pop("seconds")), int(outputs.pop("epochs"))
+        took = {key: float(outputs.pop(key)) for key in ("seconds", "processor_s", "epochs")}
         said[name] = species_of(outputs)
         iou, found = _boxes(held, outputs)
-        rows.append(_row(name, split, truth, said[name], seconds=seconds, epochs=epochs, iou=iou, fish_ap50=found))
+        rows.append(_row(name, split, truth, said[name], **took, iou=iou, fish_ap50=found))
     for title, names in AVERAGES.items():
         if all(name in said for name in names):
             rows.append(_row(title, split, truth, average_species([said[name] for name in names])))
@@ -204,7 +207,7 @@ def _about(samples: Sequence[TrainingSample], splits: Sequence[Split]) -> str:
     unseen = {samples[row].camera for row in by_camera.held_out_rows}
     return (
         f"{len(samples)} pictures of {len({sample.camera for sample in samples})} cameras; "
-        f"{len(by_camera.held_out_rows)} pictures of {len(unseen)} cameras are held out, as many at random"
+        f"{len(by_camera.held_out_rows)} pictures of {len(unseen)} cameras\nare held out, as many at random"
     )
 
 

@@ -8,7 +8,10 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Row:
-    """One head, average or baseline on one split. iou: of the largest fish; fish_ap50: of every fish, 0..1."""
+    """One head, average or baseline on one split. iou: of the largest fish; fish_ap50: of every fish, 0..1.
+
+    seconds: what its training took; processor_s: of all cores, whatever else the machine did meanwhile.
+    """
 
     title: str
     split: str
@@ -16,6 +19,7 @@ class Row:
     balanced_accuracy: float
     log_loss: float
     seconds: float | None = None
+    processor_s: float | None = None
     epochs: float | None = None
     iou: float | None = None
     fish_ap50: float | None = None
@@ -32,7 +36,8 @@ def table_text(rows: Sequence[Row], first_split: str, second_split: str, about: 
         f"Figures are of the split by {first_split}, in brackets of the {second_split} one, whose held-out pictures "
         "come from cameras that",
         "training saw: the difference is what the camera gives away. Seconds are of training one head on cached "
-        "features.",
+        "features, in",
+        "brackets those of the processors, whatever else the machine did meanwhile.",
         "",
         "| head | accuracy | balanced accuracy | log loss | IoU, largest | AP 0.5, all fish | seconds | epochs |",
         "|---|---|---|---|---|---|---|---|",
@@ -47,6 +52,7 @@ def _line(row: Row, other: Row | None) -> str:
     for name in ("accuracy", "balanced_accuracy", "log_loss", "iou", "fish_ap50"):
         value, beside = getattr(row, name), getattr(other, name) if other else None
         cells.append("" if value is None else f"{value:.3f}" + ("" if beside is None else f" ({beside:.3f})"))
-    cells.append("" if row.seconds is None else f"{row.seconds:.0f}")
+    processor = "" if row.processor_s is None else f" ({row.processor_s:.0f})"
+    cells.append("" if row.seconds is None else f"{row.seconds:.0f}{processor}")
     cells.append("" if row.epochs is None else f"{row.epochs:.0f}")
     return "| " + " | ".join(cells) + " |"

@@ -77,4 +77,4 @@ def _tell_heat(done: dict[str, Any]) -> None:
         return
     outside = "{value:.1%} ({low:.1%} to {high:.1%})".format(**heat["outside"])
     typer.echo(f"\nmodel {heat['model']}, {heat['pictures']} pictures of {heat['cameras']} cameras it has not seen:")
-    typer.echo(f"{outside} of the heat lies beside the fish; an even map would have {heat['even']:.1%} there")
+    typer.echo(f"{outside} of the heat lies beside the fish, as does {heat['even']:.1%} of the picture")

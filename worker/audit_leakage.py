@@ -17,8 +17,9 @@ from db.errors import TaffrailError
 from db.migrate import open_database
 from db.session import reading
 from db.settings import Settings, get_settings
-from db.store.model_versions import ModelVersion, get_champion, get_model
-from worker.model_files import check_model_file, read_card
+from db.store.model_versions import get_champion, get_model
+from worker.artifacts import held_model
+from worker.model_files import read_card
 from worker.models.names import DEFAULT_TRUNK, TRUNKS
 from worker.serve import make_detector
 from worker.snapshot import entries_said, training_samples
@@ -53,14 +54,14 @@ def audit_leakage(request: Request, progress: StepProgress) -> Request:
     checked = check_samples(training_samples(entries), settings.label_set)
     samples = list({sample.sha256: sample for sample in checked.samples}.values())
     refuse_unauditable(samples)
-    card = read_card(settings.models_dir, model.model_id) if model else None
+    folder = held_model(settings, model) if model else None
     found = ask_clues(
         samples,
-        source=_source(request, settings, card, progress),
+        source=_source(request, settings, read_card(folder.parent, folder.name) if folder else None, progress),
         label_set=settings.label_set,
         seed=int(request.get("seed", 0)),
     )
-    heat, no_heat = _heat(settings, model, samples, progress)
+    heat, no_heat = _heat(folder, samples, progress)
     majority = Counter(sample.label.species for sample in samples).most_common(1)[0][0]
     left_out = [(odd.file, odd.text) for odd in checked.oddities if odd.left_out]
     left_out += [(bad.file, bad.reason) for bad in found.unreadable]
@@ -119,25 +120,24 @@ def _source(request: Request, settings: Settings, card: ModelCard | None, progre
 
 
 def _heat(
-    settings: Settings, model: ModelVersion | None, samples: Sequence[TrainingSample], progress: StepProgress
+    folder: Path | None, samples: Sequence[TrainingSample], progress: StepProgress
 ) -> tuple[HeatReport | None, str]:
-    """Return where the model's heat lies on cameras that it has not learnt from; or None, and why."""
-    if model is None:
+    """Return where a model's heat lies on cameras that it has not learnt from; or None, and why.
+
+    folder: of the model's files, checked.
+    """
+    if folder is None:
         return None, "no model serves yet; `cli train` makes one"
-    folder = check_model_file(settings.models_dir, model.model_id, model.sha256)
-    detector = make_detector(read_card(settings.models_dir, model.model_id), folder)
+    detector = make_detector(read_card(folder.parent, folder.name), folder)
     held_out = {camera for fold in detector.card.folds for camera in fold}
     held = sorted((sample for sample in samples if sample.camera in held_out), key=lambda sample: sample.sha256)
     found = see_heat(
-        model.model_id,
+        folder.name,
         detector,
         held[:_MOST_HEAT_MAPS],
         progress=lambda done, total: progress("heat maps", done, total),
     )
-    return (
-        found,
-        "" if found else f"no boxed picture is known of cameras that model {model.model_id} has not learnt from",
-    )
+    return found, "" if found else f"no boxed picture is known of cameras that model {folder.name} has not learnt from"
 
 
 if __name__ == "__main__":

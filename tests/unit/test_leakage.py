@@ -183,8 +183,8 @@ def test_the_sentence_names_the_worst_clue_and_what_it_does_to_the_figures() -> 
     assert text == (
         "LEAK: without a look at the fish, the camera alone names the right species of 59% of the pictures, where "
         "always saying ALB would be right for 44%. Judged on cameras it knows the same network is right for 100%, on "
-        "unseen ones for 0%: believe figures of unseen cameras only. Of the serving model's heat 34% lies beside the "
-        "fish (of an even map 93%)."
+        "unseen ones for 0%: believe figures of unseen cameras only. The serving model looks at the fish: a spot on "
+        "one is 26 times as hot as elsewhere (of its heat 34% lies beside the fish, as does 93% of the picture)."
     )
 
 
@@ -216,6 +216,14 @@ def test_pictures_of_which_nothing_can_be_told_are_refused(species: list[str], c
 
     with pytest.raises(LeakageError, match=re.escape(line)):
         refuse_unauditable(samples)
+
+
+def test_a_heat_map_that_is_hot_everywhere_is_told_to_see_no_fish() -> None:
+    clue = Clue("the camera", 800, 0.44, 0.12, 0.44, 0.12, Interval(0.0, 0.0, 0.01), None, Verdict.NONE)
+    gap = judge_gap([0, 0, 0], [[0.9, 0.1]] * 3, [[0.9, 0.1]] * 3, ["a", "b", "c"])
+    heat = HeatReport("m1", 90, 3, Interval(0.91, 0.9, 0.92), 0.92)
+
+    assert "hardly tells fish from deck" in sentence([clue], majority="ALB", gap=gap, heat=heat)
 
 
 def _entropy(shares: np.ndarray) -> float:

@@ -22,6 +22,8 @@ WORTH_THE_NAME = 0.05
 PLANTED_SHARE = 0.10
 CONFIDENCE = 0.95
 DRAWS = 2_000
+# A map whose fish are less than so many times as hot as the rest could not be drawn around a fish.
+SEES_FISH = 3.0
 
 
 class Verdict(StrEnum):
@@ -99,6 +101,12 @@ class HeatReport:
     cameras: int
     outside: Interval
     even: float
+
+    @property
+    def contrast(self) -> float:
+        """How many times as hot a cell on a fish is as one beside it; 1 for a map without any opinion."""
+        inside = (1.0 - self.outside.value) / (1.0 - self.even)
+        return inside / max(self.outside.value / self.even, 1e-9)
 
 
 def judge_clue(name: str, answers: ClueAnswers, *, control: Interval | None) -> Clue:
@@ -181,8 +189,7 @@ def sentence(clues: Sequence[Clue], *, majority: str, gap: SplitGap, heat: HeatR
     verdict = verdict_of_all(clues)
     parts = [_LEADS[verdict](clues, majority), _gap_sentence(verdict, gap)]
     if heat is not None:
-        beside, even = f"{heat.outside.value:.0%}", f"{heat.even:.0%}"
-        parts.append(f"Of the serving model's heat {beside} lies beside the fish (of an even map {even}).")
+        parts.append(_heat_sentence(heat))
     return " ".join(parts)
 
 
@@ -221,6 +228,14 @@ def _gap_sentence(verdict: Verdict, gap: SplitGap) -> str:
             "believe figures of unseen cameras only."
         )
     return f"On unseen cameras the same network does as well as on those it knows ({unseen}, {known})."
+
+
+def _heat_sentence(heat: HeatReport) -> str:
+    shares = f"of its heat {heat.outside.value:.0%} lies beside the fish, as does {heat.even:.0%} of the picture"
+    if heat.contrast < SEES_FISH:
+        return f"The serving model's heat map hardly tells fish from deck ({shares}): it wants more labelled pictures."
+    times = f"{heat.contrast:.0f} times"
+    return f"The serving model looks at the fish: a spot on one is {times} as hot as elsewhere ({shares})."
 
 
 def _interval(values: Floats, groups: npt.ArrayLike, *, over: Floats | None = None) -> Interval:
