@@ -22,10 +22,10 @@ from db.domain.predictions import Agreement
 MOST_FOLDS = 5
 FEWEST_ANSWERS = 30
 FEWEST_OF_A_KIND = 5
-# One standard deviation of agreement (about 0.2) moves the logit by 0.9 before anything is known.
-RULE_SLOPE = -4.5
+# One standard deviation of agreement (about 0.2) moves the logit by 1.2 before anything is known.
+RULE_SLOPE = -6.0
 # What holds the weights back: parts (of a quarter of their range) from the rule, species and cameras from nothing.
-_PARTS_PULL, _EFFECTS_PULL, _PART_SCALE = 30.0, 2.0, 4.0
+_PARTS_PULL, _EFFECTS_PULL, _PART_SCALE = 300.0, 2.0, 4.0
 _CERTAIN = 1e-6
 
 

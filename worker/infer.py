@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Protocol
 
 import numpy as np
@@ -18,6 +19,7 @@ from worker.crop_files import write_crops
 from worker.load_picture import HashedFile, LoadedPicture, PictureLoader
 from worker.second_stage import CropJudge
 from worker.serve import AnyDetector, RawOutputs, prediction_of
+from worker.vision.agreement import agreement_score
 from worker.vision.heatmaps import pack_heatmap
 
 
@@ -107,15 +109,29 @@ class DetectorInference:
             model_version=self.model_version,
             settings=self._settings,
         )
+        answer = _final_species(prediction, second, self._label_set)
         new = NewPrediction(
-            prediction=prediction,
-            species=_final_species(prediction, second, self._label_set),
+            prediction=_with_agreement(prediction, second, self._label_set.index(answer)),
+            species=answer,
             heatmap=pack_heatmap(prediction.heatmap),
             crop_files=crop_files,
             infer_ms=each_ms,
             second=second,
         )
         return ItemOutcome(loaded.item.item_id, loaded.item.file_id, image=loaded.image, prediction=new)
+
+
+def _with_agreement(prediction: Prediction, second: SecondOpinion | None, answer: int) -> Prediction:
+    """Return the prediction with the agreement of all opinions; the second stage's counts as it does in the answer."""
+    if second is None or second.picture is None:
+        return prediction
+    score = agreement_score(
+        answer,
+        [prediction.box_probabilities, prediction.heatmap_probabilities, second.picture],
+        weights=[1.0, 1.0, second.weight],
+        place_iou=prediction.agreement.iou,
+    )
+    return replace(prediction, agreement=replace(prediction.agreement, score=score))
 
 
 def parameters_of(detector: AnyDetector) -> str:

@@ -38,12 +38,13 @@ class Detection:
 
 @dataclass(frozen=True)
 class Agreement:
-    """How far the two heads say the same of one picture, with the parts it is made of.
+    """How far the opinions say the same of one picture, with the parts of the two heads' difference.
 
-    score: 0..1, 1 = they say the same. iou: of the heat-map head's strongest region with the box head's box; 1 where
-    both say no fish, 0 where only one does. species_distance: Jensen-Shannon distance of the two species
-    distributions, base 2, 0..1. entropies: of each distribution, divided by log(S), 0..1. confidences: each head's
-    largest probability. fish_count: regions that the heat-map head boxed.
+    score: 0..1, 1 = all opinions, also the second stage's, back the answer, and both heads box one place. iou: of the
+    heat-map head's strongest region with the box head's box; 1 where both say no fish, 0 where only one does.
+    species_distance: Jensen-Shannon distance of the two species distributions, base 2, 0..1. entropies: of each
+    distribution, divided by log(S), 0..1. confidences: each head's largest probability. fish_count: regions that the
+    heat-map head boxed.
     """
 
     score: float

@@ -86,6 +86,9 @@ def test_both_stages_are_stored_and_the_documented_rule_makes_the_answer(
         opinion = picture_opinion(stored, [found.detection.confidence for found in prediction.detections], no_fish=4)
         heads = np.add(prediction.box_probabilities, prediction.heatmap_probabilities) / 2
         assert np.allclose(prediction.probabilities, 0.25 * heads + 0.75 * np.asarray(opinion))
+        answer = SPECIES.index(prediction.final_species)
+        backing = 2 * heads[answer] + 0.75 * opinion[answer]
+        assert prediction.agreement.score == pytest.approx(0.8 * backing / 2.75 + 0.2 * prediction.agreement.iou)
         answers.add(prediction.final_species)
     with reading(engine) as session:
         rows = {row.id: row.species for row in session.scalars(select(PredictionRow))}

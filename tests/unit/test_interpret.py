@@ -8,7 +8,7 @@ import pytest
 from db.domain.boxes import Box
 from db.domain.predictions import Head, Prediction
 from db.domain.species import LabelSet
-from worker.vision.agreement import measure_agreement
+from worker.vision.agreement import agreement_score, measure_agreement
 from worker.vision.crops import crop_box
 from worker.vision.heatmaps import find_regions, non_max_suppression, pack_heatmap, region_polygon, unpack_heatmap
 from worker.vision.interpret import interpret
@@ -93,7 +93,8 @@ def test_two_heads_that_see_the_same_fish_agree() -> None:
     assert [found.head for found in prediction.detections] == [Head.BOX_SPECIES, Head.HEATMAP]
     assert all(np.allclose(found.box.xyxy, (80, 80, 320, 240)) for found in prediction.detections)
     assert prediction.agreement.iou == pytest.approx(1.0)
-    assert prediction.agreement.score == pytest.approx(0.94)
+    # Four parts the mean of 0.98 and 0.9, one part the place.
+    assert prediction.agreement.score == pytest.approx(0.952)
 
 
 def test_two_heads_that_see_no_fish_agree() -> None:
@@ -115,6 +116,18 @@ def test_other_species_and_other_places_lower_the_agreement() -> None:
 
     assert same > score([0.9, 0.1], Box(5, 0, 15, 10)) > score([0.9, 0.1], Box(50, 50, 60, 60))
     assert same > score([0.1, 0.9], Box(0, 0, 10, 10))
+
+
+def test_an_answer_that_one_opinion_gives_alone_is_doubtful_however_sure_it_is() -> None:
+    heads = [[0.2, 0.8], [0.3, 0.7]]
+
+    alone = agreement_score(0, [*heads, [0.99, 0.01]], place_iou=1.0, weights=[1, 1, 1])
+    backed = agreement_score(1, [*heads, [0.4, 0.6]], place_iou=1.0, weights=[1, 1, 1])
+    unheard = agreement_score(1, [*heads, [0.99, 0.01]], place_iou=1.0, weights=[1, 1, 0])
+
+    assert alone == pytest.approx(0.8 * (0.2 + 0.3 + 0.99) / 3 + 0.2)
+    assert backed == pytest.approx(0.8 * 0.7 + 0.2)
+    assert unheard == pytest.approx(0.8 * 0.75 + 0.2)
 
 
 def test_the_distance_of_opposite_certainties_is_one() -> None:
