@@ -38,10 +38,17 @@ class FleetSummary:
 
 
 @dataclass(frozen=True)
-class _Order:
+class PlannedPicture:
+    """A picture before it is drawn: its number, its camera's, and the species it shows."""
+
     index: int
     camera: int
     species: str
+
+    @property
+    def size_px(self) -> tuple[int, int]:
+        """Width and height of the camera's real pictures."""
+        return _statistics(self.camera).size_px
 
 
 @dataclass(frozen=True)
@@ -75,7 +82,7 @@ def write_sample_fleet(
         raise SampleError(f"a fleet has at least one picture and one camera, found {images} and {cameras}")
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise SampleError(f"{out}: not empty; name a new folder")
-    orders = _orders(images, range(first_camera, first_camera + cameras), seed, leak=leak)
+    orders = plan_fleet(images, range(first_camera, first_camera + cameras), seed, leak=leak)
     for camera in range(first_camera, first_camera + cameras):
         (out / "images" / _camera_name(camera)).mkdir(parents=True, exist_ok=True)
     truths = []
@@ -95,8 +102,8 @@ def write_sample_fleet(
     )
 
 
-def _orders(images: int, cameras: range, seed: int, *, leak: bool) -> list[_Order]:
-    """Which camera takes which species: cameras by their share (at least one each), species by the camera's own.
+def plan_fleet(images: int, cameras: range, seed: int, *, leak: bool) -> list[PlannedPicture]:
+    """Return which camera takes which species: cameras by their share (at least one each), species by the camera's own.
 
     Without a leak the species are by all cameras' together; their looks and picture sizes stay as different as ever.
     """
@@ -108,7 +115,7 @@ def _orders(images: int, cameras: range, seed: int, *, leak: bool) -> list[_Orde
     for index, camera in enumerate(sorted(chosen)):
         counts = _statistics(camera).species if leak else everywhere
         shares = np.array(list(counts.values()), dtype=np.float64)
-        orders.append(_Order(index, camera, str(rng.choice(list(counts), p=shares / shares.sum()))))
+        orders.append(PlannedPicture(index, camera, str(rng.choice(list(counts), p=shares / shares.sum()))))
     return orders
 
 
@@ -130,7 +137,7 @@ def _look(camera: int, plan: _Plan) -> CameraLook:
     return CameraLook(_camera_name(camera), draw_deck(size_px=size_px, rng=rng), tuple(cast), corner, lean)
 
 
-def _write_one(plan: _Plan, order: _Order) -> dict[str, object]:
+def _write_one(plan: _Plan, order: PlannedPicture) -> dict[str, object]:
     rng = np.random.default_rng([plan.seed, 3, order.camera, order.index])
     look = _look(order.camera, plan)
     clock = (
