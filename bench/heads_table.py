@@ -1,4 +1,4 @@
-"""Makes docs/results-table.md: every head on the default trunk, judged on cameras it has not seen and at random.
+"""Makes docs/results-table.md and docs/heads.jpg: every head on the default trunk, on cameras not seen and at random.
 
 `make table` draws the sample fleet, caches its features and trains what is not trained yet. What each head said is
 kept below --home, so a run that was stopped goes on; --minutes ends it between two heads.
@@ -22,12 +22,14 @@ import numpy.typing as npt
 from PIL import Image
 
 from bench.table_text import Row, table_text
-from db.domain.predictions import Head
+from db.domain.predictions import Detection, Head
 from db.domain.species import DEFAULT_LABEL_SET
+from worker.evaluation.answers import Answers, FoundFish, Judged
+from worker.evaluation.overlays import draw_pictures
 from worker.models.names import DEFAULT_TRUNK, TRUNKS, HeadName
 from worker.sample_fleet.oracle import read_truth
 from worker.training import metrics
-from worker.training.evaluate import HeldOut, largest_fish_iou
+from worker.training.evaluate import HeldOut, largest_fish_iou, predicted_boxes
 from worker.training.feature_cache import Features
 from worker.training.features import compute_features
 from worker.training.probe import fit_probe
@@ -35,11 +37,13 @@ from worker.training.samples import TrainingSample
 from worker.training.splits import held_out_cameras, random_split
 from worker.training.targets import sample_letterbox
 from worker.training.train_head import average_species, species_of, train_head
+from worker.vision.heatmaps import cell_probabilities, pack_heatmap
 from worker.vision.interpret import interpret
 
 LABELS = DEFAULT_LABEL_SET
 INPUT_HW = (360, 640)
 HELD_OUT_SHARE = 0.25
+SHOWN = 12  # pictures of docs/heads.jpg
 AVERAGES: dict[str, tuple[HeadName, ...]] = {
     "box_species + heatmap_hires (what serves)": (HeadName.BOX_SPECIES, HeadName.HEATMAP_HIRES),
     "heatmap_hires + inception": (HeadName.HEATMAP_HIRES, HeadName.INCEPTION),
@@ -77,6 +81,9 @@ def main() -> None:
     print(
         f"peak memory of the trainings {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20:.2f} GiB", flush=True
     )
+    sheet = _sheet(samples, splits[0], kept)
+    if sheet is not None:
+        sheet.save(asked.out.parent / "heads.jpg", quality=75)
     asked.out.write_text(table_text(rows, splits[0].name, splits[1].name, _about(samples, splits), _vgg16()))
     print(asked.out.read_text())
 
@@ -128,6 +135,31 @@ def _rows(samples: list[TrainingSample], features: Features, split: Split, kept:
     return rows
 
 
+def _sheet(samples: list[TrainingSample], split: Split, kept: Path) -> Image.Image | None:
+    """Return held-out pictures drawn at random, with the boxes and heat maps of the two heads that serve."""
+    files = {name: kept / f"{split.name}-{name}.npz" for name in (HeadName.BOX_SPECIES, HeadName.HEATMAP_HIRES)}
+    if not all(file.exists() for file in files.values()):
+        return None
+    boxes, maps = (dict(np.load(file)) for file in files.values())
+    rows = np.sort(np.random.default_rng(3).permutation(len(split.held_out_rows))[:SHOWN])
+    held = [samples[place] for place in split.held_out_rows[rows]]
+    boxes, maps = ({key: value[rows] for key, value in one.items() if value.ndim} for one in (boxes, maps))
+    outputs = {**boxes, **maps}
+    answers = Answers(
+        "what serves",
+        average_species([boxes["box_species"], maps["heatmap_species"]]),
+        largest=predicted_boxes(HeldOut(held, outputs, LABELS, INPUT_HW)),
+        found=[
+            [FoundFish(one.box.xyxy, LABELS.index(one.species), one.confidence) for one in of_picture]
+            for of_picture in _fish(held, outputs)
+        ],
+        heatmaps=[pack_heatmap(cell_probabilities(one)) for one in maps["heatmap"]],
+    )
+    judged = Judged(held, np.zeros(len(held), dtype=np.int64), LABELS)
+    sheet = draw_pictures(judged, answers, np.arange(len(held)), input_hw=INPUT_HW)
+    return sheet.resize((sheet.width * 2 // 3, sheet.height * 2 // 3)) if sheet else None
+
+
 def _row(title: str, split: Split, truth: npt.NDArray[np.int64], said: npt.ArrayLike, **figures: float | None) -> Row:
     return Row(
         title,
@@ -151,6 +183,15 @@ def _boxes(held: list[TrainingSample], outputs: Outputs) -> tuple[float | None, 
 
 
 def _found(held: list[TrainingSample], outputs: Outputs) -> list[metrics.ScoredBox]:
+    return [
+        metrics.ScoredBox(row, one.box.xyxy, one.confidence)
+        for row, of_picture in enumerate(_fish(held, outputs))
+        for one in of_picture
+    ]
+
+
+def _fish(held: list[TrainingSample], outputs: Outputs) -> list[list[Detection]]:
+    """Return every fish that the heat-map head boxes, by picture."""
     found = []
     for row, sample in enumerate(held):
         prediction = interpret(
@@ -162,8 +203,7 @@ def _found(held: list[TrainingSample], outputs: Outputs) -> list[metrics.ScoredB
             label_set=LABELS,
             fish_sides=outputs["fish_sides"][row] if "fish_sides" in outputs else None,
         )
-        for one in prediction.of_head(Head.HEATMAP):
-            found.append(metrics.ScoredBox(row, one.box.xyxy, one.confidence))
+        found.append(list(prediction.of_head(Head.HEATMAP)))
     return found
 
 
