@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import dataclasses
+import os
 import re
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 from db.domain.boxes import Box
 from db.domain.labels import ImageLabel, LabelledBox
+from tests.drawn_fish import draw_fish
 from worker.audit_leakage import LeakageError, refuse_unauditable
+from worker.training.ask_clues import still_there
 from worker.training.clues import AskedPictures, folds_by, linear_learner, one_hot, plant_leak
 from worker.training.hide_fish import fill_holes, holes_of, holes_text
 from worker.training.leak_verdicts import Clue, HeatReport, Interval, Verdict, judge_clue, judge_gap, sentence
@@ -153,6 +157,16 @@ def test_what_is_hidden_is_cached_by_the_boxes() -> None:
     )
 
     assert holes_text(before, "b") != holes_text(after, "b")
+
+
+def test_a_picture_that_is_gone_though_its_features_are_cached_is_named(tmp_path: Path) -> None:
+    kept, gone = (draw_fish(tmp_path, number, "ALB", "boat_1") for number in (1, 2))
+    os.unlink(gone.file)
+
+    readable, missing = still_there([kept, gone], tmp_path / "features")
+
+    assert list(readable) == [kept]
+    assert [(one.file, one.reason.split(":")[0]) for one in missing] == [(gone.file, "missing")]
 
 
 def test_heat_beside_the_fish_is_measured_within_the_picture() -> None:

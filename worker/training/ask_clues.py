@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 
 from db.domain.labels import ImageLabel
 from db.domain.species import LabelSet
+from worker.image_files import UnreadableImage, read_image_file
 from worker.models.errors import TrainingError
 from worker.models.names import HeadName
 from worker.training.clues import (
@@ -62,7 +64,7 @@ def ask_clues(
         TrainingError: too few of them can be read.
     """
     whole = source.compute(samples)
-    usable = [sample for sample in samples if sample.sha256 in whole.features]
+    usable, gone = still_there([sample for sample in samples if sample.sha256 in whole.features], source.features_dir)
     if len({sample.label.species for sample in usable}) < 2 or len({sample.camera for sample in usable}) < 2:
         raise TrainingError(
             f"{len(usable)} of {len(samples)} pictures can be read; of 2 species and 2 cameras at least they are needed"
@@ -87,7 +89,28 @@ def ask_clues(
         clues += [background, judge_clue("background and size", answers, control=background.control)]
     gap = _gap(asked, _pooled(usable, whole.features), cameras)
     alike_another = int(sum(times for times in np.bincount(alike) if times > 1))
-    return AskedClues(tuple(clues), gap, whole.unreadable, len(usable) - len(hidden), alike_another)
+    return AskedClues(tuple(clues), gap, (*whole.unreadable, *gone), len(usable) - len(hidden), alike_another)
+
+
+def still_there(
+    samples: Sequence[TrainingSample], features_dir: Path
+) -> tuple[Sequence[TrainingSample], Sequence[UnreadablePicture]]:
+    """Return the pictures whose thumbnails can be had, and those that are gone since their features were cached."""
+    try:
+        thumbnails_of(samples, features_dir)
+        return samples, ()
+    except UnreadableImage:
+        gone = {sample.sha256: reason for sample in samples if (reason := _why_unreadable(sample))}
+    kept = [sample for sample in samples if sample.sha256 not in gone]
+    return kept, [UnreadablePicture(sample.file, gone[sample.sha256]) for sample in samples if sample.sha256 in gone]
+
+
+def _why_unreadable(sample: TrainingSample) -> str:
+    try:
+        changed = read_image_file(sample.file).sha256 != sample.sha256
+    except UnreadableImage as error:
+        return str(error)
+    return "the file changed since it was labelled" if changed else ""
 
 
 def pooled_backgrounds(samples: Sequence[TrainingSample], source: FeatureSource) -> Mapping[str, Floats]:
