@@ -12,6 +12,7 @@ from db.domain.species import NO_FISH, LabelSet
 from worker.evaluation.answers import Answers, FoundFish, Judged
 from worker.models.errors import TrainingError, UnknownNetwork
 from worker.models.names import HeadName
+from worker.training.clues import softmax
 from worker.training.feature_cache import Features
 from worker.training.fit import FitSettings, predict_head
 from worker.training.probe import fit_probe
@@ -21,6 +22,7 @@ from worker.training.targets import sample_letterbox
 from worker.training.train_head import TrainedHead, average_species, species_of, train_head
 from worker.vision.heatmaps import cell_probabilities, pack_heatmap
 from worker.vision.interpret import interpret
+from worker.vision.letterbox import Letterbox
 
 MAJORITY, PROBE = "majority", "linear_probe"
 _PICTURES_AT_ONCE = 256  # 43 MB of heat maps and boxes: what is kept of them is a few numbers a picture
@@ -195,9 +197,7 @@ def _linear_probe(bench: Bench, fold: Fold, pooled: npt.NDArray[np.float32]) -> 
     probe = fit_probe(
         pooled[fold.learn_rows], bench.species(fold.learn_rows), weights, count=len(bench.label_set), folds=folds
     )
-    logits = probe.logits(pooled[fold.judge_rows]).astype(np.float64)
-    said = np.exp(logits - logits.max(axis=1, keepdims=True))
-    return Answers(PROBE, said / said.sum(axis=1, keepdims=True))
+    return Answers(PROBE, softmax(probe.logits(pooled[fold.judge_rows])))
 
 
 def _pooled(bench: Bench, progress: Callable[[int, int], None]) -> npt.NDArray[np.float32]:
@@ -221,7 +221,7 @@ def _joined(parts: Sequence[Answers], *, seconds: float | None = None) -> Answer
     )
 
 
-def _letterbox(bench: Bench, row: int):
+def _letterbox(bench: Bench, row: int) -> Letterbox:
     return sample_letterbox(bench.samples[row], bench.input_hw)
 
 
