@@ -57,7 +57,7 @@ def _tell(done: dict[str, Any]) -> None:
         right = f"{clue['accuracy']:6.3f} {clue['balanced_accuracy']:9.3f}"
         typer.echo(f"{clue['name']:40} {right} {told:>22} {planted:>18}  {clue['verdict']}")
     if done["boxless"]:
-        typer.echo(f"(without {done['boxless']} pictures whose fish nobody boxed, the backgrounds)")
+        typer.echo(f"(the background: without {done['boxless']} pictures whose fish nobody boxed)")
     _tell_gap(done["gap"])
     _tell_heat(done)
     typer.echo(f"\n{done['sentence']}")

@@ -72,6 +72,8 @@ def ask_clues(
     species = np.array([label_set.index(sample.label.species) for sample in usable], dtype=np.int64)
     sizes, cameras = [_size(sample) for sample in usable], [sample.camera for sample in usable]
     alike = near_duplicates(thumbnails_of(usable, source.features_dir), sizes)
+    if len(set(alike.tolist())) < FOLDS:
+        raise TrainingError(f"the {len(usable)} pictures look so alike that none can be asked by what others taught")
     asked = AskedPictures(species, folds_by(alike.tolist(), seed=seed), alike, len(label_set), seed)
     clues = [
         _linear_clue("the picture's size", asked, one_hot(sizes), tied_to=sizes),
@@ -79,8 +81,8 @@ def ask_clues(
     ]
     behind = pooled_backgrounds(usable, source)
     hidden = [row for row, sample in enumerate(usable) if sample.sha256 in behind]
-    if len(hidden) >= FOLDS:
-        part, places = asked.part(hidden), [cameras[row] for row in hidden]
+    part, places = asked.part(hidden), [cameras[row] for row in hidden]
+    if len(np.unique(part.folds)) == FOLDS:
         pooled = np.stack([behind[usable[row].sha256] for row in hidden])
         background = _linear_clue("the background", part, pooled, tied_to=places)
         head = _metadata_head([usable[row] for row in hidden], pooled, label_set, source.input_hw)

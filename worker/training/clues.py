@@ -29,7 +29,11 @@ Learner = Callable[[Ints, Rows, Rows], npt.ArrayLike]
 
 
 def folds_by(names: Sequence[object], *, seed: int) -> Ints:
-    """Return the fold of each picture, so that what shares a name, such as a camera, is in one fold; (N,)."""
+    """Return the fold of each picture, so that what shares a name, such as a camera, is in one fold; (N,).
+
+    Raises:
+        TrainingError: all share one name.
+    """
     texts = [str(name) for name in names]
     groups = camera_folds(texts, k=min(FOLDS, len(set(texts))), seed=seed)
     place = {text: fold for fold, group in enumerate(groups) for text in group}
