@@ -15,6 +15,7 @@ import pytest
 
 from tests.integration.test_train_crop_classifier import SETTINGS, draw_picture
 from worker.models.errors import TrainingError
+from worker.models.trunks import build_trunk
 from worker.training.crop_samples import CropSample, crop_samples
 from worker.training.train_crop_classifier import CropMethod, TrainedCropClassifier, train_crop_classifier
 
@@ -44,7 +45,9 @@ def _train(samples: tuple[CropSample, ...], folder: Path, work_dir: Path, calls:
 @pytest.fixture(scope="module")
 def whole(samples: tuple[CropSample, ...], folder: Path) -> tuple[TrainedCropClassifier, list[tuple[str, int, int]]]:
     calls: list[tuple[str, int, int]] = []
-    return _train(samples, folder, folder / "work", calls), calls
+    with pytest.MonkeyPatch.context() as patch:
+        use_trunk(shallow_trunk, patch.setattr)
+        return _train(samples, folder, folder / "work", calls), calls
 
 
 def test_it_learns_and_says_beforehand_how_long_it_takes(whole) -> None:
@@ -60,7 +63,7 @@ def test_it_learns_and_says_beforehand_how_long_it_takes(whole) -> None:
 def test_a_run_killed_after_an_epoch_ends_as_if_it_had_not_been(
     samples: tuple[CropSample, ...], folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    use_small_trunk(monkeypatch.setattr)
+    use_trunk(small_trunk, monkeypatch.setattr)
     small, work_dir = folder / "small", folder / "killed"
     whole = _train(samples, small, folder / "whole", [])
     code = _RUN_UNTIL_KILLED.format(folder=str(folder), small=str(small), work_dir=str(work_dir))
@@ -90,10 +93,18 @@ def small_trunk(name: str, *, crop_px: int, weights: str | Path = "imagenet") ->
     return keras.Model(inputs, layers.GlobalAveragePooling2D(name="crop_mean")(x))
 
 
-def use_small_trunk(replace: Callable[[str, object], None]) -> None:
-    """Let the second stage be trained on two convolutions. replace: sets a name in a module."""
+def shallow_trunk(name: str, *, crop_px: int, weights: str | Path = "imagenet") -> Any:
+    """The real trunk's first three blocks: what they know tells stripes, and their gradients are traced in a second."""
+    from worker.models.keras_import import keras
+
+    trunk = build_trunk(name, input_hw=(crop_px, crop_px), weights=weights, layer="block3_project_bn")
+    return keras.Model(trunk.input, keras.layers.GlobalAveragePooling2D(name="crop_mean")(trunk.output))
+
+
+def use_trunk(build: Callable[..., Any], replace: Callable[[str, object], None]) -> None:
+    """Let the second stage be trained on another trunk. replace: sets a name in a module."""
     for module in ("crop_features", "finetune_crops"):
-        replace(f"worker.training.{module}.build_pooled_trunk", small_trunk)
+        replace(f"worker.training.{module}.build_pooled_trunk", build)
 
 
 def test_a_damaged_place_is_passed_over(samples: tuple[CropSample, ...], folder: Path) -> None:
@@ -127,13 +138,13 @@ _RUN_UNTIL_KILLED = """
 import os, signal
 from pathlib import Path
 from pytest import MonkeyPatch
-from tests.integration.test_finetune_crops import TUNED, use_small_trunk
+from tests.integration.test_finetune_crops import TUNED, small_trunk, use_trunk
 from tests.integration.test_train_crop_classifier import draw_picture
 from worker.training.crop_samples import crop_samples
 from worker.training.train_crop_classifier import train_crop_classifier
 
 folder, small, work_dir = Path({folder!r}), Path({small!r}), Path({work_dir!r})
-use_small_trunk(MonkeyPatch().setattr)
+use_trunk(small_trunk, MonkeyPatch().setattr)
 samples = crop_samples([draw_picture(folder, number) for number in range(24)]).samples
 
 def killed(stage, done, total):
