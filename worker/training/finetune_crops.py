@@ -23,7 +23,7 @@ from worker.models.detector import copy_weights
 from worker.models.errors import TrainingError
 from worker.training.crop_augment import draw_view
 from worker.training.crop_features import ahead
-from worker.training.optimiser import adamw
+from worker.training.optimiser import compile_adamw, train_step
 from worker.training.probe import Probe
 from worker.vision.crops import quarter_turns
 
@@ -53,15 +53,19 @@ def finetune(
     Raises:
         TrainingError: the place in the training cannot be kept in work_dir.
     """
+    from worker.models.keras_import import keras
+
     keeper = _Keeper(work_dir, _run_name(learn, settings))
     model, done = keeper.last()
     if model is None:
         model, done = _begin(start, settings), 0
-        _compile(model, len(learn), settings)
-    told = _Told(progress, steps=_steps(len(learn), settings), epochs=settings.epochs, begun=done)
+        loss = keras.losses.CategoricalCrossentropy(from_logits=True, label_smoothing=settings.label_smoothing)
+        compile_adamw(model, loss=loss)
+    steps = _steps(len(learn), settings)
+    told = _Told(progress, steps=steps, epochs=settings.epochs, begun=done)
     for epoch in range(done, settings.epochs):
         for batch in _epoch(learn, epoch, settings):
-            model.train_on_batch(*batch)
+            train_step(model, batch, steps=steps * settings.epochs, learning_rate=settings.learning_rate)
             told.step()
         keeper.keep(model, epoch + 1)
     tuned = _plain_copy(model, settings)
@@ -136,17 +140,6 @@ def _begin(start: Probe, settings: CropTrainSettings) -> Any:
     set_logits(model, start.weights, start.bias)
     unfreeze(model)
     return model
-
-
-def _compile(model: Any, crops: int, settings: CropTrainSettings) -> None:
-    from worker.models.keras_import import keras
-
-    steps = _steps(crops, settings) * settings.epochs
-    model.compile(
-        optimizer=adamw(learning_rate=settings.learning_rate, steps=steps),
-        loss=keras.losses.CategoricalCrossentropy(from_logits=True, label_smoothing=settings.label_smoothing),
-        jit_compile=False,  # XLA is slower on CPUs here
-    )
 
 
 def _epoch(learn: CropRows, epoch: int, settings: CropTrainSettings) -> Iterator[_Batch]:

@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from worker.training.feature_cache import Features
-from worker.training.optimiser import adamw
+from worker.training.optimiser import compile_adamw, train_step
 from worker.training.targets import UNKNOWN_CELL, Targets, fish_sides, flip_boxes
 
 EpochProgress = Callable[[int, int], None]
@@ -99,13 +99,16 @@ def fit_head(
     steps_each = len(train_rows) // batch_size
     epochs = max(settings.epochs, min(-(-settings.min_steps // steps_each), _MAX_EPOCHS))
     patience = max(_MIN_PATIENCE, epochs // 2)
-    _compile(head, data, settings, steps=epochs * steps_each)
+    steps = epochs * steps_each
+    _compile(head, data, settings)
     best_loss, best_epoch, best_weights, epoch = float("inf"), 0, None, 0
     if settings.keep_start and len(stop_rows):
         best_loss, best_weights = _loss(head, data, stop_rows, settings), head.get_weights()
     for epoch in range(1, epochs + 1):
         rows = _seen_rows(data, rng.permutation(train_rows), rng)
-        _train_epoch(head, data, rows, batch_size, rng if settings.flip else None)
+        head.reset_metrics()
+        for batch in _batches(head, data, rows, batch_size, rng if settings.flip else None):
+            train_step(head, batch, steps=steps, learning_rate=settings.learning_rate)
         if len(stop_rows):
             loss = _loss(head, data, stop_rows, settings)
             if loss < best_loss:
@@ -131,7 +134,7 @@ def _seen_rows(data: HeadData, rows: Rows, rng: np.random.Generator) -> Rows:
     return np.asarray(data.views[rows, rng.integers(data.views.shape[1], size=len(rows))])
 
 
-def _compile(head: Any, data: HeadData, settings: FitSettings, *, steps: int) -> None:
+def _compile(head: Any, data: HeadData, settings: FitSettings) -> None:
     from worker.models.keras_import import keras
 
     entropy = keras.losses.CategoricalCrossentropy(label_smoothing=settings.label_smoothing)
@@ -146,12 +149,7 @@ def _compile(head: Any, data: HeadData, settings: FitSettings, *, steps: int) ->
     if "fish_sides" in losses:
         losses["fish_sides"] = sides_loss()
     weights = _loss_weights(data, settings)
-    head.compile(
-        optimizer=adamw(learning_rate=settings.learning_rate, steps=steps),
-        loss=losses,
-        loss_weights={name: weights.get(name, 1.0) for name in losses},
-        jit_compile=False,  # XLA is slower on CPUs here
-    )
+    compile_adamw(head, loss=losses, loss_weights={name: weights.get(name, 1.0) for name in losses})
 
 
 def _loss_weights(data: HeadData, settings: FitSettings) -> dict[str, float]:
@@ -209,10 +207,11 @@ def _area(sides: Any) -> Any:
     return (sides[..., 0] + sides[..., 2]) * (sides[..., 1] + sides[..., 3])
 
 
-def _train_epoch(head: Any, data: HeadData, rows: Rows, batch_size: int, rng: np.random.Generator | None) -> None:
-    head.reset_metrics()
+def _batches(
+    head: Any, data: HeadData, rows: Rows, batch_size: int, rng: np.random.Generator | None
+) -> Iterator[tuple[Any, Any, Any]]:
     for start in range(0, len(rows) - batch_size + 1, batch_size):
-        head.train_on_batch(*_batch(head, data, rows[start : start + batch_size], rng))
+        yield _batch(head, data, rows[start : start + batch_size], rng)
 
 
 def _loss(head: Any, data: HeadData, rows: Rows, settings: FitSettings) -> float:
