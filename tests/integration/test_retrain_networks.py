@@ -62,7 +62,7 @@ def test_shuffled_labels_make_no_champion_and_right_ones_do(site: LearningSite, 
 
 
 def _train(site: LearningSite, *, epochs: int) -> Request:
-    # Cut after seven of its sixteen blocks the trunk still tells red from blue, and is built and loaded in half the time.
+    # Seven of the trunk's sixteen blocks still tell red from blue, and are built and loaded in half the time.
     asked = {"input_hw": [64, 96], "layer": "block6_add", "epochs": epochs}
     asked |= {"held_out_share": 0.34, "second_stage": "none"}
     return train(asked, lambda *_: None)
