@@ -5,7 +5,8 @@
 Points: `claimed` (the batch is ours), `decoding` (one picture's bytes were read), `inferred` (crops are written,
 nothing is committed), `committed` (the results are stored, the message's end is not told).
 Actions: `kill` (as by kill -9), `hang` (for ever), `eat` (memory, up to a bound), each as often as the folder
-ARGUMENT holds files, or always without one; `pause` (ARGUMENT seconds, always).
+ARGUMENT holds files, or always without one; `pause` (ARGUMENT seconds, always); `tell` (takes a file out of the folder
+ARGUMENT, so that who looks there knows that the point was reached).
 """
 
 from __future__ import annotations
@@ -27,6 +28,7 @@ class Action(StrEnum):
     HANG = "hang"
     EAT = "eat"
     PAUSE = "pause"
+    TELL = "tell"
 
 
 @dataclass(frozen=True)
@@ -96,5 +98,5 @@ def _eat() -> None:
     _hang()
 
 
-_DEEDS = {Action.KILL: _kill, Action.HANG: _hang, Action.EAT: _eat}
+_DEEDS = {Action.KILL: _kill, Action.HANG: _hang, Action.EAT: _eat, Action.TELL: lambda: None}
 _RULES = parse_rules(os.environ.get("TAFFRAIL_FAIL_AT", ""))

@@ -54,7 +54,7 @@ def _line(row: Row) -> str:
         return f"{place} {'not run: ' if row.not_run else 'FAILED: '}{row.problem}"
     found = row.difference
     figures = f"{found.lost:5} {found.doubled:8} {found.wrong:6} {row.claims:12.2f} {row.recovery_s:8.1f} s"
-    return f"{place} {figures}  {'resume' if row.resumed else 'itself'}"
+    return f"{place} {figures}  {row.problem or ('resume' if row.resumed else 'itself')}"
 
 
 if __name__ == "__main__":

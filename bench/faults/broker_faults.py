@@ -8,7 +8,6 @@ import shutil
 import time
 from pathlib import Path
 
-import redis as redis_library
 from kombu import Connection
 
 from bench.faults.catalogue import fault
@@ -17,6 +16,7 @@ from bench.faults.site import Site
 
 _DOWN_S = 2.0
 _FULL_S = 5.0
+_LESS_THAN_IT_TAKES = "100kb"  # an empty Redis takes about a megabyte
 _QUEUE = "infer"
 
 
@@ -44,15 +44,15 @@ def queue_purged(site: Site) -> None:
     _redis(site).client.delete(_QUEUE)
 
 
-@fault("Redis full for 5 s", redis=("--maxmemory", "6mb", "--maxmemory-policy", "noeviction"))
+@fault("Redis full for 5 s", redis=("--maxmemory-policy", "noeviction"))
 def redis_full(site: Site) -> None:
     """Full when half the work is done, and when a second folder is enqueued: that command says so and ends."""
     _middle(site)
     client = _redis(site).client
-    junk = _fill(client)
+    client.config_set("maxmemory", _LESS_THAN_IT_TAKES)
     _must_be_refused(site, "cam_1", said="maxmemory")
     time.sleep(_FULL_S)
-    client.delete(*junk)
+    client.config_set("maxmemory", 0)
 
 
 @fault("Redis down when a folder is enqueued")
@@ -114,19 +114,6 @@ def _kill_and_restart(server: RedisServer) -> None:
     server.kill()
     time.sleep(_DOWN_S)
     server.start()
-
-
-def _fill(client: redis_library.Redis) -> list[str]:
-    """Return the keys that fill it up."""
-    keys = []
-    size = 2**20
-    while size >= 64:
-        try:
-            client.set(f"junk-{len(keys)}", b"\0" * size)
-            keys.append(f"junk-{len(keys)}")
-        except redis_library.exceptions.ResponseError:
-            size //= 2
-    return keys
 
 
 def _must_be_refused(site: Site, folder: str, *, said: str) -> None:

@@ -154,9 +154,14 @@ def count_claims_from_now(engine: Engine) -> None:
             connection.execute(text(statement))
 
 
+def count_claims(engine: Engine) -> int:
+    """Return how often an item was claimed so far."""
+    with reading(engine) as session:
+        return int(session.execute(text("SELECT count(*) FROM bench_claims")).scalar_one())
+
+
 def claims_an_item(engine: Engine) -> float:
     """Return how often an item was claimed, on average; 1.0 is a quiet run."""
     with reading(engine) as session:
-        claims = session.execute(text("SELECT count(*) FROM bench_claims")).scalar_one()
         items = session.scalar(select(func.count()).select_from(ItemRow)) or 1
-    return float(claims) / items
+    return count_claims(engine) / items

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import shutil
+import subprocess
 import tempfile
 import time
 from collections.abc import Iterator
@@ -25,7 +26,10 @@ _RESUME_S = 90.0
 
 @dataclass(frozen=True)
 class Row:
-    """One line of the table. problem: why there are no figures; not_run: nothing was wrong, the machine lacks it."""
+    """One line of the table. problem: what did not come to its end, or why there are no figures.
+
+    not_run: nothing was wrong, the machine lacks what the fault needs.
+    """
 
     name: str
     database: str
@@ -39,7 +43,7 @@ class Row:
     @property
     def good(self) -> bool:
         """Whether nothing was lost, doubled or wrong; what could not be run is no failure."""
-        return self.not_run or (self.difference is not None and self.difference.none)
+        return self.not_run or (self.difference is not None and self.difference.none and not self.problem)
 
 
 class Bench:
@@ -72,14 +76,21 @@ class Bench:
             return Row(fault.name, database, problem=f"{type(error).__name__}: {error}")
 
     def _judge(self, fault: Fault, site: Site, quiet: Ledger, *, database: str) -> Row:
-        expected = {**quiet, **(fault.deed(site) or {})}
+        expected, resumed, problem = dict(quiet), False, ""
         over = time.monotonic()
-        resumed = not _heals_by_itself(site)
-        if resumed:
-            site.cli("resume", "1", "--json", timeout_s=_RESUME_S)
+        try:
+            expected |= fault.deed(site) or {}
+            over = time.monotonic()
+            resumed = not _heals_by_itself(site)
+            if resumed:
+                site.cli("resume", "1", "--json", timeout_s=_RESUME_S)
+        except TimeoutError as error:  # what is missing is counted all the same
+            problem = str(error)
+        except subprocess.TimeoutExpired:
+            problem = f"`cli resume` did not end within {_RESUME_S:g} s"
         recovery_s = time.monotonic() - over
         difference = compare(expected, site.engine, root=site.images, home=site.home)
-        return Row(fault.name, database, difference, claims_an_item(site.engine), recovery_s, resumed)
+        return Row(fault.name, database, difference, claims_an_item(site.engine), recovery_s, resumed, problem)
 
     def _quiet_ledger(self, database: str) -> Ledger:
         if database not in self._quiet:

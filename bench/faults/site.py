@@ -15,7 +15,7 @@ from pathlib import Path
 
 from sqlalchemy import ColumnElement, Engine, func, select
 
-from bench.faults.ledger import Entry, count_claims_from_now
+from bench.faults.ledger import Entry, count_claims, count_claims_from_now
 from bench.faults.network import Network
 from bench.faults.processes import CLI, REPOSITORY, WorkerProcess
 from bench.faults.servers import PostgresServer, RedisServer, wait_until
@@ -26,7 +26,7 @@ from db.migrate import open_database
 from db.session import reading, transaction
 from db.settings import Settings, make_home
 from db.store.reviews import NewReviewItem, add_correction, get_export, record_export
-from db.tables import BatchRow, FileRow, ImageRow, ItemRow
+from db.tables import BatchRow, FileRow, FolderRow, ImageRow, ItemRow
 from tests.factories import add_noop_champion, write_pictures
 
 BATCH_ITEMS = 4
@@ -160,9 +160,13 @@ class Site:
         """Wait until so many items are finished: the work is in its middle."""
         wait_until(lambda: self.finished() >= count, timeout_s=_WAIT_S, what=f"{count} items are finished")
 
-    def wait_for_claim(self) -> list[bytes]:
-        """Wait until a worker holds a batch; return the names of its files."""
+    def wait_for_claim(self) -> list[Path]:
+        """Wait until a worker holds a batch; return its files."""
         return wait_until(self.held, timeout_s=_WAIT_S, what="a worker holds a batch")
+
+    def wait_for_another_claim(self, earlier: int) -> None:
+        """Wait until a batch was claimed that was not when there were so many claims: a dead worker's do not count."""
+        wait_until(lambda: count_claims(self.engine) > earlier, timeout_s=_WAIT_S, what="a batch is claimed anew")
 
     def end(self) -> None:
         """End every process and let go of the database."""
@@ -175,23 +179,29 @@ class Site:
             self.redis.kill()
         self.engine.dispose()
 
-    def held(self) -> list[bytes]:
-        """The names of the files that workers hold now."""
+    def held(self) -> list[Path]:
+        """The files that workers hold now, those of the batch that was made first first."""
         claimed = select(BatchRow.id).where(BatchRow.state == BatchState.CLAIMED)
         waiting = (ItemRow.batch_id.in_(claimed), ItemRow.state == ItemState.PENDING)
+        files = (
+            select(FolderRow.path, FileRow.name)
+            .select_from(ItemRow)
+            .join(FileRow, ItemRow.file_id == FileRow.id)
+            .join(FolderRow, FolderRow.id == FileRow.folder_id)
+            .order_by(ItemRow.batch_id, ItemRow.id)
+        )
         with reading(self.engine) as session:
-            names = select(FileRow.name).join(ItemRow, ItemRow.file_id == FileRow.id).where(*waiting)
-            return list(session.scalars(names))
+            return [Path(os.fsdecode(folder + b"/" + name)) for folder, name in session.execute(files.where(*waiting))]
 
     def can_be_written(self) -> bool:
-        """Whether nobody holds SQLite's lock now; Postgres has none for all."""
+        """Whether nobody holds a lock of SQLite's file now, a reader's included; Postgres has none for all."""
         if self.engine.dialect.name != "sqlite":
             return True
         with contextlib.closing(
             sqlite3.connect(self.home / "taffrail.db", timeout=0.2, isolation_level=None)
         ) as database:
             try:
-                database.execute("BEGIN IMMEDIATE")
+                database.execute("BEGIN EXCLUSIVE")
             except sqlite3.OperationalError:
                 return False
             database.execute("ROLLBACK")

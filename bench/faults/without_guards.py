@@ -1,10 +1,11 @@
 """`python -m bench.faults.without_guards`: takes each guard out of a copy of the program and shows the row that fails.
 
-A bench that cannot fail proves nothing. Ends with 1 when a row stays zero without its guard.
+A bench that cannot fail proves nothing. Ends with 1 when a row shows nothing lost, doubled or wrong without its guard.
 """
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import subprocess
@@ -95,14 +96,16 @@ def main(
     kept = 0
     for guard in (guard for guard in GUARDS if only in guard.name):
         with tempfile.TemporaryDirectory(prefix="taffrail-unguarded-") as folder:
-            done = _run_without(guard, Path(folder), database=database)
-        failed = done.returncode == 1
-        kept += not failed
-        typer.echo(f"without {guard.name}: {'fails, as it must' if failed else 'DOES NOT FAIL'}\n{done.stdout}")
+            done, shown = _run_without(guard, Path(folder), database=database)
+        kept += not shown
+        typer.echo(
+            f"without {guard.name}: {'fails, as it must' if shown else 'DOES NOT FAIL'}\n{done.stdout}{done.stderr}"
+        )
     raise typer.Exit(1 if kept else 0)
 
 
-def _run_without(guard: Guard, copy: Path, *, database: str) -> subprocess.CompletedProcess[str]:
+def _run_without(guard: Guard, copy: Path, *, database: str) -> tuple[subprocess.CompletedProcess[str], bool]:
+    """Return the bench's words, and whether a row shows something lost, doubled or wrong."""
     for package in _PACKAGES:
         shutil.copytree(REPOSITORY / package, copy / package, ignore=shutil.ignore_patterns("__pycache__"))
     for cut in guard.cuts:
@@ -111,11 +114,14 @@ def _run_without(guard: Guard, copy: Path, *, database: str) -> subprocess.Compl
         if cut.text not in text:
             raise typer.BadParameter(f"{cut.file}: the guard is not where it was; tell without_guards.py where it is")
         file.write_text(text.replace(cut.text, cut.instead), encoding="utf-8")
-    command = [sys.executable, "-m", "bench.faults", "--database", database, "--only", guard.row]
+    rows = copy / "rows.json"
+    command = [sys.executable, "-m", "bench.faults", "--database", database, "--only", guard.row, "--out", str(rows)]
     environment = {**os.environ, "PYTHONPATH": str(copy)}
-    return subprocess.run(
+    done = subprocess.run(
         command, cwd=copy, env=environment, capture_output=True, text=True, timeout=_RUN_S, check=False
     )
+    found = [row["difference"] for row in json.loads(rows.read_text())] if rows.exists() else []
+    return done, any(one and one["lost"] + one["doubled"] + one["wrong"] for one in found)
 
 
 if __name__ == "__main__":

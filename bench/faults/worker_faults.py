@@ -2,63 +2,79 @@
 
 from __future__ import annotations
 
+import os
 import time
+from pathlib import Path
 
 from bench.faults.catalogue import Expected, fault
-from bench.faults.ledger import read_ledger
+from bench.faults.ledger import count_claims, read_ledger
 from bench.faults.processes import WorkerProcess
 from bench.faults.servers import wait_until
 from bench.faults.site import LEASE_S, Site
 from tests.factories import write_pictures
 
 _KILLS = 30
+_HELD_FOR_A_WHILE = "inferred=pause:0.5"  # so that a kill finds its batch in work
 _GRACE_S = 35.0
 
 
 @fault("worker killed 30 times", settings={"TAFFRAIL_LEASE_S": "1.5"})
 def worker_killed_again_and_again(site: Site) -> None:
     site.enqueue()
+    quick, site.fail_at = site.fail_at, _HELD_FOR_A_WHILE
     for _ in range(_KILLS):
+        claims = count_claims(site.engine)
         worker = site.start_worker()
-        site.wait_for_claim()
+        site.wait_for_another_claim(claims)
         worker.kill()
+    site.fail_at = quick
     site.start_worker()
 
 
 @fault("child killed 10 times")
 def child_killed(site: Site) -> None:
+    site.fail_at = _HELD_FOR_A_WHILE
     worker = site.start_worker()
     site.enqueue()
+    claims = 0
     for _ in range(10):
-        site.wait_for_claim()
+        site.wait_for_another_claim(claims)
+        claims = count_claims(site.engine)
         worker.kill_child()
 
 
 @fault("frozen beyond its lease, then writes late", settings={"TAFFRAIL_BATCH_ITEMS": "1"})
 def zombie(site: Site) -> Expected:
     """Between the zombie's reading and its writing the picture is changed, and another worker judges the new one."""
+    reached, plain = site.tokens(200), site.fail_at
+    site.fail_at = f"inferred=tell:{reached},inferred=pause:0.5"
     zombie = site.start_worker()
     site.enqueue()
     site.wait_for_items(4)
-    name = _freeze_between_writes(site, zombie)
-    changed = next(file for file in site.images.rglob("*") if file.name.encode() == name)
+    changed = _freeze_before_its_commit(site, zombie, reached)
+    site.fail_at = plain
     write_pictures(site.folder / "other", 1, seed=99)[0].replace(changed)
     site.start_worker()
     wait_until(site.all_finished, timeout_s=LEASE_S + 60, what="another worker does the zombie's work")
     ledger = read_ledger(site.engine, root=site.images, home=site.home)
-    zombie.thaw()
+    zombie.thaw_children()
     time.sleep(3.0)  # nothing shall happen, and nothing tells when it has not
+    zombie.thaw()
     path = str(changed.relative_to(site.images))
     return {path: ledger[path]}
 
 
-def _freeze_between_writes(site: Site, worker: WorkerProcess) -> bytes:
-    """Return the picture a worker was frozen with; SQLite's one lock is kept by a frozen process, so not with that."""
+def _freeze_before_its_commit(site: Site, worker: WorkerProcess, reached: Path) -> Path:
+    """Return the picture that a worker was frozen with, after its inference and before its commit.
+
+    SQLite's one lock is kept by a frozen process, so not while it holds that; asking for files would wait for it, too.
+    """
     while True:
-        names = site.wait_for_claim()
+        left = len(os.listdir(reached))
+        wait_until(lambda left=left: len(os.listdir(reached)) < left, timeout_s=60, what="the next picture is inferred")
         worker.freeze()
-        if names == site.held() and site.can_be_written():
-            return names[0]
+        if site.can_be_written() and (files := site.held()):
+            return files[0]
         worker.thaw()
 
 
