@@ -126,6 +126,27 @@ def test_by_time_only_the_past_is_learnt_from(fleet, k: int) -> None:
         assert all((times[row] or "") < first for row in fold.learn_rows)
 
 
+@settings(deadline=None)
+@given(alike=st.lists(st.integers(0, 8), min_size=2, max_size=40), share=st.floats(0.05, 0.9), seed=st.integers(0, 9))
+def test_a_random_split_draws_near_duplicates_together_and_leaves_some(
+    alike: list[int], share: float, seed: int
+) -> None:
+    held = random_split(len(alike), share=share, seed=seed, alike=alike)
+
+    assert held.any() and not held.all()
+    groups = np.array(alike)
+    if len(set(alike)) > 1:
+        assert set(groups[held].tolist()).isdisjoint(groups[~held].tolist())
+
+
+def test_what_most_pictures_were_taken_at_is_the_past() -> None:
+    times = ["2024-01-01"] * 8 + ["2024-02-01"]
+
+    (fold,) = make_folds(SplitKind.TIME, cameras=["a"] * 9, captured_at=times, alike=list(range(9)), k=3, seed=0)
+
+    assert (fold.learn_rows.tolist(), fold.judge_rows.tolist()) == (list(range(8)), [8])
+
+
 def test_a_split_by_time_without_times_says_so() -> None:
     with pytest.raises(TrainingError, match="no picture has a capture time"):
         make_folds(SplitKind.TIME, cameras=["a", "b"], captured_at=[None, None], alike=[0, 1], k=2, seed=0)

@@ -78,6 +78,8 @@ def _draw_boxes(image: Image.Image, judged: Judged, answers: Answers, row: int, 
 
 
 def _draw_sorted(draw: ImageDraw.ImageDraw, xyxy: list[float], *, width: int) -> None:
+    if not any(xyxy):
+        return  # 0,0,0,0 is how a box head says that there is no fish
     x_min, y_min, x_max, y_max = xyxy  # a box head may put its sides in the wrong order
     box = (min(x_min, x_max), min(y_min, y_max), max(x_min, x_max), max(y_min, y_max))
     draw.rectangle(box, outline=_PREDICTED, width=width)

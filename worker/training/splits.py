@@ -87,9 +87,12 @@ def _time_masks(captured_at: Sequence[str | None], *, k: int) -> tuple[list[Mask
     known = np.sort(times[times != ""])
     if not len(known):
         raise TrainingError("no picture has a capture time; split by camera instead")
-    cuts = sorted({str(known[len(known) * number // (k + 1)]) for number in range(1, k + 1)} - {str(known[0])})
-    if not cuts:
+    later = known[known > known[0]]
+    if not len(later):
         raise TrainingError(f"all {len(known)} capture times are {known[0]}; split by camera instead")
+    # Of times that many pictures share a cut may be the first one, before which nothing lies.
+    quantiles = [known[len(known) * number // (k + 1)] for number in range(1, k + 1)]
+    cuts = sorted({max(str(cut), str(later[0])) for cut in quantiles})
     ends = [*cuts[1:], None]
     judged = [(times >= cut) & ((times < end) if end else True) for cut, end in zip(cuts, ends, strict=True)]
     return judged, [times < cut for cut in cuts]
@@ -140,9 +143,15 @@ def held_out_cameras(cameras: Sequence[str], species: Sequence[str], *, share: f
     return min(candidates, key=distance)
 
 
-def random_split(count: int, *, share: float, seed: int) -> np.ndarray:
-    """Return which pictures are held out at random; (N,) bool. It lets cameras leak: only to show by how much."""
-    held = np.zeros(count, dtype=bool)
-    chosen = np.random.default_rng(seed).permutation(count)[: max(1, round(count * share))]
-    held[chosen] = True
-    return held
+def random_split(count: int, *, share: float, seed: int, alike: npt.ArrayLike | None = None) -> Mask:
+    """Return which pictures are held out at random; (N,) bool. It lets cameras leak: only to show by how much.
+
+    alike: (N,) a number that near-duplicates share; they are drawn together. Where all are alike each goes alone:
+    something must be learnt from.
+    """
+    groups = np.arange(count) if alike is None or len(np.unique(alike)) < 2 else np.asarray(alike)
+    names, sizes = np.unique(groups, return_counts=True)
+    order = np.random.default_rng(seed).permutation(len(names))
+    wanted = max(1, round(count * share))
+    taken = np.searchsorted(np.cumsum(sizes[order]), wanted) + 1
+    return np.isin(groups, names[order[: min(taken, max(len(names) - 1, 1))]])

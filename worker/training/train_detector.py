@@ -24,9 +24,11 @@ from worker.training.feature_cache import Features
 from worker.training.features import FeatureSource, Progress, UnreadablePicture
 from worker.training.fine_tune import FineTune, TunedDetector, tune_detector
 from worker.training.fit import FitSettings, HeadFit
+from worker.training.near_duplicates import near_duplicates
 from worker.training.recipes import recipe_for
 from worker.training.samples import TrainingSample
 from worker.training.splits import held_out_cameras, random_split
+from worker.training.thumbnails import thumbnails_of
 from worker.training.train_head import spare_stopping_rows, train_head
 from worker.training.views import add_views
 
@@ -118,7 +120,7 @@ def train_detector(
     left_out = [UnreadablePicture(odd.file, odd.text) for odd in checked.oddities if odd.left_out]
     unreadable = (*left_out, *computed.unreadable)
     usable = usable_samples(checked.samples, computed.features, unreadable)
-    split = _split(usable, settings)
+    split = _split(usable, settings, features_dir)
     trained = _train(usable, computed.features, split.train_rows, split.held_out_rows, source, settings)
     held = [usable[row] for row in split.held_out_rows]
     judgement = judge(HeldOut(held, trained.outputs, settings.label_set, settings.input_hw))
@@ -171,15 +173,17 @@ def usable_samples(
     return usable
 
 
-def _split(samples: Sequence[TrainingSample], settings: TrainSettings) -> _Split:
+def _split(samples: Sequence[TrainingSample], settings: TrainSettings, features_dir: Path) -> _Split:
     """Return who learns and who judges: by camera, at random only where all pictures are of one camera.
 
-    A guessed label of a held-out camera does neither.
+    A guessed label of a held-out camera does neither. At random near-duplicates stay on one side.
     """
     guessed = np.array([sample.guessed for sample in samples], dtype=bool)
     cameras = [sample.camera for sample in samples]
     if len(set(cameras)) < 2:
-        held = random_split(len(samples), share=settings.held_out_share, seed=settings.seed)
+        sizes = [(sample.width_px, sample.height_px) for sample in samples]
+        alike = near_duplicates(thumbnails_of(samples, features_dir), sizes)
+        held = random_split(len(samples), share=settings.held_out_share, seed=settings.seed, alike=alike)
         return _Split(
             np.flatnonzero(~held), np.flatnonzero(held & ~guessed), (), "random: all pictures are of one camera"
         )
