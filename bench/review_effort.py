@@ -85,7 +85,7 @@ def _prepare(site: Site, labelled: Path, trip: Path, *, labelled_images: int, im
     if not (labelled / "truth.json").exists():
         site.cli("sample", labelled, "--images", labelled_images, "--cameras", 12, "--seed", 1)
     if not (trip / "truth.json").exists():
-        site.cli("sample", trip, "--images", images, "--cameras", 24, "--seed", 2, "--first-camera", 12)
+        site.cli("sample", trip, "--images", images, "--cameras", 20, "--seed", 4, "--first-camera", 100)
     with reading(site.engine()) as session:
         trained = champion_id(session) is not None
     if not trained:
@@ -203,7 +203,7 @@ def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--work", type=Path, default=Path("build/effort"), help="fleets, HOME; what is there is used")
     parser.add_argument("--labelled", type=int, default=600, help="pictures to learn from, of 12 cameras")
-    parser.add_argument("--images", type=int, default=1_200, help="pictures of the trip, of 24 other cameras")
+    parser.add_argument("--images", type=int, default=1_000, help="pictures of the trip, of 20 other cameras")
     parser.add_argument("--step", type=int, default=100, help="pictures that a person answers in a round")
     parser.add_argument("--rounds", type=int, default=2, help="rounds")
     parser.add_argument("--out", type=Path, default=Path("docs/review-effort.png"), help="the plot")

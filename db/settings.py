@@ -43,7 +43,7 @@ class Settings(BaseSettings):
     correction_weight: float = Field(default=2.0, gt=0, description="What a correction counts, a label being 1.")
     pseudo_weight: float = Field(default=0.25, ge=0, description="What a picture counts that only the champion knows.")
     pseudo_confidence: float = Field(default=0.95, ge=0, le=1, description="Both heads' confidence, to believe them.")
-    pseudo_agreement: float = Field(default=0.9, ge=0, le=1, description="The agreement, to believe them.")
+    pseudo_agreement: float = Field(default=0.88, ge=0, le=1, description="The agreement, to believe them.")
     gate_level: float = Field(default=0.9, ge=0.5, lt=1, description="How sure it must be that a candidate is better.")
     gate_species_drop: float = Field(default=0.1, ge=0, le=1, description="Recall that a species may lose by it.")
     gate_calibration_slack: float = Field(default=0.02, ge=0, le=1, description="Calibration error it may add.")

@@ -13,7 +13,7 @@ from db.domain.final_answer import SecondOpinion, final_probabilities, most_prob
 from db.domain.jobs import ClaimedItem
 from db.domain.outcomes import ItemOutcome, NewPrediction
 from db.domain.predictions import Prediction
-from db.domain.species import LabelSet
+from db.domain.species import NO_FISH, LabelSet
 from db.settings import Settings
 from worker.crop_files import write_crops
 from worker.load_picture import HashedFile, LoadedPicture, PictureLoader
@@ -109,9 +109,9 @@ class DetectorInference:
             model_version=self.model_version,
             settings=self._settings,
         )
-        answer = _final_species(prediction, second, self._label_set)
+        answer, prediction = _answered(prediction, second, self._label_set)
         new = NewPrediction(
-            prediction=_with_agreement(prediction, second, self._label_set.index(answer)),
+            prediction=prediction,
             species=answer,
             heatmap=pack_heatmap(prediction.heatmap),
             crop_files=crop_files,
@@ -121,26 +121,27 @@ class DetectorInference:
         return ItemOutcome(loaded.item.item_id, loaded.item.file_id, image=loaded.image, prediction=new)
 
 
-def _with_agreement(prediction: Prediction, second: SecondOpinion | None, answer: int) -> Prediction:
-    """Return the prediction with the agreement of all opinions; the second stage's counts as it does in the answer."""
-    if second is None or second.picture is None:
-        return prediction
-    score = agreement_score(
-        answer,
-        [prediction.box_probabilities, prediction.heatmap_probabilities, second.picture],
-        weights=[1.0, 1.0, second.weight],
-        place_iou=prediction.agreement.iou,
-    )
-    return replace(prediction, agreement=replace(prediction.agreement, score=score))
-
-
 def parameters_of(detector: AnyDetector) -> str:
     """Return what, besides the model version, a result depends on; results are unique by it."""
     rows, columns = detector.card.input_hw
     return f"letterbox-{rows}x{columns}"
 
 
-def _final_species(prediction: Prediction, second: SecondOpinion | None, label_set: LabelSet) -> str:
-    crops, weight = (second.picture, second.weight) if second is not None else (None, 0.0)
-    answer = final_probabilities(prediction.box_probabilities, prediction.heatmap_probabilities, crops, weight=weight)
-    return most_probable(answer, label_set.names)
+def _answered(prediction: Prediction, second: SecondOpinion | None, label_set: LabelSet) -> tuple[str, Prediction]:
+    """Return the final species, and the prediction with the agreement of all opinions on it."""
+    heads = (prediction.box_probabilities, prediction.heatmap_probabilities)
+    first = final_probabilities(*heads)
+    if second is None or second.picture is None:
+        return most_probable(first, label_set.names), prediction
+    final = final_probabilities(*heads, second.picture, weight=second.weight)
+    species = most_probable(final, label_set.names)
+    answer = label_set.index(species)
+    clearest = max(crop[answer] for crop in second.crops)
+    score = agreement_score(
+        first_stage=first[answer],
+        final=final[answer],
+        # A second stage that has no say in the answer has none in its doubt.
+        clearest_crop=(1.0 - second.weight) * first[answer] + second.weight * clearest,
+        place_iou=1.0 if species == NO_FISH else prediction.agreement.iou,
+    )
+    return species, replace(prediction, agreement=replace(prediction.agreement, score=score))

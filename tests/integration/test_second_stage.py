@@ -87,8 +87,10 @@ def test_both_stages_are_stored_and_the_documented_rule_makes_the_answer(
         heads = np.add(prediction.box_probabilities, prediction.heatmap_probabilities) / 2
         assert np.allclose(prediction.probabilities, 0.25 * heads + 0.75 * np.asarray(opinion))
         answer = SPECIES.index(prediction.final_species)
-        backing = 2 * heads[answer] + 0.75 * opinion[answer]
-        assert prediction.agreement.score == pytest.approx(0.8 * backing / 2.75 + 0.2 * prediction.agreement.iou)
+        clearest = 0.25 * heads[answer] + 0.75 * max(crop[answer] for crop in stored)
+        place = 1.0 if prediction.final_species == "NoF" else prediction.agreement.iou
+        parts = [heads[answer], prediction.probabilities[answer], clearest, place]
+        assert prediction.agreement.score == pytest.approx(np.mean(parts), abs=1e-6)
         answers.add(prediction.final_species)
     with reading(engine) as session:
         rows = {row.id: row.species for row in session.scalars(select(PredictionRow))}

@@ -8,7 +8,7 @@ import pytest
 from db.domain.boxes import Box
 from db.domain.predictions import Head, Prediction
 from db.domain.species import LabelSet
-from worker.vision.agreement import agreement_score, measure_agreement
+from worker.vision.agreement import measure_agreement
 from worker.vision.crops import crop_box
 from worker.vision.heatmaps import find_regions, non_max_suppression, pack_heatmap, region_polygon, unpack_heatmap
 from worker.vision.interpret import interpret
@@ -93,8 +93,8 @@ def test_two_heads_that_see_the_same_fish_agree() -> None:
     assert [found.head for found in prediction.detections] == [Head.BOX_SPECIES, Head.HEATMAP]
     assert all(np.allclose(found.box.xyxy, (80, 80, 320, 240)) for found in prediction.detections)
     assert prediction.agreement.iou == pytest.approx(1.0)
-    # Four parts the mean of 0.98 and 0.9, one part the place.
-    assert prediction.agreement.score == pytest.approx(0.952)
+    # Three parts the mean of 0.98 and 0.9, one part the place.
+    assert prediction.agreement.score == pytest.approx(0.955)
 
 
 def test_two_heads_that_see_no_fish_agree() -> None:
@@ -109,7 +109,11 @@ def test_two_heads_that_see_no_fish_agree() -> None:
 def test_other_species_and_other_places_lower_the_agreement() -> None:
     def score(heat: list[float], region: Box) -> float:
         return measure_agreement(
-            box=Box(0, 0, 10, 10), regions=[region], box_probabilities=[0.9, 0.1], heatmap_probabilities=heat
+            box=Box(0, 0, 10, 10),
+            regions=[region],
+            box_probabilities=[0.9, 0.1],
+            heatmap_probabilities=heat,
+            no_fish_index=2,
         ).score
 
     same = score([0.9, 0.1], Box(0, 0, 10, 10))
@@ -118,20 +122,20 @@ def test_other_species_and_other_places_lower_the_agreement() -> None:
     assert same > score([0.1, 0.9], Box(0, 0, 10, 10))
 
 
-def test_an_answer_that_one_opinion_gives_alone_is_doubtful_however_sure_it_is() -> None:
-    heads = [[0.2, 0.8], [0.3, 0.7]]
+def test_an_answer_of_no_fish_has_no_place_to_differ_about() -> None:
+    agreement = measure_agreement(
+        box=None, regions=[Box(0, 0, 10, 10)], box_probabilities=[0.1, 0.9], heatmap_probabilities=[0.3, 0.7],
+        no_fish_index=1,
+    )  # fmt: skip
 
-    alone = agreement_score(0, [*heads, [0.99, 0.01]], place_iou=1.0, weights=[1, 1, 1])
-    backed = agreement_score(1, [*heads, [0.4, 0.6]], place_iou=1.0, weights=[1, 1, 1])
-    unheard = agreement_score(1, [*heads, [0.99, 0.01]], place_iou=1.0, weights=[1, 1, 0])
-
-    assert alone == pytest.approx(0.8 * (0.2 + 0.3 + 0.99) / 3 + 0.2)
-    assert backed == pytest.approx(0.8 * 0.7 + 0.2)
-    assert unheard == pytest.approx(0.8 * 0.75 + 0.2)
+    assert agreement.iou == 0.0
+    assert agreement.score == pytest.approx((3 * 0.8 + 1.0) / 4)
 
 
 def test_the_distance_of_opposite_certainties_is_one() -> None:
-    agreement = measure_agreement(box=None, regions=[], box_probabilities=[1, 0], heatmap_probabilities=[0, 1])
+    agreement = measure_agreement(
+        box=None, regions=[], box_probabilities=[1, 0], heatmap_probabilities=[0, 1], no_fish_index=2
+    )
 
     assert agreement.species_distance == pytest.approx(1.0)
     assert agreement.box_entropy == agreement.heatmap_entropy == 0.0

@@ -19,7 +19,7 @@ ABOUT = {
     "box": "x_min, y_min, x_max, y_max in pixels of the upright original, whose size is width_px, height_px",
     "species": f"{RULE}; `heads` and `second_stage` have each one's own",
     "answer": "true for the detections that box each fish once; the others box the same fish again, or doubt it",
-    "agreement": "0 the heads differ, 1 they say the same",
+    "agreement": "0..1, how far all opinions back the answer",
     "doubt": "the chance that the species is wrong; `flagged` where the chance to be right is below `flag_below`",
     "review": "what a person said last, or null: their species, boxes, name and time; `outcome` is what they did",
     "captured_at": "the camera's clock as the picture tells it, ISO 8601 without a zone, or null",

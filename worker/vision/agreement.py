@@ -10,8 +10,6 @@ import numpy.typing as npt
 from db.domain.boxes import Box, iou
 from db.domain.predictions import Agreement
 
-PLACE_SHARE = 0.2
-
 
 def measure_agreement(
     *,
@@ -19,16 +17,18 @@ def measure_agreement(
     regions: Sequence[Box],
     box_probabilities: npt.ArrayLike,
     heatmap_probabilities: npt.ArrayLike,
+    no_fish_index: int,
 ) -> Agreement:
     """Return the agreement of the two heads, with its parts.
 
     box: the box head's, None where it says no fish. regions: the heat-map head's, strongest first, same pixels.
-    probabilities: (S,), each sums to 1. The score is `agreement_score`'s for the species that their mean names.
+    probabilities: (S,), each sums to 1. The score is `agreement_score`'s, without a second stage.
     """
     first, second = np.asarray(box_probabilities, np.float64), np.asarray(heatmap_probabilities, np.float64)
-    place = _place_iou(box, regions)
+    mean, place = (first + second) / 2, _place_iou(box, regions)
+    answer = int(mean.argmax())
     return Agreement(
-        score=agreement_score(int((first + second).argmax()), [first, second], place_iou=place),
+        score=agreement_score(first_stage=mean[answer], place_iou=1.0 if answer == no_fish_index else place),
         iou=place,
         species_distance=_jensen_shannon_distance(first, second),
         box_entropy=_entropy(first) / float(np.log2(len(first))),
@@ -40,22 +40,22 @@ def measure_agreement(
 
 
 def agreement_score(
-    answer: int, opinions: Sequence[npt.ArrayLike], *, place_iou: float, weights: Sequence[float] | None = None
+    *, first_stage: float, place_iou: float, final: float | None = None, clearest_crop: float | None = None
 ) -> float:
-    """Return how far all opinions back the picture's answer, 0..1: four parts species, one part place.
+    """Return how far everything backs the picture's answer, 0..1: the mean of four figures.
 
-    answer: the species' place in each opinion, (S,), a distribution. weights: what each counts; all the same where
-    not given. place_iou: of the two heads' boxes.
+    first_stage, final, clearest_crop: the probability that the two heads' mean, the final distribution and the one
+    crop that shows it best give to the answer; the first stage's where there is no other. place_iou: of the two heads'
+    boxes, 1 for an answer of no fish, which has no place.
 
-    The species part is the mean probability that the opinions give to the answer: an answer that one of them gives
-    alone is doubtful, however sure that one is. The form and its share were chosen on one sample fleet and judged on
-    another (docs/review.md).
+    An answer that one opinion gives alone is doubtful, however sure that one is. The figures were chosen on two sample
+    fleets and judged on a third (docs/review.md).
 
-    >>> round(agreement_score(0, [[0.9, 0.1], [0.5, 0.5]], place_iou=0.5), 2)
-    0.66
+    >>> agreement_score(first_stage=0.5, final=0.75, clearest_crop=1.0, place_iou=0.25)
+    0.625
     """
-    backing = np.average([np.asarray(one, np.float64)[answer] for one in opinions], weights=weights)
-    return float(np.clip((1.0 - PLACE_SHARE) * backing + PLACE_SHARE * place_iou, 0.0, 1.0))
+    backing = [first_stage, *(first_stage if one is None else one for one in (final, clearest_crop))]
+    return float(np.clip((sum(backing) + place_iou) / 4.0, 0.0, 1.0))
 
 
 def _place_iou(box: Box | None, regions: Sequence[Box]) -> float:

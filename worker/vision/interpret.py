@@ -49,6 +49,7 @@ def interpret(
         regions=[detection.box for detection in seen],
         box_probabilities=box_p,
         heatmap_probabilities=heat_p,
+        no_fish_index=no_fish,
     )
     return Prediction(
         width_px=letterbox.width_px,
