@@ -23,11 +23,13 @@ from worker.evaluation.answers import Answers, Judged
 from worker.evaluation.contestants import Bench, parse_wish
 from worker.evaluation.cross_validate import cross_validate, refuse_early
 from worker.evaluation.figures import contestant_figures
+from worker.evaluation.kept_answers import KeptAnswers
 from worker.evaluation.version import judge_version, sides_of
 from worker.evaluation.write import make_folder, write_evaluation
 from worker.model_files import read_card
 from worker.models.errors import TrainingError
 from worker.models.names import DEFAULT_TRUNK, HeadName
+from worker.models.trunks import weights_key
 from worker.second_stage import load_crop_judge
 from worker.serve import make_detector
 from worker.snapshot import entries_said, training_samples
@@ -76,6 +78,11 @@ def _networks(
     computed = source.compute(checked.samples)
     usable = usable_samples(checked.samples, computed.features, computed.unreadable)
     alike = _alike(usable, settings, progress)
+    weights = weights_key(source.trunk, source.weights)
+    kept = KeptAnswers(
+        settings.home / "training" / "evaluation",
+        f"{source.trunk} {weights} {source.input_hw} {settings.species} {bool(request.get('out'))}",
+    )
     bench = Bench(
         usable,
         computed.features,
@@ -83,6 +90,7 @@ def _networks(
         source.input_hw,
         lambda head: _fit_of(head, request),
         heatmaps=bool(request.get("out")),
+        kept=kept,
         progress=progress,
     )
     done = cross_validate(bench, wish, split, alike=alike, folds=int(request["folds"]), seed=seed)
@@ -97,7 +105,9 @@ def _networks(
         "contestants": list(done.figures),
         **_oddities(checked, unreadable),
     }
-    return _written(request, result, done.judged, done.answers)
+    written = _written(request, result, done.judged, done.answers)
+    kept.forget()
+    return written
 
 
 def _version(

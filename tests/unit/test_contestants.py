@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
@@ -10,13 +12,15 @@ import pytest
 
 from db.domain.labels import ImageLabel
 from db.domain.species import LabelSet
-from worker.evaluation.contestants import Bench, Wish, head_answers
+from worker.evaluation.answers import Answers, FoundFish
+from worker.evaluation.contestants import Bench, Wish, head_answers, judge_folds
 from worker.evaluation.cross_validate import cross_validate
+from worker.evaluation.kept_answers import KeptAnswers
 from worker.models.errors import TrainingError
 from worker.models.names import HeadName
 from worker.training.recipes import recipe_for
 from worker.training.samples import TrainingSample
-from worker.training.splits import SplitKind
+from worker.training.splits import Fold, SplitKind
 from worker.vision.heatmaps import unpack_heatmap
 
 LABELS = LabelSet(("ALB", "LAG", "NoF"))
@@ -124,3 +128,50 @@ def test_a_heat_map_finds_its_fish_and_keeps_its_map_where_asked() -> None:
     assert [fish.species_index for fish in answers.found[1]] == [0]
     assert np.allclose(answers.found[1][0].xyxy, [320, 120, 480, 240], atol=1)  # cells of 80 x 60 pixels
     assert unpack_heatmap(answers.heatmaps[1]).shape == (6, 8, 3)
+
+
+def _some_answers(count: int) -> Answers:
+    found = [[FoundFish((1.0, 2.0, 3.0, 4.0), 1, 0.5)] * (row % 3) for row in range(count)]
+    maps = [bytes([row] * (row + 1)) for row in range(count)]
+    return Answers("gap", np.full((count, 3), 1 / 3), np.ones((count, 4)), found, 2.5, maps)
+
+
+def test_a_head_that_has_answered_is_not_trained_again(tmp_path: Path) -> None:
+    samples, fold = _fleet(24), Fold(np.arange(12), np.arange(12, 24))
+    kept = KeptAnswers(tmp_path / "kept", "trunk 360x640")
+    kept.keep(kept.key(HeadName.GAP, recipe_for(HeadName.GAP), fold, samples), _some_answers(12))
+
+    _judged, (*_baselines, gap) = judge_folds(
+        _bench(samples, kept=kept), [fold], Wish((HeadName.GAP,), ()), called="by camera"
+    )
+
+    assert (gap.name, gap.seconds, gap.found) == ("gap", 2.5, _some_answers(12).found)
+    assert gap.heatmaps == _some_answers(12).heatmaps and np.array_equal(gap.largest, np.ones((12, 4)))
+    kept.forget()
+    assert not list((tmp_path / "kept").iterdir())
+
+
+def test_answers_are_of_these_pictures_labels_and_recipes_only(tmp_path: Path) -> None:
+    samples, fold = _fleet(24), Fold(np.arange(12), np.arange(12, 24))
+    kept, fit = KeptAnswers(tmp_path, "trunk"), recipe_for(HeadName.GAP)
+    mended = [replace(samples[0], label=ImageLabel("NoF")), *samples[1:]]
+
+    keys = {
+        kept.key(HeadName.GAP, fit, fold, samples),
+        kept.key(HeadName.DENSE, fit, fold, samples),
+        kept.key(HeadName.GAP, replace(fit, seed=1), fold, samples),
+        kept.key(HeadName.GAP, fit, Fold(fold.judge_rows, fold.learn_rows), samples),
+        kept.key(HeadName.GAP, fit, fold, mended),
+        KeptAnswers(tmp_path, "another trunk").key(HeadName.GAP, fit, fold, samples),
+    }
+
+    assert len(keys) == 6
+
+
+def test_a_torn_file_is_no_answer(tmp_path: Path) -> None:
+    kept = KeptAnswers(tmp_path, "trunk")
+    kept.keep("one", _some_answers(3))
+    file = tmp_path / "one.npz"
+    file.write_bytes(file.read_bytes()[:200])
+
+    assert kept.recall("one") is None and kept.recall("two") is None

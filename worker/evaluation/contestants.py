@@ -10,6 +10,7 @@ import numpy.typing as npt
 
 from db.domain.species import NO_FISH, LabelSet
 from worker.evaluation.answers import Answers, FoundFish, Judged
+from worker.evaluation.kept_answers import KeptAnswers
 from worker.models.errors import TrainingError, UnknownNetwork
 from worker.models.names import HeadName
 from worker.training.clues import softmax
@@ -42,7 +43,10 @@ class Wish:
 
 @dataclass(frozen=True)
 class Bench:
-    """What every contestant shares. fit_of: how a head is trained. heatmaps: keep them, packed."""
+    """What every contestant shares. fit_of: how a head is trained. heatmaps: keep them, packed.
+
+    kept: answers of an evaluation that was stopped.
+    """
 
     samples: Sequence[TrainingSample]
     features: Features
@@ -50,6 +54,7 @@ class Bench:
     input_hw: tuple[int, int]
     fit_of: Callable[[HeadName], FitSettings]
     heatmaps: bool = False
+    kept: KeptAnswers | None = None
     progress: Progress = lambda stage, done, total: None
 
     def species(self, rows: Rows) -> npt.NDArray[np.int64]:
@@ -106,6 +111,17 @@ def _one_fold(bench: Bench, fold: Fold, wish: Wish, pooled: npt.NDArray[np.float
 
 
 def _trained_answers(bench: Bench, name: HeadName, fold: Fold, progress: Callable[[int, int], None]) -> Answers:
+    if bench.kept is None:
+        return _trained_now(bench, name, fold, progress)
+    key = bench.kept.key(name, bench.fit_of(name), fold, bench.samples)
+    answers = bench.kept.recall(key)
+    if answers is None:
+        answers = _trained_now(bench, name, fold, progress)
+        bench.kept.keep(key, answers)
+    return answers
+
+
+def _trained_now(bench: Bench, name: HeadName, fold: Fold, progress: Callable[[int, int], None]) -> Answers:
     trained = train_head(
         name,
         bench.samples,
