@@ -196,7 +196,7 @@ def test_the_sentence_names_the_worst_clue_and_what_it_does_to_the_figures() -> 
 
     assert text == (
         "LEAK: without a look at the fish, the camera alone names the right species of 59% of the pictures, where "
-        "always saying ALB would be right for 44%. Judged on cameras it knows the same network is right for 100%, on "
+        "always saying ALB would be right for 44%. Judged on cameras it knows a simple network is right for 100%, on "
         "unseen ones for 0%: believe figures of unseen cameras only. The serving model looks at the fish: a spot on "
         "one is 26 times as hot as elsewhere (of its heat 34% lies beside the fish, as does 93% of the picture)."
     )

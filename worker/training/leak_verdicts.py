@@ -224,10 +224,10 @@ def _gap_sentence(verdict: Verdict, gap: SplitGap) -> str:
     if gap.accuracy_gap.low > 0.0:
         why = "" if verdict is Verdict.LEAK else ", because they look different"
         return (
-            f"Judged on cameras it knows the same network is right for {known}, on unseen ones for {unseen}{why}: "
+            f"Judged on cameras it knows a simple network is right for {known}, on unseen ones for {unseen}{why}: "
             "believe figures of unseen cameras only."
         )
-    return f"On unseen cameras the same network does as well as on those it knows ({unseen}, {known})."
+    return f"On unseen cameras a simple network does as well as on those it knows ({unseen}, {known})."
 
 
 def _heat_sentence(heat: HeatReport) -> str:
