@@ -16,7 +16,7 @@ from db.settings import Settings
 from db.store.jobs import FoundFile, Registered, make_batches, new_scan, open_job, register_files, register_items
 from worker.scan import Problem, scan_folder
 
-_FILES_A_TRANSACTION = 5_000
+_FILES_A_TRANSACTION = 10_000
 Progress = Callable[[int], None]
 
 

@@ -81,18 +81,18 @@ def register_files(session: Session, files: Sequence[FoundFile], *, root: bytes,
 
 def register_items(session: Session, job_id: int, *, scan: int) -> Registered:
     """Make the files of one look at a folder this job's items; what is done and unchanged stays done."""
-    job = lock_job(session, job_id)
+    lock_job(session, job_id)
     found = session.scalar(select(func.count()).select_from(FileRow).where(FileRow.scan == scan)) or 0
     changed = _ask_changed_again(session, job_id, scan=scan)
-    before = session.scalar(select(func.count()).select_from(ItemRow).where(ItemRow.job_id == job)) or 0
     files = select(literal(job_id), FileRow.id, literal(str(ItemState.PENDING)), FileRow.size_bytes, FileRow.mtime_ns)
-    session.execute(
+    added = session.execute(
         upsert(session, ItemRow)
         .from_select(["job_id", "file_id", "state", "size_bytes", "mtime_ns"], files.where(FileRow.scan == scan))
-        .on_conflict_do_nothing()
+        .on_conflict_do_nothing(),
+        execution_options={"preserve_rowcount": True},
     )
-    after = session.scalar(select(func.count()).select_from(ItemRow).where(ItemRow.job_id == job)) or 0
-    return Registered(new=after - before, changed=changed, known=found - (after - before) - changed)
+    new = _rowcount(added)
+    return Registered(new=new, changed=changed, known=found - new - changed)
 
 
 def make_batches(session: Session, job_id: int, *, batch_items: int) -> int:
