@@ -19,6 +19,7 @@ from annotator.picture_files import Fetch, Pictures, no_fetch
 from annotator.select import Chosen, choose
 from db.domain.answer_boxes import box_head, heatmap_fish
 from db.domain.predictions import Agreement
+from db.domain.results import StoredDetection
 from db.domain.species import LabelSet
 from db.session import reading, transaction
 from db.store.doubts import refresh_doubts
@@ -115,8 +116,10 @@ def _choose(
     return choose(flagged, agreed, count=wish.count, random_share=wish.random_share, rng=rng)
 
 
-def why_shown(agreement: Agreement, *, doubt: float) -> str:
+def why_shown(agreement: Agreement, *, doubt: float, shown: Sequence[StoredDetection] = ()) -> str:
     """Return why a picture is shown, in one line; the same wording for doubtful and for random ones.
+
+    shown: the boxes that are shown; where a crop is called something else than its box, that is said.
 
     >>> why_shown(Agreement(0.2, 0.1, 0.8, 0.1, 0.1, 0.9, 0.9, 1), doubt=0.8)
     'chance to be wrong 0.80: boxes apart (IoU 0.10), species apart (distance 0.80)'
@@ -126,9 +129,14 @@ def why_shown(agreement: Agreement, *, doubt: float) -> str:
         (agreement.species_distance > FAR_SPECIES, f"species apart (distance {agreement.species_distance:.2f})"),
         (agreement.box_entropy > HIGH_ENTROPY, f"box head unsure (entropy {agreement.box_entropy:.2f})"),
         (agreement.heatmap_entropy > HIGH_ENTROPY, f"heat map unsure (entropy {agreement.heatmap_entropy:.2f})"),
-        (agreement.fish_count > 1, f"{agreement.fish_count} fish in the heat map"),
+        (agreement.fish_count > 1, f"{agreement.fish_count} places in the heat map"),
     ]
-    told = ", ".join(text for holds, text in parts if holds)
+    crops = [
+        f"{box.detection.species} by the {box.detection.head} head is {box.crop_species} by its crop"
+        for box in shown
+        if box.crop_species not in (None, box.detection.species)
+    ]
+    told = ", ".join([*crops[:1], *(text for holds, text in parts if holds)])
     return f"chance to be wrong {doubt:.2f}" + (f": {told}" if told else "")
 
 
@@ -143,6 +151,8 @@ def _items(chosen: Sequence[Chosen[int]], candidates: dict[int, ReviewCandidate]
 
 
 def _item(chosen: Chosen[int], candidate: ReviewCandidate, wish: Wish) -> ExportItem:
+    # Every doubtful box of the heat map would be work to take away.
+    shown = (*box_head(candidate.detections), *heatmap_fish(candidate.detections))
     return ExportItem(
         image_id=candidate.image_id,
         sha256=candidate.sha256,
@@ -151,11 +161,10 @@ def _item(chosen: Chosen[int], candidate: ReviewCandidate, wish: Wish) -> Export
         camera=candidate.camera,
         width_px=candidate.width_px,
         height_px=candidate.height_px,
-        why=why_shown(candidate.agreement, doubt=candidate.doubt),
+        why=why_shown(candidate.agreement, doubt=candidate.doubt, shown=shown),
         prediction_id=candidate.prediction_id,
         at_random=chosen.at_random,
-        # Every doubtful box of the heat map would be work to take away.
-        detections=(*box_head(candidate.detections), *heatmap_fish(candidate.detections)),
+        detections=shown,
         regions=wish.regions_of(candidate),
     )
 

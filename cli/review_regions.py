@@ -9,6 +9,9 @@ if TYPE_CHECKING:
     from annotator.export import Region
     from db.store.review_queue import ModelFrame, ReviewCandidate
 
+# Further regions are faint, and would hide the picture.
+MOST_OUTLINES = 3
+
 
 def outlines_for(frame: ModelFrame) -> Callable[[ReviewCandidate], tuple[Region, ...]]:
     """Return what finds the outlines of a picture's heat-map regions, in the upright picture's pixels."""
@@ -20,7 +23,7 @@ def outlines_for(frame: ModelFrame) -> Callable[[ReviewCandidate], tuple[Region,
 
 
 def heatmap_outlines(candidate: ReviewCandidate, frame: ModelFrame) -> tuple[Region, ...]:
-    """Return the outlines of a picture's heat-map regions; none where no readable heat map is held."""
+    """Return the outlines of a picture's strongest heat-map regions; none where no readable heat map is held."""
     from zipfile import BadZipFile
 
     import numpy as np
@@ -41,7 +44,7 @@ def heatmap_outlines(candidate: ReviewCandidate, frame: ModelFrame) -> tuple[Reg
     box = fit_letterbox(width_px=candidate.width_px, height_px=candidate.height_px, into_hw=frame.input_hw)
     found = find_regions(heatmap, no_fish_index=LabelSet(frame.species).index(NO_FISH), frame=box.grid_frame(grid_hw))
     outlines = []
-    for region in found:
+    for region in found[:MOST_OUTLINES]:
         cells = region_polygon(region.mask)  # (N, 2)
         points = box.grid_to_original(np.hstack([cells, cells]), grid_hw=grid_hw)[:, :2]
         outline = tuple((float(x), float(y)) for x, y in points)

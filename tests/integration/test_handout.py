@@ -16,7 +16,7 @@ from sqlalchemy import Engine
 from annotator.audit import audit_agreement
 from annotator.errors import ExportError
 from annotator.export import Region, WrittenExport
-from annotator.handout import Wish, hand_out
+from annotator.handout import Wish, hand_out, why_shown
 from annotator.import_corrections import import_reviews
 from annotator.labelme_json import read_labelme
 from annotator.open_labelme import OpenRefused, labelme_command, open_labelme
@@ -25,6 +25,8 @@ from annotator.simulate import answer_folder
 from db.domain.boxes import Box
 from db.domain.corrections import Outcome
 from db.domain.labels import ImageLabel, LabelledBox
+from db.domain.predictions import Agreement, Detection, Head
+from db.domain.results import StoredDetection
 from db.domain.species import DEFAULT_LABEL_SET
 from db.session import reading, transaction
 from db.store.review_queue import QueueFilter, ReviewCandidate
@@ -115,6 +117,21 @@ def test_the_folder_and_the_store_say_the_same(engine: Engine, tmp_path: Path):
         assert [shape.shape_type for shape in shapes] == ["rectangle", "polygon"]
         assert "chance to be wrong 0." in shapes[0].description
         assert len(held.items[one.number].shapes) == 2
+
+
+def test_a_crop_that_is_called_something_else_is_the_first_reason():
+    agreement = Agreement(0.2, 0.1, 0.2, 0.1, 0.1, 0.9, 0.9, 3)
+    alike, other = (
+        StoredDetection(number, Detection(FISH, "ALB", 0.9, head), None, crop_species=species)
+        for number, head, species in ((1, Head.BOX_SPECIES, "ALB"), (2, Head.HEATMAP, "SHARK"))
+    )
+
+    told = why_shown(agreement, doubt=0.8, shown=[alike, other])
+
+    assert told == (
+        "chance to be wrong 0.80: ALB by the heatmap head is SHARK by its crop, boxes apart (IoU 0.10), "
+        "3 places in the heat map"
+    )
 
 
 def test_nobody_is_given_the_same_picture_twice(engine: Engine, tmp_path: Path):
