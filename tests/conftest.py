@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import contextlib
 import os
+import shutil
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from sqlalchemy import Engine, create_engine, text
+from sqlalchemy import Engine, create_engine, make_url, text
 from sqlalchemy.exc import OperationalError
 
 from db.migrate import open_database
@@ -32,20 +33,27 @@ def skip_or_fail(reason: str) -> None:
     pytest.skip(reason)
 
 
-@pytest.fixture
-def postgres_url() -> Iterator[str]:
-    """The URL of an empty database of its own on a real Postgres."""
+@contextlib.contextmanager
+def postgres_database(*, template: str = "template1") -> Iterator[str]:
+    """The URL of a database of its own on a real Postgres, a copy of the template."""
     server = create_engine(POSTGRES_URL, isolation_level="AUTOCOMMIT")
     name = f"taffrail_test_{uuid.uuid4().hex[:12]}"
     try:
         with server.connect() as connection:
-            connection.execute(text(f"CREATE DATABASE {name}"))
+            connection.execute(text(f"CREATE DATABASE {name} TEMPLATE {template}"))
     except OperationalError:
         skip_or_fail("no Postgres at TAFFRAIL_TEST_POSTGRES (default 127.0.0.1:5432)")
     yield server.url.set(database=name).render_as_string(hide_password=False)
     with server.connect() as connection:
         connection.execute(text(f"DROP DATABASE {name} WITH (FORCE)"))
     server.dispose()
+
+
+@pytest.fixture
+def postgres_url() -> Iterator[str]:
+    """The URL of an empty database of its own on a real Postgres."""
+    with postgres_database() as url:
+        yield url
 
 
 @pytest.fixture(params=["sqlite", "postgres"])
@@ -57,12 +65,34 @@ def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     return url
 
 
-@pytest.fixture
-def engine(database_url: str) -> Iterator[Engine]:
+@pytest.fixture(scope="session")
+def migrated_sqlite(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A file with this version's tables: each test gets a copy, for migrating takes longer than most tests do."""
+    file = tmp_path_factory.mktemp("migrated") / "taffrail.db"
+    open_database(f"sqlite:///{file}").dispose()
+    return file
+
+
+@pytest.fixture(scope="session")
+def migrated_postgres() -> Iterator[str]:
+    """The name of a Postgres database with this version's tables, to be copied likewise."""
+    with postgres_database() as url:
+        open_database(url).dispose()
+        yield str(make_url(url).database)
+
+
+@pytest.fixture(params=["sqlite", "postgres"])
+def engine(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Engine]:
     """A database with this version's tables, once on SQLite and once on Postgres."""
-    engine = open_database(database_url)
-    yield engine
-    engine.dispose()
+    with contextlib.ExitStack() as stack:
+        if request.param == "sqlite":
+            url = f"sqlite:///{tmp_path / 'taffrail.db'}"
+            shutil.copy(request.getfixturevalue("migrated_sqlite"), tmp_path / "taffrail.db")
+        else:
+            url = stack.enter_context(postgres_database(template=request.getfixturevalue("migrated_postgres")))
+        engine = open_database(url)
+        yield engine
+        engine.dispose()
 
 
 @pytest.fixture
