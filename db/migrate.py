@@ -31,7 +31,7 @@ def open_database(url: str) -> Engine:
         DatabaseError: it cannot be reached, belongs to something else, or to a newer Taffrail.
     """
     engine = engine_for(url)
-    if engine.url.get_backend_name() == "sqlite" and engine.url.database:
+    if engine.url.get_backend_name() == "sqlite" and engine.url.database not in (None, "", ":memory:"):
         _refuse_network_file_system(Path(engine.url.database))
         _make_private(Path(engine.url.database))
     with told_clearly(engine):
