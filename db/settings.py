@@ -36,7 +36,7 @@ class Settings(BaseSettings):
     )
     max_pixels: int = Field(default=178_956_970, ge=1, description="Largest picture that is decoded, pixels.")
     max_file_mib: int = Field(default=512, ge=1, description="Largest file that is read, MiB.")
-    flag_below: float = Field(default=0.5, ge=0, le=1, description="Agreement below which a person looks.")
+    flag_below: float = Field(default=0.5, ge=0, le=1, description="Chance to be right below which a person looks.")
     held_out_share: float = Field(
         default=0.2, gt=0, lt=1, description="Share of the pictures that models are judged on, by whole cameras."
     )
