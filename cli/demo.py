@@ -60,7 +60,7 @@ def _steps(folder: Path, images: int) -> list[tuple[str, list[str]]]:
         ),
         (
             "3. A first model learns from them and is judged on a boat kept apart. It saw little and is often wrong.",
-            ["train"],
+            ["train", "--second-stage", "frozen"],  # half the time; a newcomer waits
         ),
         ("4. The trip's pictures go through the queue.", ["enqueue", f"{trip}/images"]),
         ("5. Where its two opinions differ, a person is asked,", ["review", "export", review, "--count", "40"]),

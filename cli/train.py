@@ -54,9 +54,10 @@ def train(
     second_stage: Annotated[
         SecondStageChoice,
         typer.Option(
-            help="The crop classifier: none; frozen, on the trunk's features in minutes; or finetune, the whole trunk."
+            help="The crop classifier: finetune, the whole trunk, clearly better; frozen, on the trunk's features, "
+            "in half the time; or none."
         ),
-    ] = SecondStageChoice.FROZEN,
+    ] = SecondStageChoice.FINETUNE,
     balance: Annotated[
         BalanceChoice,
         typer.Option(

@@ -117,7 +117,7 @@ def _second_stage(
     progress: StepProgress,
 ) -> TwoStages:
     parent = read_card(settings.models_dir, request["parent"]).second_stage
-    method = CropMethod(request.get("second_stage") or (parent.method if parent is not None else CropMethod.FROZEN))
+    method = CropMethod(request.get("second_stage") or (parent.method if parent is not None else CropMethod.FINETUNE))
     told = parent.parameters if parent is not None else {}
     return add_second_stage(
         first.model,

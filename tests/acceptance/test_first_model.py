@@ -34,7 +34,8 @@ def test_a_newcomers_first_model_serves(fleet: Path, home: Path) -> None:
     assert labels.returncode == 0, labels.stderr
     assert "24 pictures with" in labels.stdout and "24 labels are new" in labels.stdout
 
-    trained = _cli(home, "train", "--size", "96x160", "--epochs", "1", "--weights", "random", "--json")
+    quick = ["--size", "96x160", "--epochs", "1", "--weights", "random", "--second-stage", "frozen"]
+    trained = _cli(home, "train", *quick, "--json")
     assert trained.returncode == 0, trained.stderr
     model = json.loads(trained.stdout)
     assert model["state"] == "champion" and 0.0 <= model["metrics"]["accuracy"] <= 1.0
