@@ -17,6 +17,7 @@ from cli.review_simulate import simulate_command
 if TYPE_CHECKING:
     from sqlalchemy import Engine
 
+    from annotator.calibrate import Calibration
     from annotator.import_corrections import ImportSummary
 
 app = typer.Typer(help="Show people the doubtful pictures in labelme, and learn what they say.", no_args_is_help=True)
@@ -64,18 +65,9 @@ def calibrate_command(
     as_json: JsonOption = False,
 ) -> None:
     """Fit the chance that a picture is wrong on what people answered; export then shows the likeliest first."""
-    from annotator.doubt import calibrate_doubt
-    from cli.progress import progress_bar
-
     engine = opened()[1]
     version = model_or_champion(engine, model)
-    with progress_bar("predictions", quiet=as_json) as bar:
-        task = bar.add_task("ranking", total=None)
-        found = calibrate_doubt(
-            engine,
-            model_version=version,
-            progress=lambda done, total: bar.update(task, completed=done, total=total),
-        )
+    found = _calibrate_with_bar(engine, version, quiet=as_json)
     if as_json:
         typer.echo(json.dumps({"model": version, **asdict(found)}))
         return
@@ -133,18 +125,30 @@ def _import(folder: Path, *, reviewer: str | None, pictures: Path | None, as_jso
             pictures=pictures,
             progress=lambda done, total: bar.update(task, completed=done, total=total),
         )
-    ranked = [model for model in summary.models if summary.added and _ranks_anew(engine, model)]
+    ranked = [model for model in summary.models if summary.added and _ranks_anew(engine, model, quiet=as_json)]
     _report_import(summary, ranked=ranked, as_json=as_json)
 
 
-def _ranks_anew(engine: Engine, model: str) -> bool:
+def _ranks_anew(engine: Engine, model: str, *, quiet: bool) -> bool:
     from annotator.calibrate import TooFewAnswers
-    from annotator.doubt import calibrate_doubt
 
     try:
-        return calibrate_doubt(engine, model_version=model).fit is not None
+        return _calibrate_with_bar(engine, model, quiet=quiet).fit is not None
     except TooFewAnswers:
         return False
+
+
+def _calibrate_with_bar(engine: Engine, model: str, *, quiet: bool) -> Calibration:
+    from annotator.doubt import calibrate_doubt
+    from cli.progress import progress_bar
+
+    with progress_bar("predictions", quiet=quiet) as bar:
+        task = bar.add_task("ranking", total=None)
+        return calibrate_doubt(
+            engine,
+            model_version=model,
+            progress=lambda done, total: bar.update(task, completed=done, total=total),
+        )
 
 
 def _report_import(summary: ImportSummary, *, ranked: list[str], as_json: bool) -> None:

@@ -5,7 +5,15 @@ from __future__ import annotations
 import subprocess
 import sys
 
-_SCRIPTS = ("start_times", "enqueue_rate", "orchestration_rate", "fleet_rate", "memory_flat", "worker_rate")
+_SCRIPTS = (
+    "start_times",
+    "enqueue_rate",
+    "orchestration_rate",
+    "fleet_rate",
+    "memory_flat",
+    "review_rate",
+    "worker_rate",
+)
 
 
 def main() -> int:
