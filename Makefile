@@ -23,7 +23,7 @@ lint: $(VENV)/.installed-$(EXTRAS)
 audit: $(VENV)/.installed-audit
 	$(PY) -m pip_audit --local --format json --progress-spinner off 2>/dev/null | $(PY) .ci/audit.py $(AUDIT)
 
-# Nightly, and before a release: under 15 minutes on two idle cores; needs redis-server, Postgres's programs, best root.
+# Nightly, and before a release: under 15 minutes on two cores; needs redis-server, Postgres's programs, best root.
 faults: $(VENV)/.installed-$(EXTRAS)
 	$(PY) -m bench.faults
 
