@@ -47,6 +47,16 @@ def test_every_head_gives_a_distribution_over_the_species(name: HeadName) -> Non
     assert distribution.sum(axis=1) == pytest.approx([1.0, 1.0], abs=1e-5)
 
 
+@pytest.mark.parametrize(
+    "name", [HeadName.GAP, HeadName.DENSE, HeadName.INCEPTION, HeadName.HEATMAP, HeadName.HEATMAP_MAX]
+)
+def test_before_it_has_learnt_a_head_says_every_species_alike(name: HeadName) -> None:
+    outputs = _head(name, channels=16).predict_on_batch(np.random.default_rng(1).random((2, *GRID_HW, 16)))
+
+    distribution = next(value for key, value in outputs.items() if key.endswith("species"))
+    assert distribution == pytest.approx(np.full((2, len(SPECIES)), 1 / len(SPECIES)))
+
+
 def test_every_head_and_trunk_is_described_in_two_lines() -> None:
     texts = [HEAD_DESCRIPTIONS[name] for name in HeadName] + [spec.description for spec in TRUNKS.values()]
 
