@@ -42,9 +42,12 @@ _FIGURES = ("log_loss", "accuracy", "balanced_accuracy", "calibration_error")
 
 def retrain(
     parts: Annotated[
-        PartsChoice,
-        typer.Option(help="What to train anew: the detector's heads, the crop classifier (the quick one), or both."),
-    ] = PartsChoice.BOTH,
+        PartsChoice | None,
+        typer.Option(
+            help="What to train anew: the detector's heads, the crop classifier, or both; what the champion has if not "
+            "given."
+        ),
+    ] = None,
     second_stage: Annotated[
         MethodChoice | None,
         typer.Option(help="The crop classifier: frozen features, or the whole trunk; the champion's way if not given."),
@@ -77,7 +80,7 @@ def retrain(
     from worker.retrain import Ask
 
     ask = Ask(
-        parts=parts.value,
+        parts=parts.value if parts else None,
         second_stage=second_stage.value if second_stage else None,
         balance=balance.value if balance else None,
         by_sampling=by_sampling,

@@ -21,11 +21,11 @@ from worker.models.errors import TrainingError
 from worker.models.names import HeadName
 from worker.snapshot import training_samples
 from worker.step_process import Request, StepProgress, serve_step
-from worker.train import crop_settings, false_boxes_held
+from worker.train import NO_SECOND_STAGE, SECOND_STAGE, crop_settings, false_boxes_held
 from worker.training.add_second_stage import TwoStages, add_second_stage
 from worker.training.detector_card import DETECTOR_KIND
 from worker.training.fine_tune import FineTune
-from worker.training.train_crop_classifier import CropMethod
+from worker.training.train_crop_classifier import CropMethod, CropTrainSettings
 from worker.training.train_detector import TrainedDetector, TrainSettings, train_detector
 
 
@@ -40,8 +40,8 @@ class Parts(StrEnum):
 def fit_candidate(request: Request, progress: StepProgress) -> Request:
     """Train like the parent on a data set and save the bundle, not yet registered; return its hashes.
 
-    request: dataset, parent and model (ids), into (the folder for the model's own folder), parts, seed, epochs,
-    command; second_stage, balance, by_sampling: of the crop classifier, where not the parent's. The result names the
+    request: dataset, parent and model (ids), into (the folder for the model's own folder), seed, epochs, command; where
+    not the parent's way, parts, and of the crop classifier second_stage, balance, by_sampling. The result names the
     pictures that training went on without, and why there is no second stage (or '').
     Raises:
         TrainingError: the parent is no detector, or too little can be read. ModelFileError: it cannot be saved.
@@ -49,17 +49,18 @@ def fit_candidate(request: Request, progress: StepProgress) -> Request:
     settings = get_settings()
     engine = open_database(settings.database)
     parent = read_card(settings.models_dir, request["parent"])
-    parts = Parts(request["parts"])
     if parent.kind != DETECTOR_KIND:
         raise TrainingError(f"model {request['parent']}: is a {parent.kind}, wanted a {DETECTOR_KIND} to train like")
     with reading(engine) as session:
         dataset = get_dataset(session, int(request["dataset"]))
         held = get_model(session, request["parent"])
+    parts, method = way_of(request, parent)
     first = _detector(request, parent, held, dataset, settings, progress, anew=parts is not Parts.CROPS)
     card, crops, missing = first.card, None, ""
     if parts is not Parts.HEADS:
         try:
-            two = _second_stage(request, first, dataset, settings, engine, progress)
+            how = crop_settings(first.card, settings, _crop_wishes(request, parent), method=CropMethod(method))
+            two = _second_stage(first, dataset, how, settings, engine, progress)
             card, crops = two.card, two.crops
         except TrainingError as error:
             if parts is Parts.CROPS:
@@ -68,7 +69,8 @@ def fit_candidate(request: Request, progress: StepProgress) -> Request:
     elif parent.second_stage is not None and held.crops_sha256 is not None:
         card = replace(card, second_stage=parent.second_stage)
         crops = HeldModel(held.model_id, held.crops_sha256)
-    parameters = {**card.parameters, "dataset": dataset.dataset_id, "parts": str(parts)}
+    told: dict[str, object] = {"dataset": dataset.dataset_id, "parts": str(parts), SECOND_STAGE: method}
+    parameters = {**card.parameters, **told}
     card = replace(card, dataset_sha256=dataset.sha256, parameters=parameters)
     model = HeldModel(held.model_id, held.sha256) if parts is Parts.CROPS else first.model
     hashes = save_bundle(
@@ -108,22 +110,35 @@ def _detector(
     return TrainedDetector(load_model_file(folder), card, ())
 
 
+def way_of(request: Request, parent: ModelCard) -> tuple[Parts, str]:
+    """Return what is trained anew, and how a second stage is made, `none` where none is.
+
+    Both are the parent's where nothing else is asked for: who trained a detector alone gets none by surprise.
+    """
+    if parent.second_stage is not None:
+        told = parent.second_stage.method
+    else:
+        told = str(parent.parameters.get(SECOND_STAGE, CropMethod.FINETUNE))
+    method = str(request.get("second_stage") or told)
+    parts = Parts(request.get("parts") or (Parts.HEADS if method == NO_SECOND_STAGE else Parts.BOTH))
+    if parts is not Parts.HEADS and method == NO_SECOND_STAGE:
+        method = str(CropMethod.FINETUNE)
+    return parts, method
+
+
 def _second_stage(
-    request: Request,
     first: TrainedDetector,
     dataset: Dataset,
+    how: CropTrainSettings,
     settings: Settings,
     engine: Engine,
     progress: StepProgress,
 ) -> TwoStages:
-    parent = read_card(settings.models_dir, request["parent"]).second_stage
-    method = CropMethod(request.get("second_stage") or (parent.method if parent is not None else CropMethod.FINETUNE))
-    told = parent.parameters if parent is not None else {}
     return add_second_stage(
         first.model,
         first.card,
         training_samples(dataset.entries),
-        settings=crop_settings(first.card, settings, {**told, **_given(request)}, method=method),
+        settings=how,
         features_dir=settings.features_dir,
         work_dir=settings.home / "training",
         false_boxes=false_boxes_held(engine),
@@ -131,10 +146,11 @@ def _second_stage(
     )
 
 
-def _given(request: Request) -> Request:
-    """Return what was asked for by name; of the rest the parent's way is gone on with."""
-    names = ("balance", "by_sampling")
-    return {"seed": request.get("seed", 0)} | {name: request[name] for name in names if request.get(name) is not None}
+def _crop_wishes(request: Request, parent: ModelCard) -> Request:
+    """Return seed, balance and by_sampling as asked for; of the rest the parent's way is gone on with."""
+    told = parent.second_stage.parameters if parent.second_stage is not None else {}
+    asked = {name: request[name] for name in ("balance", "by_sampling") if request.get(name) is not None}
+    return {**told, **asked, "seed": request.get("seed", 0)}
 
 
 def _like_parent(request: Request, parent: ModelCard, dataset: Dataset, settings: Settings) -> TrainSettings:

@@ -51,14 +51,14 @@ class Steps(Protocol):
 class Ask:
     """What is asked of a retraining. why: for people; slot: of a scheduled one.
 
-    parts: `heads`, `crops` or `both`. Of the crop classifier, None for the champion's way: second_stage, `frozen` or
-    `finetune`; balance, `none`, `root` or `full`; by_sampling. epochs: instead of each head's own recipe. again: also
+    None for the champion's way: parts, `heads`, `crops` or `both`; of the crop classifier second_stage, `frozen` or
+    `finetune`, balance, `none`, `root` or `full`; by_sampling. epochs: instead of each head's own recipe. again: also
     where nothing is new. command: for the card.
     """
 
     why: str = "by hand"
     slot: Slot | None = None
-    parts: str = "both"
+    parts: str | None = None
     second_stage: str | None = None
     balance: str | None = None
     by_sampling: bool | None = None

@@ -32,6 +32,7 @@ from worker.training.train_crop_classifier import Balance, CropMethod, CropTrain
 from worker.training.train_detector import TrainedDetector, TrainSettings, train_detector
 
 NO_SECOND_STAGE = "none"
+SECOND_STAGE = "second_stage"  # the card's parameter: what was asked for, whether or not it could be made
 
 
 def train(request: Request, progress: StepProgress) -> Request:
@@ -48,7 +49,8 @@ def train(request: Request, progress: StepProgress) -> Request:
         features_dir=settings.features_dir,
         progress=progress,
     )
-    trained = replace(trained, card=replace(trained.card, dataset_sha256=dataset.sha256))
+    parameters = {**trained.card.parameters, SECOND_STAGE: _asked_second_stage(request)}
+    trained = replace(trained, card=replace(trained.card, dataset_sha256=dataset.sha256, parameters=parameters))
     missing = ""
     try:
         trained, crops = _with_second_stage(trained, samples, request, settings, engine, progress)
@@ -100,7 +102,7 @@ def _with_second_stage(
     progress: StepProgress,
 ) -> tuple[TrainedDetector, Any]:
     """Return the detector with the card of both stages, and the crop classifier; None where none was asked for."""
-    asked = str(request.get("second_stage") or NO_SECOND_STAGE)
+    asked = _asked_second_stage(request)
     if asked == NO_SECOND_STAGE:
         return trained, None
     two = add_second_stage(
@@ -114,6 +116,10 @@ def _with_second_stage(
         progress=progress,
     )
     return replace(trained, card=two.card), two.crops
+
+
+def _asked_second_stage(request: Request) -> str:
+    return str(request.get("second_stage") or NO_SECOND_STAGE)
 
 
 def crop_settings(

@@ -13,11 +13,12 @@ from db.session import transaction
 from db.store.model_versions import get_champion, register_model
 from tests.drawn_fish import LABELS, draw_fish
 from tests.learning_site import LearningSite
-from worker.fit_candidate import fit_candidate
+from worker.fit_candidate import Parts, fit_candidate, way_of
 from worker.model_files import plain_card, save_bundle
 from worker.models.errors import TrainingError
 from worker.models.names import HeadName
 from worker.snapshot import take_snapshot
+from worker.train import SECOND_STAGE
 from worker.training.detector_card import DETECTOR_KIND
 from worker.training.fine_tune import FineTune
 from worker.training.train_crop_classifier import Balance, CropMethod, CropTrainSettings
@@ -93,11 +94,29 @@ def test_networks_input_and_method_are_the_champions_unless_asked_otherwise(
     assert (untrained.crops.method, untrained.crops.balance, untrained.crops.by_sampling) == crops
 
 
+@pytest.mark.parametrize(
+    ("champions", "asked", "wanted"),
+    [
+        ("none", {}, (Parts.HEADS, "none")),
+        ("none", {"parts": "crops"}, (Parts.CROPS, "finetune")),
+        ("none", {"second_stage": "frozen"}, (Parts.BOTH, "frozen")),
+        ("frozen", {}, (Parts.BOTH, "frozen")),  # it was asked for and could not be made: too few crops, then
+        ("frozen", {"parts": "heads"}, (Parts.HEADS, "frozen")),
+    ],
+)
+def test_who_trained_a_detector_alone_gets_no_second_stage_by_surprise(
+    champions: str, asked: dict[str, object], wanted: tuple[Parts, str]
+) -> None:
+    champion = dataclasses.replace(CARD, second_stage=None, parameters={SECOND_STAGE: champions})
+
+    assert way_of(asked, champion) == wanted
+
+
 def _request(site: LearningSite) -> dict[str, object]:
     with transaction(site.engine) as session:
         dataset = take_snapshot(session, site.settings, champion=get_champion(session))
     into = str(site.settings.models_dir / ".work")
-    return {"dataset": dataset.dataset_id, "parent": "champion", "model": "new", "into": into, "parts": "both"}
+    return {"dataset": dataset.dataset_id, "parent": "champion", "model": "new", "into": into}
 
 
 class _Crops:
