@@ -34,6 +34,7 @@ from worker.training.feature_cache import Features
 from worker.training.features import compute_features
 from worker.training.probe import fit_probe
 from worker.training.samples import TrainingSample
+from worker.training.see_heat import heat_beside
 from worker.training.splits import held_out_cameras, random_split
 from worker.training.targets import sample_letterbox
 from worker.training.train_head import average_species, species_of, train_head
@@ -124,8 +125,7 @@ def _rows(samples: list[TrainingSample], features: Features, split: Split, kept:
             outputs = {key: loaded[key] for key in loaded.files}
         took = {key: float(outputs.pop(key)) for key in ("seconds", "processor_s", "epochs")}
         said[name] = species_of(outputs)
-        iou, found = _boxes(held, outputs)
-        rows.append(_row(name, split, truth, said[name], **took, iou=iou, fish_ap50=found))
+        rows.append(_row(name, split, truth, said[name], **took, **_places(held, outputs)))
     for title, names in AVERAGES.items():
         if all(name in said for name in names):
             rows.append(_row(title, split, truth, average_species([said[name] for name in names])))
@@ -171,15 +171,22 @@ def _row(title: str, split: Split, truth: npt.NDArray[np.int64], said: npt.Array
     )
 
 
-def _boxes(held: list[TrainingSample], outputs: Outputs) -> tuple[float | None, float | None]:
-    """Return the mean IoU of the box head with the largest fish, and the AP at 0.5 of every fish of the heat map."""
-    iou = found = None
+def _places(held: list[TrainingSample], outputs: Outputs) -> dict[str, float]:
+    """Return what a head says of where the fish are: the IoU of its box, the AP of every fish, the heat beside them."""
+    figures: dict[str, float] = {}
     if "box" in outputs:
-        overlaps = largest_fish_iou(HeldOut(held, outputs, LABELS, INPUT_HW))
-        iou = float(np.nanmean(overlaps))
+        figures["iou"] = float(np.nanmean(largest_fish_iou(HeldOut(held, outputs, LABELS, INPUT_HW))))
     if "heatmap" in outputs:
-        found = metrics.average_precision(_found(held, outputs), [_true_boxes(sample) for sample in held])
-    return iou, found
+        figures["fish_ap50"] = metrics.average_precision(
+            _found(held, outputs), [_true_boxes(sample) for sample in held]
+        )
+        beside = [
+            heat_beside(sample, logits, label_set=LABELS, input_hw=INPUT_HW)
+            for sample, logits in zip(held, outputs["heatmap"], strict=True)
+            if sample.label.boxes
+        ]
+        figures["heat"] = float(np.mean([spread.outside for spread in beside if spread is not None]))
+    return figures
 
 
 def _found(held: list[TrainingSample], outputs: Outputs) -> list[metrics.ScoredBox]:

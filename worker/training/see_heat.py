@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 import numpy.typing as npt
 
-from db.domain.species import NO_FISH
+from db.domain.species import NO_FISH, LabelSet
 from worker.image_files import decode_picture, read_image_file
 from worker.serve import AnyDetector
 from worker.training.leak_verdicts import HeatReport, judge_heat
@@ -28,13 +28,14 @@ def see_heat(
     model: str, detector: AnyDetector, samples: Sequence[TrainingSample], *, progress: Progress
 ) -> HeatReport | None:
     """Return where the heat lies on pictures with labelled fish; None where there is no such picture to be read."""
+    label_set = LabelSet(detector.card.species)
     spreads: list[HeatSpread] = []
     cameras: list[str] = []
     boxed = [sample for sample in samples if sample.label.boxes]
     for done, chunk in enumerate(_loaded(boxed, detector.card.input_hw), start=1):
         raw = detector.predict(np.stack([pixels for _sample, pixels in chunk]))
         for (sample, _pixels), logits in zip(chunk, raw.heatmap, strict=True):
-            spread = _spread(sample, logits, detector)
+            spread = heat_beside(sample, logits, label_set=label_set, input_hw=detector.card.input_hw)
             if spread is not None:
                 spreads.append(spread)
                 cameras.append(sample.camera)
@@ -42,14 +43,16 @@ def see_heat(
     return judge_heat(model, spreads, cameras) if spreads else None
 
 
-def _spread(sample: TrainingSample, logits: npt.NDArray[np.float32], detector: AnyDetector) -> HeatSpread | None:
-    input_hw, letterbox = detector.card.input_hw, sample_letterbox(sample, detector.card.input_hw)
-    grid_hw = (logits.shape[0], logits.shape[1])
+def heat_beside(
+    sample: TrainingSample, logits: npt.NDArray[np.float32], *, label_set: LabelSet, input_hw: tuple[int, int]
+) -> HeatSpread | None:
+    """Return how much of a heat map lies beside the labelled fish. logits: (h, w, S)."""
+    grid_hw, letterbox = (logits.shape[0], logits.shape[1]), sample_letterbox(sample, input_hw)
     cells = boxes_in_input(sample, letterbox) * np.array([grid_hw[1] / input_hw[1], grid_hw[0] / input_hw[0]] * 2)
     return heat_outside(
         cell_probabilities(logits),
         cells,
-        no_fish_index=detector.card.species.index(NO_FISH),
+        no_fish_index=label_set.index(NO_FISH),
         frame=letterbox.grid_frame(grid_hw),
     )
 
