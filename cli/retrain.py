@@ -75,8 +75,10 @@ def retrain(
 ) -> None:
     """Train a candidate from all corrections and labels; it serves only if it is better on cameras it has not seen.
 
-    One retraining runs at a time. Candidate and champion answer the same held-out pictures; the gate compares them.
+    One retraining runs at a time: asked for beside another one it ends with exit code 1. Candidate and champion answer
+    the same held-out pictures; the gate compares them.
     """
+    from db.domain.retrainings import Occupied
     from worker.retrain import Ask
 
     ask = Ask(
@@ -89,7 +91,10 @@ def retrain(
         again=again,
         command=shlex.join(["cli", *sys.argv[1:]]),
     )
-    report(run_retraining(ask, if_due=if_due, quiet=as_json), as_json=as_json)
+    done = run_retraining(ask, if_due=if_due, quiet=as_json)
+    report(done, as_json=as_json)
+    if isinstance(done, Occupied) and not if_due:
+        raise typer.Exit(1)
 
 
 def run_retraining(ask: Ask, *, if_due: bool, quiet: bool) -> Outcome | Occupied:

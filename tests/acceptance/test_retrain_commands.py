@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -14,9 +15,11 @@ from sqlalchemy import update
 from db.migrate import open_database
 from db.session import transaction
 from db.settings import Settings, make_home
+from db.store.retrainings import begin_retraining
 from db.tables import ModelVersionRow
 from tests.drawn_fish import draw_fish
 from tests.factories import add_noop_champion
+from worker.lease import this_holder
 
 CLI = [sys.executable, "-m", "cli.main"]
 
@@ -66,6 +69,18 @@ def test_what_cannot_be_learnt_from_or_compared_with_is_one_line_and_the_champio
         assert one.returncode == 2 and one.stderr.count("\n") == 1 and words in one.stderr, one.stderr
     models = json.loads(_cli("models", "list", "--json").stdout)
     assert {one["model"]: one["state"] for one in models} == {"noop": "champion", "refused": "candidate"}
+
+
+def test_beside_another_one_a_retraining_does_not_begin(home: Path) -> None:
+    engine = open_database(f"sqlite:///{home / 'taffrail.db'}")
+    with transaction(engine) as session:
+        begin_retraining(session, why="by hand", holder=this_holder(), now_s=time.time(), lease_s=600.0)
+    engine.dispose()
+
+    done = _cli("retrain")
+
+    assert done.returncode == 1 and f"a retraining runs already, by {this_holder()}" in done.stdout
+    assert "running  (by hand)" in _cli("schedule", "show").stdout
 
 
 def test_nothing_that_is_not_due_is_done(home: Path) -> None:
