@@ -112,7 +112,7 @@ def _choose(
         found = predictions_of(session, contents, model_version=wanted.model_version)
         return [Chosen(prediction_id, False) for prediction_id in found[: wish.count]]
     flagged = flagged_predictions(session, wanted, limit=wish.count)
-    agreed = agreed_predictions(session, wanted, limit=wish.count)
+    agreed = agreed_predictions(session, wanted, limit=wish.count, rng=rng)
     return choose(flagged, agreed, count=wish.count, random_share=wish.random_share, rng=rng)
 
 

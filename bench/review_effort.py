@@ -22,6 +22,7 @@ import numpy.typing as npt
 from sqlalchemy import Engine
 
 from annotator.effort import OUR_ORDER, Effort, review_effort
+from annotator.verdict import is_wrong
 from db.domain.answer_boxes import box_head
 from db.domain.labels import ImageLabel
 from db.domain.predictions import Head
@@ -36,15 +37,22 @@ from worker.sample_fleet.oracle import truth_by_content
 LABELS = DEFAULT_LABEL_SET
 OBJECTLAB = "ObjectLab"
 LOOKED = (0.1, 0.2, 0.3)
+_DRAWS = 2_000
+_SHARES = np.linspace(0.0, 1.0, 1_001)
 _COLOURS = {OUR_ORDER: "#0b6e8f", "least confidence": "#c2571a", OBJECTLAB: "#7a4fa3", "random": "#888888"}
 
 
 @dataclass(frozen=True)
 class Stage:
-    """One comparison. answers: how many a person had given before it."""
+    """One comparison. answers: how many a person had given before it.
+
+    ahead: by order, by how much of the wrong ones our order finds more in the first fifth, each time that the cameras
+    are drawn anew. (D,)
+    """
 
     answers: int
     effort: Effort
+    ahead: dict[str, npt.NDArray[np.float64]]
 
 
 @dataclass(frozen=True)
@@ -70,14 +78,23 @@ def main() -> None:
     asked = _arguments()
     trip, site = asked.work / "trip", Site(asked.work / "home")
     _prepare(site, asked.work / "labelled", trip, labelled_images=asked.labelled, images=asked.images)
-    reviewed = _copy_of(site, asked.work / "reviewed")
     truth = truth_by_content(trip / "truth.json")
-    stages = [Stage(0, _effort(reviewed, truth))]
-    for number in range(asked.rounds):
-        _review(reviewed, asked.work / "reviewed" / f"round_{number}", trip, count=asked.step)
-        stages.append(Stage((number + 1) * asked.step, _effort(reviewed, truth)))
+    runs = [_run(site, asked.work / f"reviewed_{seed}", trip, truth, asked, seed=seed) for seed in range(asked.seeds)]
+    stages = [[run[place] for run in runs] for place in range(asked.rounds + 1)]
     print(_table(stages))
     _plot(stages, asked.out)
+
+
+def _run(
+    site: Site, home: Path, trip: Path, truth: Mapping[str, ImageLabel], asked: argparse.Namespace, *, seed: int
+) -> list[Stage]:
+    """Return the comparisons of one person's review, whose tenth by chance is drawn with this seed."""
+    reviewed = _copy_of(site, home)
+    stages = [_compare(reviewed, truth, answers=0, seed=seed)]
+    for number in range(1, asked.rounds + 1):
+        _review(reviewed, home / f"round_{number}", trip, count=asked.step, seed=seed)
+        stages.append(_compare(reviewed, truth, answers=number * asked.step, seed=seed))
+    return stages
 
 
 def _prepare(site: Site, labelled: Path, trip: Path, *, labelled_images: int, images: int) -> None:
@@ -103,14 +120,14 @@ def _copy_of(site: Site, home: Path) -> Site:
     return Site(home)
 
 
-def _review(site: Site, folder: Path, trip: Path, *, count: int) -> None:
+def _review(site: Site, folder: Path, trip: Path, *, count: int, seed: int) -> None:
     """Let a person who knows the truth answer what the review shows next; the order follows from the answers."""
-    site.cli("review", "export", folder, "--count", count, "--seed", 0)
+    site.cli("review", "export", folder, "--count", count, "--seed", seed)
     site.cli("review", "simulate", folder, "--truth", trip / "truth.json")
     site.cli("review", "import", folder, "--reviewer", "oracle")
 
 
-def _effort(site: Site, truth: Mapping[str, ImageLabel]) -> Effort:
+def _compare(site: Site, truth: Mapping[str, ImageLabel], *, answers: int, seed: int) -> Stage:
     """Return what each order finds among the pictures that nobody was shown."""
     engine = site.engine()
     with reading(engine) as session:
@@ -121,7 +138,32 @@ def _effort(site: Site, truth: Mapping[str, ImageLabel]) -> Effort:
         waiting = waiting_predictions(session, QueueFilter(model_version=model, below=0.5))
         held = load_candidates(session, waiting, with_heatmaps=False)
     trip = [one for one in held.values() if one.sha256 in truth]
-    return review_effort(trip, truth, rng=Random(0), others={OBJECTLAB: objectlab(trip)})
+    scores = objectlab(trip)
+    effort = review_effort(trip, truth, rng=Random(seed), others={OBJECTLAB: scores})
+    rivals = {
+        "least confidence": [one.confidence for one in trip],
+        OBJECTLAB: [scores[one.prediction_id] for one in trip],
+    }
+    wrong = np.array(
+        [is_wrong(one.species, [found.detection for found in one.detections], truth[one.sha256]) for one in trip]
+    )
+    return Stage(answers, effort, {name: _ahead(trip, wrong, np.array(their)) for name, their in rivals.items()})
+
+
+def _ahead(
+    trip: Sequence[ReviewCandidate], wrong: npt.NDArray[np.bool_], theirs: npt.NDArray[np.float64]
+) -> npt.NDArray[np.float64]:
+    """Return by how much more our order finds than another (scores, the lowest first), cameras drawn anew. (D,)"""
+    rng, cameras = np.random.default_rng(0), np.array([one.camera for one in trip])
+    ours, names = np.array([-one.doubt for one in trip]), np.unique(cameras)
+    more = []
+    for _ in range(_DRAWS):
+        rows = np.concatenate([np.flatnonzero(cameras == name) for name in rng.choice(names, len(names))])
+        rows = rng.permutation(rows)
+        first = round(0.2 * len(rows))
+        found = [wrong[rows[np.argsort(score[rows], kind="stable")[:first]]].sum() for score in (ours, theirs)]
+        more.append((found[0] - found[1]) / max(wrong[rows].sum(), 1))
+    return np.array(more)
 
 
 def objectlab(candidates: Sequence[ReviewCandidate]) -> dict[int, float]:
@@ -155,43 +197,54 @@ def _predicted(one: ReviewCandidate) -> npt.NDArray[np.object_]:
     return rows
 
 
-def _table(stages: Sequence[Stage]) -> str:
-    names = list(stages[0].effort.curves)
+def _table(stages: Sequence[Sequence[Stage]]) -> str:
+    """Return the figures of each stage, the means of its runs."""
+    names = list(stages[0][0].effort.curves)
     lines = [
         f"| answers before | pictures left, wrong | looked at | {' | '.join(names)} |",
         f"|---:|---:|---:|{'---:|' * len(names)}",
     ]
-    for stage in stages:
-        effort = stage.effort
+    for runs in stages:
+        pictures, wrong = (np.mean([getattr(run.effort, of) for run in runs]) for of in ("pictures", "wrong"))
         for looked in LOOKED:
-            cells = [f"{_found(effort, name, looked):.0%}" for name in names]
-            left = f"{effort.pictures}, {effort.wrong}"
-            lines.append(f"| {stage.answers} | {left} | {looked:.0%} | {' | '.join(cells)} |")
+            cells = [f"{np.interp(looked, _SHARES, _found(runs, name)):.0%}" for name in names]
+            left = f"{pictures:.0f}, {wrong:.0f}"
+            lines.append(f"| {runs[0].answers} | {left} | {looked:.0%} | {' | '.join(cells)} |")
+    for runs in stages:
+        for name in runs[0].ahead:
+            draws = 100 * np.concatenate([run.ahead[name] for run in runs])
+            low, high = np.quantile(draws, [0.025, 0.975])
+            told = f"{draws.mean():.0f} points ({low:.0f} to {high:.0f})"
+            lines.append(f"after {runs[0].answers} answers, the first 20 %: ahead of {name} by {told}")
     return "\n".join(lines)
 
 
-def _found(effort: Effort, name: str, looked: float) -> float:
-    return effort.curves[name][round(looked * effort.pictures)] / effort.wrong
+def _found(runs: Sequence[Stage], name: str) -> npt.NDArray[np.float64]:
+    """Return the share of the wrong ones found after looking at each share of `_SHARES`, the mean of the runs."""
+    each = []
+    for run in runs:
+        curve = np.array(run.effort.curves[name]) / run.effort.wrong
+        each.append(np.interp(_SHARES, np.linspace(0.0, 1.0, len(curve)), curve))
+    return np.asarray(np.mean(each, axis=0))
 
 
-def _plot(stages: Sequence[Stage], file: Path) -> None:
-    """Draw the first and the last stage, with the best and the expected curve of any order."""
+def _plot(stages: Sequence[Sequence[Stage]], file: Path) -> None:
+    """Draw the first and the last stage, with the best that any order could do."""
     import matplotlib
 
     matplotlib.use("Agg")
     from matplotlib import pyplot
 
-    shown = [stages[0], *stages[-1:]] if len(stages) > 1 else stages
+    shown = [stages[0], *stages[1:][-1:]]
     figure, axes = pyplot.subplots(1, len(shown), figsize=(5 * len(shown), 4.2), layout="constrained", squeeze=False)
-    for axis, stage in zip(axes[0], shown, strict=True):
-        effort = stage.effort
-        looked = np.linspace(0.0, 1.0, effort.pictures + 1)
-        axis.plot(looked, np.minimum(looked * effort.pictures / effort.wrong, 1.0), ":", color="#bbbbbb", label="best")
-        for name, curve in effort.curves.items():
-            axis.plot(looked, np.array(curve) / effort.wrong, color=_COLOURS[name], label=name)
+    for axis, runs in zip(axes[0], shown, strict=True):
+        pictures, wrong = (np.mean([getattr(run.effort, of) for run in runs]) for of in ("pictures", "wrong"))
+        axis.plot(_SHARES, np.minimum(_SHARES * pictures / wrong, 1.0), ":", color="#bbbbbb", label="best")
+        for name in runs[0].effort.curves:
+            axis.plot(_SHARES, _found(runs, name), color=_COLOURS[name], label=name)
         axis.axvline(0.2, color="#dddddd", zorder=0)
-        told = "before any answer" if stage.answers == 0 else f"after {stage.answers} answers"
-        axis.set_title(f"{told}: {effort.pictures} pictures, {effort.wrong} wrong", fontsize=9)
+        told = "before any answer" if runs[0].answers == 0 else f"after {runs[0].answers} answers"
+        axis.set_title(f"{told}: {pictures:.0f} pictures, {wrong:.0f} wrong", fontsize=9)
         axis.set_xlabel("share of the pictures looked at")
         axis.grid(alpha=0.3)
     axes[0][0].set_ylabel("share of the wrong ones found")
@@ -206,6 +259,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--images", type=int, default=1_000, help="pictures of the trip, of 20 other cameras")
     parser.add_argument("--step", type=int, default=100, help="pictures that a person answers in a round")
     parser.add_argument("--rounds", type=int, default=2, help="rounds")
+    parser.add_argument("--seeds", type=int, default=4, help="reviews, each with another tenth by chance, to average")
     parser.add_argument("--out", type=Path, default=Path("docs/review-effort.png"), help="the plot")
     return parser.parse_args()
 

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import os
+from array import array
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
+from random import Random
 
 from sqlalchemy import ColumnElement, Select, exists, func, select
 from sqlalchemy.orm import Session, undefer
@@ -99,10 +101,12 @@ def flagged_predictions(session: Session, wanted: QueueFilter, *, limit: int) ->
     return list(session.scalars(query.order_by(PredictionRow.doubt.desc(), PredictionRow.id).limit(limit)))
 
 
-def agreed_predictions(session: Session, wanted: QueueFilter, *, limit: int) -> list[int]:
-    """Return the ids of up to `limit` unflagged predictions, drawn by chance by the database."""
+def agreed_predictions(session: Session, wanted: QueueFilter, *, limit: int, rng: Random) -> list[int]:
+    """Return the ids of up to `limit` unflagged predictions, drawn by chance; the same seed draws the same ones."""
     query = select(PredictionRow.id).where(*_conditions(wanted), PredictionRow.doubt <= 1.0 - wanted.below)
-    return list(session.scalars(query.order_by(func.random()).limit(limit)))
+    # All ids, eight bytes each: a database's own chance cannot be repeated.
+    held = array("q", session.scalars(query.order_by(PredictionRow.id)))
+    return [held[place] for place in rng.sample(range(len(held)), min(limit, len(held)))]
 
 
 def count_agreed(session: Session, wanted: QueueFilter) -> Counter[tuple[str, str]]:

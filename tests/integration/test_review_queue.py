@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import UTC, datetime
+from random import Random
 
 import pytest
 from sqlalchemy import Engine
@@ -126,10 +127,11 @@ def test_filters_narrow_the_queue(engine: Engine, wanted, found):
 
 def test_the_agreed_ones_are_drawn_from_the_unflagged(engine: Engine):
     with reading(engine) as session:
-        drawn = agreed_predictions(session, EVERY, limit=3)
-        everything = agreed_predictions(session, EVERY, limit=99)
+        drawn, again, others = (agreed_predictions(session, EVERY, limit=3, rng=Random(seed)) for seed in (1, 1, 2))
+        everything = agreed_predictions(session, EVERY, limit=99, rng=Random(1))
         assert sum(count_agreed(session, EVERY).values()) == 5
 
+    assert drawn == again != others
     assert len(set(drawn)) == 3 and set(drawn) <= {105, 106, 107, 108, 109}
     assert sorted(everything) == [105, 106, 107, 108, 109]
 
