@@ -210,7 +210,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--labelled", type=int, default=4, help="cameras that are labelled at first")
     parser.add_argument("--step", type=int, default=80, help="pictures corrected in a round")
     parser.add_argument("--rounds", type=int, default=4, help="retrainings of each curve")
-    parser.add_argument("--seeds", type=int, default=1, help="curves to average")
+    parser.add_argument("--seeds", type=int, default=3, help="curves to average")
     parser.add_argument("--out", type=Path, default=Path("docs/loop-curve.png"), help="the plot")
     return parser.parse_args()
 

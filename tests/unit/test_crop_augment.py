@@ -16,7 +16,6 @@ from worker.training.crop_augment import (
     canvas_side,
     cut_canvas,
     draw_view,
-    head_left_turn,
     show_crop,
 )
 from worker.vision.crops import letterbox_crop, quarter_turns
@@ -91,13 +90,13 @@ def test_the_same_seed_draws_the_same_view() -> None:
     assert draw_view(np.random.default_rng(7)) != draw_view(np.random.default_rng(8))
 
 
-def test_a_fish_turned_head_left_has_its_head_on_the_left() -> None:
+def test_an_upright_fish_turned_counter_clockwise_has_its_head_on_the_left() -> None:
     picture = np.full((180, 320, 3), 90, dtype=np.uint8)
     picture[62:70, 150:170] = 255  # the head, at the upper end of an upright fish
     box = Box(140, 60, 180, 140)
     canvas = cut_canvas(picture, box, side_px=canvas_side(SIDE, margin=MARGIN))
-    view = dataclasses.replace(PLAIN, turn_deg=head_left_turn((160, 65), (160, 135)))
-
-    shown = show_crop(canvas, box, view, picture_px=PICTURE_PX, margin=MARGIN, crop_px=SIDE)
+    shown = show_crop(
+        canvas, box, dataclasses.replace(PLAIN, turn_deg=90.0), picture_px=PICTURE_PX, margin=MARGIN, crop_px=SIDE
+    )
 
     assert np.argwhere(shown[..., 0] > 200)[:, 1].mean() < SIDE / 3

@@ -111,16 +111,6 @@ def show_crop(
     return letterbox_picture(np.asarray(shown), into_hw=(crop_px, crop_px))[0]
 
 
-def head_left_turn(head_px: tuple[float, float], tail_px: tuple[float, float]) -> float:
-    """Return by how many degrees, counter-clockwise, a picture is turned so that the fish looks left.
-
-    >>> head_left_turn((0, 0), (10, 0)), head_left_turn((5, 0), (5, 10))
-    (0.0, 90.0)
-    """
-    # Rows grow downwards, so a counter-clockwise turn of the picture is a clockwise one of these angles.
-    return math.degrees(math.atan2(tail_px[1] - head_px[1], tail_px[0] - head_px[0])) % 360.0
-
-
 def _canvas_frame(box: Box, side_px: int) -> tuple[float, float, float]:
     """Canvas pixels a picture pixel, and where the canvas begins in the picture."""
     span = max(box.x_max - box.x_min, box.y_max - box.y_min) * (1.0 + 2.0 * CONTEXT_MARGIN)
