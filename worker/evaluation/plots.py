@@ -68,7 +68,7 @@ def draw_reliability(
     _text(draw, (left + side / 2, top + side + 40), "how sure", small=True, anchor="mm")
     _text(draw, (_MARGIN, top - 26), "share right", small=True)
     _text(draw, (left, top + side + 52), "as said", colour=_ORANGE)
-    _text(draw, (left + 90, top + side + 52), "calibrated on other cameras", colour=_BLUE)
+    _text(draw, (left + 90, top + side + 52), "calibrated on others", colour=_BLUE)
     return image
 
 
