@@ -15,7 +15,7 @@ ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 # The same commands with a smaller network and fewer rounds: what is tested is the way, not the model.
 QUICKER = {
-    "cli train": ["--size", "96x160", "--weights", "random", "--epochs", "1"],
+    "cli train": ["--size", "96x160", "--weights", "random", "--epochs", "1", "--second-stage", "frozen"],
     "cli retrain": ["--epochs", "1"],
 }
 
