@@ -22,25 +22,25 @@ _QUEUE = "infer"
 
 @fault("Redis killed, restarted empty")
 def redis_killed(site: Site) -> None:
-    _middle(site)
+    _while_messages_wait(site)
     _kill_and_restart(_redis(site))
 
 
 @fault("Redis killed, restarted with its AOF", redis=("--appendonly", "yes", "--appendfsync", "always"))
 def redis_killed_with_aof(site: Site) -> None:
-    _middle(site)
+    _while_messages_wait(site)
     _kill_and_restart(_redis(site))
 
 
 @fault("Redis flushed")
 def redis_flushed(site: Site) -> None:
-    _middle(site)
+    _while_messages_wait(site)
     _redis(site).client.flushall()
 
 
 @fault("queue purged")
 def queue_purged(site: Site) -> None:
-    _middle(site)
+    _while_messages_wait(site)
     _redis(site).client.delete(_QUEUE)
 
 
@@ -50,6 +50,7 @@ def redis_full(site: Site) -> None:
     _middle(site)
     client = _redis(site).client
     client.config_set("maxmemory", _LESS_THAN_IT_TAKES)
+    site.check_unfinished()
     _must_be_refused(site, "cam_1", said="maxmemory")
     time.sleep(_FULL_S)
     client.config_set("maxmemory", 0)
@@ -84,6 +85,7 @@ def broker_folder_deleted(site: Site) -> None:
     command = site.start_cli("enqueue", str(site.images))
     site.wait_for_items(8)
     shutil.rmtree(site.home / "broker")
+    site.check_unfinished()
     words, _ = command.communicate(timeout=90)
     if command.returncode != 1 or "Traceback" in words:  # 1: two of the files are no pictures
         raise RuntimeError(f"cli enqueue ended with {command.returncode}: {words.strip()[-300:]}")
@@ -102,7 +104,12 @@ class _MakesAFile:
 def _middle(site: Site) -> None:
     site.start_worker()
     site.enqueue()
-    site.wait_for_items(12)
+    site.wait_for_items(8)
+
+
+def _while_messages_wait(site: Site) -> None:
+    _middle(site)
+    site.check_messages_wait()
 
 
 def _redis(site: Site) -> RedisServer:

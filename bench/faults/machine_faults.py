@@ -27,6 +27,7 @@ _FAKETIME = (
 @fault("Postgres killed and restarted", databases=("postgres",))
 def postgres_killed(site: Site) -> None:
     _middle(site)
+    site.check_unfinished()
     assert site.postgres is not None
     site.postgres.kill()
     time.sleep(_DOWN_S)
@@ -36,6 +37,7 @@ def postgres_killed(site: Site) -> None:
 @fault("SQLite locked for 5 s", databases=("sqlite",))
 def sqlite_locked(site: Site) -> None:
     _middle(site)
+    site.check_unfinished()
     with sqlite3.connect(site.home / "taffrail.db", isolation_level=None, timeout=30) as connection:
         connection.execute("BEGIN EXCLUSIVE")
         time.sleep(_LOCKED_S)
@@ -48,9 +50,10 @@ def network_cut(site: Site) -> None:
     """The worker sits behind a cable of its own; Redis and (where it is one) Postgres are on the other side."""
     site.start_worker(host=site.network.host, prefix=site.network.enter)
     site.enqueue()
-    site.wait_for_items(12)
+    site.wait_for_items(8)
     site.network.cut()
     try:
+        site.check_unfinished()
         time.sleep(_CUT_S)
     finally:
         site.network.mend()
@@ -60,6 +63,7 @@ def network_cut(site: Site) -> None:
 def disk_full(site: Site) -> None:
     _middle(site)
     fill(site.home)
+    site.check_unfinished()
     time.sleep(_FULL_S)
     relieve(site.home)
 
@@ -79,18 +83,19 @@ def clock_moved(site: Site) -> None:
         time.sleep(_CLOCK_S / 3)
 
 
-@fault("two schedulers, the queue flushed under them", settings={"TAFFRAIL_RETRAIN_AFTER": "1"})
+@fault("two schedulers, the queue was flushed", settings={"TAFFRAIL_RETRAIN_AFTER": "1"})
 def two_schedulers(site: Site) -> None:
     """Both send the lost batches again, and both hand on the retraining that is due: to two machines at once."""
     for queues in ("infer", "train", "train"):
         site.start_worker(queues=queues)
     site.enqueue()
     site.wait_for_items(8)
+    assert site.redis is not None
+    site.check_messages_wait()
+    site.redis.client.delete("infer")
     site.correct_one()
     for _ in range(2):
         site.start_scheduler()
-    assert site.redis is not None
-    site.redis.client.delete("infer")
     wait_until(lambda: _ended_retrainings(site), timeout_s=60, what="the retraining that is due is run")
     wait_until(site.all_finished, timeout_s=60, what="the schedulers send again what was lost")
     runs = _ended_retrainings(site)
@@ -106,7 +111,7 @@ def _ended_retrainings(site: Site) -> list[str]:
 def _middle(site: Site) -> None:
     site.start_worker()
     site.enqueue()
-    site.wait_for_items(12)
+    site.wait_for_items(8)
 
 
 def _clock_environment(clock: Path) -> dict[str, str]:

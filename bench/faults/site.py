@@ -28,10 +28,11 @@ from db.settings import Settings, make_home
 from db.store.reviews import NewReviewItem, add_correction, get_export, record_export
 from db.tables import BatchRow, FileRow, FolderRow, ImageRow, ItemRow
 from tests.factories import add_noop_champion, write_pictures
+from worker.queue import QueueName
 
 BATCH_ITEMS = 4
 LEASE_S = 4.0
-PACE_S = 0.1  # a pause a batch, so that a fault finds the work in the middle
+PACE_S = 0.25  # a pause a batch, so that a fault finds the work in the middle
 _WAIT_S = 90.0
 _TAFFRAIL = ("TAFFRAIL_", "DATABASE_URL", "BROKER_URL")
 
@@ -159,6 +160,24 @@ class Site:
     def wait_for_items(self, count: int) -> None:
         """Wait until so many items are finished: the work is in its middle."""
         wait_until(lambda: self.finished() >= count, timeout_s=_WAIT_S, what=f"{count} items are finished")
+
+    def check_unfinished(self) -> None:
+        """Make sure that the fault struck while there was work.
+
+        Raises:
+            RuntimeError: there was none; the row would prove nothing.
+        """
+        if self.all_finished():
+            raise RuntimeError("the work was over before the fault struck: it proves nothing")
+
+    def check_messages_wait(self) -> None:
+        """Make sure that a fault that takes messages has some to take.
+
+        Raises:
+            RuntimeError: it has none; the row would prove nothing.
+        """
+        if self.redis is None or not self.redis.client.llen(QueueName.INFER.value):
+            raise RuntimeError("no message waited any more when the fault struck: it proves nothing")
 
     def wait_for_claim(self) -> list[Path]:
         """Wait until a worker holds a batch; return its files."""
