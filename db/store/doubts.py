@@ -7,12 +7,13 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Engine, Row, bindparam, func, select, update
+from sqlalchemy import ColumnElement, Engine, Row, func, select
 from sqlalchemy.orm import Session
 
 from db.domain.doubt import DoubtFit, chance_wrong, doubt_by_rule, fit_from_json, fit_to_json, parts_from
 from db.review_tables import DoubtFitRow
 from db.session import reading, transaction
+from db.store.many_rows import update_rows
 from db.store.places import camera_of_image
 from db.tables import PredictionRow
 
@@ -94,9 +95,10 @@ def _refresh_page(session: Session, held: StoredFit, model_version: str) -> int:
     if not rows:
         return 0
     doubts = _doubts(held.fit, rows)
-    values = [{"row": row[0], "figure": figure} for row, figure in zip(rows, doubts, strict=True)]
-    statement = update(PredictionRow).where(PredictionRow.id == bindparam("row"))
-    session.connection().execute(statement.values(doubt=bindparam("figure"), doubt_fit=held.number), values)
+    values = [
+        {"id": row[0], "doubt": figure, "doubt_fit": held.number} for row, figure in zip(rows, doubts, strict=True)
+    ]
+    update_rows(session, PredictionRow, values)
     return len(rows)
 
 
