@@ -17,6 +17,7 @@ import db.all_tables  # noqa: F401  (a process may import one area's tables only
 from db.errors import DatabaseError
 
 BUSY_TIMEOUT_S = 30.0
+FORGOTTEN_AFTER_S = 600.0
 # 3.7.0-3.51.2 have the WAL-reset race, but for these two (https://sqlite.org/wal.html#walresetbug).
 WAL_SAFE_FROM = (3, 51, 3)
 WAL_SAFE_ALSO = frozenset({(3, 44, 6), (3, 50, 7)})
@@ -46,7 +47,7 @@ def engine_for(url: str) -> Engine:
             )
         if parsed.get_backend_name() == "sqlite":
             return _sqlite_engine(url)
-        return create_engine(url, pool_pre_ping=True, connect_args={"connect_timeout": 10})
+        return _postgres_engine(url)
     except (ArgumentError, NoSuchModuleError) as error:
         raise DatabaseError(f"DATABASE_URL: not a database URL ({_first_line(error)})") from None
     except ModuleNotFoundError as error:
@@ -91,6 +92,19 @@ def told_clearly(engine: Engine) -> Iterator[None]:
 def shown_url(engine: Engine) -> str:
     """The database's URL with its password hidden."""
     return engine.url.render_as_string(hide_password=True)
+
+
+def _postgres_engine(url: str) -> Engine:
+    engine = create_engine(url, pool_pre_ping=True, connect_args={"connect_timeout": 10})
+    event.listen(engine, "connect", _prepare_postgres)
+    return engine
+
+
+def _prepare_postgres(connection: Any, _record: object) -> None:
+    # A machine that is frozen within a transaction keeps its row locks until then, and others wait for them.
+    with connection.cursor() as cursor:
+        cursor.execute(f"SET idle_in_transaction_session_timeout = '{FORGOTTEN_AFTER_S:.0f}s'")
+    connection.commit()
 
 
 def _sqlite_engine(url: str) -> Engine:

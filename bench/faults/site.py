@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 
-from sqlalchemy import ColumnElement, Engine, func, select
+from sqlalchemy import ColumnElement, Engine, func, select, text
 
 from bench.faults.ledger import Entry, count_claims, count_claims_from_now
 from bench.faults.network import Network
@@ -34,6 +34,10 @@ BATCH_ITEMS = 4
 LEASE_S = 4.0
 PACE_S = 0.25  # a pause a batch, so that a fault finds the work in the middle
 _WAIT_S = 90.0
+_IN_A_TRANSACTION = (
+    "SELECT count(*) FROM pg_stat_activity"
+    " WHERE datname = current_database() AND pid <> pg_backend_pid() AND state <> 'idle'"
+)
 _TAFFRAIL = ("TAFFRAIL_", "DATABASE_URL", "BROKER_URL")
 
 
@@ -213,9 +217,10 @@ class Site:
             return [Path(os.fsdecode(folder + b"/" + name)) for folder, name in session.execute(files.where(*waiting))]
 
     def can_be_written(self) -> bool:
-        """Whether nobody holds a lock of SQLite's file now, a reader's included; Postgres has none for all."""
+        """Whether nobody is in the middle of a write: SQLite's one lock, a reader's included, or Postgres's of rows."""
         if self.engine.dialect.name != "sqlite":
-            return True
+            with reading(self.engine) as session:
+                return not session.execute(text(_IN_A_TRANSACTION)).scalar_one()
         with contextlib.closing(
             sqlite3.connect(self.home / "taffrail.db", timeout=0.2, isolation_level=None)
         ) as database:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import secrets
 
-from sqlalchemy import ColumnElement, and_, or_, select, update
+from sqlalchemy import ColumnElement, Select, and_, or_, select, update
 from sqlalchemy.orm import Session
 
 from db.domain.jobs import BatchState, Claim, ClaimedItem, ItemState
@@ -27,7 +27,7 @@ def claim(
     free = and_(BatchRow.id == batch_id, BatchRow.state == BatchState.PENDING)
     taken = session.execute(
         update(BatchRow)
-        .where(and_(free, BatchRow.attempts == 0) if untried_only else free)
+        .where(BatchRow.id.in_(_unlocked(and_(free, BatchRow.attempts == 0) if untried_only else free)))
         .values(
             state=BatchState.CLAIMED,
             token=token,
@@ -86,7 +86,8 @@ def bury_expired(session: Session, *, now_s: float, lease_s: float) -> int:
     expired = or_(BatchRow.lease_until < now_s, BatchRow.lease_until > now_s + 2 * lease_s)
     held = and_(BatchRow.state == BatchState.CLAIMED, expired)
     first_time = and_(held, BatchRow.attempts <= 1, ~BatchRow.alone)
-    again = update(BatchRow).where(first_time).values(state=BatchState.PENDING, **_UNCLAIMED)
+    again = update(BatchRow).where(BatchRow.id.in_(_unlocked(first_time)))
+    again = again.values(state=BatchState.PENDING, **_UNCLAIMED)
     freed = session.execute(again, execution_options=_PLAIN)
     return _count(freed) + _bury_all(session, held, reason=f"its worker did not answer within {lease_s:g} s")
 
@@ -125,10 +126,15 @@ def _give_back(session: Session, held: ColumnElement[bool]) -> int:
 
 
 def _bury_all(session: Session, held: ColumnElement[bool], *, reason: str) -> int:
-    dead = list(session.scalars(select(BatchRow.id).where(held).with_for_update(skip_locked=True)))
+    dead = list(session.scalars(_unlocked(held)))
     for batch_id in dead:
         _after_death(session, batch_id, reason=reason)
     return len(dead)
+
+
+def _unlocked(condition: ColumnElement[bool]) -> Select[int]:
+    """The batches that nobody writes just now: a worker that froze while it did must not make others wait."""
+    return select(BatchRow.id).where(condition).with_for_update(skip_locked=True)
 
 
 def _after_death(session: Session, batch_id: int, *, reason: str) -> None:

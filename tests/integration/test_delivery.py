@@ -6,9 +6,10 @@ import os
 from pathlib import Path
 
 import pytest
-from sqlalchemy import Engine, func, select
+from sqlalchemy import Engine, func, select, text
 
 from db.domain.jobs import BatchState, JobCounts
+from db.migrate import open_database
 from db.session import reading, transaction
 from db.settings import Settings
 from db.store.batches import bury_expired, bury_worker, claim, give_back, unsent
@@ -170,6 +171,27 @@ def test_a_lease_written_under_a_clock_far_ahead_counts_as_expired(site: Site) -
     with transaction(site.engine) as session:
         claim(session, 1, worker="a", now_s=7200.0, lease_s=60.0)
         assert bury_expired(session, now_s=0.0, lease_s=60.0) == 1
+
+
+def test_a_batch_that_a_frozen_worker_locks_makes_nobody_wait(postgres_url: str, tmp_path: Path) -> None:
+    site = Site(open_database(postgres_url), tmp_path)  # SQLite has one lock for all
+    write_pictures(site.images, 8)
+    site.enqueue()
+    with transaction(site.engine) as session:
+        held = claim(session, 1, worker="frozen", now_s=0.0, lease_s=1.0)
+    assert held is not None
+
+    with site.engine.connect() as frozen, transaction(site.engine) as session:
+        frozen.execute(text("SELECT id FROM batches FOR UPDATE"))  # in the middle of a write of each
+        session.execute(text("SET LOCAL lock_timeout = '2s'"))
+        buried = bury_expired(session, now_s=100.0, lease_s=1.0)
+        taken = claim(session, 2, worker="other", now_s=100.0, lease_s=1.0)
+
+    assert (buried, taken) == (0, None)
+    with transaction(site.engine) as session:
+        assert bury_expired(session, now_s=100.0, lease_s=1.0) == 1
+        assert claim(session, 2, worker="other", now_s=100.0, lease_s=1.0) is not None
+    site.engine.dispose()
 
 
 def test_a_picture_that_kills_is_isolated_and_quarantined_and_its_neighbours_are_done(site: Site) -> None:
