@@ -15,7 +15,7 @@ from typing import TypeVar
 import redis
 from sqlalchemy import Engine, create_engine, text
 
-_START_S = 30.0
+_START_S = 120.0  # a Postgres that was killed syncs its whole folder first, on a disk that may be busy
 Answer = TypeVar("Answer")
 
 
@@ -115,6 +115,7 @@ class PostgresServer:
         """Return the URL of a new empty database."""
         self._made += 1
         name = f"faults_{self._made}"
+        wait_until(self._answers, timeout_s=_START_S, what="Postgres answers")
         with self._server().connect() as connection:
             connection.execute(text(f"CREATE DATABASE {name}"))
         return self.url(name)
