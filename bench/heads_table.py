@@ -123,7 +123,7 @@ def _rows(samples: list[TrainingSample], features: Features, split: Split, kept:
             continue
         with np.load(file) as loaded:
             outputs = {key: loaded[key] for key in loaded.files}
-        took = {key: float(outputs.pop(key)) for key in ("seconds", "processor_s", "epochs")}
+        took = {key: float(outputs.pop(key)) for key in ("seconds", "processor_s", "epochs") if key in outputs}
         said[name] = species_of(outputs)
         rows.append(_row(name, split, truth, said[name], **took, **_places(held, outputs)))
     for title, names in AVERAGES.items():
