@@ -27,7 +27,7 @@ from db.domain.corrections import Change, Correction, Outcome
 from db.domain.species import LabelSet
 from db.errors import NotFoundError
 from db.session import reading, transaction
-from db.store.reviews import ReviewExport, ReviewItem, add_correction, digest_of, get_export
+from db.store.reviews import ReviewExport, ReviewItem, add_corrections, digest_of, get_export
 
 # Many files a transaction: each one's commit would cost a sync of the disk.
 FILES_A_TRANSACTION = 200
@@ -249,7 +249,7 @@ def _store(engine: Engine, answers: Sequence[tuple[ReviewItem, Correction]]) -> 
     for chunk in _chunks(answers):
         try:
             with transaction(engine) as session:
-                added += sum(add_correction(session, item, correction) for item, correction in chunk)
+                added += add_corrections(session, chunk)
         except IntegrityError as error:
             raise ImportRefused("another import of the same export ran at the same time; import again") from error
     return added

@@ -125,10 +125,25 @@ def add_correction(session: Session, item: ReviewItem, correction: Correction) -
 
     The caller commits. Two imports of one folder at once: the second one's commit fails on the unique revision.
     """
-    digest = digest_of(correction)
-    if digest == item.digest:
-        return False
-    row = CorrectionRow(
+    return add_corrections(session, [(item, correction)]) == 1
+
+
+def add_corrections(session: Session, answers: Iterable[tuple[ReviewItem, Correction]]) -> int:
+    """Return how many answers were added, one a picture, as `add_correction` adds one; two statements for all."""
+    new = [
+        (_correction_row(item, correction, digest=digest), correction.changes)
+        for item, correction in answers
+        if (digest := digest_of(correction)) != item.digest
+    ]
+    session.add_all(row for row, _ in new)
+    session.flush()
+    session.add_all(_box_row(changed, correction_id=row.id) for row, changes in new for changed in changes)
+    session.flush()
+    return len(new)
+
+
+def _correction_row(item: ReviewItem, correction: Correction, *, digest: str) -> CorrectionRow:
+    return CorrectionRow(
         review_item_id=item.review_item_id,
         revision=item.revision + 1,
         image_id=item.image_id,
@@ -138,10 +153,6 @@ def add_correction(session: Session, item: ReviewItem, correction: Correction) -
         digest=digest,
         reviewed_at=datetime.fromisoformat(correction.reviewed_at),
     )
-    session.add(row)
-    session.flush()
-    session.add_all(_box_row(changed, correction_id=row.id) for changed in correction.changes)
-    return True
 
 
 def current_corrections(session: Session, image_ids: Sequence[int] | None = None) -> dict[str, Correction]:
