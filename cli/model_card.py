@@ -20,11 +20,8 @@ def card_lines(model: ModelVersion, changes: Sequence[Promotion]) -> Iterator[st
     yield from _origin(card)
     yield from (f"  {line}" for line in note_lines(model.note))
     yield from _figures(card)
-    second = card.get("second_stage")
-    if second:
-        yield f"  second stage ({second['method']}), by single crops:"
-        yield from _table({"all": second.get("metrics", {})})
-        yield from _groups("crops", second.get("metrics_by", {}))
+    if card.get("second_stage"):
+        yield from _second_stage(card["second_stage"])
     yield from _groups("pictures", card.get("metrics_by", {}))
     for change in changes:
         forced = " (forced)" if change.forced else ""
@@ -68,6 +65,15 @@ def _figures(card: Mapping[str, Any]) -> Iterator[str]:
     for name, value in sorted(metrics.items()):
         if name not in _FIRST and not name.startswith(_FIRST_STAGE):
             yield f"  {name:32} {_shown(name, value)}"
+
+
+def _second_stage(part: Mapping[str, Any]) -> Iterator[str]:
+    if not part.get("metrics"):
+        yield f"  second stage ({part['method']}), not judged by single crops on these cameras"
+        return
+    yield f"  second stage ({part['method']}), by single crops:"
+    yield from _table({"all": part["metrics"]})
+    yield from _groups("crops", part.get("metrics_by", {}))
 
 
 def _groups(what: str, metrics_by: Mapping[str, Mapping[str, Mapping[str, float]]]) -> Iterator[str]:

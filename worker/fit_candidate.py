@@ -67,7 +67,10 @@ def fit_candidate(request: Request, progress: StepProgress) -> Request:
                 raise
             missing = str(error)
     elif parent.second_stage is not None and held.crops_sha256 is not None:
-        card = replace(card, second_stage=parent.second_stage)
+        part = parent.second_stage
+        if not _judged_alike(parent, dataset):
+            part = replace(part, metrics={}, metrics_by={})
+        card = replace(card, second_stage=part)
         crops = HeldModel(held.model_id, held.crops_sha256)
     told: dict[str, object] = {"dataset": dataset.dataset_id, "parts": str(parts), SECOND_STAGE: method}
     parameters = {**card.parameters, **told}
@@ -99,8 +102,11 @@ def _detector(
             progress=progress,
         )
     folder = check_model_file(settings.models_dir, held.model_id, held.sha256)
+    same = _judged_alike(parent, dataset)
     card = replace(
         parent,
+        metrics=parent.metrics if same else {},
+        metrics_by=parent.metrics_by if same else {},
         folds=(dataset.held_out_cameras,),
         parent=held.model_id,
         command=str(request.get("command", "")),
@@ -108,6 +114,11 @@ def _detector(
         train_seconds=0.0,
     )
     return TrainedDetector(load_model_file(folder), card, ())
+
+
+def _judged_alike(parent: ModelCard, dataset: Dataset) -> bool:
+    """Whether the parent's figures are of the cameras that judge now; a new card must not tell them otherwise."""
+    return parent.folds == (dataset.held_out_cameras,)
 
 
 def way_of(request: Request, parent: ModelCard) -> tuple[Parts, str]:

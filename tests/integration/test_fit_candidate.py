@@ -9,12 +9,12 @@ import pytest
 
 from db.domain.model_versions import ModelCard, SecondStage
 from db.migrate import open_database
-from db.session import transaction
-from db.store.model_versions import get_champion, register_model
+from db.session import reading, transaction
+from db.store.model_versions import get_champion, get_model, register_model
 from tests.drawn_fish import LABELS, draw_fish
 from tests.learning_site import LearningSite
 from worker.fit_candidate import Parts, fit_candidate, way_of
-from worker.model_files import plain_card, save_bundle
+from worker.model_files import BundleHashes, plain_card, save_bundle, write_card
 from worker.models.errors import TrainingError
 from worker.models.names import HeadName
 from worker.snapshot import take_snapshot
@@ -35,6 +35,8 @@ CARD = ModelCard(
     LABELS.names,
     ("box_species", "heatmap_max"),
     parameters={"weights": "random", "augment": 3, "fine_tune": {"blocks": 2, "epochs": 4}},
+    metrics={"box_ap50": 0.5},
+    folds=(("boat_1",),),
     second_stage=SECOND,
 )
 
@@ -45,21 +47,25 @@ class Untrained:
     def __init__(self) -> None:
         self.detector = TrainSettings()
         self.crops = CropTrainSettings()
+        self.card = CARD
 
     def train_detector(self, samples: object, *, settings: TrainSettings, **_: object) -> TrainedDetector:
         self.detector = settings
         return TrainedDetector(None, dataclasses.replace(CARD, second_stage=None), ())
 
-    def add_second_stage(self, *_: object, settings: CropTrainSettings, **__: object) -> None:
-        self.crops = settings
+    def add_second_stage(
+        self, _: object, card: ModelCard, *__: object, settings: CropTrainSettings, **___: object
+    ) -> None:
+        self.card, self.crops = card, settings
         raise TrainingError("asked enough")
 
 
 @pytest.fixture
 def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> LearningSite:
     site = LearningSite(open_database(f"sqlite:///{tmp_path / 'taffrail.db'}"), tmp_path / "home", monkeypatch)
-    (tmp_path / "fleet/boat").mkdir(parents=True)
-    site.label([draw_fish(tmp_path / "fleet/boat", number, "ALB", f"boat {number}") for number in range(4)])
+    for number in range(4):
+        (tmp_path / f"fleet/boat_{number}").mkdir(parents=True)
+    site.label([draw_fish(tmp_path / f"fleet/boat_{number}", number, "ALB", f"boat_{number}") for number in range(4)])
     hashes = save_bundle(site.settings.models_dir, "champion", None, CARD, crops=_Crops())
     with transaction(site.engine) as session:
         register_model(session, "champion", sha256=hashes.sha256, card=plain_card(CARD), note="a test")
@@ -110,6 +116,24 @@ def test_who_trained_a_detector_alone_gets_no_second_stage_by_surprise(
     champion = dataclasses.replace(CARD, second_stage=None, parameters={SECOND_STAGE: champions})
 
     assert way_of(asked, champion) == wanted
+
+
+@pytest.mark.parametrize(("judged_on", "told"), [("boat_1", {"box_ap50": 0.5}), ("another boat", {})])
+def test_figures_are_taken_over_only_where_the_same_cameras_judge(
+    site: LearningSite, monkeypatch: pytest.MonkeyPatch, judged_on: str, told: dict[str, float]
+) -> None:
+    untrained, request = Untrained(), _request(site)
+    monkeypatch.setattr("worker.fit_candidate.load_model_file", lambda folder: None)
+    monkeypatch.setattr("worker.fit_candidate.add_second_stage", untrained.add_second_stage)
+    with reading(site.engine) as session:
+        champion = get_model(session, "champion")
+    hashes = BundleHashes(champion.sha256)
+    write_card(site.settings.models_dir, "champion", dataclasses.replace(CARD, folds=((judged_on,),)), hashes=hashes)
+
+    with pytest.raises(TrainingError, match="asked enough"):
+        fit_candidate(request | {"parts": "crops"}, lambda *_: None)
+
+    assert untrained.card.metrics == told and untrained.card.folds == (("boat_1",),)
 
 
 def _request(site: LearningSite) -> dict[str, object]:

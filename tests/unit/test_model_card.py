@@ -58,6 +58,13 @@ def test_a_version_is_shown_with_its_origin_figures_gate_and_service() -> None:
     ]
 
 
+def test_a_second_stage_without_figures_of_its_own_is_told_of() -> None:
+    card: dict[str, object] = {"trunk": "vgg16", "second_stage": {"method": "frozen", "metrics": {}}}
+    model = ModelVersion("m-3", ModelState.CANDIDATE, "ab", card, "", "2026-01-05T11:00:00+00:00")
+
+    assert list(card_lines(model, []))[-1] == "  second stage (frozen), not judged by single crops on these cameras"
+
+
 def test_a_version_of_which_little_is_known_is_shown_all_the_same() -> None:
     model = ModelVersion("m-0", ModelState.CANDIDATE, "ab", {"trunk": "vgg16"}, "", "2026-01-05T11:00:00+00:00")
 
