@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
+from array import array
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Engine, Row, func, select
+from sqlalchemy import ColumnElement, Engine, Row, select
 from sqlalchemy.orm import Session
 
 from db.domain.doubt import DoubtFit, chance_wrong, doubt_by_rule, fit_from_json, fit_to_json, parts_from
 from db.review_tables import DoubtFitRow
 from db.session import reading, transaction
-from db.store.many_rows import update_rows
+from db.store.many_rows import one_of, update_rows
 from db.store.places import camera_of_image
 from db.tables import PredictionRow
 
@@ -73,32 +74,32 @@ def refresh_doubts(engine: Engine, model_version: str, *, progress: Progress = l
     """
     with reading(engine) as session:
         held = current_fit(session, model_version)
-        total = session.scalar(select(func.count()).select_from(PredictionRow).where(*_older(held, model_version))) or 0
+        # All ids at once, eight bytes each: asked for page by page, Postgres would step over all the dead rows again.
+        ids = array("q", session.scalars(select(PredictionRow.id).where(*_older(held, model_version))))
     done = 0
-    progress(0, total)
-    while True:
+    progress(0, len(ids))
+    for start in range(0, len(ids), _PAGE):
         with transaction(engine) as session:
-            changed = _refresh_page(session, held, model_version)
-        done += changed
-        progress(done, max(done, total))
-        if changed < _PAGE:
-            return done
+            done += _refresh_page(session, held, ids[start : start + _PAGE])
+        progress(done, len(ids))
+    return done
 
 
 def _older(held: StoredFit, model_version: str) -> tuple[ColumnElement[bool], ColumnElement[bool]]:
     return (PredictionRow.model_version_id == model_version, PredictionRow.doubt_fit < held.number)
 
 
-def _refresh_page(session: Session, held: StoredFit, model_version: str) -> int:
+def _refresh_page(session: Session, held: StoredFit, ids: array[int]) -> int:
     query = select(PredictionRow.id, PredictionRow.species, camera_of_image(PredictionRow.image_id), *_PARTS)
-    rows = session.execute(query.where(*_older(held, model_version)).limit(_PAGE)).all()
+    rows = session.execute(query.where(one_of(session, PredictionRow.id, ids.tolist()))).all()
     if not rows:
         return 0
     doubts = _doubts(held.fit, rows)
     values = [
         {"id": row[0], "doubt": figure, "doubt_fit": held.number} for row, figure in zip(rows, doubts, strict=True)
     ]
-    update_rows(session, PredictionRow, values)
+    # A newer fit's figures stay.
+    update_rows(session, PredictionRow, values, only=[PredictionRow.doubt_fit < held.number])
     return len(rows)
 
 
