@@ -82,8 +82,8 @@ def test_failures_are_summed_up_by_reason(site: dict[str, str], tmp_path: Path) 
 
 
 def test_ctrl_c_leaves_a_job_that_resume_ends(site: dict[str, str], tmp_path: Path) -> None:
-    write_pictures(tmp_path / "images", 60)
-    slow = {**site, "TAFFRAIL_FAIL_AT": "inferred=pause:0.2", "TAFFRAIL_BATCH_ITEMS": "2"}
+    write_pictures(tmp_path / "images", 240)
+    slow = {**site, "TAFFRAIL_FAIL_AT": "inferred=pause:0.5", "TAFFRAIL_BATCH_ITEMS": "2"}
     running = start_cli("enqueue", str(tmp_path / "images"), settings=slow)
     _wait_for_results(site, running)
 
@@ -95,7 +95,7 @@ def test_ctrl_c_leaves_a_job_that_resume_ends(site: dict[str, str], tmp_path: Pa
     assert running.returncode == 130
     assert "cli resume 1" in said and "Traceback" not in said
     assert stopped["pending"] > 0 and stopped["quarantined"] == 0
-    assert resumed.returncode == 0 and "60 of 60 done" in resumed.stdout
+    assert resumed.returncode == 0 and "240 of 240 done" in resumed.stdout
 
 
 def _wait_for_results(site: dict[str, str], running: subprocess.Popen[str]) -> None:
