@@ -254,7 +254,7 @@ def _about(samples: Sequence[TrainingSample], splits: Sequence[Split]) -> str:
     unseen = {samples[row].camera for row in by_camera.held_out_rows}
     return (
         f"{len(samples)} pictures of {len({sample.camera for sample in samples})} cameras; "
-        f"{len(by_camera.held_out_rows)} pictures of {len(unseen)} cameras\nare held out, as many at random"
+        f"{len(by_camera.held_out_rows)} pictures of {len(unseen)} cameras are\nheld out, as many at random"
     )
 
 
