@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Mapping
@@ -29,7 +30,16 @@ def run_cli(*words: str, settings: Mapping[str, str], timeout_s: float = 120) ->
 
 
 def start_cli(*words: str, settings: Mapping[str, str]) -> subprocess.Popen[str]:
-    """Start a command and do not wait for it."""
+    """Start a command and do not wait for it. Ctrl-C reaches it, also where the tests run behind a shell's `&`."""
     return subprocess.Popen(
-        [*CLI, *words], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment_with(settings)
+        [*CLI, *words],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env=environment_with(settings),
+        preexec_fn=_hear_ctrl_c,
     )
+
+
+def _hear_ctrl_c() -> None:
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
