@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import uuid
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from random import Random
@@ -12,12 +10,10 @@ import numpy as np
 from sqlalchemy import Engine
 
 from annotator.errors import ExportError
-from annotator.export import ExportItem, WrittenExport, write_export
-from annotator.handout import Wish, recorded
+from annotator.export import ExportItem, WrittenExport
+from annotator.handout import Wish, write_recorded
 from annotator.select import choose_varied
 from db.domain.places import Place
-from db.session import transaction
-from db.store.reviews import record_export
 
 WHY = "one of the first pictures: it differs from the others"
 
@@ -46,27 +42,7 @@ def hand_out_first(
     rows = np.array([features[place.sha256] for place in held], dtype=np.float32)  # (N, C)
     chosen = choose_varied(rows, [place.camera for place in held], count=wish.count, rng=rng)
 
-    def record(written: WrittenExport) -> None:
-        with transaction(engine) as session:
-            record_export(
-                session,
-                map(recorded, written.items),
-                export_id=written.export_id,
-                folder=os.fsencode(os.path.abspath(out)),
-                model_version=None,
-                flag_below=None,
-                asked_camera=camera,
-            )
-
-    return write_export(
-        out,
-        [_item(held[place]) for place in chosen],
-        export_id=uuid.uuid4().hex,
-        label_set=wish.label_set,
-        pictures=wish.pictures,
-        fetch=wish.fetch,
-        before_visible=record,
-    )
+    return write_recorded(out, [_item(held[place]) for place in chosen], wish, engine=engine, asked_camera=camera)
 
 
 def _item(place: Place) -> ExportItem:

@@ -81,17 +81,46 @@ def hand_out(
     if not items:
         raise ExportError(_nothing_waits(wanted))
 
+    return write_recorded(
+        out,
+        items,
+        wish,
+        engine=engine,
+        model_version=wanted.model_version,
+        flag_below=wanted.below,
+        asked_species=wanted.species,
+        asked_camera=wanted.camera,
+    )
+
+
+def write_recorded(
+    out: Path,
+    items: Sequence[ExportItem],
+    wish: Wish,
+    *,
+    engine: Engine,
+    model_version: str | None = None,
+    flag_below: float | None = None,
+    asked_species: str | None = None,
+    asked_camera: str | None = None,
+) -> WrittenExport:
+    """Return the folder written; it carries its name only when the store knows of it.
+
+    Raises:
+        ExportError: the folder cannot be written. DatabaseError: the store cannot be used; no folder is left then.
+    """
+
     def record(written: WrittenExport) -> None:
         with transaction(engine) as session:
             record_export(
                 session,
-                map(recorded, written.items),
+                map(_recorded, written.items),
                 export_id=written.export_id,
                 folder=os.fsencode(os.path.abspath(out)),
-                model_version=wanted.model_version,
-                flag_below=wanted.below,
-                asked_species=wanted.species,
-                asked_camera=wanted.camera,
+                model_version=model_version,
+                flag_below=flag_below,
+                asked_species=asked_species,
+                asked_camera=asked_camera,
             )
 
     return write_export(
@@ -169,7 +198,7 @@ def _item(chosen: Chosen[int], candidate: ReviewCandidate, wish: Wish) -> Export
     )
 
 
-def recorded(written: WrittenItem) -> NewReviewItem:
+def _recorded(written: WrittenItem) -> NewReviewItem:
     """Return what the store keeps of a picture in an export."""
     return NewReviewItem(
         number=written.number,
