@@ -25,6 +25,7 @@ from bench.table_text import Row, table_text
 from db.domain.predictions import Detection, Head
 from db.domain.species import DEFAULT_LABEL_SET
 from worker.evaluation.answers import Answers, FoundFish, Judged
+from worker.evaluation.contestants import linear_probe
 from worker.evaluation.overlays import draw_pictures
 from worker.models.names import DEFAULT_TRUNK, TRUNKS, HeadName
 from worker.sample_fleet.oracle import read_truth
@@ -32,7 +33,6 @@ from worker.training import metrics
 from worker.training.evaluate import HeldOut, largest_fish_iou, predicted_boxes
 from worker.training.feature_cache import Features
 from worker.training.features import compute_features
-from worker.training.probe import fit_probe
 from worker.training.samples import TrainingSample
 from worker.training.see_heat import heat_beside
 from worker.training.splits import held_out_cameras, random_split
@@ -222,20 +222,11 @@ def _baseline(samples: list[TrainingSample], split: Split) -> Row:
 
 
 def _linear_probe(samples: list[TrainingSample], features: Features, split: Split) -> Row:
-    """A softmax on the mean of each feature map; its L2 is chosen on cameras of its own."""
     started = time.perf_counter()
-    pooled = np.concatenate([features.gather([sample.sha256]).mean(axis=(1, 2)) for sample in samples])  # (N, C)
-    learnt = [samples[row] for row in split.train_rows]
-    cameras = [sample.camera for sample in learnt]
-    chosen = held_out_cameras(cameras, [sample.label.species for sample in learnt], share=0.25, seed=1)
-    weights = np.ones(len(learnt), dtype=np.float32)
-    folds = [np.isin(cameras, chosen)]
-    probe = fit_probe(pooled[split.train_rows], _truth(learnt), weights, count=len(LABELS), folds=folds)
-    logits = probe.logits(pooled[split.held_out_rows]).astype(np.float64)
-    said = np.exp(logits - logits.max(axis=1, keepdims=True))
+    pooled = features.pooled([sample.sha256 for sample in samples])
+    said = linear_probe(samples, pooled, LABELS, learn_rows=split.train_rows, judge_rows=split.held_out_rows)
     truth = _truth([samples[row] for row in split.held_out_rows])
-    seconds = time.perf_counter() - started
-    return _row("linear probe", split, truth, said / said.sum(axis=1, keepdims=True), seconds=seconds)
+    return _row("linear probe", split, truth, said, seconds=time.perf_counter() - started)
 
 
 def _splits(samples: Sequence[TrainingSample]) -> tuple[Split, Split]:

@@ -18,6 +18,7 @@ from worker.evaluation.cross_validate import cross_validate
 from worker.evaluation.kept_answers import KeptAnswers
 from worker.models.errors import TrainingError
 from worker.models.names import HeadName
+from worker.training.feature_cache import Features
 from worker.training.recipes import recipe_for
 from worker.training.samples import TrainingSample
 from worker.training.splits import Fold, SplitKind
@@ -27,15 +28,11 @@ LABELS = LabelSet(("ALB", "LAG", "NoF"))
 NOTHING_TRAINED = Wish((), ())
 
 
-class FakeFeatures:
+def _features(samples: Sequence[TrainingSample]) -> Features:
     """Features that tell the species by their first channel, and the camera by their second."""
-
-    def __init__(self, samples: Sequence[TrainingSample]) -> None:
-        self.held = {sample.sha256: sample for sample in samples}
-
-    def gather(self, sha256s: Sequence[str]) -> np.ndarray:
-        rows = [(LABELS.index(self.held[one].label.species), float(self.held[one].camera[-1])) for one in sha256s]
-        return np.array(rows, dtype=np.float32)[:, None, None, :]
+    told = [(LABELS.index(sample.label.species), float(sample.camera[-1])) for sample in samples]
+    values = np.array(told, dtype=np.float32)[:, None, None, :]
+    return Features((1, 1, 2), {sample.sha256: (values, row) for row, sample in enumerate(samples)})
 
 
 def _fleet(count: int) -> list[TrainingSample]:
@@ -55,7 +52,7 @@ def _fleet(count: int) -> list[TrainingSample]:
 
 
 def _bench(samples: Sequence[TrainingSample], **changed: object) -> Bench:
-    return Bench(samples, FakeFeatures(samples), LABELS, (36, 64), recipe_for, **changed)  # type: ignore[arg-type]
+    return Bench(samples, _features(samples), LABELS, (36, 64), recipe_for, **changed)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("split", list(SplitKind))
@@ -102,7 +99,7 @@ def _head(name: HeadName, **outputs: np.ndarray) -> SimpleNamespace:
         },
     )
     samples = _fleet(2)
-    data = SimpleNamespace(features=FakeFeatures(samples), sha256s=[one.sha256 for one in samples], metadata=None)
+    data = SimpleNamespace(features=_features(samples), sha256s=[one.sha256 for one in samples], metadata=None)
     return SimpleNamespace(name=name, head=network, data=data)
 
 

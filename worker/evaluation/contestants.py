@@ -13,7 +13,6 @@ from worker.evaluation.answers import Answers, FoundFish, Judged
 from worker.evaluation.kept_answers import KeptAnswers
 from worker.models.errors import TrainingError, UnknownNetwork
 from worker.models.names import HeadName
-from worker.training.clues import softmax
 from worker.training.feature_cache import Features
 from worker.training.fit import FitSettings, predict_head
 from worker.training.probe import fit_probe
@@ -84,7 +83,10 @@ def judge_folds(bench: Bench, folds: Sequence[Fold], wish: Wish, *, called: str)
     Raises:
         TrainingError: a fold has nothing to learn from or to judge.
     """
-    pooled = _pooled(bench, lambda done, total: bench.progress("pooled features", done, total))
+    pooled = bench.features.pooled(
+        [sample.sha256 for sample in bench.samples],
+        progress=lambda done, total: bench.progress("pooled features", done, total),
+    )
     by_fold = []
     for number, fold in enumerate(folds, start=1):
         where = f"{called} fold {number} of {len(folds)}"
@@ -107,7 +109,10 @@ def _one_fold(bench: Bench, fold: Fold, wish: Wish, pooled: npt.NDArray[np.float
         for name in wish.heads
     }
     averages = [_average([said[name] for name in names]) for names in wish.averages]
-    return [_majority(bench, fold), _linear_probe(bench, fold, pooled), *said.values(), *averages]
+    probed = linear_probe(
+        bench.samples, pooled, bench.label_set, learn_rows=fold.learn_rows, judge_rows=fold.judge_rows
+    )
+    return [_majority(bench, fold), Answers(PROBE, probed), *said.values(), *averages]
 
 
 def _trained_answers(bench: Bench, name: HeadName, fold: Fold, progress: Callable[[int, int], None]) -> Answers:
@@ -202,27 +207,27 @@ def _majority(bench: Bench, fold: Fold) -> Answers:
     return Answers(MAJORITY, np.tile(counts / counts.sum(), (len(fold.judge_rows), 1)))
 
 
-def _linear_probe(bench: Bench, fold: Fold, pooled: npt.NDArray[np.float32]) -> Answers:
-    """A softmax on the mean of each feature map; its L2 is chosen on cameras of its own."""
-    cameras = [bench.samples[row].camera for row in fold.learn_rows]
+def linear_probe(
+    samples: Sequence[TrainingSample],
+    pooled: npt.NDArray[np.float32],
+    label_set: LabelSet,
+    *,
+    learn_rows: Rows,
+    judge_rows: Rows,
+) -> Floats:
+    """Return what a softmax on the mean of each feature map says, (N, S); its L2 is chosen on cameras of its own.
+
+    pooled: (all samples, C), as `Features.pooled` gives it.
+    """
+    learnt = [samples[row] for row in learn_rows]
+    cameras, names = [sample.camera for sample in learnt], [sample.label.species for sample in learnt]
     folds = []
     if len(set(cameras)) > 1:
-        species = [bench.samples[row].label.species for row in fold.learn_rows]
-        folds = [np.isin(cameras, held_out_cameras(cameras, species, share=_PROBE_SHARE, seed=1))]
-    weights = np.array([bench.samples[row].weight for row in fold.learn_rows], dtype=np.float32)
-    probe = fit_probe(
-        pooled[fold.learn_rows], bench.species(fold.learn_rows), weights, count=len(bench.label_set), folds=folds
-    )
-    return Answers(PROBE, softmax(probe.logits(pooled[fold.judge_rows])))
-
-
-def _pooled(bench: Bench, progress: Callable[[int, int], None]) -> npt.NDArray[np.float32]:
-    parts, done = [], 0
-    for rows in _chunks(np.arange(len(bench.samples))):
-        parts.append(bench.features.gather([bench.samples[row].sha256 for row in rows]).mean(axis=(1, 2)))
-        done += len(rows)
-        progress(done, len(bench.samples))
-    return np.concatenate(parts)  # (N, C)
+        folds = [np.isin(cameras, held_out_cameras(cameras, names, share=_PROBE_SHARE, seed=1))]
+    species = np.array([label_set.index(name) for name in names], dtype=np.int64)
+    weights = np.array([sample.weight for sample in learnt], dtype=np.float32)
+    probe = fit_probe(pooled[learn_rows], species, weights, count=len(label_set), folds=folds)
+    return probe.probabilities(pooled[judge_rows])
 
 
 def _joined(parts: Sequence[Answers], *, seconds: float | None = None) -> Answers:

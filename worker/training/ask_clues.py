@@ -89,7 +89,7 @@ def ask_clues(
         answers = part.ask(head, at_most_folds=_HEAD_FOLDS)
         # The head takes long: that such pictures show a planted leak is known from the line before.
         clues += [background, judge_clue("background and size", answers, control=background.control)]
-    gap = _gap(asked, _pooled(usable, whole.features), cameras)
+    gap = _gap(asked, whole.features.pooled([sample.sha256 for sample in usable]), cameras)
     alike_another = int(sum(times for times in np.bincount(alike) if times > 1))
     return AskedClues(tuple(clues), gap, (*whole.unreadable, *gone), len(usable) - len(hidden), alike_another)
 
@@ -180,10 +180,6 @@ def _gap(asked: AskedPictures, pooled: Floats, cameras: Sequence[str]) -> SplitG
         for some in (asked, replace(asked, folds=folds_by(cameras, seed=asked.seed)))
     )
     return judge_gap(asked.species, known, unseen, cameras)
-
-
-def _pooled(samples: Sequence[TrainingSample], features: Features) -> Floats:
-    return np.concatenate([features.gather([sample.sha256]).mean(axis=(1, 2)) for sample in samples])  # (N, C)
 
 
 def _size(sample: TrainingSample) -> tuple[int, int]:

@@ -135,7 +135,7 @@ def linear_learner(inputs: npt.ArrayLike, folds: Ints, *, count: int) -> Learner
         others = np.unique(folds[rows])
         inner = [folds[rows] == fold for fold in others[:_INNER_FOLDS]] if len(others) > 1 else []
         ones = np.ones(len(rows), dtype=np.float32)
-        return softmax(fit_probe(values[rows], species[rows], ones, count=count, folds=inner).logits(values[asked]))
+        return fit_probe(values[rows], species[rows], ones, count=count, folds=inner).probabilities(values[asked])
 
     return learn
 
@@ -144,13 +144,6 @@ def one_hot(names: Sequence[object]) -> npt.NDArray[np.float32]:
     """Return which of the values that occur each entry is; (N, values in order of their text)."""
     _values, places = np.unique([str(name) for name in names], return_inverse=True)
     return np.eye(places.max() + 1, dtype=np.float32)[places]
-
-
-def softmax(logits: npt.ArrayLike) -> Floats:
-    """Return distributions of logits over the last axis."""
-    values = np.asarray(logits, dtype=np.float64)
-    powers = np.exp(values - values.max(axis=-1, keepdims=True))
-    return np.asarray(powers / powers.sum(axis=-1, keepdims=True))
 
 
 def _information(weights: Floats, distributions: Floats) -> float:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 from scipy.optimize import minimize
+from scipy.special import softmax
 from threadpoolctl import threadpool_limits
 
 Floats = npt.NDArray[np.float32]
@@ -27,6 +28,10 @@ class Probe:
     def logits(self, features: Floats) -> Floats:
         """Return the logits of features (..., C) as (..., S)."""
         return np.asarray(features @ self.weights + self.bias, dtype=np.float32)
+
+    def probabilities(self, features: Floats) -> npt.NDArray[np.float64]:
+        """Return the species distributions of features (..., C) as (..., S)."""
+        return np.asarray(softmax(self.logits(features).astype(np.float64), axis=-1))
 
 
 def fit_probe(

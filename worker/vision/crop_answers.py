@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import numpy.typing as npt
+from scipy.special import softmax
 
 Floats = npt.NDArray[np.float64]
 
@@ -22,5 +23,4 @@ def crop_distributions(
     rows = np.asarray(logits, dtype=np.float64)
     mean = rows.reshape(-1, turns, rows.shape[-1]).mean(axis=1)
     scaled = (mean + np.asarray(log_prior_shift, dtype=np.float64)) / temperature
-    shifted = np.exp(scaled - scaled.max(axis=1, keepdims=True))
-    return np.asarray(shifted / shifted.sum(axis=1, keepdims=True), dtype=np.float64)
+    return np.asarray(softmax(scaled, axis=1), dtype=np.float64)

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 from scipy import ndimage
+from scipy.special import softmax
 
 from db.domain.boxes import box_iou_batch
 
@@ -36,9 +37,7 @@ class Region:
 
 def cell_probabilities(logits: npt.ArrayLike) -> npt.NDArray[np.float16]:
     """Return each cell's species distribution. logits: (H, W, S). Returns (H, W, S), each cell sums to 1."""
-    values = np.asarray(logits, dtype=np.float64)
-    shifted = np.exp(values - values.max(axis=-1, keepdims=True))
-    return np.asarray(shifted / shifted.sum(axis=-1, keepdims=True), dtype=np.float16)
+    return np.asarray(softmax(np.asarray(logits, dtype=np.float64), axis=-1), dtype=np.float16)
 
 
 def find_regions(
