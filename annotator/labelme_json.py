@@ -8,7 +8,7 @@ import os
 import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from pathlib import Path, PurePosixPath, PureWindowsPath
+from pathlib import Path, PureWindowsPath
 from typing import NoReturn
 
 from annotator.errors import LabelmeError
@@ -52,11 +52,6 @@ class LabelmeFile:
     flags: Mapping[str, bool] = field(default_factory=dict)
     extra: Mapping[str, object] = field(default_factory=dict)
     version: str = LABELME_FORMAT
-
-    @property
-    def picture_name(self) -> str:
-        """The picture's file name without any folder."""
-        return PurePosixPath(posix_path(self.image_path)).name
 
 
 def posix_path(written: str) -> str:

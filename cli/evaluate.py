@@ -11,7 +11,7 @@ from typing import Annotated, Any
 import typer
 
 from cli.context import opened
-from cli.train import rows_columns, run_with_bar, tell_left_out
+from cli.train import Epochs, Size, Trunk, Weights, rows_columns, run_with_bar, tell_left_out
 
 _COLUMNS = (
     ("accuracy", "accuracy"),
@@ -48,14 +48,10 @@ def evaluate(
         str | None,
         typer.Option(help="Judge a model version (or champion) as it serves instead, on the cameras held out from it."),
     ] = None,
-    trunk: Annotated[
-        str, typer.Option(help="The pretrained network; `cli models --help` tells of each.")
-    ] = "efficientnet_lite0",
-    weights: Annotated[str, typer.Option(help="imagenet, random, or a file of the trunk's weights.")] = "imagenet",
-    size: Annotated[str, typer.Option(help="Rows x columns of the network's input, pixels.")] = "360x640",
-    epochs: Annotated[
-        int | None, typer.Option(min=1, help="Times to go through all pictures; by their number where not given.")
-    ] = None,
+    trunk: Trunk = "efficientnet_lite0",
+    weights: Weights = "imagenet",
+    size: Size = "360x640",
+    epochs: Epochs = None,
     out: Annotated[
         Path | None,
         typer.Option(metavar="DIR", help="Also write figures.json, plots and pictures with boxes and heat maps there."),

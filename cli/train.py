@@ -31,18 +31,24 @@ class BalanceChoice(StrEnum):
     FULL = "full"
 
 
+# Options of every command that trains networks.
+Trunk = Annotated[str, typer.Option(help="The pretrained network; `cli models --help` tells of each.")]
+Weights = Annotated[str, typer.Option(help="imagenet, random, or a file of the trunk's weights.")]
+Size = Annotated[str, typer.Option(help="Rows x columns of the network's input, pixels.")]
+Epochs = Annotated[
+    int | None, typer.Option(min=1, help="Times to go through all pictures; by their number where not given.")
+]
+
 _FIGURES = ("accuracy", "balanced_accuracy", "log_loss", "largest_fish_mean_iou", "majority_accuracy")
 
 
 def train(
-    trunk: Annotated[
-        str, typer.Option(help="The pretrained network; `cli models --help` tells of each.")
-    ] = "efficientnet_lite0",
+    trunk: Trunk = "efficientnet_lite0",
     heads: Annotated[
         str, typer.Option(help="A box head and a heat-map head, with a comma.")
     ] = "box_species,heatmap_hires",
-    weights: Annotated[str, typer.Option(help="imagenet, random, or a file of the trunk's weights.")] = "imagenet",
-    size: Annotated[str, typer.Option(help="Rows x columns of the network's input, pixels.")] = "360x640",
+    weights: Weights = "imagenet",
+    size: Size = "360x640",
     held_out: Annotated[
         float,
         typer.Option(
@@ -69,9 +75,7 @@ def train(
         bool,
         typer.Option("--by-sampling", help="Finetune: show crops of rare species more often, not count them more."),
     ] = False,
-    epochs: Annotated[
-        int | None, typer.Option(min=1, help="Times to go through all pictures; by their number where not given.")
-    ] = None,
+    epochs: Epochs = None,
     augment: Annotated[
         int,
         typer.Option(min=0, max=20, help="Changed views of each picture to learn from as well; each is cached."),

@@ -76,8 +76,3 @@ class Correction:
     def removed_boxes(self) -> tuple[Box, ...]:
         """The boxes that were shown and that the person said show no fish."""
         return tuple(changed.before.box for changed in self.changes if changed.after is None and changed.before)
-
-    @property
-    def change_kinds(self) -> frozenset[Change]:
-        """The kinds of change, without how many."""
-        return frozenset(changed.change for changed in self.changes)

@@ -38,24 +38,3 @@ class ImageLabel:
     def largest(self) -> LabelledBox | None:
         """The largest fish, the one the box head learns; None where none is boxed."""
         return max(self.boxes, key=lambda labelled: labelled.box.area_px, default=None)
-
-
-@dataclass(frozen=True)
-class LabelRecord:
-    """One picture's label as a file gives it: the picture's name as written there, and the place for messages."""
-
-    image_name: str
-    label: ImageLabel
-    place: str
-
-
-@dataclass(frozen=True)
-class LabelProblem:
-    """One odd record of a label file: which file, where in it, what is wrong."""
-
-    file: str
-    place: str
-    text: str
-
-    def __str__(self) -> str:
-        return f"{self.file} {self.place}: {self.text}" if self.place else f"{self.file}: {self.text}"

@@ -1,22 +1,17 @@
-"""Cuts crops out of pictures, and draws what the heads saw over them."""
+"""Cuts crops out of pictures."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import numpy as np
 import numpy.typing as npt
-from PIL import Image, ImageDraw
 
 from db.domain.boxes import Box
-from db.domain.predictions import Detection, Head
 from worker.vision.letterbox import letterbox_picture
 
 Pixels = npt.NDArray[np.uint8]
 
 # The fins and the deck around a fish tell it apart; a tenth of its longer side keeps them.
 MARGIN = 0.1
-HEAD_COLOURS = {Head.BOX_SPECIES: (255, 176, 0), Head.HEATMAP: (0, 200, 255)}
 
 
 def crop_box(pixels: Pixels, box: Box, *, width_px: int, height_px: int, margin: float = MARGIN) -> Pixels:
@@ -48,20 +43,6 @@ def quarter_turns(crops: Pixels, count: int) -> Pixels:
     """Return every crop turned by 0, 90, ... degrees; (N, P, P, 3) -> (N * count, P, P, 3), a crop's turns together."""
     turned = np.stack([np.rot90(crops, k=number, axes=(1, 2)) for number in range(count)], axis=1)
     return np.ascontiguousarray(turned.reshape(-1, *crops.shape[1:]))
-
-
-def draw_overlay(pixels: Pixels, detections: Sequence[Detection], *, width_px: int, height_px: int) -> Image.Image:
-    """Return the picture with every detection drawn in its head's colour; boxes in the original's pixels."""
-    image = Image.fromarray(pixels)
-    draw = ImageDraw.Draw(image)
-    scale_x, scale_y = image.width / width_px, image.height / height_px
-    line_px = max(2, image.width // 320)
-    for detection in detections:
-        box, colour = detection.box, HEAD_COLOURS[detection.head]
-        corner = (box.x_min * scale_x, box.y_min * scale_y)
-        draw.rectangle((*corner, box.x_max * scale_x, box.y_max * scale_y), outline=colour, width=line_px)
-        draw.text((corner[0] + 4, corner[1] + 2), f"{detection.species} {detection.confidence:.2f}", fill=colour)
-    return image
 
 
 def _span(low: float, high: float, length: int) -> tuple[int, int]:
