@@ -25,7 +25,7 @@ from bench.table_text import Row, table_text
 from db.domain.predictions import Detection, Head
 from db.domain.species import DEFAULT_LABEL_SET
 from worker.evaluation.answers import Answers, FoundFish, Judged
-from worker.evaluation.contestants import linear_probe
+from worker.evaluation.contestants import linear_probe, majority
 from worker.evaluation.overlays import draw_pictures
 from worker.models.names import DEFAULT_TRUNK, TRUNKS, HeadName
 from worker.sample_fleet.oracle import read_truth
@@ -216,9 +216,8 @@ def _fish(held: list[TrainingSample], outputs: Outputs) -> list[list[Detection]]
 
 def _baseline(samples: list[TrainingSample], split: Split) -> Row:
     learnt = _truth([samples[row] for row in split.train_rows])
-    shares = np.bincount(learnt, minlength=len(LABELS)) / len(learnt)
     truth = _truth([samples[row] for row in split.held_out_rows])
-    return _row("majority guess", split, truth, np.tile(shares, (len(truth), 1)), seconds=0.0)
+    return _row("majority guess", split, truth, majority(learnt, species=len(LABELS), count=len(truth)), seconds=0.0)
 
 
 def _linear_probe(samples: list[TrainingSample], features: Features, split: Split) -> Row:

@@ -162,6 +162,12 @@ def find_with_bar(engine: Engine, pictures: list[CameraPicture], *, quiet: bool)
         return find_cameras(engine, pictures, progress=lambda done, total: bar.update(task, completed=done))
 
 
+def tell_untold(found: FoundCameras) -> None:
+    """Say why cameras were looked for without being asked, and what was found."""
+    typer.echo("the folders tell no cameras (species, or one for all), so these were found:")
+    tell_cameras(found)
+
+
 def tell_cameras(found: FoundCameras) -> None:
     """Say what a search found and how to look at it."""
     how = f", {found.by_metadata} pictures by their metadata" if found.by_metadata else " by size and background"

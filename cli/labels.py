@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from cli.cameras import find_where_untold, find_with_bar, tell_cameras
+from cli.cameras import find_where_untold, find_with_bar, tell_untold
 from cli.context import opened
 
 if TYPE_CHECKING:
@@ -133,8 +133,7 @@ def _tell(done: LabelImport, found: FoundCameras | None, *, as_json: bool) -> No
     if done.unlabelled:
         typer.echo(f"{done.unlabelled} pictures have no label in these files")
     if found:
-        typer.echo("the folders tell no cameras (species, or one for all), so these were found:")
-        tell_cameras(found)
+        tell_untold(found)
     for title, lines in (("mended", done.notes), ("left out", done.problems)):
         for line in lines[:_SHOWN]:
             typer.secho(f"  {title}: {line}", fg=typer.colors.YELLOW, err=True)

@@ -7,9 +7,7 @@ from pathlib import Path
 from random import Random
 from typing import TYPE_CHECKING
 
-import typer
-
-from cli.cameras import find_where_untold, tell_cameras
+from cli.cameras import find_where_untold, tell_untold
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -65,8 +63,7 @@ def _register(engine: Engine, settings: Settings, images: bytes, *, quiet: bool)
         held = register_pictures(engine, settings, images, progress=lambda found: bar.update(task, completed=found))
     found = None if is_url(held.root) else find_where_untold(engine, held.root, settings, quiet=quiet)
     if found and not quiet:
-        typer.echo("the folders tell no cameras (species, or one for all), so these were found:")
-        tell_cameras(found)
+        tell_untold(found)
     return [f"{file.decode('utf-8', 'backslashreplace')}: {reason}" for file, reason in held.problems]
 
 

@@ -21,6 +21,7 @@ from db.store.model_versions import get_champion, get_model
 from worker.artifacts import held_model
 from worker.model_files import read_card
 from worker.models.names import DEFAULT_TRUNK, TRUNKS
+from worker.models.trunks import named_weights
 from worker.serve import make_detector
 from worker.snapshot import entries_said, training_samples
 from worker.step_process import Request, StepProgress, serve_step
@@ -63,7 +64,7 @@ def audit_leakage(request: Request, progress: StepProgress) -> Request:
     )
     heat, no_heat = _heat(folder, samples, progress)
     majority = Counter(sample.label.species for sample in samples).most_common(1)[0][0]
-    left_out = [(odd.file, odd.text) for odd in checked.oddities if odd.left_out]
+    left_out = [(odd.file, odd.text) for odd in checked.left_out]
     left_out += [(bad.file, bad.reason) for bad in found.unreadable]
     return {
         "pictures": found.clues[0].pictures,
@@ -79,7 +80,7 @@ def audit_leakage(request: Request, progress: StepProgress) -> Request:
         "verdict": str(verdict_of_all(found.clues)),
         "sentence": sentence(found.clues, majority=majority, gap=found.gap, heat=heat),
         "unreadable": [[os.fsdecode(file), reason] for file, reason in left_out],
-        "mended": [[os.fsdecode(odd.file), odd.text] for odd in checked.oddities if not odd.left_out],
+        "mended": [[os.fsdecode(odd.file), odd.text] for odd in checked.mended],
     }
 
 
@@ -112,7 +113,7 @@ def _source(request: Request, settings: Settings, card: ModelCard | None, progre
     rows, columns = request.get("input_hw") or (own.input_hw if own else TRUNKS[DEFAULT_TRUNK].input_hw)
     return FeatureSource(
         trunk=str(request.get("trunk") or (own.trunk if own else DEFAULT_TRUNK)),
-        weights=weights if weights in ("imagenet", "random") else Path(weights),
+        weights=named_weights(weights),
         input_hw=(int(rows), int(columns)),
         features_dir=settings.features_dir,
         progress=progress,

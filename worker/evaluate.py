@@ -29,7 +29,7 @@ from worker.evaluation.write import make_folder, write_evaluation
 from worker.model_files import read_card
 from worker.models.errors import TrainingError
 from worker.models.names import DEFAULT_TRUNK, HeadName
-from worker.models.trunks import weights_key
+from worker.models.trunks import named_weights, weights_key
 from worker.second_stage import load_crop_judge
 from worker.serve import make_detector
 from worker.snapshot import entries_said, training_samples
@@ -165,7 +165,7 @@ def _source(request: Request, settings: Settings, progress: StepProgress) -> Fea
     weights = str(request.get("weights") or "imagenet")
     return FeatureSource(
         trunk=str(request.get("trunk") or DEFAULT_TRUNK),
-        weights=weights if weights in ("imagenet", "random") else Path(weights),
+        weights=named_weights(weights),
         input_hw=(int(rows), int(columns)),
         features_dir=settings.features_dir,
         progress=progress,
@@ -200,10 +200,10 @@ def _facts(
 
 
 def _oddities(checked: CheckedSamples, unreadable: list[list[str]]) -> dict[str, Any]:
-    left_out = [[os.fsdecode(odd.file), odd.text] for odd in checked.oddities if odd.left_out]
+    left_out = [[os.fsdecode(odd.file), odd.text] for odd in checked.left_out]
     return {
         "unreadable": left_out + unreadable,
-        "mended": [[os.fsdecode(odd.file), odd.text] for odd in checked.oddities if not odd.left_out],
+        "mended": [[os.fsdecode(odd.file), odd.text] for odd in checked.mended],
     }
 
 

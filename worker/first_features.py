@@ -6,13 +6,13 @@ The features are those that a training with the default settings learns from, an
 from __future__ import annotations
 
 import os
-from pathlib import Path
 
 from db.migrate import open_database
 from db.session import reading
 from db.settings import get_settings
 from db.store.pictures import places_of
 from worker.models.names import DEFAULT_TRUNK, TRUNKS
+from worker.models.trunks import named_weights
 from worker.step_process import Request, StepProgress, serve_step
 from worker.training.features import compute_features
 
@@ -33,13 +33,13 @@ def first_features(request: Request, progress: StepProgress) -> Request:
     computed = compute_features(
         places,
         trunk=DEFAULT_TRUNK,
-        weights=weights if weights in ("imagenet", "random") else Path(weights),
+        weights=named_weights(weights),
         input_hw=(rows, columns),
         features_dir=settings.features_dir,
         progress=lambda done, total: progress("features", done, total),
     )
     held = [place.sha256 for place in places if place.sha256 in computed.features]
-    means = {sha256: computed.features.gather([sha256])[0].mean(axis=(0, 1)) for sha256 in held}  # (C,)
+    means = dict(zip(held, computed.features.pooled(held), strict=True))  # (C,) each
     return {
         "features": {sha256: [round(float(value), _DIGITS) for value in mean] for sha256, mean in means.items()},
         "unreadable": [[os.fsdecode(bad.file), bad.reason] for bad in computed.unreadable],

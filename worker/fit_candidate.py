@@ -19,6 +19,7 @@ from db.store.model_versions import ModelVersion, get_model
 from worker.model_files import HeldModel, check_model_file, load_model_file, read_card, save_bundle
 from worker.models.errors import TrainingError
 from worker.models.names import HeadName
+from worker.models.trunks import named_weights
 from worker.snapshot import training_samples
 from worker.step_process import Request, StepProgress, serve_step
 from worker.train import NO_SECOND_STAGE, SECOND_STAGE, crop_settings, false_boxes_held
@@ -173,7 +174,7 @@ def _like_parent(request: Request, parent: ModelCard, dataset: Dataset, settings
         layer=parent.layer,
         input_hw=parent.input_hw,
         heads=(box_head, heatmap_head),
-        weights=weights if weights in ("imagenet", "random") else Path(weights),
+        weights=named_weights(weights),
         label_set=settings.label_set,
         held_out=dataset.held_out_cameras,
         epochs=int(request["epochs"]) if request.get("epochs") else None,

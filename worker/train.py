@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
-from pathlib import Path
 from typing import Any
 
 from sqlalchemy import Engine
@@ -23,6 +22,7 @@ from worker.artifacts import publish_model
 from worker.model_files import new_model_id, plain_card, save_bundle
 from worker.models.errors import TrainingError
 from worker.models.names import HeadName
+from worker.models.trunks import named_weights
 from worker.snapshot import take_snapshot, training_samples
 from worker.step_process import Request, StepProgress, serve_step
 from worker.training.add_second_stage import add_second_stage
@@ -130,7 +130,7 @@ def crop_settings(
     return CropTrainSettings(
         method=method,
         trunk=card.trunk,
-        weights=weights if weights in ("imagenet", "random") else Path(weights),
+        weights=named_weights(weights),
         label_set=settings.label_set,
         balance=Balance(asked.get("balance") or CropTrainSettings.balance),
         by_sampling=bool(asked.get("by_sampling")),
@@ -176,7 +176,7 @@ def _train_settings(request: Request, settings: Settings) -> TrainSettings:
         layer=request.get("layer"),
         input_hw=(int(rows), int(columns)),
         heads=_heads(request.get("heads") or [str(head) for head in plain.heads]),
-        weights=weights if weights in ("imagenet", "random") else Path(weights),
+        weights=named_weights(weights),
         label_set=settings.label_set,
         held_out_share=float(request.get("held_out_share", plain.held_out_share)),
         final_fit=bool(request.get("final_fit", False)),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import numpy.typing as npt
@@ -52,12 +53,12 @@ class Judged:
     folds: Ints
     label_set: LabelSet
 
-    @property
+    @cached_property
     def truth(self) -> Ints:
         """The true species, (N,) places on the species axis."""
         return np.array([self.label_set.index(sample.label.species) for sample in self.samples], dtype=np.int64)
 
-    @property
+    @cached_property
     def cameras(self) -> npt.NDArray[np.str_]:
         """Each picture's camera, (N,)."""
         return np.array([sample.camera for sample in self.samples])

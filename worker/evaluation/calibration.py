@@ -29,7 +29,7 @@ class Calibration:
     def apply(self, probabilities: npt.ArrayLike) -> Floats:
         """Return calibrated distributions, (N, S), in the same order of species.
 
-        >>> Calibration(floor=0.1).apply([[1.0, 0.0]]).tolist()
+        >>> Calibration(floor=0.1).apply([[1.0, 0.0]]).round(6).tolist()
         [[0.9, 0.1]]
         """
         rows = np.maximum(np.asarray(probabilities, dtype=np.float64), _LEAST) ** (1.0 / self.temperature)

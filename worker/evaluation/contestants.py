@@ -112,7 +112,8 @@ def _one_fold(bench: Bench, fold: Fold, wish: Wish, pooled: npt.NDArray[np.float
     probed = linear_probe(
         bench.samples, pooled, bench.label_set, learn_rows=fold.learn_rows, judge_rows=fold.judge_rows
     )
-    return [_majority(bench, fold), Answers(PROBE, probed), *said.values(), *averages]
+    shares = majority(bench.species(fold.learn_rows), species=len(bench.label_set), count=len(fold.judge_rows))
+    return [Answers(MAJORITY, shares), Answers(PROBE, probed), *said.values(), *averages]
 
 
 def _trained_answers(bench: Bench, name: HeadName, fold: Fold, progress: Callable[[int, int], None]) -> Answers:
@@ -202,9 +203,10 @@ def _average(parts: Sequence[Answers]) -> Answers:
     )
 
 
-def _majority(bench: Bench, fold: Fold) -> Answers:
-    counts = np.bincount(bench.species(fold.learn_rows), minlength=len(bench.label_set))
-    return Answers(MAJORITY, np.tile(counts / counts.sum(), (len(fold.judge_rows), 1)))
+def majority(learnt: npt.NDArray[np.int64], *, species: int, count: int) -> Floats:
+    """Return the answers of one who always gives the species' shares, (count, species). learnt: (N,) their places."""
+    counts = np.bincount(learnt, minlength=species)
+    return np.tile(counts / counts.sum(), (count, 1))
 
 
 def linear_probe(

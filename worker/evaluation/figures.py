@@ -12,7 +12,6 @@ from worker.evaluation.answers import Answers, Floats, Ints, Judged, fish_averag
 from worker.evaluation.calibration import cross_calibrated
 from worker.training import metrics
 
-_BINS = 10
 Figures = dict[str, float]
 
 
@@ -41,30 +40,12 @@ def contestant_figures(judged: Judged, answers: Answers, parts: Ints) -> dict[st
         },
         "confusion": metrics.confusion_matrix(truth, answers.probabilities, species=len(judged.label_set)).tolist(),
         "reliability": {
-            "as_said": reliability(truth, answers.probabilities),
-            "calibrated": reliability(truth, honest),
+            "as_said": metrics.reliability(truth, answers.probabilities),
+            "calibrated": metrics.reliability(truth, honest),
         },
         "calibration": [{"temperature": one.temperature, "floor": one.floor} for _part, one in sorted(used.items())],
         "seconds": round(answers.seconds, 1),
     }
-
-
-def reliability(truth: Ints, probabilities: Floats) -> list[dict[str, float]]:
-    """Return how often answers of about one confidence are right, by ten steps of confidence that occur.
-
-    >>> reliability(np.array([0]), np.array([[0.75, 0.25]]))
-    [{'confidence': 0.75, 'accuracy': 1.0, 'pictures': 1.0}]
-    """
-    confidence, right = probabilities.max(axis=1), probabilities.argmax(axis=1) == truth
-    place = np.minimum((confidence * _BINS).astype(int), _BINS - 1)
-    return [
-        {
-            "confidence": float(confidence[place == step].mean()),
-            "accuracy": float(right[place == step].mean()),
-            "pictures": float((place == step).sum()),
-        }
-        for step in np.unique(place)
-    ]
 
 
 def _figures(judged: Judged, answers: Answers, honest: Floats, overlaps: Floats, rows: Ints) -> Figures:

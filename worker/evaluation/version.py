@@ -11,7 +11,7 @@ from db.domain.model_versions import ModelCard
 from db.domain.predictions import Head
 from db.domain.species import LabelSet
 from worker.evaluation.answers import Answers, Floats, FoundFish, Judged
-from worker.evaluation.contestants import MAJORITY
+from worker.evaluation.contestants import MAJORITY, majority
 from worker.models.errors import ModelError
 from worker.second_stage import CropJudge
 from worker.serve import AnyDetector
@@ -107,5 +107,5 @@ def _head(name: str, said: Sequence[JudgedPicture], head: Head, label_set: Label
 def _majority(sides: Sides, label_set: LabelSet, count: int) -> Answers:
     """The species of the pictures it could learn from; of all where it was told of none."""
     samples = sides.learnt or sides.unseen
-    counts = np.bincount([label_set.index(sample.label.species) for sample in samples], minlength=len(label_set))
-    return Answers(MAJORITY, np.tile(counts / counts.sum(), (count, 1)))
+    learnt = np.array([label_set.index(sample.label.species) for sample in samples], dtype=np.int64)
+    return Answers(MAJORITY, majority(learnt, species=len(label_set), count=count))

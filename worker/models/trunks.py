@@ -77,6 +77,11 @@ def _block_of(layer: str) -> str | None:
     return found.group(1) if found else None
 
 
+def named_weights(text: str) -> str | Path:
+    """Return weights as a person or a card names them: `imagenet`, `random`, or else a file."""
+    return text if text in (IMAGENET, RANDOM) else Path(text)
+
+
 def weights_key(name: str, weights: str | Path) -> str:
     """Return a short name for exactly these weights; features are cached under it.
 

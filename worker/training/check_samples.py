@@ -36,6 +36,16 @@ class CheckedSamples:
     samples: tuple[TrainingSample, ...]
     oddities: tuple[Oddity, ...]
 
+    @property
+    def left_out(self) -> tuple[Oddity, ...]:
+        """The pictures that cannot be learnt from."""
+        return tuple(odd for odd in self.oddities if odd.left_out)
+
+    @property
+    def mended(self) -> tuple[Oddity, ...]:
+        """What was mended, of pictures that stayed."""
+        return tuple(odd for odd in self.oddities if not odd.left_out)
+
 
 def check_samples(samples: Sequence[TrainingSample], label_set: LabelSet) -> CheckedSamples:
     """Return the pictures that can be learnt from.

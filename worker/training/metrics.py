@@ -55,14 +55,28 @@ def expected_calibration_error(truth: npt.ArrayLike, probabilities: npt.ArrayLik
 
     Source: Guo et al. 2017, section 2.
     """
+    steps = reliability(truth, probabilities, bins=bins)
+    gaps = [abs(step["confidence"] - step["accuracy"]) * step["pictures"] for step in steps]
+    return float(np.sum(gaps) / len(np.asarray(truth)))
+
+
+def reliability(truth: npt.ArrayLike, probabilities: npt.ArrayLike, *, bins: int = 10) -> list[dict[str, float]]:
+    """Return how often answers of about one confidence are right, by steps of confidence that occur.
+
+    >>> reliability([0], [[0.75, 0.25]])
+    [{'confidence': 0.75, 'accuracy': 1.0, 'pictures': 1.0}]
+    """
     rows = np.asarray(probabilities, dtype=np.float64)
     confidence, right = rows.max(axis=1), rows.argmax(axis=1) == np.asarray(truth)
     place = np.minimum((confidence * bins).astype(int), bins - 1)
-    gaps = [
-        abs(confidence[place == number].mean() - right[place == number].mean()) * np.mean(place == number)
-        for number in np.unique(place)
+    return [
+        {
+            "confidence": float(confidence[place == step].mean()),
+            "accuracy": float(right[place == step].mean()),
+            "pictures": float((place == step).sum()),
+        }
+        for step in np.unique(place)
     ]
-    return float(np.sum(gaps))
 
 
 def confusion_matrix(truth: npt.ArrayLike, probabilities: npt.ArrayLike, *, species: int) -> Ints:

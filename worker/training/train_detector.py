@@ -117,7 +117,7 @@ def train_detector(
     source = FeatureSource(settings.trunk, settings.weights, settings.input_hw, features_dir, progress)
     checked = check_samples(samples, settings.label_set)
     computed = source.compute(checked.samples, layer=settings.layer)
-    left_out = [UnreadablePicture(odd.file, odd.text) for odd in checked.oddities if odd.left_out]
+    left_out = [UnreadablePicture(odd.file, odd.text) for odd in checked.left_out]
     unreadable = (*left_out, *computed.unreadable)
     usable = usable_samples(checked.samples, computed.features, unreadable)
     split = _split(usable, settings, features_dir)
@@ -140,8 +140,7 @@ def train_detector(
         judgement=judgement,
         seconds=time.perf_counter() - started,
     )
-    mended = tuple(odd for odd in checked.oddities if not odd.left_out)
-    return TrainedDetector(build_detector(served.trunk, *served.heads), card, unreadable, mended)
+    return TrainedDetector(build_detector(served.trunk, *served.heads), card, unreadable, checked.mended)
 
 
 def _check(samples: Sequence[TrainingSample], settings: TrainSettings) -> None:
