@@ -94,17 +94,18 @@ def read_image_file(path: bytes, *, root: bytes | None = None, max_bytes: int = 
         from worker.remote_files import read_remote_file
 
         return read_remote_file(path, root=root, max_bytes=max_bytes)
-    if root is not None:
-        _refuse_outside(os.path.realpath(path), root)
+    real_root = os.path.realpath(root) if root is not None else None
+    if real_root is not None:
+        _refuse_outside(os.path.realpath(path), real_root)
     try:
         # Not blocking: opening a pipe that nobody writes to would wait for ever.
         descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOCTTY)
     except OSError as error:
         raise _open_failure(error) from None
     try:
-        if root is not None and (opened := _opened_path(descriptor)) is not None:
+        if real_root is not None and (opened := _opened_path(descriptor)) is not None:
             # Judged again: a part of the path may have become a link since.
-            _refuse_outside(opened, root)
+            _refuse_outside(opened, real_root)
         _check_status(os.fstat(descriptor), max_bytes=max_bytes)
         with os.fdopen(descriptor, "rb", closefd=False) as file:
             content = file.read(max_bytes + 1)
@@ -244,8 +245,7 @@ def _captured_at(exif: Image.Exif) -> str | None:
     return f"{year:04d}-{month:02d}-{day:02d}T{hour:02d}:{minute:02d}:{second:02d}" if year > 0 else None
 
 
-def _refuse_outside(real_path: bytes, root: bytes) -> None:
-    real_root = os.path.realpath(root)
+def _refuse_outside(real_path: bytes, real_root: bytes) -> None:
     if real_path != real_root and not real_path.startswith(real_root.rstrip(b"/") + b"/"):
         raise UnreadableImage(UnreadableReason.OUTSIDE_ROOT, "a link leads out of the folder that was enqueued")
 
