@@ -11,11 +11,9 @@ from typing import Any
 import pytest
 
 from db.migrate import open_database
-from db.session import transaction
 from db.settings import Settings, make_home
-from db.tables import CameraRow, FolderRow, ModelVersionRow
 from tests.acceptance.commands import run_cli
-from tests.integration.test_handout import NOW, picture
+from tests.integration.test_handout import hold_fleet
 from tests.integration.test_review_commands import label, run
 
 Damage = Callable[[Path], None]
@@ -70,18 +68,8 @@ def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[dict[str, 
     """Pictures of one BET each, all called ALB; the labels held say BET."""
     home, fleet = tmp_path / "home", tmp_path / "fleet"
     make_home(home)
-    fleet.mkdir()
     engine = open_database(Settings(home=home).database)
-    with transaction(engine) as session:
-        session.add(ModelVersionRow(id="m1", state="champion", sha256="0", card={}, note="", created_at=NOW))
-        session.add(CameraRow(id=1, name="a"))
-        session.flush()
-        session.add(FolderRow(id=1, path=os.fsencode(fleet), digest="1", camera_id=1))
-        session.flush()
-        for number in range(len(DAMAGES) + GOOD):
-            for rows in (*picture(fleet / f"{number}.png", number), *label(number)):
-                session.add_all(rows)
-                session.flush()
+    hold_fleet(engine, fleet, count=len(DAMAGES) + GOOD, also=label)
     monkeypatch.setenv("TAFFRAIL_HOME", str(home))
     yield {"TAFFRAIL_HOME": str(home)}
     engine.dispose()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import sys
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from random import Random
@@ -41,7 +42,14 @@ FISH = Box(4, 4, 24, 16)
 @pytest.fixture
 def engine(engine: Engine, tmp_path: Path) -> Engine:
     """Twenty pictures of one BET each; numbers 0-9 flagged and called ALB, 10-19 agreed and called BET, but 10 ALB."""
-    fleet = tmp_path / "fleet"
+    hold_fleet(engine, tmp_path / "fleet", count=20)
+    return engine
+
+
+def hold_fleet(
+    engine: Engine, fleet: Path, *, count: int, also: Callable[[int], Sequence[list[object]]] = lambda number: ()
+) -> None:
+    """Write pictures and hold them with a model's opinion of each. also: more rows of each, in the order they need."""
     fleet.mkdir()
     with transaction(engine) as session:
         session.add(ModelVersionRow(id="m1", state="champion", sha256="0", card={}, note="", created_at=NOW))
@@ -49,11 +57,10 @@ def engine(engine: Engine, tmp_path: Path) -> Engine:
         session.flush()
         session.add(FolderRow(id=1, path=os.fsencode(fleet), digest="1", camera_id=1))
         session.flush()
-        for number in range(20):
-            for rows in picture(fleet / f"{number}.png", number):
+        for number in range(count):
+            for rows in (*picture(fleet / f"{number}.png", number), *also(number)):
                 session.add_all(rows)
                 session.flush()
-    return engine
 
 
 def picture(path: Path, number: int) -> list[list[object]]:

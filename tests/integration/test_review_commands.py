@@ -24,8 +24,8 @@ from db.domain.species import UnknownSpecies
 from db.errors import NotFoundError
 from db.session import transaction
 from db.settings import get_settings
-from db.tables import CameraRow, FolderRow, LabelBoxRow, LabelRow, ModelVersionRow, PredictionRow
-from tests.integration.test_handout import FISH, NOW, picture
+from db.tables import LabelBoxRow, LabelRow, ModelVersionRow, PredictionRow
+from tests.integration.test_handout import FISH, hold_fleet
 from worker.vision.heatmaps import pack_heatmap
 
 
@@ -43,18 +43,7 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
 def engine(home: Path) -> Engine:
     """Four pictures of one BET each, all called ALB, all flagged; the labels held say BET."""
     engine = opened()[1]
-    fleet = home / "fleet"
-    fleet.mkdir()
-    with transaction(engine) as session:
-        session.add(ModelVersionRow(id="m1", state="champion", sha256="0", card={}, note="", created_at=NOW))
-        session.add(CameraRow(id=1, name="a"))
-        session.flush()
-        session.add(FolderRow(id=1, path=str(fleet).encode(), digest="1", camera_id=1))
-        session.flush()
-        for number in range(4):
-            for rows in (*picture(fleet / f"{number}.png", number), *label(number)):
-                session.add_all(rows)
-                session.flush()
+    hold_fleet(engine, home / "fleet", count=4, also=label)
     return engine
 
 
