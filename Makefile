@@ -5,7 +5,7 @@ PY := $(VENV)/bin/python
 # What the tests and linters need; CI adds review (labelme).
 EXTRAS ?= test,lint,postgres
 
-.PHONY: demo test loop effort lint audit docs table format faults bench clean
+.PHONY: demo test loop effort promises lint audit docs table format faults bench clean
 
 demo: $(VENV)/.installed
 	$(VENV)/bin/cli demo demo
@@ -46,6 +46,10 @@ loop: $(VENV)/.installed-bench
 # The figures of docs/review.md: our order of looking against others, ten minutes on two idle cores.
 effort: $(VENV)/.installed-bench
 	$(PY) -m bench.review_effort
+
+# The figures of docs/estimates.md: do the 95 % intervals keep their promise? Two hundred drawn seasons, three minutes.
+promises: $(VENV)/.installed-bench
+	$(PY) -m bench.promises
 
 format: $(VENV)/.installed-$(EXTRAS)
 	$(VENV)/bin/ruff check --fix .

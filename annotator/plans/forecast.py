@@ -1,0 +1,164 @@
+"""How wide the intervals of a plan will be, how many images a target takes, and what each further hour buys."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from annotator.estimates.weighted_sums import (
+    Estimate,
+    Floats,
+    WeightedSum,
+    interval_of_difference,
+    interval_of_sum,
+)
+from annotator.plans.draw import inclusion_probabilities
+from annotator.plans.expected import Answers, Confusion, expected_totals
+from db.domain.plans import Target
+
+CONFIDENCE = 0.95
+# Below these nobody should believe an interval, however narrow a forecast makes it.
+FEWEST_DRAWN = 20
+_CERTAIN_STEPS = 200
+
+
+@dataclass(frozen=True)
+class CurvePoint:
+    """What some images buy: the forecast of each figure."""
+
+    images: int
+    figures: tuple[Estimate, ...]
+
+
+def forecast_total(
+    answers: Answers, confusion: Confusion, probabilities: Floats, name: str, *, confidence: float = CONFIDENCE
+) -> Estimate:
+    """Return a species' total as a review with these probabilities is expected to tell it.
+
+    probabilities: (N,), above 0; 1 for an image that is reviewed for certain. It trusts the error probabilities: how
+    wide the interval is in truth, only the review tells.
+    """
+    place = answers.names.index(name)
+    named = answers.species == place
+    wrong = answers.error_probability
+    missed = np.where(named, 0.0, wrong * confusion.shares[answers.species, place])  # (N,)
+    false = np.where(named, wrong, 0.0)
+    fish = np.where(named, answers.fish, 0.0)
+    more = _expected_sum(missed, np.ones(len(answers)), probabilities)
+    less = _expected_sum(false, fish, probabilities)
+    corrected = interval_of_difference(
+        interval_of_sum(more, confidence=confidence), interval_of_sum(less, confidence=confidence)
+    )
+    return corrected.shifted(float(expected_totals(answers, confusion)[place]) - corrected.value)
+
+
+def forecast_missed(error_probability: Floats, *, certain: int, drawn: int, confidence: float = CONFIDENCE) -> Estimate:
+    """Return the share of wrong answers among the images nobody looks at, as a review is expected to tell it.
+
+    error_probability: (N,), falling: the first `certain` are reviewed for sure, `drawn` of the others by chance alike.
+    """
+    rest = error_probability[certain:]
+    return _missed_of(len(rest), float(rest.sum()), drawn=drawn, confidence=confidence)
+
+
+def drawn_for_total(
+    answers: Answers, confusion: Confusion, scores: Floats, target: Target, *, floor_share: float, most: int
+) -> int | None:
+    """Return how many images drawn by chance reach a species' target; None where not even `most` do."""
+
+    def reached(size: int) -> bool:
+        probabilities = inclusion_probabilities(scores, size=size, floor_share=floor_share)
+        found = forecast_total(answers, confusion, probabilities, target.figure)
+        return found.half_width <= target.share * found.value
+
+    return _smallest(reached, least=min(FEWEST_DRAWN, most), most=most)
+
+
+def images_for_missed(error_probability: Floats, target: Target) -> tuple[int, int] | None:
+    """Return how many of the likeliest wrong to review for sure, and how many of the others by chance.
+
+    Together as few as can be so that the upper end of the interval is at most the target; None where no number does.
+    error_probability: (N,), falling.
+    """
+    count = len(error_probability)
+    rest_wrong = np.append(np.cumsum(error_probability[::-1])[::-1], 0.0)  # (N + 1,): wrong ones after the k-th
+    best: tuple[int, int] | None = None
+    for certain in np.unique(np.linspace(0, count, _CERTAIN_STEPS + 1).astype(int)).tolist():
+        if best is not None and certain >= sum(best):
+            break
+        rest, wrong = count - certain, float(rest_wrong[certain])
+        if rest and wrong / rest > target.share:
+            continue
+
+        def reached(drawn: int, rest: int = rest, wrong: float = wrong) -> bool:
+            return _missed_of(rest, wrong, drawn=drawn, confidence=CONFIDENCE).high <= target.share
+
+        drawn = _smallest(reached, least=min(FEWEST_DRAWN, rest), most=rest)
+        if drawn is not None and (best is None or certain + drawn < sum(best)):
+            best = (certain, drawn)
+    return best
+
+
+def sizes_to_show(images: int, *, most: int, steps: int = 8) -> list[int]:
+    """Return the sizes at which a curve is shown: from a quarter of a plan to four times it.
+
+    >>> sizes_to_show(100, most=250, steps=5)
+    [25, 50, 100, 200, 250]
+    """
+    ends = np.geomspace(max(images / 4.0, 1.0), images * 4.0, steps)
+    return sorted({min(max(round(float(size)), 1), most) for size in ends})
+
+
+def hours_of(images: int, *, seconds_per_image: float) -> float:
+    """Return the hours that a person needs."""
+    return images * seconds_per_image / 3600.0
+
+
+def _expected_sum(chance: Floats, size: Floats, probabilities: Floats) -> WeightedSum:
+    """Return what a review is expected to see of events that each image has with a chance. All (N,)."""
+    odds = (1.0 - probabilities) / probabilities
+    next_weight = len(probabilities) / max(float(probabilities.sum()), 1e-9)
+    typical = 1.0 if float(size.max(initial=0.0)) > 0.0 else 0.0
+    return WeightedSum(
+        value=float(((1.0 - probabilities) * chance * size).sum()),
+        variance=float((odds * chance * size**2).sum()),
+        next_size=(next_weight - 1.0) * typical,
+        next_variance=next_weight * (next_weight - 1.0) * typical,
+    )
+
+
+def _missed_of(images: int, wrong: float, *, drawn: int, confidence: float) -> Estimate:
+    if drawn >= images:
+        return Estimate(0.0, 0.0, 0.0)
+    if drawn <= 0:
+        return Estimate(wrong / images, 0.0, 1.0)
+    weight, rate = images / drawn, wrong / images
+    seen = drawn * rate
+    sums = WeightedSum((weight - 1.0) * seen, weight * (weight - 1.0) * seen, weight - 1.0, weight * (weight - 1.0))
+    found = interval_of_sum(sums, confidence=confidence)
+    unseen = images - drawn
+    return Estimate(*(min(bound / unseen, 1.0) for bound in (found.value, found.low, found.high)))
+
+
+def _smallest(reached: Callable[[int], bool], *, least: int, most: int) -> int | None:
+    """Return the smallest number from least to most for which it holds, if it holds for all above it, too."""
+    if not reached(most):
+        return None
+    low, high = least - 1, most
+    while high - low > 1 and high - low > 0.005 * high:
+        middle = (low + high) // 2
+        low, high = (low, middle) if reached(middle) else (middle, high)
+    return high
+
+
+def curve(sizes: Sequence[int], forecast: Callable[[int], tuple[Estimate, ...]]) -> list[CurvePoint]:
+    """Return what each of these sizes buys."""
+    return [CurvePoint(size, forecast(size)) for size in sizes]
+
+
+def relative_half_width(found: Estimate) -> float:
+    """Return the half-width as a share of the value; infinite where nothing is expected."""
+    return found.half_width / found.value if found.value > 0.0 else math.inf
