@@ -22,14 +22,15 @@ from db.session import reading
 from db.settings import get_settings
 from db.store.datasets import get_dataset
 from db.store.model_versions import get_model
-from db.tables import ModelVersionRow
-from worker.image_files import Picture, decode_picture, read_image_file
-from worker.model_files import check_model_file, read_card
-from worker.second_stage import CropJudge, load_crop_judge
-from worker.serve import AnyDetector, make_detector, prediction_of
-from worker.snapshot import training_samples
-from worker.training.crop_samples import CropSample, crop_samples
-from worker.training.samples import TrainingSample
+from db.tables.models import ModelVersionRow
+from worker.images.decode import Picture, decode_picture
+from worker.images.read import read_image_file
+from worker.inference.detector import AnyDetector, make_detector, prediction_of
+from worker.inference.second_stage import CropJudge, load_crop_judge
+from worker.storage.model_files import check_model_file, read_card
+from worker.training.crops.samples import CropSample, crop_samples
+from worker.training.data.samples import TrainingSample
+from worker.training.data.snapshot import training_samples
 from worker.vision.crops import letterbox_crop
 from worker.vision.letterbox import fit_letterbox, letterbox_picture
 

@@ -20,13 +20,14 @@ import numpy.typing as npt
 from bench.heads_table import fleet_samples
 from worker.models.crop_classifier import build_pooled_trunk
 from worker.models.detector import fold_batch_norms
-from worker.training.calibrate_crops import cross_fitted, log_prior_shift, species_figures
-from worker.training.crop_augment import PLAIN, CropView, draw_view
-from worker.training.crop_features import Canvases, CropShape, cut_canvases
-from worker.training.crop_samples import CropSample, crop_samples
+from worker.training.crops.augment import PLAIN, CropView, draw_view
+from worker.training.crops.calibrate import cross_fitted, log_prior_shift, species_figures
+from worker.training.crops.features import Canvases, CropShape, cut_canvases
+from worker.training.crops.samples import CropSample, crop_samples
+from worker.training.crops.settings import CropTrainSettings
+from worker.training.crops.train import balance_weights
+from worker.training.data.splits import camera_folds, held_out_cameras
 from worker.training.probe import fit_probe
-from worker.training.splits import camera_folds, held_out_cameras
-from worker.training.train_crop_classifier import CropTrainSettings, balance_weights
 
 _BATCH = 32
 _JITTER_DEG = 8.0  # nobody marks a head and a tail to the degree

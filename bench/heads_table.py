@@ -25,19 +25,19 @@ from bench.table_text import Row, table_text
 from db.domain.predictions import Detection, Head
 from db.domain.species import DEFAULT_LABEL_SET
 from worker.evaluation.answers import Answers, FoundFish, Judged
-from worker.evaluation.contestants import linear_probe, majority
+from worker.evaluation.compared_models import linear_probe, majority
 from worker.evaluation.overlays import draw_pictures
+from worker.leakage.see_heat import heat_beside
 from worker.models.names import DEFAULT_TRUNK, TRUNKS, HeadName
 from worker.sample_fleet.oracle import read_truth
 from worker.training import metrics
-from worker.training.evaluate import HeldOut, largest_fish_iou, predicted_boxes
-from worker.training.feature_cache import Features
-from worker.training.features import compute_features
-from worker.training.samples import TrainingSample
-from worker.training.see_heat import heat_beside
-from worker.training.splits import held_out_cameras, random_split
-from worker.training.targets import sample_letterbox
-from worker.training.train_head import average_species, species_of, train_head
+from worker.training.data.samples import TrainingSample
+from worker.training.data.splits import held_out_cameras, random_split
+from worker.training.data.targets import sample_letterbox
+from worker.training.detector.figures import HeldOut, largest_fish_iou, predicted_boxes
+from worker.training.detector.train_head import average_species, species_of, train_head
+from worker.training.features.cache import Features
+from worker.training.features.compute import compute_features
 from worker.vision.heatmaps import cell_probabilities, pack_heatmap
 from worker.vision.interpret import interpret
 

@@ -9,8 +9,9 @@ import numpy as np
 from PIL import Image
 
 from bench.heads_table import INPUT_HW, fleet_samples
-from worker.image_files import decode_picture, read_image_file
-from worker.training.hide_fish import fill_holes, holes_of, untouched_cells
+from worker.images.decode import decode_picture
+from worker.images.read import read_image_file
+from worker.leakage.hide_fish import fill_holes, holes_of, untouched_cells
 from worker.vision.letterbox import letterbox_picture
 
 _GRID_HW = (23, 40)  # of the default trunk

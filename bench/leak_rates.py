@@ -12,9 +12,9 @@ from collections import Counter
 import numpy as np
 
 from db.domain.species import DEFAULT_LABEL_SET
+from worker.leakage.shortcut_cues import AskedPictures, folds_by, linear_learner, one_hot
+from worker.leakage.verdicts import Verdict, judge_clue
 from worker.sample_fleet.write import plan_fleet
-from worker.training.clues import AskedPictures, folds_by, linear_learner, one_hot
-from worker.training.leak_verdicts import Verdict, judge_clue
 
 FLEETS = ((100, 6), (200, 8), (400, 12), (800, 16))
 

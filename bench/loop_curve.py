@@ -19,16 +19,18 @@ from random import Random
 import numpy as np
 import numpy.typing as npt
 
-from annotator.select import choose
+from annotator.export.select import choose
 from bench.heads_table import draw_fleet, fleet_samples
-from db.domain.doubt import doubt_by_rule
+from db.domain.error_probability import doubt_by_rule
 from db.domain.species import DEFAULT_LABEL_SET
 from db.settings import Settings
-from worker.image_files import decode_picture, read_image_file
-from worker.serve import Detector, prediction_of
-from worker.training.samples import TrainingSample
-from worker.training.splits import held_out_cameras
-from worker.training.train_detector import TrainedDetector, TrainSettings, train_detector
+from worker.images.decode import decode_picture
+from worker.images.read import read_image_file
+from worker.inference.detector import Detector, prediction_of
+from worker.training.data.samples import TrainingSample
+from worker.training.data.splits import held_out_cameras
+from worker.training.detector.settings import TrainSettings
+from worker.training.detector.train_detector import TrainedDetector, train_detector
 from worker.vision.letterbox import fit_letterbox, letterbox_picture
 
 INPUT_HW = (180, 320)  # a quarter of the default's pixels: the whole curve takes minutes

@@ -21,8 +21,8 @@ import numpy as np
 import numpy.typing as npt
 from sqlalchemy import Engine
 
-from annotator.effort import OUR_ORDER, Effort, review_effort
-from annotator.verdict import is_wrong
+from annotator.simulation.effort import OUR_ORDER, Effort, review_effort
+from annotator.uncertainty.is_wrong import is_wrong
 from db.domain.answer_boxes import box_head
 from db.domain.labels import ImageLabel
 from db.domain.predictions import Head
@@ -30,8 +30,9 @@ from db.domain.species import DEFAULT_LABEL_SET, NO_FISH
 from db.migrate import open_database
 from db.session import reading
 from db.settings import Settings
-from db.store.doubts import refresh_doubts
-from db.store.review_queue import QueueFilter, ReviewCandidate, champion_id, load_candidates, waiting_predictions
+from db.store.error_probabilities import refresh_doubts
+from db.store.model_versions import champion_id
+from db.store.review_queue import QueueFilter, ReviewCandidate, load_candidates, waiting_predictions
 from worker.sample_fleet.oracle import truth_by_content
 
 LABELS = DEFAULT_LABEL_SET

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 if TYPE_CHECKING:
-    from worker.backup import Backup
+    from worker.storage.backup import Backup
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document for machines.")]
 Archive = Annotated[Path, typer.Argument(metavar="FILE", help="The archive, a tar file; it holds crops of pictures.")]
@@ -17,9 +17,9 @@ Archive = Annotated[Path, typer.Argument(metavar="FILE", help="The archive, a ta
 
 def backup(file: Archive, as_json: AsJson = False) -> None:
     """Write database, models and crops of HOME to FILE, all of one moment; workers may go on meanwhile."""
-    from cli.progress import progress_bar
+    from cli.shared.progress import progress_bar
     from db.settings import get_settings
-    from worker.backup import make_backup
+    from worker.storage.backup import make_backup
 
     with progress_bar("files", quiet=as_json) as bar:
         task = bar.add_task("backup", total=None)
@@ -31,9 +31,9 @@ def backup(file: Archive, as_json: AsJson = False) -> None:
 
 def restore(file: Archive, as_json: AsJson = False) -> None:
     """Make TAFFRAIL_HOME, which must be empty or missing, of an archive; every file is checked."""
-    from cli.progress import progress_bar
+    from cli.shared.progress import progress_bar
     from db.settings import get_settings
-    from worker.backup import restore_backup
+    from worker.storage.backup import restore_backup
 
     home = get_settings().home
     with progress_bar("files", quiet=as_json) as bar:

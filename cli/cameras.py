@@ -12,19 +12,15 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from cli.context import opened
+from cli.shared.cameras import _shown, find_with_bar, tell_cameras
+from cli.shared.context import opened
 
 if TYPE_CHECKING:
-    from sqlalchemy import Engine
-
     from db.domain.cameras import CameraPicture, CameraSummary
-    from db.settings import Settings
-    from worker.cameras.find import FoundCameras
 
 app = typer.Typer(help="See and correct which camera took which picture.", no_args_is_help=True)
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document for machines.")]
-_SHOWN = 10
 
 
 @app.command("list")
@@ -128,7 +124,7 @@ def sheet_command(
     folder: Annotated[Path, typer.Argument(metavar="DIR", help="The folder to write the PNGs to.")],
 ) -> None:
     """Draw a contact sheet of every camera into DIR, and cameras.png with all their backgrounds."""
-    from cli.progress import progress_bar
+    from cli.shared.progress import progress_bar
     from worker.cameras.find import pictures_below
     from worker.cameras.sheet import write_sheets
 
@@ -144,51 +140,8 @@ def sheet_command(
     typer.echo(f"{len(files)} sheets; begin with {files[0]}" if files else "no picture could be read")
 
 
-def find_where_untold(engine: Engine, root: bytes, settings: Settings, *, quiet: bool) -> FoundCameras | None:
-    """Return the cameras found below a folder where its folders do not tell them; None where they do."""
-    from worker.cameras.find import folders_tell, pictures_below
-
-    pictures = pictures_below(engine, root)
-    return None if folders_tell(pictures, settings.label_set) else find_with_bar(engine, pictures, quiet=quiet)
-
-
-def find_with_bar(engine: Engine, pictures: list[CameraPicture], *, quiet: bool) -> FoundCameras:
-    """Find cameras behind a progress bar."""
-    from cli.progress import progress_bar
-    from worker.cameras.find import find_cameras
-
-    with progress_bar("pictures", quiet=quiet) as bar:
-        task = bar.add_task("cameras", total=len(pictures))
-        return find_cameras(engine, pictures, progress=lambda done, total: bar.update(task, completed=done))
-
-
-def tell_untold(found: FoundCameras) -> None:
-    """Say why cameras were looked for without being asked, and what was found."""
-    typer.echo("the folders tell no cameras (species, or one for all), so these were found:")
-    tell_cameras(found)
-
-
-def tell_cameras(found: FoundCameras) -> None:
-    """Say what a search found and how to look at it."""
-    how = f", {found.by_metadata} pictures by their metadata" if found.by_metadata else " by size and background"
-    typer.echo(f"{len(found.cameras)} cameras of {found.looked_at} pictures{how}")
-    if found.left:
-        typer.echo(f"  {found.left} pictures keep the camera that a person gave them")
-    if found.alone:
-        typer.echo(f"  {found.alone} pictures are like no other; each is a camera of its own")
-    typer.echo(
-        "  look at them: cli cameras sheet DIR; correct them: cli cameras merge A B, cli cameras set PATTERN NAME"
-    )
-    for file, reason in found.unreadable[:_SHOWN]:
-        typer.secho(f"  left out: {_shown(file)}: {reason}", fg=typer.colors.YELLOW, err=True)
-
-
 def _fits(path: str, pattern: str) -> bool:
     return fnmatchcase(path, pattern) or fnmatchcase(path, f"*/{pattern}")
-
-
-def _shown(path: bytes) -> str:
-    return path.decode("utf-8", "backslashreplace")
 
 
 def _as_json(camera: CameraSummary) -> dict[str, Any]:

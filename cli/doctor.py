@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 if TYPE_CHECKING:
-    from worker.checks import Check
+    from worker.doctor.checks import Check
 
 _COLOURS = {"ok": typer.colors.GREEN, "warning": typer.colors.YELLOW, "failed": typer.colors.RED}
 
@@ -19,7 +19,7 @@ def doctor(
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document for machines.")] = False,
 ) -> None:
     """Check packages, HOME, database, broker, model and labelme, and say what helps; ends with 1 where one failed."""
-    from worker.checks import Verdict
+    from worker.doctor.checks import Verdict
 
     checks = []
     for check in _all_checks():
@@ -37,15 +37,15 @@ def doctor(
 
 def _all_checks() -> Iterator[Check]:
     from db.settings import get_settings
-    from worker.check_installation import check_installation
+    from worker.doctor.check_installation import check_installation
 
     yield from check_installation(get_settings())
     yield _check_labelme()
 
 
 def _check_labelme() -> Check:
-    from annotator.open_labelme import OpenRefused, find_labelme
-    from worker.checks import Check, Verdict
+    from annotator.labelme.open import OpenRefused, find_labelme
+    from worker.doctor.checks import Check, Verdict
 
     try:
         return Check("labelme", Verdict.GOOD, str(find_labelme()))

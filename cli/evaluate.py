@@ -10,8 +10,8 @@ from typing import Annotated, Any
 
 import typer
 
-from cli.context import opened
-from cli.train import Epochs, Size, Trunk, Weights, rows_columns, run_with_bar, tell_left_out
+from cli.shared.context import opened
+from cli.shared.steps import Epochs, Size, Trunk, Weights, rows_columns, run_with_bar, tell_left_out
 
 _COLUMNS = (
     ("accuracy", "accuracy"),
@@ -82,7 +82,7 @@ def evaluate(
         "pictures": pictures,
         "seed": seed,
     }
-    done = run_with_bar("worker.evaluate", request, quiet=as_json)
+    done = run_with_bar("worker.steps.evaluate", request, quiet=as_json)
     if as_json:
         typer.echo(json.dumps(done))
         return

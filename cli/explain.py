@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from cli.context import opened
+from cli.shared.context import opened
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

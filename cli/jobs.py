@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from cli.context import opened
-from cli.watch import job_as_json, job_line, shown_path, warn, watch_job, work_on
+from cli.shared.context import opened
+from cli.shared.watch import job_as_json, job_line, shown_path, warn, watch_job, work_on
 
 if TYPE_CHECKING:
     from sqlalchemy import Engine
 
     from db.settings import Settings
-    from worker.enqueue import Enqueued
+    from worker.images.enqueue import Enqueued
 
 _SHOWN_FAILURES = 10
 
@@ -36,8 +36,8 @@ def enqueue(
     as_json: AsJson = False,
 ) -> None:
     """Queue every picture under DIR and show the progress; what is done already is skipped, so repeat it at will."""
-    from cli.progress import progress_bar
-    from worker.enqueue import enqueue_folder
+    from cli.shared.progress import progress_bar
+    from worker.images.enqueue import enqueue_folder
 
     settings, engine = opened()
     _require_model(engine, model)
@@ -132,7 +132,7 @@ def _ask_champion(engine: Engine, settings: Settings, job_id: int, *, as_json: b
 def _require_model(engine: Engine, model: str | None) -> None:
     from db.errors import NotFoundError
     from db.session import reading
-    from db.store.review_queue import champion_id, has_model
+    from db.store.model_versions import champion_id, has_model
 
     with reading(engine) as session:
         if model is not None and not has_model(session, model):

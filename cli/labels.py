@@ -11,16 +11,16 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from cli.cameras import find_where_untold, find_with_bar, tell_untold
-from cli.context import opened
+from cli.shared.cameras import find_where_untold, find_with_bar, tell_untold
+from cli.shared.context import opened
 
 if TYPE_CHECKING:
     from sqlalchemy import Engine
 
-    from annotator.import_labels import LabelImport
+    from annotator.label_formats.import_labels import LabelImport
+    from db.domain.files import FoundFile
     from db.domain.outcomes import SeenImage
     from db.settings import Settings
-    from db.store.jobs import FoundFile
     from worker.cameras.find import FoundCameras
 
 app = typer.Typer(help="Bring in labelled pictures from other tools.", no_args_is_help=True)
@@ -64,9 +64,9 @@ def import_command(
     Folders named like species are no cameras, nor is one folder that holds everything: cameras are then found by the
     pictures' metadata, or else by their size and still background (see `cli cameras --help`).
     """
-    from annotator.import_labels import ImportWish, LabelFormat, import_labels
-    from cli.progress import progress_bar
-    from worker.scan import scan_folder
+    from annotator.label_formats.import_labels import ImportWish, LabelFormat, import_labels
+    from cli.shared.progress import progress_bar
+    from worker.images.scan import scan_folder
 
     root = _folder(images or path)
     if not path.exists():
@@ -99,7 +99,7 @@ def _folder(images: Path) -> bytes:
 
 
 def _look_at(root: bytes, settings: Settings) -> Callable[[FoundFile], SeenImage]:
-    from worker.register_pictures import seen_image
+    from worker.images.register import seen_image
 
     def look(file: FoundFile) -> SeenImage:
         return seen_image(file, root=root, settings=settings)

@@ -7,8 +7,6 @@ import sys
 import typer
 
 from cli import (
-    audit_agreement,
-    audit_leakage,
     backup,
     cameras,
     demo,
@@ -17,16 +15,18 @@ from cli import (
     explain,
     jobs,
     labels,
-    models,
     report,
     results,
     retrain,
-    review,
     sample,
     schedule,
     train,
     workers,
 )
+from cli.audit.agreement import audit_agreement_command
+from cli.audit.leakage import audit_leakage_command
+from cli.models.app import app as models_app
+from cli.review.app import app as review_app
 from db.errors import TaffrailError
 
 app = typer.Typer(
@@ -56,11 +56,11 @@ app.command("report")(report.report)
 app.command("worker")(workers.worker)
 app.command("backup")(backup.backup)
 app.command("restore")(backup.restore)
-app.add_typer(models.app, name="models")
-app.add_typer(review.app, name="review")
+app.add_typer(models_app, name="models")
+app.add_typer(review_app, name="review")
 audit = typer.Typer(help="Tell how far the numbers can be trusted.", no_args_is_help=True)
-audit.command("agreement")(audit_agreement.audit_agreement_command)
-audit.command("leakage")(audit_leakage.audit_leakage_command)
+audit.command("agreement")(audit_agreement_command)
+audit.command("leakage")(audit_leakage_command)
 app.add_typer(audit, name="audit")
 
 

@@ -9,7 +9,7 @@ from typing import Annotated, Any
 
 import typer
 
-from cli.context import opened
+from cli.shared.context import opened
 
 
 def report(
@@ -26,7 +26,7 @@ def report(
 
     The folder can be opened from a disk, sent, or put on a web server. It holds small copies of the pictures.
     """
-    from cli.progress import progress_bar
+    from cli.shared.progress import progress_bar
     from worker.report.write import ReportWish, write_report
 
     settings, engine = opened()

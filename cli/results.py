@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from cli.context import opened
+from cli.shared.context import opened
 from worker.results.names import BoxChoice, ResultFormat
 
 if TYPE_CHECKING:
@@ -35,9 +35,9 @@ def results(
     json and csv hold every picture, failed and waiting ones too; megadetector holds failed ones; coco, yolo and kaggle
     hold pictures with a result. docs/results.md describes each format.
     """
-    from cli.progress import progress_bar
+    from cli.shared.progress import progress_bar
     from worker.results.export import export_results
-    from worker.results.wish import ExportWish
+    from worker.results.options import ExportWish
 
     settings, engine = opened()
     wish = ExportWish(result_format, head, min_confidence, settings.flag_below)

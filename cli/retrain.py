@@ -11,13 +11,13 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from cli.context import opened
-from cli.model_card import note_lines
+from cli.models.card import note_lines
+from cli.shared.context import opened
 from cli.train import BalanceChoice
 
 if TYPE_CHECKING:
     from db.domain.retrainings import Occupied
-    from worker.retrain import Ask, Outcome
+    from worker.retraining.retrain import Ask, Outcome
 
 
 class PartsChoice(StrEnum):
@@ -79,7 +79,7 @@ def retrain(
     the same held-out pictures; the gate compares them.
     """
     from db.domain.retrainings import Occupied
-    from worker.retrain import Ask
+    from worker.retraining.retrain import Ask
 
     ask = Ask(
         parts=parts.value if parts else None,
@@ -99,14 +99,14 @@ def retrain(
 
 def run_retraining(ask: Ask, *, if_due: bool, quiet: bool) -> Outcome | Occupied:
     """Return what came of a retraining, with a bar for each of its stages."""
-    from cli.progress import stage_bars
     from cli.schedule import when_next
-    from cli.watch import warn
+    from cli.shared.progress import stage_bars
+    from cli.shared.watch import warn
     from db.domain.retrainings import Occupied
-    from worker.rerank import work_off
-    from worker.retrain import Outcome
-    from worker.retrain import retrain as run
-    from worker.schedule import look, retrain_if_due
+    from worker.retraining.rerank import work_off
+    from worker.retraining.retrain import Outcome
+    from worker.retraining.retrain import retrain as run
+    from worker.retraining.schedule import look, retrain_if_due
 
     settings, engine = opened()
     with stage_bars(quiet=quiet) as show:

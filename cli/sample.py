@@ -26,7 +26,7 @@ def sample(
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document for machines.")] = False,
 ) -> None:
     """Write a synthetic fleet to DIR: images/, labels/ (NCFM box JSON a species) and truth.json."""
-    from cli.progress import progress_bar
+    from cli.shared.progress import progress_bar
     from worker.sample_fleet.write import write_sample_fleet
 
     with progress_bar("pictures", quiet=as_json) as bar:

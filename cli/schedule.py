@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from cli.context import opened
+from cli.shared.context import opened
 
 if TYPE_CHECKING:
     from db.domain.retrainings import Retraining
-    from worker.schedule import Outlook
+    from worker.retraining.schedule import Outlook
 
 app = typer.Typer(help="Tell of the schedule of retrainings.", no_args_is_help=True)
 
@@ -23,7 +23,7 @@ def scheduler() -> None:
     With a broker the retraining goes to the train queue (cli worker --queues train); without one it runs in a child
     process here. Several schedulers do no harm: each due time is run once.
     """
-    from worker.beat import run_beat
+    from worker.retraining.scheduler import run_beat
 
     settings, engine = opened()
     if not settings.retrain_cron and not settings.retrain_after:
@@ -39,7 +39,7 @@ def show_command(
     """Show when retrainings ran, what came of them, and when the next one is due."""
     from db.session import reading
     from db.store.retrainings import list_retrainings
-    from worker.schedule import look
+    from worker.retraining.schedule import look
 
     settings, engine = opened()
     now = look(engine, settings)

@@ -10,9 +10,8 @@ from typing import Annotated, Any
 
 import typer
 
-from cli.context import opened
-
-_SHOWN = 10
+from cli.shared.context import opened
+from cli.shared.steps import Epochs, Size, Trunk, Weights, rows_columns, run_with_bar, tell_left_out
 
 
 class SecondStageChoice(StrEnum):
@@ -30,14 +29,6 @@ class BalanceChoice(StrEnum):
     ROOT = "root"
     FULL = "full"
 
-
-# Options of every command that trains networks.
-Trunk = Annotated[str, typer.Option(help="The pretrained network; `cli models --help` tells of each.")]
-Weights = Annotated[str, typer.Option(help="imagenet, random, or a file of the trunk's weights.")]
-Size = Annotated[str, typer.Option(help="Rows x columns of the network's input, pixels.")]
-Epochs = Annotated[
-    int | None, typer.Option(min=1, help="Times to go through all pictures; by their number where not given.")
-]
 
 _FIGURES = ("accuracy", "balanced_accuracy", "log_loss", "largest_fish_mean_iou", "majority_accuracy")
 
@@ -122,7 +113,7 @@ def train(
         "seed": seed,
         "command": shlex.join(["cli", *sys.argv[1:]]),
     }
-    done = run_with_bar("worker.train", request, quiet=as_json)
+    done = run_with_bar("worker.steps.train", request, quiet=as_json)
     if as_json:
         typer.echo(json.dumps(done))
         return
@@ -132,27 +123,6 @@ def train(
             f"  {done['parameters']['pictures_guessed']} unlabelled pictures taught it, as the champion named them"
         )
     tell_left_out(done)
-
-
-def run_with_bar(module: str, request: dict[str, Any], *, quiet: bool) -> dict[str, Any]:
-    """Return the result of a step in a process of its own, with a bar for each of its stages."""
-    from cli.progress import stage_bars
-    from worker.step_process import run_step
-
-    with stage_bars(quiet=quiet) as show:
-        return run_step(module, request, progress=show)
-
-
-def tell_left_out(done: dict[str, Any]) -> None:
-    """Name the labelled pictures that a training went on without, and those whose labels it mended."""
-    for file, reason in done["unreadable"][:_SHOWN]:
-        typer.secho(f"  left out: {file}: {reason}", fg=typer.colors.YELLOW, err=True)
-    if done["unreadable"]:
-        typer.secho(f"  {len(done['unreadable'])} labelled pictures could not be learnt from", err=True)
-    for file, text in done["mended"][:_SHOWN]:
-        typer.echo(f"  mended: {file}: {text}", err=True)
-    if len(done["mended"]) > _SHOWN:
-        typer.echo(f"  {len(done['mended'])} labels were mended", err=True)
 
 
 def tell_model(done: dict[str, Any]) -> None:
@@ -179,14 +149,3 @@ def _tell_second_stage(done: dict[str, Any]) -> None:
     typer.echo(f"second stage ({part['method']}), {part['parameters']['crops_held_out']} held-out crops: {crops}")
     first = ", ".join(f"{name} {done['metrics'][f'first_stage_{name}']:.3f}" for name in _FIGURES[:3])
     typer.echo(f"  its share in the answer is {part['weight']:.2f}; the first stage alone: {first}")
-
-
-def rows_columns(size: str) -> list[int]:
-    """Return the rows and columns of `360x640`."""
-    try:
-        rows, columns = (int(part) for part in size.lower().split("x"))
-    except ValueError:
-        raise typer.BadParameter(f"--size {size!r}: wanted rows x columns, such as 360x640") from None
-    if not (32 <= rows <= 4096 and 32 <= columns <= 4096):
-        raise typer.BadParameter(f"--size {size!r}: wanted 32 to 4096 rows and columns")
-    return [rows, columns]

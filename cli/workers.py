@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from cli.context import opened
-from cli.watch import warn
+from cli.shared.context import opened
+from cli.shared.watch import warn
 
 if TYPE_CHECKING:
-    from worker.queue import QueueName
+    from worker.delivery.app import QueueName
 
 _LOOK_EVERY_S = 0.5
 
@@ -28,10 +28,10 @@ def worker(
     ] = None,
 ) -> None:
     """Run worker processes against the configured broker until SIGTERM or Ctrl-C; dead ones are replaced."""
-    from worker.devices import card_ids, list_cards
-    from worker.keeper import Keeper
-    from worker.queue import QueueName, count_messages
-    from worker.supervise import Supervisor
+    from worker.delivery.app import QueueName, count_messages
+    from worker.delivery.devices import card_ids, list_cards
+    from worker.delivery.monitor import Keeper
+    from worker.delivery.supervise import Supervisor
 
     processes = processes or max(1, len(card_ids(os.environ, list_cards())))
     wanted = {name: processes if name is QueueName.INFER else 1 for name in _parse_queues(queues)}
@@ -49,7 +49,7 @@ def worker(
 
 
 def _parse_queues(text: str) -> list[QueueName]:
-    from worker.queue import QueueName
+    from worker.delivery.app import QueueName
 
     names = [name.strip() for name in text.split(",") if name.strip()]
     known = [queue.value for queue in QueueName]

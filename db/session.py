@@ -13,7 +13,7 @@ from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError, InterfaceError, NoSuchModuleError, OperationalError
 from sqlalchemy.orm import Session
 
-import db.all_tables  # noqa: F401  (a process may import one area's tables only, and write a row that refers to another's)
+import db.tables.every  # noqa: F401  (a process may import one area's tables only, and write a row that refers to another's)
 from db.errors import DatabaseError
 
 BUSY_TIMEOUT_S = 30.0

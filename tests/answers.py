@@ -12,7 +12,7 @@ from db.domain.corrections import BoxChange, Change, Correction, Outcome
 from db.domain.labels import ImageLabel
 from db.session import transaction
 from db.store.reviews import NewReviewItem, add_correction, get_export, record_export
-from db.tables import ImageRow
+from db.tables.images import ImageRow
 
 
 def store_answers(engine: Engine, labels: Mapping[str, ImageLabel | None], *, reviewer: str = "ana") -> None:

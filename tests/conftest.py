@@ -112,7 +112,7 @@ def s3_server() -> Iterator[object]:
 @pytest.fixture
 def s3(s3_server: object, monkeypatch: pytest.MonkeyPatch) -> str:
     """The endpoint of an S3 server of its own, which this process and its children use."""
-    from worker.remote_files import forget_file_systems
+    from worker.images.object_store import forget_file_systems
 
     host, port = s3_server.get_host_and_port()  # type: ignore[attr-defined]
     endpoint = f"http://{host}:{port}"

@@ -12,7 +12,7 @@ from PIL import Image
 from db.domain.boxes import Box
 from db.domain.labels import ImageLabel, LabelledBox
 from db.domain.species import LabelSet
-from worker.training.samples import TrainingSample
+from worker.training.data.samples import TrainingSample
 
 LABELS = LabelSet(("ALB", "LAG", "NoF", "SHARK"))
 COLOURS = {"ALB": (230, 60, 40), "LAG": (40, 80, 230)}

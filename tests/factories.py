@@ -22,11 +22,12 @@ from db.domain.results import ImageResult, StoredDetection, StoredPrediction
 from db.domain.species import DEFAULT_LABEL_SET
 from db.session import reading, transaction
 from db.settings import Settings
-from db.tables import BatchRow, ModelVersionRow
-from worker.enqueue import enqueue_folder
-from worker.model_files import card_to_json, model_folder
-from worker.serve import NOOP_KIND
-from worker.tasks import InferWorker
+from db.tables.jobs import BatchRow
+from db.tables.models import ModelVersionRow
+from worker.images.enqueue import enqueue_folder
+from worker.inference.detector import NOOP_KIND
+from worker.inference.tasks import InferWorker
+from worker.storage.model_files import card_to_json, model_folder
 
 
 def add_noop_champion(

@@ -11,26 +11,26 @@ import numpy as np
 import pytest
 from sqlalchemy import Engine, select
 
+from db.domain.files import FoundFile
 from db.domain.labels import ImageLabel
 from db.domain.model_versions import ModelCard
 from db.domain.outcomes import SeenImage
 from db.session import reading, transaction
 from db.settings import Settings, get_settings
 from db.store.datasets import get_dataset
-from db.store.jobs import FoundFile
 from db.store.labels import NewLabel, add_labels
 from db.store.model_versions import register_model
-from db.tables import BatchRow
+from db.tables.jobs import BatchRow
 from tests.answers import store_answers
 from tests.drawn_fish import LABELS
-from worker.enqueue import enqueue_folder
-from worker.judge import judged_entries
-from worker.model_files import plain_card, save_model
-from worker.retrain import FIT_STEP, JUDGE_STEP
-from worker.serve import NOOP_KIND
-from worker.step_process import Request, StepProgress
-from worker.tasks import InferWorker
-from worker.training.samples import TrainingSample
+from worker.images.enqueue import enqueue_folder
+from worker.inference.detector import NOOP_KIND
+from worker.inference.tasks import InferWorker
+from worker.retraining.retrain import FIT_STEP, JUDGE_STEP
+from worker.steps.answer_held_out import judged_entries
+from worker.steps.step_process import Request, StepProgress
+from worker.storage.model_files import plain_card, save_model
+from worker.training.data.samples import TrainingSample
 
 
 class LearningSite:

@@ -6,7 +6,7 @@ import errno
 import os
 
 from db.errors import TaffrailError
-from worker.step_process import Request, StepProgress, serve_step
+from worker.steps.step_process import Request, StepProgress, serve_step
 
 
 def odd_step(request: Request, progress: StepProgress) -> Request:

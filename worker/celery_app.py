@@ -3,6 +3,6 @@
 from __future__ import annotations
 
 from db.settings import get_settings
-from worker.queue import make_app
+from worker.delivery.app import make_app
 
 app = make_app(get_settings())

@@ -1,4 +1,4 @@
-"""The worker process: `python -m worker.run_worker NAME QUEUE`, started and watched by worker.supervise."""
+"""The worker process: `python -m worker.run_worker NAME QUEUE`, started and watched by worker.delivery.supervise."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from celery import Celery
 
 from db.errors import TaffrailError
 from db.settings import Settings, get_settings
-from worker.queue import RETRAIN_TASK, QueueName, make_app
-from worker.tasks import InferWorker, LoadInference, load_detector
-from worker.worker_events import EventWriter
+from worker.delivery.app import RETRAIN_TASK, QueueName, make_app
+from worker.delivery.worker_events import EventWriter
+from worker.inference.tasks import InferWorker, LoadInference, load_detector
 
 # What is in work when a stop is asked for has this long to get done; then it is given back at the next network call.
 FINISH_S = 10.0
@@ -59,7 +59,7 @@ def train_app(settings: Settings) -> Celery:
 
 
 def _retrain_if_due(settings: Settings) -> None:
-    from worker.retrain_due import what_came
+    from worker.retraining.retrain_due import what_came
 
     try:
         _log.warning("retraining: %s", what_came(settings, command="cli worker --queues train"))

@@ -6,9 +6,9 @@ import math
 from pathlib import Path
 
 from annotator.errors import LabelmeError
-from annotator.exported import HIDDEN_KEY
 from annotator.label_formats.records import LabelFileError, Point, RawBox, RawRecord, RecordProblem, Records
-from annotator.labelme_json import LabelmeFile, LabelmeShape, posix_path, read_labelme
+from annotator.labelme.json_files import LabelmeFile, LabelmeShape, posix_path, read_labelme
+from annotator.labelme.shown import HIDDEN_KEY
 from db.domain.species import LabelSet
 
 _ENDS = ("head", "tail")

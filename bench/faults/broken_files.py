@@ -25,7 +25,7 @@ from bench.faults.processes import CLI
 from bench.speed.site import show_table, thrown_away
 from db.domain.jobs import ItemState
 from db.session import reading
-from db.tables import ItemRow
+from db.tables.jobs import ItemRow
 
 _LONGEST_S = 3_000
 

@@ -14,7 +14,9 @@ from sqlalchemy.orm import Session
 
 from db.domain.jobs import ItemState
 from db.session import reading
-from db.tables import DetectionRow, FileRow, FolderRow, ImageRow, ItemRow, PredictionRow
+from db.tables.images import FileRow, FolderRow, ImageRow
+from db.tables.jobs import ItemRow
+from db.tables.predictions import DetectionRow, PredictionRow
 
 Found = tuple[str, str, float, float, float, float, float, str | None]
 """A detection: head, species, confidence, box (xyxy, pixels), the hash of its crop file."""

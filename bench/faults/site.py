@@ -26,9 +26,10 @@ from db.migrate import open_database
 from db.session import reading, transaction
 from db.settings import Settings, make_home
 from db.store.reviews import NewReviewItem, add_correction, get_export, record_export
-from db.tables import BatchRow, FileRow, FolderRow, ImageRow, ItemRow
+from db.tables.images import FileRow, FolderRow, ImageRow
+from db.tables.jobs import BatchRow, ItemRow
 from tests.factories import add_noop_champion, write_pictures
-from worker.queue import QueueName
+from worker.delivery.app import QueueName
 
 BATCH_ITEMS = 4
 LEASE_S = 4.0

@@ -59,7 +59,7 @@ GUARDS = (
         "twins in every batch",
         (
             Cut("db/store/predictions.py", " and outcome.image.sha256 not in judged", ""),
-            Cut("db/tables.py", 'UniqueConstraint("image_id", "model_version_id", "parameters"),', ""),
+            Cut("db/tables/predictions.py", 'UniqueConstraint("image_id", "model_version_id", "parameters"),', ""),
             Cut(
                 "db/migrations/versions/0001_the_first_tables.py",
                 "sa.UniqueConstraint(\n"
@@ -74,7 +74,7 @@ GUARDS = (
         "Redis flushed",
         (
             Cut(
-                "worker/reconcile.py",
+                "worker/delivery/reconcile.py",
                 "unsent(session, sent_before_s=now_s - overdue_s, now_s=now_s)",
                 "unsent(session, sent_before_s=None)",
             ),
@@ -83,7 +83,7 @@ GUARDS = (
     Guard(
         "the reconciler's burying of dead claims",
         "worker killed 30 times",
-        (Cut("worker/reconcile.py", "bury_expired(session, now_s=now_s, lease_s=settings.lease_s)", "pass"),),
+        (Cut("worker/delivery/reconcile.py", "bury_expired(session, now_s=now_s, lease_s=settings.lease_s)", "pass"),),
     ),
 )
 

@@ -15,10 +15,10 @@ from db.domain.outcomes import ItemOutcome, NewPrediction, SeenImage
 from db.domain.predictions import Agreement, Detection, Head, Prediction
 from db.domain.species import DEFAULT_LABEL_SET
 from db.settings import Settings
-from worker.image_files import Picture
-from worker.load_picture import HashedFile, LoadedPicture
+from worker.images.decode import Picture
+from worker.inference.detector import RawOutputs
+from worker.inference.load_image import HashedFile, LoadedPicture
 from worker.run_worker import main, serve_infer
-from worker.serve import RawOutputs
 from worker.vision.heatmaps import pack_heatmap
 from worker.vision.letterbox import fit_letterbox
 

@@ -10,8 +10,8 @@ import time
 from pathlib import Path
 
 from bench.speed.site import median, show_table, thrown_away
-from worker.enqueue import enqueue_folder
-from worker.scan import scan_folder
+from worker.images.enqueue import enqueue_folder
+from worker.images.scan import scan_folder
 
 _FILES = 100_000
 _WANTED = 30_000.0

@@ -17,10 +17,10 @@ from sqlalchemy import Engine, func, select, text
 from bench.speed.site import REDIS_URL, register_unseen_files, show_table, thrown_away
 from db.domain.jobs import ItemState
 from db.session import reading
-from db.tables import ItemRow
-from worker.queue import QueueName
-from worker.reconcile import reconcile
-from worker.supervise import Supervisor
+from db.tables.jobs import ItemRow
+from worker.delivery.app import QueueName
+from worker.delivery.reconcile import reconcile
+from worker.delivery.supervise import Supervisor
 
 _IMAGES = 19_200
 _WARM_UP_IMAGES = 1_280

@@ -10,11 +10,11 @@ from sqlalchemy import select
 from bench.speed.site import show_table, thrown_away
 from db.domain.jobs import BatchState
 from db.session import reading
-from db.tables import BatchRow
+from db.tables.jobs import BatchRow
 from tests.factories import write_pictures
-from worker.enqueue import enqueue_folder
-from worker.supervise import resident_mib
-from worker.tasks import InferWorker
+from worker.delivery.supervise import resident_mib
+from worker.images.enqueue import enqueue_folder
+from worker.inference.tasks import InferWorker
 
 _AFTER = (500, 1_000, 2_500, 5_000)
 _MORE_AT_MOST_MIB = 100.0

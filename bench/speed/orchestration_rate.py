@@ -10,7 +10,7 @@ import time
 
 from bench.speed.blind import load_blind
 from bench.speed.site import median, register_unseen_files, show_table, thrown_away
-from worker.tasks import InferWorker
+from worker.inference.tasks import InferWorker
 
 _IMAGES = 6_400
 _WANTED = 1_000.0

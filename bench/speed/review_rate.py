@@ -26,7 +26,8 @@ from db.domain.species import DEFAULT_LABEL_SET
 from db.session import reading, transaction
 from db.settings import Settings
 from db.store.review_queue import QueueFilter, agreed_predictions, flagged_predictions
-from db.tables import CameraRow, FolderRow, ImageRow, LabelBoxRow, LabelRow
+from db.tables.images import CameraRow, FolderRow, ImageRow
+from db.tables.labels import LabelBoxRow, LabelRow
 
 _MODEL = "noop"
 _NOW = datetime(2026, 1, 1, tzinfo=UTC)

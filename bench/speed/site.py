@@ -12,12 +12,13 @@ from pathlib import Path
 
 from sqlalchemy import Engine, create_engine, select, text
 
+from db.domain.files import FoundFile
 from db.domain.jobs import BatchState
 from db.migrate import open_database
 from db.session import reading, transaction
 from db.settings import Settings, make_home
-from db.store.jobs import FoundFile, make_batches, new_scan, open_job, register_files, register_items
-from db.tables import BatchRow
+from db.store.jobs import make_batches, new_scan, open_job, register_files, register_items
+from db.tables.jobs import BatchRow
 from tests.factories import add_noop_champion
 
 POSTGRES_URL = os.environ.get("TAFFRAIL_TEST_POSTGRES", "postgresql+psycopg://root@127.0.0.1:5432/postgres")

@@ -21,14 +21,14 @@ from db.domain.jobs import BatchState
 from db.migrate import open_database
 from db.session import reading
 from db.settings import Settings
-from db.store.review_queue import champion_id
-from db.tables import BatchRow
-from worker.enqueue import enqueue_folder
-from worker.image_files import decode_picture
-from worker.infer import DetectorInference, Inference
-from worker.model_files import BundleHashes, check_model_file, load_model_file, model_folder, read_card
-from worker.serve import make_detector
-from worker.tasks import InferWorker
+from db.store.model_versions import champion_id
+from db.tables.jobs import BatchRow
+from worker.images.decode import decode_picture
+from worker.images.enqueue import enqueue_folder
+from worker.inference.detector import make_detector
+from worker.inference.infer import DetectorInference, Inference
+from worker.inference.tasks import InferWorker
+from worker.storage.model_files import BundleHashes, check_model_file, load_model_file, model_folder, read_card
 from worker.vision.letterbox import letterbox_picture
 
 _LABELLED, _CAMERAS, _EPOCHS = 80, 6, 3

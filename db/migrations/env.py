@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from alembic import context
 
-import db.all_tables  # noqa: F401
-from db.base import Base
+import db.tables.every  # noqa: F401
+from db.tables.base import Base
 
 connection = context.config.attributes["connection"]
 context.configure(

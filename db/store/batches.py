@@ -9,7 +9,8 @@ from sqlalchemy.orm import Session
 
 from db.domain.jobs import BatchState, Claim, ClaimedItem, ItemState
 from db.store.jobs import add_batch
-from db.tables import BatchRow, FileRow, FolderRow, ItemRow, JobRow
+from db.tables.images import FileRow, FolderRow
+from db.tables.jobs import BatchRow, ItemRow, JobRow
 
 DEATHS_ALONE = 3  # A picture alone in its batch that killed its worker this often is the cause, not bad luck.
 _PLAIN = {"synchronize_session": False}

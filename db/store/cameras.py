@@ -10,8 +10,9 @@ from sqlalchemy.orm import Session, aliased
 
 from db.domain.cameras import CameraOrigin, CameraPicture, CameraSummary
 from db.errors import NotFoundError
-from db.store.upsert import upsert
-from db.tables import CameraRow, FileRow, FolderRow, ImageRow, LabelRow
+from db.store.sql import upsert
+from db.tables.images import CameraRow, FileRow, FolderRow, ImageRow
+from db.tables.labels import LabelRow
 
 _IDS_A_QUERY = 500
 _PLAIN = {"synchronize_session": False}

@@ -9,9 +9,11 @@ from sqlalchemy.orm import Session, aliased
 
 from db.domain.jobs import ItemState
 from db.domain.model_versions import ModelState
-from db.review_tables import ReviewItemRow
 from db.store.jobs import lock_job
-from db.tables import ItemRow, JobRow, ModelVersionRow, PredictionRow
+from db.tables.jobs import ItemRow, JobRow
+from db.tables.models import ModelVersionRow
+from db.tables.predictions import PredictionRow
+from db.tables.reviews import ReviewItemRow
 
 _PLAIN = {"synchronize_session": False}
 

@@ -15,12 +15,13 @@ from db.domain.labels import ImageLabel, LabelledBox
 from db.domain.places import Place
 from db.domain.predictions import Head
 from db.domain.species import NO_FISH
-from db.review_tables import CorrectionRow
-from db.store.held_labels import boxes_of_labels
-from db.store.labels import training_records
-from db.store.pictures import places_of
+from db.store.images import places_of
+from db.store.labels import boxes_of_labels, training_records
 from db.store.reviews import load_corrections
-from db.tables import DetectionRow, ImageRow, LabelRow, PredictionRow
+from db.tables.images import ImageRow
+from db.tables.labels import LabelRow
+from db.tables.predictions import DetectionRow, PredictionRow
+from db.tables.reviews import CorrectionRow
 
 # SQLite takes 32,766 variables in a statement; this stays far below.
 _IDS_A_QUERY = 500

@@ -9,10 +9,10 @@ from datetime import UTC, datetime
 from sqlalchemy import insert, select
 from sqlalchemy.orm import Session
 
-from db.dataset_tables import DatasetEntryRow, DatasetRow, DatasetSeriesRow, SeriesCameraRow
 from db.domain.datasets import Dataset, DatasetEntry, EntryOrigin, entries_sha256
 from db.errors import NotFoundError
 from db.store.dataset_sources import places_by_id, sayings
+from db.tables.datasets import DatasetEntryRow, DatasetRow, DatasetSeriesRow, SeriesCameraRow
 
 
 @dataclass(frozen=True)

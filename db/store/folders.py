@@ -9,8 +9,8 @@ from collections.abc import Iterable
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from db.store.upsert import upsert
-from db.tables import CameraRow, FolderRow
+from db.store.sql import upsert
+from db.tables.images import CameraRow, FolderRow
 
 
 def path_digest(path: bytes) -> str:

@@ -4,41 +4,20 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import cast
 
 from sqlalchemy import Table, and_, bindparam, case, func, insert, literal, or_, select, update
 from sqlalchemy.orm import Session
 
+from db.domain.files import FoundFile, Registered
 from db.domain.jobs import BatchState, ItemState, Job, JobCounts
 from db.errors import NotFoundError
 from db.store.folders import path_digest, register_folders
 from db.store.many_rows import insert_rows
-from db.store.upsert import upsert
-from db.tables import BatchRow, FileRow, ItemRow, JobRow
-
-
-@dataclass(frozen=True)
-class FoundFile:
-    """A file that may be a picture, as the disk shows it."""
-
-    folder: bytes
-    name: bytes
-    size_bytes: int
-    mtime_ns: int
-
-
-@dataclass(frozen=True)
-class Registered:
-    """What registering a folder's files came to; changed files are asked again."""
-
-    new: int
-    changed: int
-    known: int
-
-    def __add__(self, other: Registered) -> Registered:
-        return Registered(self.new + other.new, self.changed + other.changed, self.known + other.known)
+from db.store.sql import upsert
+from db.tables.images import FileRow
+from db.tables.jobs import BatchRow, ItemRow, JobRow
 
 
 def new_scan() -> int:
@@ -152,7 +131,7 @@ def list_jobs(session: Session) -> list[Job]:
 
 def failures(session: Session, job_id: int, *, limit: int) -> list[tuple[bytes, str]]:
     """Return files without a result and the reason, in the order they were found."""
-    from db.tables import FolderRow
+    from db.tables.images import FolderRow
 
     bad = ItemRow.state.in_([ItemState.FAILED, ItemState.QUARANTINED])
     found = session.execute(

@@ -9,18 +9,19 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
 
-from sqlalchemy import insert, select
+from sqlalchemy import func, insert, select
 from sqlalchemy.orm import Session
 
+from db.domain.boxes import Box
+from db.domain.files import FoundFile
 from db.domain.labels import ImageLabel, LabelledBox
 from db.domain.outcomes import SeenImage
 from db.domain.places import Place
-from db.store.held_labels import labels_of
-from db.store.jobs import FoundFile
-from db.store.pictures import hold_pictures, places_of
+from db.store.images import hold_pictures, places_of
 from db.store.reviews import current_corrections
-from db.store.upsert import upsert
-from db.tables import ImageRow, LabelBoxRow, LabelRow
+from db.store.sql import upsert
+from db.tables.images import ImageRow
+from db.tables.labels import LabelBoxRow, LabelRow
 
 _IDS_A_QUERY = 500
 _PLAIN = {"synchronize_session": False}
@@ -140,3 +141,37 @@ def _box_rows(label_id: int, label: ImageLabel) -> Iterator[dict[str, object]]:
 def _points(labelled: LabelledBox) -> dict[str, list[float]] | None:
     ends = {"head": labelled.head_px, "tail": labelled.tail_px}
     return {name: list(point) for name, point in ends.items() if point is not None} or None
+
+
+# SQLite takes 32,766 variables in a statement; this stays far below.
+_IDS_A_QUERY = 500
+
+
+def labels_of(session: Session, sha256s: Sequence[str]) -> dict[str, ImageLabel]:
+    """Return the newest label of each content that has one."""
+    found: dict[str, ImageLabel] = {}
+    for start in range(0, len(sha256s), _IDS_A_QUERY):
+        chunk = sha256s[start : start + _IDS_A_QUERY]
+        newest = (
+            select(func.max(LabelRow.id))
+            .join(ImageRow, ImageRow.id == LabelRow.image_id)
+            .where(ImageRow.sha256.in_(chunk))
+            .group_by(LabelRow.image_id)
+        )
+        query = select(LabelRow, ImageRow.sha256).join(ImageRow, ImageRow.id == LabelRow.image_id)
+        rows = session.execute(query.where(LabelRow.id.in_(newest))).tuples().all()
+        boxes = boxes_of_labels(session, [row.id for row, _ in rows])
+        found.update({sha256: ImageLabel(row.species, tuple(boxes.get(row.id, ()))) for row, sha256 in rows})
+    return found
+
+
+def boxes_of_labels(session: Session, label_ids: Sequence[int]) -> dict[int, list[LabelledBox]]:
+    """Return the boxes of up to some thousand labels, by the label's id."""
+    found: dict[int, list[LabelledBox]] = {}
+    query = select(LabelBoxRow).where(LabelBoxRow.label_id.in_(label_ids)).order_by(LabelBoxRow.id)
+    for row in session.scalars(query):
+        ends = {name: (point[0], point[1]) for name, point in (row.points or {}).items()}
+        box = Box(row.x_min, row.y_min, row.x_max, row.y_max)
+        labelled = LabelledBox(box, row.species, head_px=ends.get("head"), tail_px=ends.get("tail"))
+        found.setdefault(row.label_id, []).append(labelled)
+    return found

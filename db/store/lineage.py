@@ -9,15 +9,19 @@ from datetime import UTC, datetime
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from db.dataset_tables import DatasetEntryRow, DatasetRow
 from db.domain.lineage import Story, ToldDataset, ToldExport, ToldJob, ToldPrediction, ToldSaying
 from db.errors import NotFoundError
-from db.review_tables import ReviewExportRow, ReviewItemRow
 from db.store.folders import path_digest
-from db.store.held_labels import boxes_of_labels
-from db.store.places import camera_of_image
+from db.store.images import camera_of_image
+from db.store.labels import boxes_of_labels
 from db.store.reviews import history_of
-from db.tables import FileRow, FolderRow, ImageRow, ItemRow, JobRow, LabelRow, ModelVersionRow, PredictionRow
+from db.tables.datasets import DatasetEntryRow, DatasetRow
+from db.tables.images import FileRow, FolderRow, ImageRow
+from db.tables.jobs import ItemRow, JobRow
+from db.tables.labels import LabelRow
+from db.tables.models import ModelVersionRow
+from db.tables.predictions import PredictionRow
+from db.tables.reviews import ReviewExportRow, ReviewItemRow
 
 _HASH_PREFIX = re.compile(r"[0-9a-f]{6,64}")
 

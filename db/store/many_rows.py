@@ -28,7 +28,7 @@ from sqlalchemy import (
 from sqlalchemy.orm import InstrumentedAttribute, Session
 from sqlalchemy.sql.elements import ColumnElement
 
-from db.base import Base
+from db.tables.base import Base
 
 if TYPE_CHECKING:
     from sqlalchemy.dialects import postgresql

@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 from db.domain.model_versions import ModelState
 from db.errors import NotFoundError, TaffrailError
 from db.store.champion_items import point_items_at
-from db.tables import ModelVersionRow, PromotionRow
+from db.tables.models import ModelVersionRow, PromotionRow
 
 
 class RegistryError(TaffrailError):
@@ -207,3 +207,30 @@ def _version(row: ModelVersionRow) -> ModelVersion:
 def _iso(moment: datetime) -> str:
     # SQLite gives back times without their zone; all of ours are UTC.
     return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).isoformat()
+
+
+@dataclass(frozen=True)
+class ModelFrame:
+    """What places a model's heat maps on a picture: rows and columns of its input, and the species axis."""
+
+    input_hw: tuple[int, int]
+    species: tuple[str, ...]
+
+
+def champion_id(session: Session) -> str | None:
+    """Return the champion's id, None before there is one."""
+    return session.scalar(select(ModelVersionRow.id).where(ModelVersionRow.state == ModelState.CHAMPION.value))
+
+
+def has_model(session: Session, model_version: str) -> bool:
+    """Return whether a model version is held."""
+    return session.get(ModelVersionRow, model_version) is not None
+
+
+def frame_of_model(session: Session, model_version: str) -> ModelFrame | None:
+    """Return what places a model's heat maps; None where its card does not say."""
+    card = session.scalar(select(ModelVersionRow.card).where(ModelVersionRow.id == model_version)) or {}
+    input_hw, species = card.get("input_hw"), card.get("species")
+    if not isinstance(input_hw, list) or len(input_hw) != 2 or not isinstance(species, list):
+        return None
+    return ModelFrame((int(input_hw[0]), int(input_hw[1])), tuple(str(name) for name in species))

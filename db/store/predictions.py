@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from datetime import UTC, datetime
 
-from sqlalchemy import exists, func, select
+from sqlalchemy import exists, select
 from sqlalchemy.orm import Session
 
-from db.domain.doubt import doubt_by_rule
+from db.domain.error_probability import doubt_by_rule
 from db.domain.final_answer import SecondOpinion, most_probable
 from db.domain.jobs import Claim, ItemState
-from db.domain.outcomes import ItemOutcome, NewPrediction, SeenImage
+from db.domain.outcomes import ItemOutcome, NewPrediction
 from db.store.batches import close
+from db.store.images import _image_ids, register_images
 from db.store.many_rows import insert_rows, one_of, update_rows
-from db.store.upsert import upsert
-from db.tables import DetectionRow, FileRow, ImageRow, ItemRow, PredictionRow
+from db.store.sql import upsert
+from db.tables.images import FileRow
+from db.tables.jobs import ItemRow
+from db.tables.predictions import DetectionRow, PredictionRow
 
 
 def known_contents(session: Session, sha256s: Sequence[str], *, model_version: str, parameters: str) -> set[str]:
@@ -49,11 +52,6 @@ def finish(
     return True
 
 
-def _image_ids(session: Session, sha256s: Collection[str]) -> dict[str, int]:
-    found = session.execute(select(ImageRow.sha256, ImageRow.id).where(one_of(session, ImageRow.sha256, sha256s)))
-    return {sha256: image_id for sha256, image_id in found}
-
-
 def _prediction_ids(
     session: Session, image_ids: dict[str, int], *, model_version: str, parameters: str
 ) -> dict[str, int]:
@@ -67,31 +65,6 @@ def _prediction_ids(
         )
     )
     return {sha256_of[image_id]: prediction_id for image_id, prediction_id in found}
-
-
-def register_images(session: Session, images: Sequence[SeenImage]) -> dict[str, int]:
-    """Return the ids of contents by hash, adding what is new; a size that is known is never forgotten."""
-    # Sorted: two workers that store the same contents must take the rows in the same order.
-    rows = {image.sha256: image for image in sorted(images, key=lambda image: (image.sha256, image.width_px or 0))}
-    if not rows:
-        return {}
-    statement = upsert(session, ImageRow)
-    sizes = {
-        "width_px": func.coalesce(ImageRow.width_px, statement.excluded.width_px),
-        "height_px": func.coalesce(ImageRow.height_px, statement.excluded.height_px),
-        "captured_at": func.coalesce(ImageRow.captured_at, statement.excluded.captured_at),
-    }
-    values = [
-        {
-            "sha256": image.sha256,
-            "width_px": image.width_px,
-            "height_px": image.height_px,
-            "captured_at": image.captured_at,
-        }
-        for image in rows.values()
-    ]
-    insert_rows(session, statement.on_conflict_do_update(index_elements=["sha256"], set_=sizes), values)
-    return _image_ids(session, rows)
 
 
 def _add_predictions(

@@ -18,17 +18,10 @@ from db.domain.results import ImageResult, StoredDetection, StoredPrediction
 from db.domain.species import LabelSet
 from db.session import reading
 from db.store.reviews import current_corrections
-from db.tables import (
-    CameraRow,
-    DetectionRow,
-    FileRow,
-    FolderRow,
-    ImageRow,
-    ItemRow,
-    JobRow,
-    ModelVersionRow,
-    PredictionRow,
-)
+from db.tables.images import CameraRow, FileRow, FolderRow, ImageRow
+from db.tables.jobs import ItemRow, JobRow
+from db.tables.models import ModelVersionRow
+from db.tables.predictions import DetectionRow, PredictionRow
 
 PAGE = 500
 _own_camera = aliased(CameraRow)

@@ -10,10 +10,10 @@ from sqlalchemy import ColumnElement, Select, and_, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
-from db.dataset_tables import RetrainingRow
 from db.domain.retrainings import HeldRetraining, Occupied, Retraining, RetrainingState, Slot
-from db.store.clock import database_now_s
 from db.store.dataset_sources import newest_correction_id
+from db.store.sql import database_now_s, upsert
+from db.tables.datasets import RetrainingRow, ScheduleRow
 
 # A scheduled retraining whose process died this often is not the machine's bad luck.
 MAX_ATTEMPTS = 3
@@ -170,3 +170,20 @@ def _retraining(row: RetrainingRow) -> Retraining:
 def _utc(moment: datetime) -> datetime:
     # SQLite gives back times without their zone; all of ours are UTC.
     return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+
+
+def in_force_since(session: Session, name: str, setting: str, *, now: datetime) -> datetime:
+    """Return since when a schedule has had this setting: from now on where it is new or was changed.
+
+    The caller commits.
+    """
+    statement = upsert(session, ScheduleRow).values(name=name, setting=setting, since=now)
+    changed = statement.on_conflict_do_update(
+        index_elements=["name"],
+        set_={"setting": statement.excluded.setting, "since": statement.excluded.since},
+        where=ScheduleRow.setting != statement.excluded.setting,
+    )
+    session.execute(changed)
+    since = session.scalars(select(ScheduleRow.since).where(ScheduleRow.name == name)).one()
+    # SQLite gives back times without their zone; all of ours are UTC.
+    return since if since.tzinfo else since.replace(tzinfo=UTC)

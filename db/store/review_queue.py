@@ -13,14 +13,14 @@ from sqlalchemy import ColumnElement, Select, exists, func, select
 from sqlalchemy.orm import Session, undefer
 
 from db.domain.final_answer import final_probabilities
-from db.domain.model_versions import ModelState
 from db.domain.predictions import Agreement
 from db.domain.results import StoredDetection
-from db.review_tables import CorrectionRow, DoubtFitRow, ReviewExportRow, ReviewItemRow
-from db.store.doubts import THE_RULE
-from db.store.places import camera_of_image
+from db.store.error_probabilities import THE_RULE
+from db.store.images import camera_of_image
 from db.store.results import agreement_of, detections_of
-from db.tables import FileRow, FolderRow, ImageRow, ModelVersionRow, PredictionRow
+from db.tables.images import FileRow, FolderRow, ImageRow
+from db.tables.predictions import PredictionRow
+from db.tables.reviews import CorrectionRow, DoubtFitRow, ReviewExportRow, ReviewItemRow
 
 # SQLite takes 32,766 variables in a statement; this stays far below.
 _IDS_A_QUERY = 500
@@ -39,14 +39,6 @@ class QueueFilter:
     species: str | None = None
     camera: str | None = None
     handed_out: bool = False
-
-
-@dataclass(frozen=True)
-class ModelFrame:
-    """What places a model's heat maps on a picture: rows and columns of its input, and the species axis."""
-
-    input_hw: tuple[int, int]
-    species: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -69,25 +61,6 @@ class ReviewCandidate:
     doubt: float
     detections: tuple[StoredDetection, ...]
     heatmap: bytes | None
-
-
-def champion_id(session: Session) -> str | None:
-    """Return the champion's id, None before there is one."""
-    return session.scalar(select(ModelVersionRow.id).where(ModelVersionRow.state == ModelState.CHAMPION.value))
-
-
-def has_model(session: Session, model_version: str) -> bool:
-    """Return whether a model version is held."""
-    return session.get(ModelVersionRow, model_version) is not None
-
-
-def frame_of_model(session: Session, model_version: str) -> ModelFrame | None:
-    """Return what places a model's heat maps; None where its card does not say."""
-    card = session.scalar(select(ModelVersionRow.card).where(ModelVersionRow.id == model_version)) or {}
-    input_hw, species = card.get("input_hw"), card.get("species")
-    if not isinstance(input_hw, list) or len(input_hw) != 2 or not isinstance(species, list):
-        return None
-    return ModelFrame((int(input_hw[0]), int(input_hw[1])), tuple(str(name) for name in species))
 
 
 def waiting_predictions(session: Session, wanted: QueueFilter) -> list[int]:

@@ -15,8 +15,8 @@ from db.domain.boxes import Box
 from db.domain.corrections import DECIDED, BoxChange, Change, Correction, Outcome
 from db.domain.labels import ImageLabel, LabelledBox
 from db.errors import NotFoundError
-from db.review_tables import CorrectionBoxRow, CorrectionRow, ReviewExportRow, ReviewItemRow
-from db.tables import ImageRow
+from db.tables.images import ImageRow
+from db.tables.reviews import CorrectionBoxRow, CorrectionRow, ReviewExportRow, ReviewItemRow
 
 # SQLite takes 32,766 variables in a statement; this stays far below.
 _IDS_A_QUERY = 500
@@ -24,7 +24,7 @@ _IDS_A_QUERY = 500
 
 @dataclass(frozen=True)
 class NewReviewItem:
-    """One picture of an export to record; shapes: as `annotator.exported.shape_to_json` makes them."""
+    """One picture of an export to record; shapes: as `annotator.labelme.shown.shape_to_json` makes them."""
 
     number: int
     image_id: int

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from tests.acceptance.commands import run_cli
 from tests.drawn_fish import draw_fish
-from worker.training.samples import TrainingSample
+from worker.training.data.samples import TrainingSample
 
 
 def _import(folder: Path, samples: list[TrainingSample], home: Path) -> dict[str, str]:

@@ -15,7 +15,7 @@ import pytest
 from db.migrate import open_database
 from db.settings import Settings, make_home
 from tests.factories import add_noop_champion, write_pictures
-from worker.backup import BackupError, make_backup, restore_backup
+from worker.storage.backup import BackupError, make_backup, restore_backup
 
 CLI = [sys.executable, "-m", "cli.main"]
 

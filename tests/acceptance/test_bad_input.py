@@ -15,7 +15,7 @@ from sqlalchemy import select
 from db.migrate import open_database
 from db.session import reading
 from db.settings import Settings, make_home
-from db.tables import PredictionRow
+from db.tables.predictions import PredictionRow
 from tests.acceptance.commands import run_cli, start_cli
 from tests.factories import add_noop_champion, write_pictures
 

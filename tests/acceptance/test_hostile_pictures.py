@@ -12,7 +12,9 @@ from sqlalchemy import select
 from db.migrate import open_database
 from db.session import reading
 from db.settings import Settings, make_home
-from db.tables import DetectionRow, FileRow, FolderRow, ItemRow
+from db.tables.images import FileRow, FolderRow
+from db.tables.jobs import ItemRow
+from db.tables.predictions import DetectionRow
 from tests.acceptance.commands import run_cli
 from tests.factories import add_noop_champion
 from tests.hostile.pictures import RESULT, write_broken_pictures, write_odd_pictures

@@ -22,14 +22,16 @@ import pytest
 from PIL import Image, ImageGrab
 from sqlalchemy import Engine
 
-from annotator.labelme_json import LabelmeFile, read_labelme
-from annotator.open_labelme import OpenRefused, find_labelme
+from annotator.labelme.json_files import LabelmeFile, read_labelme
+from annotator.labelme.open import OpenRefused, find_labelme
 from db.domain.boxes import Box, iou
 from db.domain.corrections import Change, Correction
 from db.migrate import open_database
 from db.session import reading, transaction
 from db.store.reviews import current_corrections
-from db.tables import CameraRow, DetectionRow, FileRow, FolderRow, ImageRow, ModelVersionRow, PredictionRow
+from db.tables.images import CameraRow, FileRow, FolderRow, ImageRow
+from db.tables.models import ModelVersionRow
+from db.tables.predictions import DetectionRow, PredictionRow
 from tests.conftest import skip_or_fail
 from tests.integration.test_handout import NOW
 from worker.vision.heatmaps import pack_heatmap

@@ -14,8 +14,9 @@ import pytest
 
 from db.settings import get_settings
 from tests.drawn_fish import LABELS, draw_fish
-from worker.train import NO_SECOND_STAGE, train
-from worker.training.samples import TrainingSample
+from worker.steps.train import train
+from worker.training.crops.held import NO_SECOND_STAGE
+from worker.training.data.samples import TrainingSample
 
 CLI = [sys.executable, "-m", "cli.main"]
 KINDS = ("ALB", "LAG", "NoF")

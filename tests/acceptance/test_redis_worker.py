@@ -16,7 +16,8 @@ from sqlalchemy import select
 from db.migrate import open_database
 from db.session import reading
 from db.settings import Settings, make_home
-from db.tables import DetectionRow, ImageRow, PredictionRow
+from db.tables.images import ImageRow
+from db.tables.predictions import DetectionRow, PredictionRow
 from tests.acceptance.commands import run_cli, start_cli
 from tests.conftest import skip_or_fail
 from tests.factories import add_noop_champion, write_pictures

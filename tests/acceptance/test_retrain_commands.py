@@ -16,10 +16,10 @@ from db.migrate import open_database
 from db.session import transaction
 from db.settings import Settings, make_home
 from db.store.retrainings import begin_retraining
-from db.tables import ModelVersionRow
+from db.tables.models import ModelVersionRow
 from tests.drawn_fish import draw_fish
 from tests.factories import add_noop_champion
-from worker.lease import this_holder
+from worker.retraining.lease import this_holder
 
 CLI = [sys.executable, "-m", "cli.main"]
 

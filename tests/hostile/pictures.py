@@ -12,7 +12,7 @@ from pathlib import Path
 
 from PIL import Image, ImageCms, PngImagePlugin
 
-from worker.image_files import UnreadableReason as Reason
+from worker.images.errors import UnreadableReason as Reason
 
 RESULT = "done"
 Becomes = dict[bytes, str]

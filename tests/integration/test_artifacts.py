@@ -16,10 +16,11 @@ from db.settings import Settings, make_home
 from tests.drawn_fish import draw_fish
 from tests.factories import add_noop_champion, write_pictures
 from tests.learning_site import FakeSteps, LearningSite
-from worker.artifacts import bring_model, publish_model, put_artifact
-from worker.image_files import StoreUnreachable, read_image_file
-from worker.model_files import check_model_file
-from worker.retrain import Ask, Outcome, retrain
+from worker.images.errors import StoreUnreachable
+from worker.images.read import read_image_file
+from worker.retraining.retrain import Ask, Outcome, retrain
+from worker.storage.artifacts import bring_model, publish_model, put_artifact
+from worker.storage.model_files import check_model_file
 
 STORE = "s3://site/taffrail"
 

@@ -13,6 +13,7 @@ from typer.testing import CliRunner
 
 from cli.main import app
 from db.domain.cameras import CameraOrigin
+from db.domain.files import FoundFile
 from db.domain.labels import ImageLabel
 from db.domain.outcomes import SeenImage
 from db.domain.species import DEFAULT_LABEL_SET
@@ -20,7 +21,6 @@ from db.errors import NotFoundError
 from db.session import reading, transaction
 from db.settings import get_settings
 from db.store.cameras import camera_pictures, list_cameras, merge_cameras, set_cameras
-from db.store.jobs import FoundFile
 from db.store.labels import NewLabel, add_labels, training_records
 from worker.cameras.find import find_cameras, folders_tell, pictures_below
 from worker.sample_fleet.write import write_sample_fleet

@@ -15,10 +15,11 @@ from db.store.jobs import make_batches
 from db.store.model_versions import promote, rollback_champion
 from db.store.results import page_of_results
 from db.store.reviews import NewReviewItem, record_export
-from db.tables import BatchRow, ItemRow, JobRow, PredictionRow
+from db.tables.jobs import BatchRow, ItemRow, JobRow
+from db.tables.predictions import PredictionRow
 from tests.factories import add_noop_champion, write_pictures
 from tests.integration.test_delivery import Site
-from worker.rerank import ask_flagged
+from worker.retraining.rerank import ask_flagged
 
 
 @pytest.fixture

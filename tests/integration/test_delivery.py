@@ -15,10 +15,13 @@ from db.settings import Settings
 from db.store.batches import bury_expired, bury_worker, claim, give_back, unsent
 from db.store.jobs import cancel_job, failures, get_job, make_batches, retry_job
 from db.store.predictions import finish
-from db.tables import BatchRow, CameraRow, DetectionRow, PredictionRow
+from db.tables.images import CameraRow
+from db.tables.jobs import BatchRow
+from db.tables.predictions import DetectionRow, PredictionRow
 from tests.factories import add_noop_champion, write_pictures
-from worker.enqueue import Enqueued, FolderError, enqueue_folder
-from worker.tasks import InferWorker
+from worker.images.enqueue import Enqueued, enqueue_folder
+from worker.images.look_into import FolderError
+from worker.inference.tasks import InferWorker
 
 
 class Site:
@@ -235,7 +238,7 @@ def test_giving_a_batch_back_counts_no_death(site: Site) -> None:
 def test_without_a_champion_the_batch_waits(engine: Engine, tmp_path: Path) -> None:
     site = Site(engine, tmp_path)
     with transaction(engine) as session:
-        from db.tables import ModelVersionRow
+        from db.tables.models import ModelVersionRow
 
         session.get_one(ModelVersionRow, "noop").state = "retired"
     write_pictures(site.images, 1)

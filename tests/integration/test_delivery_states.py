@@ -26,8 +26,8 @@ from hypothesis.stateful import (
 from sqlalchemy import Engine, delete, func, select
 from sqlalchemy.orm import aliased
 
-from db.base import Base
 from db.domain.boxes import Box
+from db.domain.files import FoundFile
 from db.domain.jobs import BatchState, Claim, ItemState
 from db.domain.labels import ImageLabel
 from db.domain.outcomes import ItemOutcome, NewPrediction, SeenImage
@@ -35,19 +35,14 @@ from db.domain.predictions import Agreement, Detection, Head, Prediction
 from db.migrate import open_database
 from db.session import reading, transaction
 from db.store.batches import DEATHS_ALONE, bury_expired, bury_worker, claim, give_back
-from db.store.jobs import (
-    FoundFile,
-    cancel_job,
-    make_batches,
-    new_scan,
-    open_job,
-    register_files,
-    register_items,
-    retry_job,
-)
+from db.store.jobs import cancel_job, make_batches, new_scan, open_job, register_files, register_items, retry_job
 from db.store.labels import NewLabel, add_labels
 from db.store.predictions import finish
-from db.tables import BatchRow, DetectionRow, FileRow, ImageRow, ItemRow, LabelRow, PredictionRow
+from db.tables.base import Base
+from db.tables.images import FileRow, ImageRow
+from db.tables.jobs import BatchRow, ItemRow
+from db.tables.labels import LabelRow
+from db.tables.predictions import DetectionRow, PredictionRow
 from tests.factories import add_noop_champion
 
 LEASE_S = 60.0

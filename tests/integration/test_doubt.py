@@ -5,17 +5,19 @@ from __future__ import annotations
 import pytest
 from sqlalchemy import Engine, delete, select, update
 
-import db.store.doubts as doubts
-from annotator.calibrate import TooFewAnswers
-from annotator.doubt import answers_to, calibrate_doubt
+import db.store.error_probabilities as doubts
+from annotator.uncertainty.calibrate import TooFewAnswers
+from annotator.uncertainty.fit import answers_to, calibrate_doubt
 from db.domain.corrections import BoxChange, Change, Correction, Outcome
-from db.domain.doubt import DoubtFit
+from db.domain.error_probability import DoubtFit
 from db.domain.labels import ImageLabel, LabelledBox
 from db.session import reading, transaction
-from db.store.doubts import current_fit, record_fit, refresh_doubts
+from db.store.error_probabilities import current_fit, record_fit, refresh_doubts
 from db.store.review_queue import QueueFilter, flagged_predictions
 from db.store.reviews import NewReviewItem, add_correction, get_export, record_export
-from db.tables import CameraRow, DetectionRow, FileRow, FolderRow, ImageRow, ModelVersionRow, PredictionRow
+from db.tables.images import CameraRow, FileRow, FolderRow, ImageRow
+from db.tables.models import ModelVersionRow
+from db.tables.predictions import DetectionRow, PredictionRow
 from tests.integration.test_handout import FISH, NOW
 
 COUNT = 60

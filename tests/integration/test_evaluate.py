@@ -15,11 +15,11 @@ from db.session import reading
 from db.store.datasets import current_series
 from tests.drawn_fish import draw_fleet
 from tests.learning_site import LearningSite
-from worker.evaluate import evaluate
 from worker.evaluation.write import EvaluationFolderError
 from worker.models.errors import ModelError, TrainingError
-from worker.step_process import Request
-from worker.training.samples import TrainingSample
+from worker.steps.evaluate import evaluate
+from worker.steps.step_process import Request
+from worker.training.data.samples import TrainingSample
 
 PLAIN: Request = {"split": "camera", "input_hw": [64, 96], "heads": ["gap"], "epochs": 2, "folds": 2}
 

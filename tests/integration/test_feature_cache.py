@@ -15,9 +15,9 @@ import pytest
 
 from tests.drawn_fish import draw_fleet
 from worker.models.errors import TrainingError
-from worker.training.feature_cache import FeatureKey, Shard, open_cache, write_shard
-from worker.training.features import ComputedFeatures, View, compute_features
-from worker.training.samples import TrainingSample
+from worker.training.data.samples import TrainingSample
+from worker.training.features.cache import FeatureKey, Shard, open_cache, write_shard
+from worker.training.features.compute import ComputedFeatures, View, compute_features
 
 INPUT_HW = (64, 96)
 
@@ -128,7 +128,7 @@ def test_two_processes_that_compute_the_same_pictures_leave_one_whole_cache(
     code = (
         "import pickle, sys\n"
         "from pathlib import Path\n"
-        "from worker.training.features import compute_features\n"
+        "from worker.training.features.compute import compute_features\n"
         "samples = pickle.load(sys.stdin.buffer)\n"
         "compute_features(samples, trunk='efficientnet_lite0', weights='imagenet', input_hw=(64, 96),"
         f" features_dir=Path({str(cache.folder)!r}))\n"

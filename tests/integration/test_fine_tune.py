@@ -8,13 +8,14 @@ import numpy as np
 import pytest
 
 from tests.drawn_fish import LABELS, draw_fleet
-from worker.model_files import load_model, save_model
 from worker.models.errors import UnknownNetwork, WeightsError
 from worker.models.names import HeadName
 from worker.models.trunks import build_trunk, trunk_tail, weights_key
-from worker.training.fine_tune import FineTune
-from worker.training.fit import FitSettings
-from worker.training.train_detector import TrainSettings, train_detector
+from worker.storage.model_files import load_model, save_model
+from worker.training.detector.fine_tune import FineTune
+from worker.training.detector.fit import FitSettings
+from worker.training.detector.settings import TrainSettings
+from worker.training.detector.train_detector import train_detector
 
 INPUT_HW = (64, 96)
 

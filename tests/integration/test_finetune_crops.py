@@ -16,8 +16,9 @@ import pytest
 from tests.integration.test_train_crop_classifier import SETTINGS, draw_picture
 from worker.models.errors import TrainingError
 from worker.models.trunks import build_trunk
-from worker.training.crop_samples import CropSample, crop_samples
-from worker.training.train_crop_classifier import CropMethod, TrainedCropClassifier, train_crop_classifier
+from worker.training.crops.samples import CropSample, crop_samples
+from worker.training.crops.settings import CropMethod
+from worker.training.crops.train import TrainedCropClassifier, train_crop_classifier
 
 TUNED = dataclasses.replace(SETTINGS, method=CropMethod.FINETUNE, views=1, epochs=2, batch_size=8, learning_rate=1e-3)
 
@@ -108,7 +109,7 @@ def use_trunk(build: Callable[..., Any], replace: Callable[[str, object], None])
 
 
 def test_a_damaged_place_is_passed_over(samples: tuple[CropSample, ...], folder: Path) -> None:
-    from worker.training.finetune_crops import _Keeper
+    from worker.training.crops.finetune import _Keeper
 
     (folder / "torn" / "crops-x").mkdir(parents=True)
     (folder / "torn" / "crops-x" / "epoch-0002.keras").write_bytes(b"torn")
@@ -117,7 +118,7 @@ def test_a_damaged_place_is_passed_over(samples: tuple[CropSample, ...], folder:
 
 
 def test_a_place_that_cannot_be_kept_is_one_clear_line(folder: Path) -> None:
-    from worker.training.finetune_crops import _Keeper
+    from worker.training.crops.finetune import _Keeper
 
     class Unsaveable:
         def save(self, file: Path) -> None:
@@ -140,8 +141,8 @@ from pathlib import Path
 from pytest import MonkeyPatch
 from tests.integration.test_finetune_crops import TUNED, small_trunk, use_trunk
 from tests.integration.test_train_crop_classifier import draw_picture
-from worker.training.crop_samples import crop_samples
-from worker.training.train_crop_classifier import train_crop_classifier
+from worker.training.crops.samples import crop_samples
+from worker.training.crops.train import train_crop_classifier
 
 folder, small, work_dir = Path({folder!r}), Path({small!r}), Path({work_dir!r})
 use_trunk(small_trunk, MonkeyPatch().setattr)

@@ -15,16 +15,16 @@ from click.testing import Result
 from PIL import Image
 from typer.testing import CliRunner
 
-from annotator.labelme_json import read_labelme, write_labelme
-from cli.context import opened
-from cli.review import app
+from annotator.labelme.json_files import read_labelme, write_labelme
+from cli.review.app import app
+from cli.shared.context import opened
 from db.errors import NotFoundError
 from db.session import reading
 from db.settings import get_settings
+from db.store.images import places_of, unspoken_places
 from db.store.labels import training_records
-from db.store.pictures import places_of, unspoken_places
-from worker.enqueue import FolderError
-from worker.first_features import first_features
+from worker.images.look_into import FolderError
+from worker.steps.first_features import first_features
 
 GREYS = {"boat_a": (10, 11, 12, 13, 250), "boat_b": (14, 15, 240)}
 
@@ -55,13 +55,13 @@ def seen(monkeypatch: pytest.MonkeyPatch) -> list[list[str]]:
     asked: list[list[str]] = []
 
     def colours(module: str, request: dict[str, Any], *, progress: Any) -> dict[str, Any]:
-        assert module == "worker.first_features"
+        assert module == "worker.steps.first_features"
         asked.append(request["sha256s"])
         with reading(opened()[1]) as session:
             places = list(places_of(session, set(request["sha256s"])))
         return {"features": {one.sha256: colour(one.file) for one in places}, "unreadable": []}
 
-    monkeypatch.setattr("worker.step_process.run_step", colours)
+    monkeypatch.setattr("worker.steps.step_process.run_step", colours)
     return asked
 
 
@@ -151,7 +151,7 @@ def test_what_cannot_be_asked_before_a_model_is_one_clear_error(home: Path, word
 def test_the_trunk_sees_every_picture_and_names_what_is_gone(
     fleet: Path, seen: list[list[str]], monkeypatch: pytest.MonkeyPatch
 ):
-    monkeypatch.setattr("worker.training.features.build_trunk", three_channels)
+    monkeypatch.setattr("worker.training.features.compute.build_trunk", three_channels)
     run("export", fleet.parent / "out", "--from", fleet, "--count", 1)
     with reading(opened()[1]) as session:
         places = {os.path.basename(place.file): place for place in unspoken_places(session, handed_out=True)}

@@ -13,16 +13,17 @@ from db.session import reading, transaction
 from db.store.model_versions import get_champion, get_model, register_model
 from tests.drawn_fish import LABELS, draw_fish
 from tests.learning_site import LearningSite
-from worker.fit_candidate import Parts, fit_candidate, way_of
-from worker.model_files import BundleHashes, plain_card, save_bundle, write_card
 from worker.models.errors import TrainingError
 from worker.models.names import HeadName
-from worker.snapshot import take_snapshot
-from worker.train import SECOND_STAGE
-from worker.training.detector_card import DETECTOR_KIND
-from worker.training.fine_tune import FineTune
-from worker.training.train_crop_classifier import Balance, CropMethod, CropTrainSettings
-from worker.training.train_detector import TrainedDetector, TrainSettings
+from worker.steps.fit_candidate import Parts, fit_candidate, way_of
+from worker.storage.model_files import BundleHashes, plain_card, save_bundle, write_card
+from worker.training.crops.held import SECOND_STAGE
+from worker.training.crops.settings import Balance, CropMethod, CropTrainSettings
+from worker.training.data.snapshot import take_snapshot
+from worker.training.detector.card import DETECTOR_KIND
+from worker.training.detector.fine_tune import FineTune
+from worker.training.detector.settings import TrainSettings
+from worker.training.detector.train_detector import TrainedDetector
 
 SECOND = SecondStage(
     "efficientnet_lite0", 144, 0.1, LABELS.names, "finetune", 1, 1.0, (0.0,) * 4, 0.5, {"balance": "full"}
@@ -88,8 +89,8 @@ def test_networks_input_and_method_are_the_champions_unless_asked_otherwise(
     crops: tuple[CropMethod, Balance, bool],
 ) -> None:
     untrained = Untrained()
-    monkeypatch.setattr("worker.fit_candidate.train_detector", untrained.train_detector)
-    monkeypatch.setattr("worker.fit_candidate.add_second_stage", untrained.add_second_stage)
+    monkeypatch.setattr("worker.steps.fit_candidate.train_detector", untrained.train_detector)
+    monkeypatch.setattr("worker.steps.fit_candidate.add_second_stage", untrained.add_second_stage)
 
     fit_candidate(_request(site) | asked, lambda *_: None)
 
@@ -123,8 +124,8 @@ def test_figures_are_taken_over_only_where_the_same_cameras_judge(
     site: LearningSite, monkeypatch: pytest.MonkeyPatch, judged_on: str, told: dict[str, float]
 ) -> None:
     untrained, request = Untrained(), _request(site)
-    monkeypatch.setattr("worker.fit_candidate.load_model_file", lambda folder: None)
-    monkeypatch.setattr("worker.fit_candidate.add_second_stage", untrained.add_second_stage)
+    monkeypatch.setattr("worker.steps.fit_candidate.load_model_file", lambda folder: None)
+    monkeypatch.setattr("worker.steps.fit_candidate.add_second_stage", untrained.add_second_stage)
     with reading(site.engine) as session:
         champion = get_model(session, "champion")
     hashes = BundleHashes(champion.sha256)

@@ -14,15 +14,15 @@ import pytest
 from PIL import Image
 from sqlalchemy import Engine
 
-from annotator.audit import audit_agreement
+from annotator.corrections.import_corrections import import_reviews
+from annotator.corrections.reviewers import compare_reviewers
 from annotator.errors import ExportError
-from annotator.export import Region, WrittenExport
-from annotator.handout import Wish, hand_out, why_shown
-from annotator.import_corrections import import_reviews
-from annotator.labelme_json import read_labelme
-from annotator.open_labelme import OpenRefused, labelme_command, open_labelme
-from annotator.reviewers import compare_reviewers
-from annotator.simulate import answer_folder
+from annotator.export.export_flagged import Wish, hand_out, why_shown
+from annotator.export.write import Region, WrittenExport
+from annotator.labelme.json_files import read_labelme
+from annotator.labelme.open import OpenRefused, labelme_command, open_labelme
+from annotator.simulation.oracle import answer_folder
+from annotator.uncertainty.audit import audit_agreement
 from db.domain.boxes import Box
 from db.domain.corrections import Outcome
 from db.domain.labels import ImageLabel, LabelledBox
@@ -32,7 +32,9 @@ from db.domain.species import DEFAULT_LABEL_SET
 from db.session import reading, transaction
 from db.store.review_queue import QueueFilter, ReviewCandidate
 from db.store.reviews import answers_by_reviewer, current_corrections, get_export
-from db.tables import CameraRow, DetectionRow, FileRow, FolderRow, ImageRow, ModelVersionRow, PredictionRow
+from db.tables.images import CameraRow, FileRow, FolderRow, ImageRow
+from db.tables.models import ModelVersionRow
+from db.tables.predictions import DetectionRow, PredictionRow
 
 EVERY = QueueFilter(model_version="m1", below=0.5)
 NOW = datetime(2026, 1, 1, tzinfo=UTC)

@@ -8,12 +8,12 @@ from pathlib import Path
 import pytest
 from sqlalchemy import Engine
 
-from annotator.import_labels import ImportWish, LabelFormat, LabelImport, import_labels
+from annotator.label_formats.import_labels import ImportWish, LabelFormat, LabelImport, import_labels
 from annotator.label_formats.records import LabelFileError
 from annotator.label_formats.yolo import read_yolo
+from db.domain.files import FoundFile
 from db.domain.outcomes import SeenImage
 from db.domain.species import DEFAULT_LABEL_SET
-from db.store.jobs import FoundFile
 from tests.hostile.label_files import BOXES, NO_DOCUMENTS, alias_bomb, write_coco, write_labelme, write_ncfm, write_yolo
 
 Write = Callable[[Path], Path | None]

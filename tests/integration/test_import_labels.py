@@ -9,17 +9,18 @@ from pathlib import Path
 import pytest
 from sqlalchemy import Engine
 
-from annotator.import_labels import ImportWish, LabelFormat, LabelImport, import_labels
+from annotator.label_formats.import_labels import ImportWish, LabelFormat, LabelImport, import_labels
 from annotator.label_formats.records import LabelFileError
+from db.domain.files import FoundFile
 from db.domain.labels import ImageLabel
 from db.domain.outcomes import SeenImage
 from db.domain.species import DEFAULT_LABEL_SET
 from db.session import reading
-from db.store.jobs import FoundFile
 from db.store.labels import training_records
 from tests.factories import write_pictures
-from worker.image_files import measure_picture, read_image_file
-from worker.scan import scan_folder
+from worker.images.decode import measure_picture
+from worker.images.read import read_image_file
+from worker.images.scan import scan_folder
 
 
 def test_a_competition_folder_comes_in_without_a_change(engine: Engine, tmp_path: Path) -> None:

@@ -8,12 +8,13 @@ import pytest
 from sqlalchemy import Engine, func, select, update
 
 from db.domain.boxes import Box
+from db.domain.files import FoundFile
 from db.domain.labels import ImageLabel, LabelledBox
 from db.domain.outcomes import SeenImage
 from db.session import reading, transaction
-from db.store.jobs import FoundFile
 from db.store.labels import LabelOrigin, NewLabel, add_labels, label_digest, training_records
-from db.tables import CameraRow, ImageRow, LabelBoxRow, LabelRow
+from db.tables.images import CameraRow, ImageRow
+from db.tables.labels import LabelBoxRow, LabelRow
 
 ROOT = b"/fleet"
 FISH = LabelledBox(Box(10, 20, 110, 60), "ALB", head_px=(12.0, 40.0))

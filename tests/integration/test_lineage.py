@@ -12,14 +12,14 @@ from db.domain.labels import ImageLabel
 from db.errors import NotFoundError
 from db.session import reading
 from db.store.lineage import find_image, story_of
-from db.tables import BatchRow
+from db.tables.jobs import BatchRow
 from tests.drawn_fish import draw_fish
 from tests.factories import add_noop_champion
 from tests.learning_site import FakeSteps, LearningSite
-from worker.enqueue import enqueue_folder
-from worker.retrain import Ask, Outcome, retrain
-from worker.tasks import InferWorker
-from worker.training.samples import TrainingSample
+from worker.images.enqueue import enqueue_folder
+from worker.inference.tasks import InferWorker
+from worker.retraining.retrain import Ask, Outcome, retrain
+from worker.training.data.samples import TrainingSample
 
 
 @pytest.fixture

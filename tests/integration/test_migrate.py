@@ -9,11 +9,11 @@ from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
 from sqlalchemy import Engine, text
 
-import db.all_tables  # noqa: F401
-from db.base import Base
+import db.tables.every  # noqa: F401
 from db.errors import DatabaseError
 from db.migrate import newest_revision, open_database, script_directory
 from db.session import engine_for
+from db.tables.base import Base
 
 
 def test_the_migrations_make_exactly_the_tables_of_the_code(engine: Engine) -> None:

@@ -10,6 +10,7 @@ from db.errors import NotFoundError
 from db.session import reading, transaction
 from db.store.model_versions import (
     RegistryError,
+    champion_id,
     get_model,
     list_models,
     list_promotions,
@@ -17,7 +18,6 @@ from db.store.model_versions import (
     register_model,
     rollback_champion,
 )
-from db.store.review_queue import champion_id
 
 
 def test_the_first_model_serves_and_the_second_waits(engine: Engine) -> None:

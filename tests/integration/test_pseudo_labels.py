@@ -12,7 +12,7 @@ from db.session import transaction
 from tests.drawn_fish import draw_fish
 from tests.learning_site import LearningSite
 from worker.models.errors import TrainingError
-from worker.train import training_dataset
+from worker.steps.train import training_dataset
 
 CAMERAS = ("camera 0", "camera 1", "camera 2", "camera 3")
 

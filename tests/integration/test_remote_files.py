@@ -12,8 +12,9 @@ import pytest
 from db.migrate import open_database
 from db.settings import Settings, make_home
 from tests.factories import add_noop_champion, write_pictures
-from worker.image_files import StoreUnreachable, UnreadableImage, UnreadableReason, read_image_file
-from worker.remote_files import RemoteRootError, checked_root, scan_remote
+from worker.images.errors import StoreUnreachable, UnreadableImage, UnreadableReason
+from worker.images.object_store import RemoteRootError, checked_root, scan_remote
+from worker.images.read import read_image_file
 
 ROOT = b"s3://fleet/trip7"
 

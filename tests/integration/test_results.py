@@ -9,8 +9,9 @@ import pytest
 from PIL import Image
 from sqlalchemy import Engine, update
 
-from annotator.import_labels import ImportWish, LabelFormat, import_labels
+from annotator.label_formats.import_labels import ImportWish, LabelFormat, import_labels
 from db.domain.boxes import Box
+from db.domain.files import FoundFile
 from db.domain.jobs import ItemState
 from db.domain.labels import ImageLabel, LabelledBox
 from db.domain.outcomes import SeenImage
@@ -18,16 +19,18 @@ from db.domain.species import DEFAULT_LABEL_SET
 from db.errors import NotFoundError
 from db.session import reading, transaction
 from db.store import results as store
-from db.store.jobs import FoundFile
 from db.store.results import iterate_results, label_set_of_models, models_of_job, results_with_heatmaps
-from db.tables import CameraRow, ImageRow, ItemRow, ModelVersionRow
+from db.tables.images import CameraRow, ImageRow
+from db.tables.jobs import ItemRow
+from db.tables.models import ModelVersionRow
 from tests.answers import store_answers
 from tests.factories import add_noop_champion, finished_job, write_pictures
-from worker.image_files import measure_picture, read_image_file
+from worker.images.decode import measure_picture
+from worker.images.read import read_image_file
+from worker.images.scan import scan_folder
 from worker.results.export import export_results
 from worker.results.names import ResultFormat
-from worker.results.wish import ExportWish
-from worker.scan import scan_folder
+from worker.results.options import ExportWish
 from worker.vision.heatmaps import unpack_heatmap
 
 

@@ -15,7 +15,6 @@ import pytest
 from sqlalchemy import Engine, update
 from sqlalchemy.orm import Session
 
-from db.dataset_tables import RetrainingRow
 from db.domain.datasets import EntryOrigin
 from db.domain.labels import ImageLabel
 from db.domain.model_versions import ModelState
@@ -26,16 +25,17 @@ from db.session import reading, transaction
 from db.store.datasets import current_series, get_dataset
 from db.store.model_versions import get_champion, get_model, list_models, list_promotions, promote
 from db.store.retrainings import begin_retraining, list_retrainings
+from db.tables.datasets import RetrainingRow
 from tests.conftest import skip_or_fail
 from tests.drawn_fish import draw_fish
 from tests.factories import add_noop_champion
 from tests.learning_site import FakeSteps, LearningSite
-from worker.lease import LeaseLost
-from worker.model_files import check_model_file, read_card, save_model
 from worker.models.errors import ModelFileError
-from worker.retrain import FIT_STEP, JUDGE_STEP, Ask, Outcome, retrain
-from worker.snapshot import SnapshotError, take_snapshot
-from worker.training.samples import TrainingSample
+from worker.retraining.lease import LeaseLost
+from worker.retraining.retrain import FIT_STEP, JUDGE_STEP, Ask, Outcome, retrain
+from worker.storage.model_files import check_model_file, read_card, save_model
+from worker.training.data.samples import TrainingSample
+from worker.training.data.snapshot import SnapshotError, take_snapshot
 
 KINDS = ("ALB", "LAG", "NoF")
 
@@ -247,7 +247,7 @@ _STUCK = """
 import signal
 from db.migrate import open_database
 from db.settings import get_settings
-from worker.retrain import Ask, retrain
+from worker.retraining.retrain import Ask, retrain
 
 def stuck(module, request, *, progress):
     print("training", flush=True)
@@ -287,7 +287,7 @@ def test_a_model_whose_row_was_made_keeps_its_files_though_the_answer_was_lost(
             yield session
         raise DatabaseError("the connection was lost")
 
-    monkeypatch.setattr("worker.promote.transaction", answer_lost)
+    monkeypatch.setattr("worker.retraining.keep_candidate.transaction", answer_lost)
     with pytest.raises(DatabaseError):
         _retrain(site, steps)
 

@@ -14,12 +14,12 @@ from db.session import reading
 from db.store.model_versions import get_model
 from tests.drawn_fish import draw_fish
 from tests.learning_site import LearningSite
-from worker.fit_candidate import fit_candidate
-from worker.judge import judge
-from worker.retrain import FIT_STEP, JUDGE_STEP, Ask, Outcome, retrain
-from worker.step_process import Request, StepProgress
-from worker.train import train
-from worker.training.samples import TrainingSample
+from worker.retraining.retrain import FIT_STEP, JUDGE_STEP, Ask, Outcome, retrain
+from worker.steps.answer_held_out import judge
+from worker.steps.fit_candidate import fit_candidate
+from worker.steps.step_process import Request, StepProgress
+from worker.steps.train import train
+from worker.training.data.samples import TrainingSample
 
 KINDS = ("ALB", "LAG", "NoF")
 

@@ -15,12 +15,12 @@ import pytest
 from PIL import Image
 from sqlalchemy import Engine
 
-from annotator import import_corrections
+from annotator.corrections import import_corrections
+from annotator.corrections.import_corrections import ImportSummary, import_reviews
 from annotator.errors import ImportRefused
-from annotator.export import ExportItem, WrittenExport, write_export
-from annotator.exported import shape_to_json
-from annotator.import_corrections import ImportSummary, import_reviews
-from annotator.labelme_json import LabelmeFile, LabelmeShape, read_labelme, write_labelme
+from annotator.export.write import ExportItem, WrittenExport, write_export
+from annotator.labelme.json_files import LabelmeFile, LabelmeShape, read_labelme, write_labelme
+from annotator.labelme.shown import shape_to_json
 from db.domain.boxes import Box
 from db.domain.corrections import Change, Outcome
 from db.domain.predictions import Detection, Head
@@ -29,7 +29,8 @@ from db.domain.species import DEFAULT_LABEL_SET
 from db.migrate import open_database
 from db.session import reading, transaction
 from db.store.reviews import NewReviewItem, current_corrections, get_export, history_of, record_export
-from db.tables import ImageRow, ModelVersionRow
+from db.tables.images import ImageRow
+from db.tables.models import ModelVersionRow
 
 
 @pytest.fixture

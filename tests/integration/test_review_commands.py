@@ -15,16 +15,18 @@ from sqlalchemy import Engine, update
 from typer.testing import CliRunner
 
 from annotator.errors import ExportError, ImportRefused
-from annotator.exported import box_around
-from annotator.labelme_json import read_labelme
-from cli.audit_agreement import audit_agreement_command
-from cli.context import opened
-from cli.review import app
+from annotator.labelme.json_files import read_labelme
+from annotator.labelme.shown import box_around
+from cli.audit.agreement import audit_agreement_command
+from cli.review.app import app
+from cli.shared.context import opened
 from db.domain.species import UnknownSpecies
 from db.errors import NotFoundError
 from db.session import transaction
 from db.settings import get_settings
-from db.tables import LabelBoxRow, LabelRow, ModelVersionRow, PredictionRow
+from db.tables.labels import LabelBoxRow, LabelRow
+from db.tables.models import ModelVersionRow
+from db.tables.predictions import PredictionRow
 from tests.integration.test_handout import FISH, hold_fleet
 from worker.vision.heatmaps import pack_heatmap
 

@@ -23,7 +23,9 @@ from db.store.review_queue import (
     load_candidates,
 )
 from db.store.reviews import NewReviewItem, add_correction, get_export, record_export
-from db.tables import CameraRow, DetectionRow, FileRow, FolderRow, ImageRow, ModelVersionRow, PredictionRow
+from db.tables.images import CameraRow, FileRow, FolderRow, ImageRow
+from db.tables.models import ModelVersionRow
+from db.tables.predictions import DetectionRow, PredictionRow
 
 EVERY = QueueFilter(model_version="m1", below=0.5)
 NOW = datetime(2026, 1, 1, tzinfo=UTC)

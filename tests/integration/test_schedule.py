@@ -19,17 +19,16 @@ from db.migrate import open_database
 from db.session import reading, transaction
 from db.settings import Settings, get_settings
 from db.store.model_versions import list_models
-from db.store.retrainings import begin_retraining, end_retraining, list_retrainings
-from db.store.schedule import in_force_since
+from db.store.retrainings import begin_retraining, end_retraining, in_force_since, list_retrainings
 from tests.drawn_fish import draw_fish
 from tests.factories import add_noop_champion
 from tests.learning_site import FakeSteps, LearningSite
-from worker.beat import Chores
-from worker.queue import RETRAIN_TASK
-from worker.retrain import Ask, Outcome, retrain
+from worker.delivery.app import RETRAIN_TASK
+from worker.retraining.retrain import Ask, Outcome, retrain
+from worker.retraining.schedule import CORRECTIONS, Due, outlook, retrain_if_due
+from worker.retraining.scheduler import Chores
 from worker.run_worker import train_app
-from worker.schedule import CORRECTIONS, Due, outlook, retrain_if_due
-from worker.training.samples import TrainingSample
+from worker.training.data.samples import TrainingSample
 
 NIGHTLY = Settings(retrain_cron="0 3 * * *")
 MONDAY = datetime(2026, 1, 5, 12, 0, tzinfo=UTC)
@@ -170,8 +169,8 @@ import sys
 from db.migrate import open_database
 from db.settings import get_settings
 from tests.learning_site import FakeSteps
-from worker.retrain import Ask, Outcome, retrain
-from worker.schedule import retrain_if_due
+from worker.retraining.retrain import Ask, Outcome, retrain
+from worker.retraining.schedule import retrain_if_due
 
 settings = get_settings()
 engine = open_database(settings.database)

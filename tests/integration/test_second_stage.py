@@ -20,15 +20,16 @@ from db.session import reading, transaction
 from db.settings import Settings
 from db.store.model_versions import register_model
 from db.store.results import page_of_results
-from db.tables import BatchRow, PredictionRow
+from db.tables.jobs import BatchRow
+from db.tables.predictions import PredictionRow
 from tests.factories import add_noop_champion, write_pictures
-from worker.enqueue import enqueue_folder
-from worker.image_files import Picture, decode_picture
-from worker.model_files import card_to_json, save_bundle
+from worker.images.decode import Picture, decode_picture
+from worker.images.enqueue import enqueue_folder
+from worker.inference.detector import NOOP_KIND, NetworkFailed
+from worker.inference.second_stage import BATCH_CROPS, CropJudge
+from worker.inference.tasks import InferWorker
 from worker.models.crop_classifier import build_crop_classifier, build_pooled_trunk, set_logits
-from worker.second_stage import BATCH_CROPS, CropJudge
-from worker.serve import NOOP_KIND, NetworkFailed
-from worker.tasks import InferWorker
+from worker.storage.model_files import card_to_json, save_bundle
 
 SPECIES = DEFAULT_LABEL_SET.names
 PART = SecondStage(

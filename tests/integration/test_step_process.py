@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from worker.step_process import StepError, run_step
+from worker.steps.step_process import StepError, run_step
 
 ODD = "tests.odd_step"
 

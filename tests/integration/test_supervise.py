@@ -16,11 +16,11 @@ from db.migrate import open_database
 from db.session import reading, transaction
 from db.settings import Settings, make_home
 from db.store.batches import claim
-from db.tables import BatchRow
+from db.tables.jobs import BatchRow
 from tests.factories import add_noop_champion, write_pictures
-from worker import supervise
-from worker.enqueue import enqueue_folder
-from worker.supervise import Supervisor, WorkerError
+from worker.delivery import supervise
+from worker.delivery.supervise import Supervisor, WorkerError
+from worker.images.enqueue import enqueue_folder
 
 # Workers that do one thing; their first argument is their name.
 CONNECTED_AND_IDLE = "import sys; sys.stdin.read()"

@@ -15,11 +15,12 @@ from db.domain.boxes import Box
 from db.domain.labels import ImageLabel, LabelledBox
 from db.domain.model_versions import ModelCard
 from db.domain.species import LabelSet, UnknownSpecies
-from worker.model_files import HeldModel, check_model_file, load_model_file, read_card, save_bundle
 from worker.models.errors import ModelFileError, TrainingError
-from worker.training.crop_samples import CropSample, crop_samples
-from worker.training.samples import TrainingSample
-from worker.training.train_crop_classifier import CropTrainSettings, TrainedCropClassifier, train_crop_classifier
+from worker.storage.model_files import HeldModel, check_model_file, load_model_file, read_card, save_bundle
+from worker.training.crops.samples import CropSample, crop_samples
+from worker.training.crops.settings import CropTrainSettings
+from worker.training.crops.train import TrainedCropClassifier, train_crop_classifier
+from worker.training.data.samples import TrainingSample
 from worker.vision.crop_answers import crop_distributions
 from worker.vision.crops import letterbox_crop
 

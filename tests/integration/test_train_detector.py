@@ -15,14 +15,15 @@ from db.domain.boxes import Box
 from db.domain.labels import ImageLabel, LabelledBox
 from db.domain.species import UnknownSpecies
 from tests.drawn_fish import LABELS, draw_fleet
-from worker.model_files import load_model, save_model
+from worker.inference.detector import make_detector
 from worker.models.errors import TrainingError
 from worker.models.names import HeadName
-from worker.serve import make_detector
-from worker.training.fit import FitSettings
-from worker.training.samples import TrainingSample
-from worker.training.targets import class_weights, make_targets
-from worker.training.train_detector import TrainSettings, train_detector
+from worker.storage.model_files import load_model, save_model
+from worker.training.data.samples import TrainingSample
+from worker.training.data.targets import class_weights, make_targets
+from worker.training.detector.fit import FitSettings
+from worker.training.detector.settings import TrainSettings
+from worker.training.detector.train_detector import train_detector
 
 INPUT_HW = (64, 96)
 SETTINGS = TrainSettings(

@@ -11,10 +11,10 @@ from db.domain.labels import ImageLabel
 from tests.drawn_fish import LABELS, draw_fleet
 from worker.models.errors import TrainingError
 from worker.models.names import HeadName
-from worker.training.features import Features, compute_features
-from worker.training.fit import FitSettings
-from worker.training.samples import TrainingSample
-from worker.training.train_head import picture_sizes, size_one_hot, spare_stopping_rows, train_head
+from worker.training.data.samples import TrainingSample
+from worker.training.detector.fit import FitSettings
+from worker.training.detector.train_head import picture_sizes, size_one_hot, spare_stopping_rows, train_head
+from worker.training.features.compute import Features, compute_features
 
 INPUT_HW = (64, 96)
 FIT = FitSettings(epochs=6, min_steps=0, batch_size=8, learning_rate=4e-3)

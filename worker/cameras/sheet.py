@@ -12,7 +12,9 @@ from PIL import Image, ImageDraw
 
 from db.domain.cameras import CameraPicture
 from db.errors import TaffrailError
-from worker.image_files import UnreadableImage, decode_picture, read_image_file
+from worker.images.decode import decode_picture
+from worker.images.errors import UnreadableImage
+from worker.images.read import read_image_file
 
 PICTURES_A_CAMERA = 23
 _TILE_HW = (135, 240)

@@ -12,7 +12,8 @@ import numpy as np
 import numpy.typing as npt
 from PIL import ExifTags, Image
 
-from worker.image_files import FORMATS, decode_picture, read_image_file
+from worker.images.decode import FORMATS, decode_picture
+from worker.images.read import read_image_file
 
 THUMBNAIL_HW = (54, 96)
 _THREADS = 2

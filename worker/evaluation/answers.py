@@ -12,7 +12,7 @@ import numpy.typing as npt
 from db.domain.boxes import box_iou_batch
 from db.domain.species import LabelSet
 from worker.training import metrics
-from worker.training.samples import TrainingSample
+from worker.training.data.samples import TrainingSample
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]

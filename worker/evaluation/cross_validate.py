@@ -9,11 +9,11 @@ from typing import Any
 import numpy as np
 
 from worker.evaluation.answers import Answers, Ints, Judged
-from worker.evaluation.contestants import Bench, Wish, judge_folds
+from worker.evaluation.compared_models import Bench, Wish, judge_folds
 from worker.evaluation.figures import contestant_figures
 from worker.models.errors import TrainingError
-from worker.training.samples import TrainingSample
-from worker.training.splits import Fold, SplitKind, camera_folds, make_folds
+from worker.training.data.samples import TrainingSample
+from worker.training.data.splits import Fold, SplitKind, camera_folds, make_folds
 
 _CALIBRATION_PARTS = 3  # of a single fold, which has no other fold to be calibrated by
 

@@ -14,9 +14,9 @@ import numpy as np
 from worker.evaluation.answers import Answers, FoundFish
 from worker.models.errors import TrainingError
 from worker.models.names import HeadName
-from worker.training.fit import FitSettings
-from worker.training.samples import TrainingSample
-from worker.training.splits import Fold
+from worker.training.data.samples import TrainingSample
+from worker.training.data.splits import Fold
+from worker.training.detector.fit import FitSettings
 
 
 @dataclass(frozen=True)
@@ -54,7 +54,7 @@ class KeptAnswers:
         draft = file.with_name(f".{key}.{os.getpid()}.npz")
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
-            np.savez(draft, **_packed(answers))
+            np.savez(draft, allow_pickle=False, **_packed(answers))
             draft.replace(file)
         except OSError as error:
             draft.unlink(missing_ok=True)

@@ -7,11 +7,12 @@ from PIL import Image, ImageDraw, ImageFont
 
 from db.domain.species import NO_FISH
 from worker.evaluation.answers import Answers, Floats, Ints, Judged
-from worker.image_files import decode_picture, read_image_file
+from worker.images.decode import decode_picture
+from worker.images.read import read_image_file
 from worker.report.heat_layer import species_layer
 from worker.training import metrics
-from worker.training.samples import TrainingSample
-from worker.training.targets import sample_letterbox
+from worker.training.data.samples import TrainingSample
+from worker.training.data.targets import sample_letterbox
 from worker.vision.heatmaps import unpack_heatmap
 
 _TRUE, _PREDICTED = (235, 30, 30), (255, 225, 0)

@@ -11,13 +11,13 @@ from db.domain.model_versions import ModelCard
 from db.domain.predictions import Head
 from db.domain.species import LabelSet
 from worker.evaluation.answers import Answers, Floats, FoundFish, Judged
-from worker.evaluation.contestants import MAJORITY, majority
+from worker.evaluation.compared_models import MAJORITY, majority
+from worker.inference.detector import AnyDetector
+from worker.inference.second_stage import CropJudge
 from worker.models.errors import ModelError
-from worker.second_stage import CropJudge
-from worker.serve import AnyDetector
-from worker.training.judge_second_stage import JudgedPicture, cross_weighted, judge_pictures
-from worker.training.samples import TrainingSample
-from worker.training.train_head import average_species
+from worker.training.crops.evaluate import JudgedPicture, cross_weighted, judge_pictures
+from worker.training.data.samples import TrainingSample
+from worker.training.detector.train_head import average_species
 from worker.vision.heatmaps import pack_heatmap
 
 FIRST_STAGE, FINAL = "first_stage", "final_answer"

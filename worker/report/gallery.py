@@ -7,7 +7,7 @@ from dataclasses import asdict
 from db.domain.answer_boxes import answer_boxes
 from db.domain.boxes import Box
 from db.domain.results import ImageResult, StoredDetection, StoredPrediction
-from worker.report.pictures import DrawnPicture
+from worker.report.images import DrawnPicture
 
 Entry = dict[str, object]
 

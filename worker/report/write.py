@@ -21,16 +21,16 @@ from db.domain.species import NO_FISH, LabelSet
 from db.errors import TaffrailError
 from db.session import reading
 from db.settings import Settings
-from db.store.doubts import refresh_doubts
+from db.store.error_probabilities import refresh_doubts
 from db.store.jobs import get_job
+from db.store.model_versions import frame_of_model
 from db.store.results import PAGE, iterate_results, label_set_of_models, models_of_job, results_with_heatmaps
-from db.store.review_queue import frame_of_model
-from worker.artifacts import artifacts_root
 from worker.report.gallery import Entry, failure_entry, picture_entry
+from worker.report.images import DrawnPicture, PictureTask, draw_picture
 from worker.report.pages import render_overview, render_pictures
-from worker.report.pictures import DrawnPicture, PictureTask, draw_picture
 from worker.report.summary import Summary, summarise
 from worker.results.files import new_folder
+from worker.storage.artifacts import artifacts_root
 
 Progress = Callable[[str, int, int], None]
 _ASSETS = ("report.css", "report.js")

@@ -9,7 +9,7 @@ from pathlib import Path
 from db.domain.corrections import Correction
 from db.domain.results import ImageResult, StoredPrediction
 from worker.results.files import new_file
-from worker.results.wish import Export
+from worker.results.options import Export
 
 # What spreadsheets take for the beginning of a formula. Source: OWASP, CSV Injection.
 _FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n")

@@ -11,7 +11,7 @@ from pathlib import Path
 from db.domain.corrections import Correction
 from db.domain.results import ImageResult, StoredDetection, StoredPrediction
 from worker.results.files import new_file
-from worker.results.wish import RULE, Export, now_text
+from worker.results.options import RULE, Export, now_text
 
 FORMAT_VERSION = 1
 ABOUT = {

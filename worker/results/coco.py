@@ -11,7 +11,7 @@ from typing import IO
 from db.domain.answer_boxes import box_species
 from db.domain.results import ImageResult, StoredDetection, StoredPrediction
 from worker.results.files import new_file
-from worker.results.wish import Export, now_text
+from worker.results.options import Export, now_text
 
 _COPY_CHARACTERS = 2**20
 

@@ -13,12 +13,12 @@ from db.domain.jobs import ItemState
 from db.domain.results import ImageResult
 from db.domain.species import LabelSet
 from db.session import reading
-from db.store.doubts import refresh_doubts
+from db.store.error_probabilities import refresh_doubts
 from db.store.jobs import get_job
 from db.store.results import iterate_results, label_set_of_models, models_of_job
 from worker.results import as_csv, as_json, coco, kaggle, megadetector, yolo
 from worker.results.names import ResultFormat
-from worker.results.wish import Export, ExportWish
+from worker.results.options import Export, ExportWish
 
 Writer = Callable[[Path, Iterable[ImageResult], Export], list[str]]
 Progress = Callable[[int, int], None]

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from db.domain.results import ImageResult
 from worker.results.files import new_file
-from worker.results.wish import Export
+from worker.results.options import Export
 
 _UNITS = 10**8  # probabilities are written with eight decimals
 

@@ -12,7 +12,7 @@ from pathlib import Path
 from db.domain.answer_boxes import box_species
 from db.domain.results import ImageResult, StoredDetection, StoredPrediction
 from worker.results.files import new_file
-from worker.results.wish import Export, now_text
+from worker.results.options import Export, now_text
 
 FORMAT_VERSION = "1.6"
 _FISH = "1"

@@ -11,7 +11,7 @@ import yaml
 from db.domain.answer_boxes import box_species
 from db.domain.results import ImageResult, StoredDetection
 from worker.results.files import new_folder
-from worker.results.wish import Export
+from worker.results.options import Export
 
 _LONGEST_NAME = 255  # bytes, on every common file system
 

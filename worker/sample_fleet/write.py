@@ -18,7 +18,7 @@ import numpy as np
 from db.domain.species import NO_FISH
 from db.errors import TaffrailError
 from worker.sample_fleet.deck import draw_deck
-from worker.sample_fleet.picture import CameraLook, draw_picture
+from worker.sample_fleet.image import CameraLook, draw_picture
 from worker.sample_fleet.statistics import CAMERAS, CameraStatistics
 
 Progress = Callable[[int, int], None]

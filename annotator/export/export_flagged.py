@@ -1,0 +1,219 @@
+"""From the queue to a folder for a person: choose, write, record; the folder shows only when the store knows of it."""
+
+from __future__ import annotations
+
+import os
+import uuid
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from random import Random
+
+from sqlalchemy import Engine
+from sqlalchemy.orm import Session
+
+from annotator.errors import ExportError
+from annotator.export.image_files import Fetch, Pictures, no_fetch
+from annotator.export.select import Chosen, choose
+from annotator.export.write import ExportItem, Region, WrittenExport, WrittenItem, write_export
+from annotator.labelme.shown import shape_to_json
+from db.domain.answer_boxes import box_head, heatmap_fish
+from db.domain.predictions import Agreement
+from db.domain.results import StoredDetection
+from db.domain.species import LabelSet
+from db.session import reading, transaction
+from db.store.error_probabilities import refresh_doubts
+from db.store.review_queue import (
+    QueueFilter,
+    ReviewCandidate,
+    agreed_predictions,
+    flagged_predictions,
+    load_candidates,
+    predictions_of,
+)
+from db.store.reviews import NewReviewItem, record_export
+
+# Below these parts a person is told of them; they only word the reason, the score alone flags.
+LOW_IOU = 0.5
+FAR_SPECIES = 0.5
+HIGH_ENTROPY = 0.6
+
+
+def no_regions(_candidate: ReviewCandidate) -> tuple[Region, ...]:
+    """Return no outline: for predictions whose heat maps are not wanted or not held."""
+    return ()
+
+
+@dataclass(frozen=True)
+class Wish:
+    """What a person asked for. fetch: reads a picture under a URL. regions_of: the outlines to draw for a picture."""
+
+    count: int
+    random_share: float
+    label_set: LabelSet
+    pictures: Pictures = Pictures.COPY
+    fetch: Fetch = no_fetch
+    regions_of: Callable[[ReviewCandidate], tuple[Region, ...]] = no_regions
+
+
+def hand_out(
+    out: Path,
+    wanted: QueueFilter,
+    wish: Wish,
+    *,
+    engine: Engine,
+    rng: Random,
+    contents: Sequence[str] | None = None,
+) -> WrittenExport:
+    """Return the folder written: the most doubtful pictures and, by chance, some of the others.
+
+    contents: exactly these pictures instead, by content hash (the open cases of two reviewers).
+
+    Raises:
+        ExportError: nothing waits for a person, or the folder cannot be written.
+        DatabaseError: the store cannot be used; no folder is left then.
+    """
+    refresh_doubts(engine, wanted.model_version)
+    with reading(engine) as session:
+        chosen = _choose(session, wanted, wish, rng=rng, contents=contents)
+        candidates = load_candidates(session, [one.key for one in chosen])
+    items = _items(chosen, candidates, wish)
+    if not items:
+        raise ExportError(_nothing_waits(wanted))
+
+    return write_recorded(
+        out,
+        items,
+        wish,
+        engine=engine,
+        model_version=wanted.model_version,
+        flag_below=wanted.below,
+        asked_species=wanted.species,
+        asked_camera=wanted.camera,
+    )
+
+
+def write_recorded(
+    out: Path,
+    items: Sequence[ExportItem],
+    wish: Wish,
+    *,
+    engine: Engine,
+    model_version: str | None = None,
+    flag_below: float | None = None,
+    asked_species: str | None = None,
+    asked_camera: str | None = None,
+) -> WrittenExport:
+    """Return the folder written; it carries its name only when the store knows of it.
+
+    Raises:
+        ExportError: the folder cannot be written. DatabaseError: the store cannot be used; no folder is left then.
+    """
+
+    def record(written: WrittenExport) -> None:
+        with transaction(engine) as session:
+            record_export(
+                session,
+                map(_recorded, written.items),
+                export_id=written.export_id,
+                folder=os.fsencode(os.path.abspath(out)),
+                model_version=model_version,
+                flag_below=flag_below,
+                asked_species=asked_species,
+                asked_camera=asked_camera,
+            )
+
+    return write_export(
+        out,
+        items,
+        export_id=uuid.uuid4().hex,
+        label_set=wish.label_set,
+        pictures=wish.pictures,
+        fetch=wish.fetch,
+        before_visible=record,
+    )
+
+
+def _choose(
+    session: Session, wanted: QueueFilter, wish: Wish, *, rng: Random, contents: Sequence[str] | None
+) -> list[Chosen[int]]:
+    if contents is not None:
+        found = predictions_of(session, contents, model_version=wanted.model_version)
+        return [Chosen(prediction_id, False) for prediction_id in found[: wish.count]]
+    flagged = flagged_predictions(session, wanted, limit=wish.count)
+    agreed = agreed_predictions(session, wanted, limit=wish.count, rng=rng)
+    return choose(flagged, agreed, count=wish.count, random_share=wish.random_share, rng=rng)
+
+
+def why_shown(agreement: Agreement, *, doubt: float, shown: Sequence[StoredDetection] = ()) -> str:
+    """Return why a picture is shown, in one line; the same wording for doubtful and for random ones.
+
+    shown: the boxes that are shown; where a crop is called something else than its box, that is said.
+
+    >>> why_shown(Agreement(0.2, 0.1, 0.8, 0.1, 0.1, 0.9, 0.9, 1), doubt=0.8)
+    'chance to be wrong 0.80: boxes apart (IoU 0.10), species apart (distance 0.80)'
+    """
+    parts = [
+        (agreement.iou < LOW_IOU, f"boxes apart (IoU {agreement.iou:.2f})"),
+        (agreement.species_distance > FAR_SPECIES, f"species apart (distance {agreement.species_distance:.2f})"),
+        (agreement.box_entropy > HIGH_ENTROPY, f"box head unsure (entropy {agreement.box_entropy:.2f})"),
+        (agreement.heatmap_entropy > HIGH_ENTROPY, f"heat map unsure (entropy {agreement.heatmap_entropy:.2f})"),
+        (agreement.fish_count > 1, f"{agreement.fish_count} places in the heat map"),
+    ]
+    crops = [
+        f"{box.detection.species} by the {box.detection.head} head is {box.crop_species} by its crop"
+        for box in shown
+        if box.crop_species not in (None, box.detection.species)
+    ]
+    told = ", ".join([*crops[:1], *(text for holds, text in parts if holds)])
+    return f"chance to be wrong {doubt:.2f}" + (f": {told}" if told else "")
+
+
+def _items(chosen: Sequence[Chosen[int]], candidates: dict[int, ReviewCandidate], wish: Wish) -> list[ExportItem]:
+    items: dict[int, ExportItem] = {}
+    for one in chosen:
+        candidate = candidates.get(one.key)
+        # One model may have seen a picture with several parameters; a person sees it once.
+        if candidate is not None and candidate.image_id not in items:
+            items[candidate.image_id] = _item(one, candidate, wish)
+    return list(items.values())
+
+
+def _item(chosen: Chosen[int], candidate: ReviewCandidate, wish: Wish) -> ExportItem:
+    # Every doubtful box of the heat map would be work to take away.
+    shown = (*box_head(candidate.detections), *heatmap_fish(candidate.detections))
+    return ExportItem(
+        image_id=candidate.image_id,
+        sha256=candidate.sha256,
+        file=candidate.file,
+        shown_path=candidate.file.decode("utf-8", "backslashreplace"),
+        camera=candidate.camera,
+        width_px=candidate.width_px,
+        height_px=candidate.height_px,
+        why=why_shown(candidate.agreement, doubt=candidate.doubt, shown=shown),
+        prediction_id=candidate.prediction_id,
+        at_random=chosen.at_random,
+        detections=shown,
+        regions=wish.regions_of(candidate),
+    )
+
+
+def _recorded(written: WrittenItem) -> NewReviewItem:
+    """Return what the store keeps of a picture in an export."""
+    return NewReviewItem(
+        number=written.number,
+        image_id=written.item.image_id,
+        prediction_id=written.item.prediction_id,
+        at_random=written.item.at_random,
+        why=written.item.why,
+        width_px=written.item.width_px,
+        height_px=written.item.height_px,
+        shapes=tuple(map(shape_to_json, written.state.shapes)),
+    )
+
+
+def _nothing_waits(wanted: QueueFilter) -> str:
+    narrowed = [f"species {wanted.species}"] * bool(wanted.species) + [f"camera {wanted.camera}"] * bool(wanted.camera)
+    of = f" of {' and '.join(narrowed)}" if narrowed else ""
+    hint = "" if wanted.handed_out else "; pictures that were handed out before come again with --overlap"
+    return f"model {wanted.model_version}: no prediction{of} waits for a person{hint}"

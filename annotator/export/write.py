@@ -1,0 +1,217 @@
+"""A review folder: pictures, labelme's JSON beside each, and a manifest; the folder appears whole or not at all.
+
+Pictures keep their bytes: labelme turns a picture by its EXIF tag itself, as we do, so points and sizes are upright.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import tempfile
+import unicodedata
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from annotator.errors import ExportError
+from annotator.export.image_files import Fetch, PictureProblem, Pictures, bring_picture, no_fetch
+from annotator.labelme.json_files import LabelmeFile, LabelmeShape, Point, write_labelme
+from annotator.labelme.marks import FLAGS, FLAGS_NAME, LABELS_NAME, MANIFEST_NAME, POINT_LABELS
+from annotator.labelme.shown import HIDDEN_KEY, ExportedShape, ExportedState, ShapeRole
+from db.domain.boxes import clip_box
+from db.domain.results import StoredDetection
+from db.domain.species import NO_FISH, LabelSet
+
+EXPORT_FORMAT = 1
+STEM_CHARACTERS = 48
+
+
+@dataclass(frozen=True)
+class Region:
+    """The outline of a heat map's region, pixels of the upright picture."""
+
+    species: str
+    outline_px: tuple[Point, ...]
+
+
+@dataclass(frozen=True)
+class ExportItem:
+    """One picture to look at. file: absolute, bytes, or a URL. shown_path: for people. why: the reason, one line."""
+
+    image_id: int
+    sha256: str
+    file: bytes
+    shown_path: str
+    camera: str
+    width_px: int
+    height_px: int
+    why: str
+    prediction_id: int | None = None
+    at_random: bool = False
+    detections: tuple[StoredDetection, ...] = ()
+    regions: tuple[Region, ...] = ()
+
+
+@dataclass(frozen=True)
+class WrittenItem:
+    """One picture as it was written; number is unique within the export, 1, 2, ..."""
+
+    number: int
+    item: ExportItem
+    name: str
+    state: ExportedState
+
+
+@dataclass(frozen=True)
+class WrittenExport:
+    """What was written, and a line for every picture that was not."""
+
+    export_id: str
+    folder: Path
+    items: tuple[WrittenItem, ...]
+    problems: tuple[str, ...]
+
+
+def write_export(
+    out: Path,
+    items: Sequence[ExportItem],
+    *,
+    export_id: str,
+    label_set: LabelSet,
+    pictures: Pictures = Pictures.COPY,
+    fetch: Fetch = no_fetch,
+    before_visible: Callable[[WrittenExport], None] = lambda _written: None,
+) -> WrittenExport:
+    """Return what was written to `out`; a picture that is gone or changed since is left out and named.
+
+    fetch: reads a picture that lies under a URL.
+    before_visible: called when everything is on disk but the folder does not carry its name yet; an error in it
+    leaves no folder behind (the store's place to record the export).
+
+    Raises:
+        ExportError: `out` holds something, cannot be written, or none of the pictures can be read.
+    """
+    if out.exists() and (not out.is_dir() or any(out.iterdir())):
+        raise ExportError(f"{out}: holds something already; choose a new or empty folder")
+    try:
+        out.parent.mkdir(parents=True, exist_ok=True)
+        folder = Path(tempfile.mkdtemp(dir=out.parent, prefix=f".{out.name}.", suffix=".part"))
+    except OSError as error:
+        raise ExportError(f"{out.parent}: cannot be written ({error.strerror})") from error
+    try:
+        written = _fill(
+            folder, items, out=out, export_id=export_id, label_set=label_set, pictures=pictures, fetch=fetch
+        )
+        before_visible(written)
+        folder.chmod(0o755)
+        os.replace(folder, out)
+    except OSError as error:
+        raise ExportError(f"{out}: cannot be written ({error.strerror})") from error
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+    return written
+
+
+def shown_state(item: ExportItem) -> ExportedState:
+    """Return the shapes that a person is shown of a picture: both heads' boxes and the regions, inside the picture."""
+    boxes = (_box_shape(item, stored) for stored in item.detections if stored.detection.species != NO_FISH)
+    regions = (_region_shape(item, region, number) for number, region in enumerate(item.regions, start=1))
+    shapes = tuple(shape for shape in (*boxes, *regions) if shape is not None)
+    return ExportedState(item.width_px, item.height_px, shapes)
+
+
+def safe_stem(name: bytes) -> str:
+    r"""Return a file name's stem that every system, labelme and a terminal can carry.
+
+    >>> safe_stem(b"trip 7/\xff new\nline.JPG")
+    '__new_line'
+    """
+    text = unicodedata.normalize("NFC", os.fsdecode(os.path.basename(name)))
+    stem = os.path.splitext(text)[0]
+    kept = "".join(letter if letter.isalnum() or letter in "-_" else "_" for letter in stem)
+    return kept[:STEM_CHARACTERS] or "picture"
+
+
+def _fill(
+    folder: Path,
+    items: Sequence[ExportItem],
+    *,
+    out: Path,
+    export_id: str,
+    label_set: LabelSet,
+    pictures: Pictures,
+    fetch: Fetch,
+) -> WrittenExport:
+    written: list[WrittenItem] = []
+    problems: list[str] = []
+    for number, item in enumerate(items, start=1):
+        try:
+            name = bring_picture(
+                item.file,
+                folder / f"{number:05d}_{safe_stem(item.file)}",
+                sha256=item.sha256,
+                pictures=pictures,
+                fetch=fetch,
+            )
+            written.append(_write_item(folder, item, name=name, number=number, export_id=export_id))
+        except PictureProblem as problem:
+            problems.append(f"{item.shown_path}: {problem}")
+    if items and not written:
+        raise ExportError(f"{out}: none of {len(items)} pictures can be exported; the first: {problems[0]}")
+    _write_lines(folder / LABELS_NAME, (*label_set.fish, *POINT_LABELS))
+    _write_lines(folder / FLAGS_NAME, FLAGS)
+    manifest = {"format": EXPORT_FORMAT, "export": export_id, "items": len(written)}
+    (folder / MANIFEST_NAME).write_text(json.dumps(manifest, indent=2))
+    return WrittenExport(export_id, out, tuple(written), tuple(problems))
+
+
+def _write_item(folder: Path, item: ExportItem, *, name: str, number: int, export_id: str) -> WrittenItem:
+    state = shown_state(item)
+    hidden = {"format": EXPORT_FORMAT, "export": export_id, "item": number, "sha256": item.sha256}
+    details = {stored.detection_id: stored for stored in item.detections}
+    content = LabelmeFile(
+        image_path=name,
+        width_px=item.width_px,
+        height_px=item.height_px,
+        shapes=tuple(_labelme_shape(shape, why=item.why, details=details) for shape in state.shapes),
+        flags=dict.fromkeys(FLAGS, False),
+        extra={HIDDEN_KEY: hidden},
+    )
+    # Not synced: nothing that a person did is in it yet, and each sync would cost more than all the rest.
+    write_labelme((folder / name).with_suffix(".json"), content, synced=False)
+    return WrittenItem(number, item, name, state)
+
+
+def _labelme_shape(shape: ExportedShape, *, why: str, details: dict[int, StoredDetection]) -> LabelmeShape:
+    stored = details.get(shape.detection_id) if shape.detection_id is not None else None
+    confidence = f" {stored.detection.confidence:.2f}" if stored is not None else ""
+    hidden = {"shape": shape.shape_id, "detection": shape.detection_id}
+    return LabelmeShape(
+        label=shape.species,
+        points_px=shape.points_px,
+        shape_type="polygon" if shape.role is ShapeRole.REGION else "rectangle",
+        description=f"{shape.role.value}{confidence}; {why}",
+        extra={HIDDEN_KEY: hidden},
+    )
+
+
+def _box_shape(item: ExportItem, stored: StoredDetection) -> ExportedShape | None:
+    box = clip_box(stored.detection.box, width_px=item.width_px, height_px=item.height_px)
+    if box is None:
+        return None
+    corners = ((box.x_min, box.y_min), (box.x_max, box.y_max))
+    role = ShapeRole(stored.detection.head.value)
+    return ExportedShape(f"d{stored.detection_id}", role, stored.detection.species, corners, stored.detection_id)
+
+
+def _region_shape(item: ExportItem, region: Region, number: int) -> ExportedShape | None:
+    outline = tuple((min(max(x, 0.0), item.width_px), min(max(y, 0.0), item.height_px)) for x, y in region.outline_px)
+    # labelme draws no polygon of fewer corners.
+    if len(outline) < 3 or region.species == NO_FISH:
+        return None
+    return ExportedShape(f"r{number}", ShapeRole.REGION, region.species, outline)
+
+
+def _write_lines(path: Path, lines: Sequence[str]) -> None:
+    path.write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")

@@ -1,0 +1,36 @@
+"""The command that shows what a layer of a model makes of a picture: `cli models look`."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from cli.shared.context import opened
+
+
+def look(
+    model: Annotated[str, typer.Argument(metavar="MODEL", help="The model version's id.")],
+    image: Annotated[Path, typer.Argument(metavar="IMAGE", exists=True, dir_okay=False, help="A picture file.")],
+    layer: Annotated[
+        str, typer.Option(help="A layer's name; a wrong one is answered with those most like it.")
+    ] = "hires_maps",
+    out: Annotated[Path, typer.Option(help="The PNG to write.")] = Path("channels.png"),
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document for machines.")] = False,
+) -> None:
+    """Show what a layer makes of a picture: a grid of its channels, the most varied 63.
+
+    The last layers of the heat-map head, such as hires_maps, have one channel a species.
+    """
+    from worker.steps.step_process import run_step
+
+    opened()
+    request = {"model": model, "image": str(image.absolute()), "layer": layer, "out": str(out.absolute())}
+    done = run_step("worker.steps.look_inside", request, progress=lambda stage, done, total: None)
+    if as_json:
+        typer.echo(json.dumps(done))
+        return
+    rows, columns, channels = done["shape"]
+    typer.echo(f"{layer}: {channels} channels of {rows} x {columns} cells, {done['drawn']} of them in {out}")

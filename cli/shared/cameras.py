@@ -1,0 +1,59 @@
+"""Finds and tells cameras for every command that needs them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import typer
+
+if TYPE_CHECKING:
+    from sqlalchemy import Engine
+
+    from db.domain.cameras import CameraPicture
+    from db.settings import Settings
+    from worker.cameras.find import FoundCameras
+
+_SHOWN = 10
+
+
+def find_where_untold(engine: Engine, root: bytes, settings: Settings, *, quiet: bool) -> FoundCameras | None:
+    """Return the cameras found below a folder where its folders do not tell them; None where they do."""
+    from worker.cameras.find import folders_tell, pictures_below
+
+    pictures = pictures_below(engine, root)
+    return None if folders_tell(pictures, settings.label_set) else find_with_bar(engine, pictures, quiet=quiet)
+
+
+def find_with_bar(engine: Engine, pictures: list[CameraPicture], *, quiet: bool) -> FoundCameras:
+    """Find cameras behind a progress bar."""
+    from cli.shared.progress import progress_bar
+    from worker.cameras.find import find_cameras
+
+    with progress_bar("pictures", quiet=quiet) as bar:
+        task = bar.add_task("cameras", total=len(pictures))
+        return find_cameras(engine, pictures, progress=lambda done, total: bar.update(task, completed=done))
+
+
+def tell_untold(found: FoundCameras) -> None:
+    """Say why cameras were looked for without being asked, and what was found."""
+    typer.echo("the folders tell no cameras (species, or one for all), so these were found:")
+    tell_cameras(found)
+
+
+def tell_cameras(found: FoundCameras) -> None:
+    """Say what a search found and how to look at it."""
+    how = f", {found.by_metadata} pictures by their metadata" if found.by_metadata else " by size and background"
+    typer.echo(f"{len(found.cameras)} cameras of {found.looked_at} pictures{how}")
+    if found.left:
+        typer.echo(f"  {found.left} pictures keep the camera that a person gave them")
+    if found.alone:
+        typer.echo(f"  {found.alone} pictures are like no other; each is a camera of its own")
+    typer.echo(
+        "  look at them: cli cameras sheet DIR; correct them: cli cameras merge A B, cli cameras set PATTERN NAME"
+    )
+    for file, reason in found.unreadable[:_SHOWN]:
+        typer.secho(f"  left out: {_shown(file)}: {reason}", fg=typer.colors.YELLOW, err=True)
+
+
+def _shown(path: bytes) -> str:
+    return path.decode("utf-8", "backslashreplace")

@@ -1,0 +1,52 @@
+"""Options and progress that the commands of long steps share."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+import typer
+
+_SHOWN = 10
+
+# Options of every command that trains networks.
+Trunk = Annotated[str, typer.Option(help="The pretrained network; `cli models --help` tells of each.")]
+
+Weights = Annotated[str, typer.Option(help="imagenet, random, or a file of the trunk's weights.")]
+
+Size = Annotated[str, typer.Option(help="Rows x columns of the network's input, pixels.")]
+
+Epochs = Annotated[
+    int | None, typer.Option(min=1, help="Times to go through all pictures; by their number where not given.")
+]
+
+
+def run_with_bar(module: str, request: dict[str, Any], *, quiet: bool) -> dict[str, Any]:
+    """Return the result of a step in a process of its own, with a bar for each of its stages."""
+    from cli.shared.progress import stage_bars
+    from worker.steps.step_process import run_step
+
+    with stage_bars(quiet=quiet) as show:
+        return run_step(module, request, progress=show)
+
+
+def tell_left_out(done: dict[str, Any]) -> None:
+    """Name the labelled pictures that a training went on without, and those whose labels it mended."""
+    for file, reason in done["unreadable"][:_SHOWN]:
+        typer.secho(f"  left out: {file}: {reason}", fg=typer.colors.YELLOW, err=True)
+    if done["unreadable"]:
+        typer.secho(f"  {len(done['unreadable'])} labelled pictures could not be learnt from", err=True)
+    for file, text in done["mended"][:_SHOWN]:
+        typer.echo(f"  mended: {file}: {text}", err=True)
+    if len(done["mended"]) > _SHOWN:
+        typer.echo(f"  {len(done['mended'])} labels were mended", err=True)
+
+
+def rows_columns(size: str) -> list[int]:
+    """Return the rows and columns of `360x640`."""
+    try:
+        rows, columns = (int(part) for part in size.lower().split("x"))
+    except ValueError:
+        raise typer.BadParameter(f"--size {size!r}: wanted rows x columns, such as 360x640") from None
+    if not (32 <= rows <= 4096 and 32 <= columns <= 4096):
+        raise typer.BadParameter(f"--size {size!r}: wanted 32 to 4096 rows and columns")
+    return [rows, columns]

@@ -1,0 +1,179 @@
+"""Watches a job to its end: the bar, the workers of the embedded default, and what is told when it is over."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+import typer
+
+from db.errors import TaffrailError
+
+if TYPE_CHECKING:
+    from sqlalchemy import Engine
+
+    from db.domain.jobs import Job
+    from db.settings import Settings
+    from worker.delivery.monitor import Keeper
+    from worker.delivery.supervise import Supervisor
+
+_LOOK_EVERY_S = 0.25
+# Something is wrong with the site and nothing gets done for so long: a person must look.
+_GIVE_UP_S = 60.0
+_SHOWN_FAILURES = 10
+
+
+class WorkStopped(TaffrailError):
+    """The work cannot go on as things are; the job waits."""
+
+
+def work_on(engine: Engine, settings: Settings, job_id: int, *, detach: bool, as_json: bool) -> None:
+    """Send what waits; without a broker of its own let a worker of ours do it; show the progress and the end."""
+    with _told_when_stopped(f"stopping; what is done is kept, `cli resume {job_id}` goes on from here"):
+        _work(engine, settings, job_id, detach=detach, as_json=as_json)
+    conclude(engine, job_id, as_json=as_json)
+
+
+def watch_job(
+    engine: Engine, settings: Settings | None, job_id: int, *, supervisor: Supervisor | None = None, quiet: bool
+) -> None:
+    """Show a job's progress until nothing of it waits. settings: None only looks, and keeps nothing going.
+
+    Raises:
+        WorkStopped: our own workers cannot go on, and say why.
+    """
+    from cli.shared.progress import progress_bar
+    from db.errors import DatabaseError
+    from db.session import reading
+    from db.store.jobs import get_job
+    from worker.delivery.monitor import Keeper
+
+    keeper = Keeper(engine, settings, tell=warn, supervisor=supervisor) if settings is not None else None
+    finished, moved_s = -1, time.monotonic()
+    with progress_bar("images", quiet=quiet) as bar:
+        task = bar.add_task(f"job {job_id}", total=None)
+        while True:
+            try:
+                with reading(engine) as session:
+                    counts = get_job(session, job_id).counts
+            except DatabaseError as error:
+                if keeper is None:
+                    raise
+                keeper.trouble(error)
+            else:
+                bar.update(task, completed=counts.finished, total=counts.total)
+                if not counts.pending:
+                    return
+                if counts.finished != finished:
+                    finished, moved_s = counts.finished, time.monotonic()
+            if keeper is not None:
+                keeper.keep()
+                _give_up_if_stuck(keeper, job_id, moved_s)
+            time.sleep(_LOOK_EVERY_S)  # the database has no event to wait for
+
+
+def _give_up_if_stuck(keeper: Keeper, job_id: int, moved_s: float) -> None:
+    now_s = time.monotonic()
+    if now_s - moved_s > _GIVE_UP_S and now_s - keeper.last_trouble_s < _GIVE_UP_S / 2:
+        raise WorkStopped(f"{keeper.last_trouble}; nothing is lost, `cli resume {job_id}` goes on when that is mended")
+
+
+def warn(text: str) -> None:
+    """Tell in one yellow line what is wrong while the work goes on."""
+    typer.secho(text, fg=typer.colors.YELLOW, err=True)
+
+
+def conclude(engine: Engine, job_id: int, *, as_json: bool) -> None:
+    """Say what came of a job, failures by their reasons; exit code 1 where there are any."""
+    from db.session import reading
+    from db.store.jobs import failure_reasons, failures, get_job
+
+    with reading(engine) as session:
+        job = get_job(session, job_id)
+        reasons = failure_reasons(session, job_id)
+        bad = failures(session, job_id, limit=_SHOWN_FAILURES)
+    if as_json:
+        first = [{"file": shown_path(path), "failure": text} for path, text in bad]
+        typer.echo(json.dumps({**job_as_json(job), "reasons": reasons, "failures": first}))
+    else:
+        typer.echo(job_line(job))
+        for reason, count in reasons.items():
+            typer.secho(f"  {count} {reason}", fg=typer.colors.YELLOW, err=True)
+        for path, text in bad:
+            typer.secho(f"  {shown_path(path)}: {text}", fg=typer.colors.YELLOW, err=True)
+        if job.counts.bad > len(bad):
+            typer.secho(f"  ... and {job.counts.bad - len(bad)} more", fg=typer.colors.YELLOW, err=True)
+    if job.counts.bad:
+        raise typer.Exit(1)
+
+
+def job_line(job: Job) -> str:
+    """Return a job in one line."""
+    counts = job.counts
+    parts = [f"{counts.done} of {counts.total} done"]
+    parts += [
+        f"{getattr(counts, name)} {name}"
+        for name in ("pending", "failed", "quarantined", "cancelled")
+        if getattr(counts, name)
+    ]
+    return f"job {job.job_id}  {counts.state}  {', '.join(parts)}  {shown_path(job.root)}"
+
+
+def job_as_json(job: Job) -> dict[str, object]:
+    """Return a job as a JSON document."""
+    counts = job.counts
+    return {
+        "job": job.job_id,
+        "folder": shown_path(job.root),
+        "model": job.model_version,
+        "created_at": job.created_at,
+        "state": str(counts.state),
+        "total": counts.total,
+        "done": counts.done,
+        "pending": counts.pending,
+        "failed": counts.failed,
+        "quarantined": counts.quarantined,
+        "cancelled": counts.cancelled,
+    }
+
+
+def shown_path(path: bytes) -> str:
+    """Return a path that a terminal can show; names may hold anything."""
+    text = path.decode("utf-8", "backslashreplace")
+    return "".join(char if char.isprintable() else f"\\x{ord(char):02x}" for char in text)
+
+
+def _work(engine: Engine, settings: Settings, job_id: int, *, detach: bool, as_json: bool) -> None:
+    from worker.delivery.reconcile import reconcile
+    from worker.delivery.supervise import Supervisor
+
+    reconcile(engine, settings, lost_after_s=0.0)
+    if detach:
+        if not as_json:
+            typer.echo(f"queued; `cli worker` does the work, `cli status {job_id} --watch` shows it")
+    elif settings.broker is not None:
+        watch_job(engine, settings, job_id, quiet=as_json)
+    elif _waits(engine, job_id):
+        with Supervisor(engine, settings) as supervisor:
+            watch_job(engine, settings, job_id, supervisor=supervisor, quiet=as_json)
+
+
+@contextmanager
+def _told_when_stopped(text: str) -> Iterator[None]:
+    """Say what a Ctrl-C means for the job, before anything is waited for."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        warn(text)
+        raise
+
+
+def _waits(engine: Engine, job_id: int) -> bool:
+    from db.session import reading
+    from db.store.jobs import get_job
+
+    with reading(engine) as session:
+        return get_job(session, job_id).counts.pending > 0

@@ -1,0 +1,60 @@
+"""The tables of images. A row of `images` is a content, a row of `files` is a place where it lies."""
+
+from __future__ import annotations
+
+from sqlalchemy import BigInteger, ForeignKey, Integer, LargeBinary, String, UniqueConstraint, text
+from sqlalchemy.orm import Mapped, mapped_column
+
+from db.tables.base import Base
+from db.tables.types import BigId
+
+
+class CameraRow(Base):
+    """One fixed viewpoint."""
+
+    __tablename__ = "cameras"
+
+    id: Mapped[int] = mapped_column(Integer, primary_key=True)
+    name: Mapped[str] = mapped_column(String(255), unique=True)
+
+
+class FolderRow(Base):
+    """A folder of the disk; its path is bytes, because names need not be UTF-8."""
+
+    __tablename__ = "folders"
+
+    id: Mapped[int] = mapped_column(Integer, primary_key=True)
+    path: Mapped[bytes] = mapped_column(LargeBinary)
+    # Unique by digest: Postgres cannot index a 4,096-byte path.
+    digest: Mapped[str] = mapped_column(String(64), unique=True)
+    camera_id: Mapped[int] = mapped_column(ForeignKey("cameras.id"))
+
+
+class ImageRow(Base):
+    """A content, known by its SHA-256."""
+
+    __tablename__ = "images"
+
+    id: Mapped[int] = mapped_column(BigId, primary_key=True)
+    sha256: Mapped[str] = mapped_column(String(64), unique=True)
+    width_px: Mapped[int | None] = mapped_column(Integer)
+    height_px: Mapped[int | None] = mapped_column(Integer)
+    captured_at: Mapped[str | None] = mapped_column(String(40))
+    # The picture's own camera, where it is not its folder's: a folder may hold pictures of many cameras.
+    camera_id: Mapped[int | None] = mapped_column(ForeignKey("cameras.id"), index=True)
+    camera_origin: Mapped[str | None] = mapped_column(String(16))
+
+
+class FileRow(Base):
+    """A place where a content lies; image_id is known once a worker has read the bytes, and forgotten on change."""
+
+    __tablename__ = "files"
+    __table_args__ = (UniqueConstraint("folder_id", "name"),)
+
+    id: Mapped[int] = mapped_column(BigId, primary_key=True)
+    folder_id: Mapped[int] = mapped_column(ForeignKey("folders.id"))
+    name: Mapped[bytes] = mapped_column(LargeBinary(255))
+    size_bytes: Mapped[int] = mapped_column(BigInteger)
+    mtime_ns: Mapped[int] = mapped_column(BigInteger)
+    image_id: Mapped[int | None] = mapped_column(ForeignKey("images.id"), index=True)
+    scan: Mapped[int] = mapped_column(BigInteger, server_default=text("0"))

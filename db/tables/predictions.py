@@ -1,0 +1,89 @@
+"""The tables. A row of `images` is a content, a row of `files` is a place where it lies; results belong to contents."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from sqlalchemy import (
+    JSON,
+    Float,
+    ForeignKey,
+    Index,
+    Integer,
+    LargeBinary,
+    String,
+    Text,
+    UniqueConstraint,
+    text,
+)
+from sqlalchemy.engine.default import DefaultExecutionContext
+from sqlalchemy.orm import Mapped, mapped_column
+
+from db.tables.base import Base
+from db.tables.types import BigId, Moment
+
+
+def _doubt_by_rule(context: DefaultExecutionContext) -> float:
+    from db.domain.error_probability import doubt_by_rule  # with NumPy, which `cli status` does without
+
+    parameters: dict[str, float] = context.get_current_parameters()  # type: ignore[no-untyped-call]
+    return float(doubt_by_rule(parameters["agreement"]))
+
+
+class PredictionRow(Base):
+    """What one model version says of one content, once.
+
+    doubt: the chance that it is wrong, by the fit of this number; 0 is the rule, which every prediction begins with.
+    """
+
+    __tablename__ = "predictions"
+    __table_args__ = (
+        UniqueConstraint("image_id", "model_version_id", "parameters"),
+        Index("ix_predictions_doubt", "model_version_id", "doubt_fit", "doubt"),
+    )
+
+    id: Mapped[int] = mapped_column(BigId, primary_key=True)
+    image_id: Mapped[int] = mapped_column(ForeignKey("images.id"))
+    model_version_id: Mapped[str] = mapped_column(ForeignKey("model_versions.id"))
+    parameters: Mapped[str] = mapped_column(String(64))
+    species: Mapped[str] = mapped_column(String(64))
+    box_probabilities: Mapped[list[float]] = mapped_column(JSON)
+    heatmap_probabilities: Mapped[list[float]] = mapped_column(JSON)
+    agreement: Mapped[float] = mapped_column(Float(53))
+    iou: Mapped[float] = mapped_column(Float(53))
+    species_distance: Mapped[float] = mapped_column(Float(53))
+    box_entropy: Mapped[float] = mapped_column(Float(53))
+    heatmap_entropy: Mapped[float] = mapped_column(Float(53))
+    box_confidence: Mapped[float] = mapped_column(Float(53))
+    heatmap_confidence: Mapped[float] = mapped_column(Float(53))
+    fish_count: Mapped[int] = mapped_column(Integer)
+    # What the second stage says of the picture, and its share in the final answer; NULL where there was none.
+    crop_probabilities: Mapped[list[float] | None] = mapped_column(JSON(none_as_null=True))
+    crop_weight: Mapped[float | None] = mapped_column(Float(53))
+    doubt: Mapped[float] = mapped_column(Float(53), default=_doubt_by_rule, server_default=text("1"))
+    # Not a foreign key: no row stands for the rule.
+    doubt_fit: Mapped[int] = mapped_column(Integer, server_default=text("0"))
+    heatmap: Mapped[bytes | None] = mapped_column(LargeBinary, deferred=True)
+    infer_ms: Mapped[float] = mapped_column(Float(53))
+    created_at: Mapped[datetime] = mapped_column(Moment)
+
+
+class DetectionRow(Base):
+    """One fish as one head sees it; crop_file is relative to HOME."""
+
+    __tablename__ = "detections"
+
+    id: Mapped[int] = mapped_column(BigId, primary_key=True)
+    prediction_id: Mapped[int] = mapped_column(ForeignKey("predictions.id"), index=True)
+    head: Mapped[str] = mapped_column(String(16))
+    species: Mapped[str] = mapped_column(String(64))
+    confidence: Mapped[float] = mapped_column(Float(53))
+    x_min: Mapped[float] = mapped_column(Float(53))
+    y_min: Mapped[float] = mapped_column(Float(53))
+    x_max: Mapped[float] = mapped_column(Float(53))
+    y_max: Mapped[float] = mapped_column(Float(53))
+    crop_file: Mapped[str | None] = mapped_column(Text)
+    # What the second stage says of this crop; NULL where there was none.
+    crop_species: Mapped[str | None] = mapped_column(String(64))
+    crop_confidence: Mapped[float | None] = mapped_column(Float(53))
+    crop_probabilities: Mapped[list[float] | None] = mapped_column(JSON(none_as_null=True))

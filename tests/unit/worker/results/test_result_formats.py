@@ -1,0 +1,255 @@
+"""Every format holds what it should of a few pictures made by hand, and is what other programs read."""
+
+from __future__ import annotations
+
+import base64
+import csv
+import json
+import os
+from collections.abc import Iterator
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import jsonschema
+import pytest
+import yaml
+from pycocotools.coco import COCO
+from pycocotools.cocoeval import COCOeval
+
+from db.domain.boxes import Box
+from db.domain.corrections import BoxChange, Change, Correction, Outcome
+from db.domain.jobs import Job, JobCounts
+from db.domain.labels import ImageLabel, LabelledBox
+from db.domain.results import ImageResult
+from db.domain.species import DEFAULT_LABEL_SET
+from tests.factories import failed_result, image_result
+from worker.results import as_csv, as_json, coco, kaggle, megadetector, yolo
+from worker.results.files import OutputError, new_file
+from worker.results.names import BoxChoice, ResultFormat
+from worker.results.options import Export, ExportWish
+
+FISH = ("ALB", "BET", "DOL", "LAG", "OTHER", "SHARK", "YFT")
+BOX = (64.0, 36.0, 320.0, 180.0)
+FAR = (400.0, 200.0, 480.0, 260.0)
+
+
+def export(root: Path = Path("/fleet"), **chosen: Any) -> Export:
+    job = Job(7, os.fsencode(root), None, "2024-05-06T00:00:00+00:00", JobCounts())
+    return Export(job, DEFAULT_LABEL_SET, ("m1",), ExportWish(ResultFormat.JSON, **chosen))
+
+
+def two_fish() -> ImageResult:
+    """A fish that both heads see and the heat-map head sees twice, another fish, and a doubtful box."""
+    part, doubtful = (70.0, 40.0, 90.0, 60.0), (500.0, 10.0, 560.0, 40.0)
+    regions = [("ALB", 0.98, BOX), ("ALB", 0.97, part), ("YFT", 0.96, FAR), ("YFT", 0.6, doubtful)]
+    return image_result(box=(70.0, 40.0, 300.0, 190.0), regions=regions)
+
+
+def reviewed() -> ImageResult:
+    """The model says ALB, a person with an odd name boxed a shark."""
+    shark = LabelledBox(Box(1, 2, 30, 40), "SHARK")
+    change = BoxChange(Change.ADDED, None, shark)
+    said = Correction(
+        "ab" * 32, ImageLabel("SHARK", (shark,)), Outcome.CORRECTED, (change,), "=ana", "2024-05-06T07:08:09", "e", "m1"
+    )
+    return image_result("boat_1/0002.jpg", box=BOX, review=said)
+
+
+def test_the_answer_boxes_each_fish_once_and_no_fish_has_no_box() -> None:
+    chosen = export().chosen(_prediction(two_fish()))
+    empty = export().chosen(_prediction(image_result(species="NoF", regions=[("YFT", 0.4, FAR)])))
+
+    assert [(found.detection.species, found.detection.box.xyxy) for found in chosen] == [("ALB", BOX), ("YFT", FAR)]
+    assert empty == ()
+
+
+@pytest.mark.parametrize(
+    ("choice", "ids"),
+    [(BoxChoice.BOX_SPECIES, [1]), (BoxChoice.HEATMAP, [2, 3, 4, 5]), (BoxChoice.BOTH, [1, 2, 3, 4, 5])],
+    ids=["box", "heatmap", "both"],
+)
+def test_one_heads_boxes_or_every_box_go_out_on_demand(choice: BoxChoice, ids: list[int]) -> None:
+    chosen = export(boxes=choice).chosen(_prediction(two_fish()))
+
+    assert [found.detection_id for found in chosen] == ids
+
+
+def test_the_wanted_confidence_takes_the_place_of_the_answers_own() -> None:
+    lower = export(min_confidence=0.5).chosen(_prediction(two_fish()))
+    heads = export(min_confidence=0.965, boxes=BoxChoice.BOTH).chosen(_prediction(two_fish()))
+
+    assert [found.detection_id for found in lower] == [2, 4, 5]
+    assert [found.detection_id for found in heads] == [2, 3]
+
+
+def test_json_tells_everything_and_the_exact_name_where_it_is_no_text(tmp_path: Path) -> None:
+    odd = image_result("a\\xff.jpg", relative=b"a\xff.jpg")
+
+    as_json.write(tmp_path / "r.json", [two_fish(), odd, failed_result("torn.jpg")], export())
+
+    document = json.loads((tmp_path / "r.json").read_text(encoding="utf-8"))
+    first, second, third = document["images"]
+    assert document["label_set"] == list(DEFAULT_LABEL_SET.names) and document["folder"] == "/fleet"
+    assert (first["species"], first["captured_at"], first["flagged"]) == ("ALB", "2024-03-02T01:02:03", False)
+    assert [found["answer"] for found in first["detections"]] == [False, True, False, True, False]
+    assert "file_base64" not in first and base64.b64decode(second["file_base64"]) == b"a\xff.jpg"
+    assert third == {
+        "file": "torn.jpg",
+        "state": "failed",
+        "camera": "boat_1",
+        "sha256": None,
+        "width_px": None,
+        "height_px": None,
+        "captured_at": None,
+        "review": None,
+        "reason": "broken",
+        "failure": "broken: it ends too soon",
+    }
+
+
+def test_json_is_as_its_schema_in_docs_says(tmp_path: Path) -> None:
+    schema = json.loads((Path(__file__).parents[4] / "docs" / "results.schema.json").read_text(encoding="utf-8"))
+    odd = image_result("a\\xff.jpg", relative=b"a\xff.jpg")
+
+    as_json.write(tmp_path / "r.json", [two_fish(), odd, reviewed(), failed_result("torn.jpg")], export())
+
+    document = json.loads((tmp_path / "r.json").read_text(encoding="utf-8"))
+    judge = jsonschema.Draft202012Validator(schema)
+    judge.validate(document)
+    del document["images"][0]["species"]
+    assert not judge.is_valid(document)
+
+
+def test_what_a_person_said_stands_beside_what_the_model_says(tmp_path: Path) -> None:
+    as_json.write(tmp_path / "r.json", [two_fish(), reviewed()], export())
+    as_csv.write(tmp_path / "r.csv", [two_fish(), reviewed()], export())
+
+    open_one, seen = json.loads((tmp_path / "r.json").read_text(encoding="utf-8"))["images"]
+    with (tmp_path / "r.csv").open(encoding="utf-8", newline="") as file:
+        open_row, seen_row = csv.DictReader(file)
+    assert (open_one["review"], open_row["reviewed_species"]) == (None, "")
+    assert (seen["species"], seen["review"]["species"], seen["review"]["reviewer"]) == ("ALB", "SHARK", "=ana")
+    assert seen["review"]["boxes"] == [{"species": "SHARK", "box": [1.0, 2.0, 30.0, 40.0]}]
+    assert (seen_row["species"], seen_row["reviewed_species"], seen_row["reviewed_by"]) == ("ALB", "SHARK", "'=ana")
+
+
+def test_csv_is_a_row_a_picture_and_no_cell_is_a_formula(tmp_path: Path) -> None:
+    hostile = failed_result('=cmd|"/c calc"!A1.jpg', failure="@SUM(1)\nsecond line")
+
+    as_csv.write(tmp_path / "r.csv", [two_fish(), hostile], export())
+
+    with (tmp_path / "r.csv").open(encoding="utf-8", newline="") as file:
+        good, bad = csv.DictReader(file)
+    assert (good["species"], good["fish"], good["x_max"], good["p_ALB"]) == ("ALB", "2", "320.0", "0.8600")
+    assert (bad["file"], bad["state"], bad["species"]) == ('\'=cmd|"/c calc"!A1.jpg', "failed", "")
+    assert bad["failure"] == "'@SUM(1)\nsecond line"
+
+
+def test_kaggle_rows_sum_to_exactly_one_in_the_label_sets_order(tmp_path: Path) -> None:
+    kaggle.write(tmp_path / "k.csv", [two_fish()], export())
+
+    with (tmp_path / "k.csv").open(newline="") as file:
+        header, row = csv.reader(file)
+    assert header == ["image", "ALB", "BET", "DOL", "LAG", "NoF", "OTHER", "SHARK", "YFT"]
+    assert row[0] == "boat_1/0001.jpg" and sum(map(Decimal, row[1:])) == 1
+    assert Decimal(row[1]) == Decimal("0.86")
+
+
+def test_coco_loads_in_pycocotools_and_its_detections_match_its_annotations(tmp_path: Path) -> None:
+    empty = image_result("empty.jpg", species="NoF")
+
+    coco.write(tmp_path / "c.json", [two_fish(), empty], export())
+
+    dataset = COCO(str(tmp_path / "c.json"))
+    found = dataset.loadRes(str(tmp_path / "c.detections.json"))
+    assert [one["name"] for one in dataset.loadCats(dataset.getCatIds())] == list(FISH)
+    assert [one["file_name"] for one in dataset.loadImgs([1, 2])] == ["boat_1/0001.jpg", "empty.jpg"]
+    assert dataset.loadAnns([1])[0]["bbox"] == [64.0, 36.0, 256.0, 144.0]
+    assert dataset.getAnnIds(imgIds=[2]) == []
+    judged = COCOeval(dataset, found, "bbox")
+    judged.evaluate()
+    judged.accumulate()
+    judged.summarize()
+    assert judged.stats[1] == pytest.approx(1.0)
+
+
+def test_coco_without_any_picture_is_still_one(tmp_path: Path) -> None:
+    coco.write(tmp_path / "c.json", [], export())
+
+    assert COCO(str(tmp_path / "c.json")).getImgIds() == []
+    assert json.loads((tmp_path / "c.detections.json").read_text()) == []
+
+
+def test_megadetector_follows_the_rules_of_its_format(tmp_path: Path) -> None:
+    megadetector.write(tmp_path / "m.json", [two_fish(), failed_result("torn.jpg"), image_result("e.jpg")], export())
+
+    document = json.loads((tmp_path / "m.json").read_text(encoding="utf-8"))
+    first, torn, empty = document["images"]
+    assert document["info"]["format_version"] == "1.6"
+    assert document["detection_categories"] == {"1": "fish"}
+    assert list(document["classification_categories"].values()) == list(FISH)
+    assert first["detections"][0] == {
+        "category": "1",
+        "conf": 0.98,
+        "bbox": [0.1, 0.1, 0.4, 0.4],  # 64/640, 36/360, 256/640, 144/360
+        "classifications": [["1", 0.98]],
+    }
+    assert [type(found["conf"]) for found in first["detections"]] == [float, float]
+    assert torn == {"file": "torn.jpg", "detections": None, "failure": "broken: it ends too soon"}
+    assert (empty["detections"], empty["datetime"]) == ([], "2024-03-02 01:02:03")
+
+
+def test_yolo_has_a_line_a_fish_and_an_empty_file_for_background(tmp_path: Path) -> None:
+    root = tmp_path / "fleet"
+    root.mkdir()
+    odd = image_result("x", relative=b"deep/a\xff.jpg", species="NoF")
+
+    problems = yolo.write(tmp_path / "y", [two_fish(), odd], export(root))
+
+    labels = tmp_path / "y" / "labels"
+    names = yaml.safe_load((tmp_path / "y" / "data.yaml").read_text())
+    assert problems == [] and names["names"] == list(FISH) and names["nc"] == 7
+    assert (tmp_path / "y" / "images").resolve() == root
+    # ALB is class 0; centre ((64+320)/2/640, (36+180)/2/360), size (256/640, 144/360). YFT is class 6.
+    lines = (labels / "boat_1" / "0001.txt").read_text().splitlines()
+    assert lines[0] == "0 0.300000 0.300000 0.400000 0.400000" and lines[1].startswith("6 ")
+    with open(os.path.join(os.fsencode(labels), b"deep", b"a\xff.txt")) as empty:
+        assert empty.read() == ""
+
+
+def test_yolo_names_the_pictures_that_it_has_no_place_for(tmp_path: Path) -> None:
+    twins = [image_result("a.jpg"), image_result("a.png"), image_result("b" * 252 + "jpg")]
+
+    problems = yolo.write(tmp_path / "y", twins, export())
+
+    assert [problem.split(":")[0] for problem in problems] == ["a.png", "b" * 252 + "jpg"]
+
+
+def test_a_writer_that_breaks_leaves_the_old_file_and_no_part(tmp_path: Path) -> None:
+    def broken() -> Iterator[ImageResult]:
+        yield two_fish()
+        raise RuntimeError("the database went away")
+
+    (tmp_path / "r.csv").write_text("old")
+
+    with pytest.raises(RuntimeError):
+        as_csv.write(tmp_path / "r.csv", broken(), export())
+
+    assert [(file.name, file.read_text()) for file in tmp_path.iterdir()] == [("r.csv", "old")]
+
+
+def test_a_folder_in_the_place_of_the_file_and_a_full_folder_are_refused(tmp_path: Path) -> None:
+    (tmp_path / "mine.txt").touch()
+
+    with pytest.raises(OutputError, match="is a folder"), new_file(tmp_path):
+        pass
+    with pytest.raises(OutputError, match="not empty"):
+        yolo.write(tmp_path, [], export())
+    with pytest.raises(OutputError, match=r"cannot be written \(No such file or directory\)"):
+        as_csv.write(tmp_path / "no" / "such" / "r.csv", [], export())
+
+
+def _prediction(result: ImageResult) -> Any:
+    assert result.prediction is not None
+    return result.prediction

@@ -1,0 +1,224 @@
+"""Keeps worker processes alive: starts them, ends what hangs or grows, tells the database at once when one died."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import secrets
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import TracebackType
+
+from sqlalchemy import Engine
+
+from db.errors import DatabaseError, TaffrailError
+from db.session import transaction
+from db.settings import Settings
+from db.store.batches import bury_worker, give_back_all
+from worker.delivery.app import QueueName
+from worker.delivery.devices import card_ids, environment_for, list_cards
+from worker.delivery.worker_events import EventReader
+
+LOG_NAME = "worker.log"  # in HOME
+GRACE_S = 30.0
+# A worker that takes nothing for so long, while messages wait, has lost its connection without noticing.
+IDLE_S = 60.0
+_MAX_QUICK_DEATHS = 5
+_QUICK_S = 20.0
+_MEMORY_LOOKS_EVERY_S = 2.0
+
+
+class WorkerError(TaffrailError):
+    """Workers die as soon as they start: something of the installation, not of a picture."""
+
+
+@dataclass
+class _Running:
+    """One worker process.
+
+    place: its number among its queue's workers. in_work: batches it holds. worked: it has had any. moved_s: when it
+    last said something, monotonic.
+    fault: why it was ended, where that was ours; None with `retired`: it was asked to go.
+    """
+
+    name: str
+    queue: QueueName
+    place: int
+    process: subprocess.Popen[bytes]
+    events: EventReader
+    started_s: float
+    moved_s: float
+    in_work: int = 0
+    worked: bool = False
+    fault: str | None = None
+    retired: bool = False
+
+
+@dataclass
+class Supervisor:
+    """A number of worker processes a queue. Use as a context; call `look` now and then.
+
+    command: what is run, with a worker's name and queue behind it.
+    """
+
+    engine: Engine
+    settings: Settings
+    processes: dict[QueueName, int] = field(default_factory=lambda: {QueueName.INFER: 1})
+    command: Sequence[str] = (sys.executable, "-m", "worker.run_worker")
+    _running: list[_Running] = field(default_factory=list)
+    _card_ids: list[str] = field(default_factory=list)
+    _troubles: list[str] = field(default_factory=list)
+    _quick_deaths: int = 0
+    _memory_looked_s: float = 0.0
+
+    def __enter__(self) -> Supervisor:
+        self._card_ids = card_ids(os.environ, list_cards())
+        self._running = [self._start(queue, place) for queue, count in self.processes.items() for place in range(count)]
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
+        self.stop()
+
+    def look(self) -> int:
+        """Return how many workers had died since the last look; each is replaced and its batches are split.
+
+        Raises:
+            WorkerError: workers die again and again right after their start.
+        """
+        for worker in self._running:
+            self._hear(worker)
+            self._end_if_stuck(worker)
+        self._look_at_memory()
+        dead = [worker for worker in self._running if worker.process.poll() is not None]
+        for worker in dead:
+            self._replace(worker)
+        return sum(not worker.retired for worker in dead)
+
+    def troubles(self) -> list[str]:
+        """Return what workers said is wrong with the site since the last call, each text once."""
+        found, self._troubles = list(dict.fromkeys(self._troubles)), []
+        return found
+
+    def replace_idle(self) -> int:
+        """Return how many workers were ended because they take nothing; call it while messages wait in the broker."""
+        now_s = time.monotonic()
+        idle = [
+            worker
+            for worker in self._running
+            if worker.queue is QueueName.INFER and not worker.in_work and now_s - worker.moved_s > IDLE_S
+        ]
+        for worker in idle:
+            self._troubles.append(f"{worker.name} took nothing for {IDLE_S:g} s while work waits; it is replaced")
+            worker.retired = True
+            worker.process.kill()
+        return len(idle)
+
+    def stop(self) -> None:
+        """End every worker: each finishes its batches within the grace time, or they are given to others."""
+        for worker in self._running:
+            with contextlib.suppress(ProcessLookupError):
+                worker.process.send_signal(signal.SIGTERM)
+        deadline = time.monotonic() + GRACE_S
+        for worker in self._running:
+            try:
+                worker.process.wait(max(0.0, deadline - time.monotonic()))
+            except subprocess.TimeoutExpired:
+                worker.process.kill()
+                worker.process.wait()
+            worker.retired = True
+            with contextlib.suppress(DatabaseError):  # the lease ends what cannot be told now
+                self._bury(worker)
+        self._running = []
+
+    def process_ids(self) -> list[int]:
+        """Return the process ids of the workers."""
+        return [worker.process.pid for worker in self._running]
+
+    @property
+    def log_file(self) -> Path:
+        """Where the workers' own words go."""
+        return self.settings.home / LOG_NAME
+
+    def _start(self, queue: QueueName, place: int) -> _Running:
+        name = f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(4)}"
+        with open(self.log_file, "ab", opener=_private) as log:
+            # A session of its own: Ctrl-C reaches the supervisor only. Its end of stdin closes when it dies.
+            process = subprocess.Popen(
+                [*self.command, name, queue.value],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=log,
+                start_new_session=True,
+                env={**os.environ, **environment_for(place, self._card_ids)},
+            )
+        assert process.stdout is not None
+        now_s = time.monotonic()
+        return _Running(name, queue, place, process, EventReader(process.stdout.fileno()), now_s, now_s)
+
+    def _hear(self, worker: _Running) -> None:
+        for event in worker.events.read():
+            worker.moved_s = time.monotonic()
+            if event.in_work is not None:
+                worker.in_work, worker.worked = event.in_work, True
+            if event.trouble is not None:
+                self._troubles.append(event.trouble)
+
+    def _end_if_stuck(self, worker: _Running) -> None:
+        if worker.in_work and time.monotonic() - worker.moved_s > self.settings.lease_s:
+            self._end(worker, f"its worker did not get on for {self.settings.lease_s:g} s")
+
+    def _look_at_memory(self) -> None:
+        if time.monotonic() - self._memory_looked_s < _MEMORY_LOOKS_EVERY_S:
+            return
+        self._memory_looked_s = time.monotonic()
+        limit = self.settings.worker_memory_mib
+        for worker in self._running:
+            taken = resident_mib(worker.process.pid)
+            if taken > 2 * limit:
+                self._end(worker, f"its worker took more than {2 * limit} MiB of memory")
+            elif taken > limit and not worker.retired:
+                worker.retired = True  # it stores what it has in work first
+                worker.process.send_signal(signal.SIGTERM)
+
+    def _end(self, worker: _Running, fault: str) -> None:
+        worker.fault, worker.retired = fault, False
+        worker.process.kill()
+
+    def _replace(self, worker: _Running) -> None:
+        worker.process.wait()
+        quick = time.monotonic() - worker.started_s < _QUICK_S
+        self._bury(worker)
+        # A worker that had work died of it or of something else than the installation.
+        self._quick_deaths = self._quick_deaths + 1 if quick and not worker.worked and not worker.retired else 0
+        if self._quick_deaths >= _MAX_QUICK_DEATHS:
+            raise WorkerError(f"worker processes end right after their start; see {self.log_file}")
+        self._running[self._running.index(worker)] = self._start(worker.queue, worker.place)
+
+    def _bury(self, worker: _Running) -> None:
+        with transaction(self.engine) as session:
+            if worker.retired:
+                give_back_all(session, worker.name)
+            else:
+                bury_worker(session, worker.name, reason=worker.fault or "its worker died")
+        for pipe in (worker.process.stdin, worker.process.stdout):
+            if pipe is not None:
+                pipe.close()
+
+
+def _private(path: str, flags: int) -> int:
+    return os.open(path, flags, 0o600)
+
+
+def resident_mib(pid: int) -> float:
+    """Return what a process takes of the memory, MiB; 0 where the system does not tell."""
+    try:
+        pages = int(Path(f"/proc/{pid}/statm").read_text().split()[1])
+    except (OSError, ValueError, IndexError):
+        return 0.0
+    return pages * os.sysconf("SC_PAGE_SIZE") / 2**20

@@ -1,0 +1,153 @@
+"""Checks what an installation needs: packages, HOME, database, broker, model; each with what to do about it."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import os
+import platform
+import shutil
+import sys
+import tempfile
+from collections.abc import Callable, Iterator
+
+from db.errors import TaffrailError
+from db.migrate import open_database
+from db.session import reading, shown_url
+from db.settings import Settings
+from db.store.model_versions import champion_id, get_model
+from worker.delivery.supervise import LOG_NAME
+from worker.doctor.check_machine import check_processor, check_worker_log
+from worker.doctor.checks import Check, Verdict
+from worker.storage.artifacts import held_model
+
+_FREE_GIB = 5.0
+_PACKAGES = ("tensorflow", "keras", "celery", "redis", "sqlalchemy", "pillow", "numpy", "typer")
+
+
+def check_installation(settings: Settings) -> Iterator[Check]:
+    """Yield every check in turn; none of them changes anything but the database's tables of this version."""
+    yield _check_python()
+    yield _check_packages()
+    yield _check_home(settings)
+    yield _check_space(settings)
+    database = _told(_check_database, settings, name="database", to_do="set DATABASE_URL, or unset it for SQLite")
+    yield database
+    yield _told(_check_broker, settings, name="broker", to_do="start it or set BROKER_URL; unset, files in HOME serve")
+    if database.verdict is not Verdict.BAD:
+        yield _told(_check_model, settings, name="model", to_do="restore its file, or `cli models rollback`")
+    yield check_processor(_version)
+    yield check_worker_log(settings.home / LOG_NAME)
+
+
+def _told(check: Callable[[Settings], Check], settings: Settings, *, name: str, to_do: str) -> Check:
+    try:
+        return check(settings)
+    except TaffrailError as error:
+        return Check(name, Verdict.BAD, str(error), to_do)
+
+
+def _check_python() -> Check:
+    return Check("python", Verdict.GOOD, f"{platform.python_version()} at {sys.executable}")
+
+
+def _check_packages() -> Check:
+    held: list[str] = []
+    missing: list[str] = []
+    for name in _PACKAGES:
+        version = _version(name) or (_version("tensorflow-cpu") if name == "tensorflow" else None)
+        (held if version else missing).append(f"{name} {version}" if version else name)
+    if missing:
+        return Check("packages", Verdict.BAD, f"missing: {', '.join(missing)}", "pip install taffrail")
+    return Check("packages", Verdict.GOOD, ", ".join(held))
+
+
+def _version(name: str) -> str | None:
+    try:
+        return importlib.metadata.version(name)
+    except importlib.metadata.PackageNotFoundError:
+        return None
+
+
+def _check_home(settings: Settings) -> Check:
+    try:
+        settings.home.mkdir(parents=True, exist_ok=True, mode=0o700)
+        with tempfile.TemporaryFile(dir=settings.home) as file:
+            file.write(b"x" * 4096)
+            file.flush()
+            os.fsync(file.fileno())
+    except OSError as error:
+        return Check(
+            "home", Verdict.BAD, f"{settings.home}: {error.strerror}", "set TAFFRAIL_HOME to a writable folder"
+        )
+    if settings.home.stat().st_mode & 0o077:
+        return Check(
+            "home", Verdict.ODD, f"{settings.home}: other users can look into it", f"chmod 700 {settings.home}"
+        )
+    return Check("home", Verdict.GOOD, str(settings.home))
+
+
+def _check_space(settings: Settings) -> Check:
+    place = settings.home if settings.home.exists() else settings.home.parent
+    try:
+        free_gib = shutil.disk_usage(place).free / 2**30
+    except OSError as error:
+        return Check("disk", Verdict.BAD, f"{place}: {error.strerror}")
+    if free_gib < _FREE_GIB:
+        return Check("disk", Verdict.ODD, f"{free_gib:.1f} GiB free in HOME", "a picture's crops take 50-200 kB")
+    return Check("disk", Verdict.GOOD, f"{free_gib:.0f} GiB free in HOME")
+
+
+def _check_database(settings: Settings) -> Check:
+    engine = open_database(settings.database)
+    with reading(engine) as session:
+        champion_id(session)
+    return Check("database", Verdict.GOOD, f"{shown_url(engine)}, tables of this version")
+
+
+def _check_broker(settings: Settings) -> Check:
+    if settings.broker is None:
+        return Check("broker", Verdict.GOOD, f"embedded, files in {settings.broker_dir}")
+    from worker.delivery.app import make_app
+
+    connection = make_app(settings).connection_for_write()
+    shown = str(connection.as_uri())  # hides the password
+    try:
+        connection.ensure_connection(max_retries=1, interval_start=0, timeout=5)
+    except Exception as error:  # kombu's transports raise their libraries' own kinds
+        return Check("broker", Verdict.BAD, f"{shown}: {_first_line(error)}", "start it, or mend BROKER_URL")
+    finally:
+        connection.release()
+    return _check_redis(settings.broker, shown) if settings.broker.startswith("redis") else _good_broker(shown)
+
+
+def _good_broker(shown: str) -> Check:
+    return Check("broker", Verdict.GOOD, shown)
+
+
+def _check_redis(url: str, shown: str) -> Check:
+    """A queue must refuse what it cannot hold; a Redis that evicts drops messages silently."""
+    import redis
+
+    try:
+        with redis.Redis.from_url(url, socket_timeout=5) as client:
+            policy = client.config_get("maxmemory-policy").get("maxmemory-policy", "")
+    except redis.RedisError:
+        return _good_broker(shown)  # hosted services forbid CONFIG; what they do is theirs
+    if policy != "noeviction":
+        return Check("broker", Verdict.ODD, f"{shown}: drops keys when full ({policy})", "maxmemory-policy noeviction")
+    return _good_broker(shown)
+
+
+def _check_model(settings: Settings) -> Check:
+    engine = open_database(settings.database)
+    with reading(engine) as session:
+        model_id = champion_id(session)
+        held = get_model(session, model_id) if model_id else None
+    if held is None:
+        return Check("model", Verdict.ODD, "none yet", "`cli labels import` and `cli train`, or `cli demo`")
+    held_model(settings, held)
+    return Check("model", Verdict.GOOD, f"champion {held.model_id}, its file is as registered")
+
+
+def _first_line(error: BaseException) -> str:
+    return (str(error).strip().splitlines() or [type(error).__name__])[0]

@@ -1,0 +1,57 @@
+"""Why an image cannot be read, and the size that a file may have."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from db.errors import TaffrailError
+
+MAX_BYTES = 512 * 2**20
+
+
+class UnreadableReason(StrEnum):
+    """Why a file gave no picture."""
+
+    MISSING = "missing"
+    PERMISSION = "permission"
+    NOT_REGULAR = "not a regular file"
+    OUTSIDE_ROOT = "outside the root"
+    EMPTY = "empty"
+    TOO_LARGE = "too large"
+    READ_ERROR = "read error"
+    NOT_AN_IMAGE = "not an image"
+    TOO_MANY_PIXELS = "too many pixels"
+    BROKEN = "broken"
+
+
+class UnreadableImage(TaffrailError):
+    """A file that gives no picture; `reason` is one of a closed set, the message is one line."""
+
+    def __init__(self, reason: UnreadableReason, text: str) -> None:
+        super().__init__(f"{reason}: {text}" if text else str(reason))
+        self.reason = reason
+
+
+class StoreUnreachable(TaffrailError):
+    """The place where files lie does not answer: this says nothing about any file, and is tried again."""
+
+
+@dataclass(frozen=True)
+class ImageFile:
+    """The bytes of a file as they were read, and their SHA-256 in hex."""
+
+    content: bytes
+    sha256: str
+
+
+def check_size(size_bytes: int, *, max_bytes: int) -> None:
+    """Refuse a file that is empty or too large to be read.
+
+    Raises:
+        UnreadableImage: it is.
+    """
+    if size_bytes == 0:
+        raise UnreadableImage(UnreadableReason.EMPTY, "the file has no bytes")
+    if size_bytes > max_bytes:
+        raise UnreadableImage(UnreadableReason.TOO_LARGE, f"{size_bytes} bytes, at most {max_bytes} are read")

@@ -1,0 +1,34 @@
+"""Looks into the folder that the user named, and says why it cannot be enqueued."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+
+from db.domain.files import FoundFile
+from db.domain.places import is_url
+from db.errors import TaffrailError
+from db.settings import Settings
+from worker.images.scan import Problem, scan_folder
+
+
+class FolderError(TaffrailError):
+    """The folder to enqueue is not one, or holds no picture."""
+
+
+def look_into(folder: bytes, settings: Settings, *, on_problem: Problem) -> tuple[bytes, Iterator[FoundFile]]:
+    """Return a folder's or URL's root and the pictures below it, found as they are asked for.
+
+    Raises:
+        FolderError: there is no such folder. RemoteRootError: the URL cannot be used.
+    """
+    if is_url(folder):
+        from worker.images.object_store import checked_root, scan_remote
+
+        root = checked_root(folder)
+        return root, scan_remote(root, on_problem=on_problem)
+    root = os.path.realpath(folder)
+    if not os.path.isdir(root):
+        raise FolderError(f"{os.fsdecode(folder)!r}: not a folder; wanted a folder of pictures")
+    home = os.fsencode(os.path.realpath(settings.home))
+    return root, scan_folder(root, on_problem=on_problem, leave_out=home)

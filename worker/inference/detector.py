@@ -1,0 +1,149 @@
+"""Serves a detector inside a worker process: loaded once, fixed batch shape, batch norms folded."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from db.domain.model_versions import ModelCard
+from db.domain.predictions import Prediction
+from db.domain.species import NO_FISH, LabelSet
+from db.errors import TaffrailError
+from worker.vision.interpret import interpret
+from worker.vision.letterbox import Letterbox
+
+NOOP_KIND = "noop"
+BATCH_SIZE = 8
+
+Pictures = npt.NDArray[np.uint8]
+Floats = npt.NDArray[np.float32]
+
+
+class NetworkFailed(TaffrailError):
+    """The network library failed; no picture's fault, for to the network all pictures are alike."""
+
+    def __init__(self, error: Exception) -> None:
+        first_line = (str(error).strip().splitlines() or [""])[0][:300]
+        super().__init__(f"the network failed: {type(error).__name__}: {first_line}")
+
+
+@dataclass(frozen=True)
+class RawOutputs:
+    """What the network says of a batch, before any geometry.
+
+    box: (B, 4) xyxy in input pixels; 0,0,0,0 where the box head says no fish. box_species, heatmap_species: (B, S)
+    probabilities. heatmap: (B, h, w, S) logits. fish_sides: (B, h, w, 4) input pixels from each cell's centre to the
+    sides of its fish; None of a model whose heat-map cells give no boxes.
+    """
+
+    box: Floats
+    box_species: Floats
+    heatmap: Floats
+    heatmap_species: Floats
+    fish_sides: Floats | None = None
+
+
+def prediction_of(raw: RawOutputs, row: int, *, letterbox: Letterbox, label_set: LabelSet) -> Prediction:
+    """Return what the heads say of one picture of a batch, in the original's pixels."""
+    return interpret(
+        box=raw.box[row],
+        box_probabilities=raw.box_species[row],
+        heatmap_logits=raw.heatmap[row],
+        heatmap_probabilities=raw.heatmap_species[row],
+        fish_sides=None if raw.fish_sides is None else raw.fish_sides[row],
+        letterbox=letterbox,
+        label_set=label_set,
+    )
+
+
+class AnyDetector(Protocol):
+    """What a worker needs of a detector."""
+
+    card: ModelCard
+
+    def predict(self, batch: Pictures) -> RawOutputs:
+        """Return the outputs of a batch of letterboxed pictures (B, H, W, 3)."""
+
+    def warm_up(self) -> None:
+        """Do the slow first call before the first picture waits for it."""
+
+
+class Detector:
+    """A Keras detector, ready to be called from one thread."""
+
+    def __init__(self, card: ModelCard, model: Any, *, batch_size: int = BATCH_SIZE) -> None:
+        import tensorflow as tf
+
+        from worker.models.detector import fold_batch_norms
+
+        self.card = card
+        self._batch_size = batch_size
+        self._no_fish = card.species.index(NO_FISH)
+        self._model = fold_batch_norms(model)
+        shape = (batch_size, *card.input_hw, 3)
+        # One signature: a short last batch is padded, so that nothing is ever traced again.
+        signature = [tf.TensorSpec(shape, tf.uint8)]
+        self._call = tf.function(lambda x: self._model(x, training=False), input_signature=signature)
+
+    def predict(self, batch: Pictures) -> RawOutputs:
+        """Return the outputs of any number of pictures (B, H, W, 3) uint8, in chunks of the fixed batch size."""
+        if batch.shape[1:] != (*self.card.input_hw, 3) or batch.dtype != np.uint8:
+            raise ValueError(f"pictures are {batch.shape} {batch.dtype}, wanted (B, {self.card.input_hw}, 3) uint8")
+        starts = range(0, max(len(batch), 1), self._batch_size)
+        return _joined([self._predict_chunk(batch[start : start + self._batch_size]) for start in starts])
+
+    def warm_up(self) -> None:
+        """Trace the graph and let the libraries choose their kernels."""
+        self.predict(np.zeros((1, *self.card.input_hw, 3), dtype=np.uint8))
+
+    def _predict_chunk(self, chunk: Pictures) -> RawOutputs:
+        count, missing = len(chunk), self._batch_size - len(chunk)
+        if missing:
+            chunk = np.concatenate([chunk, np.zeros((missing, *chunk.shape[1:]), dtype=np.uint8)])
+        outputs = {name: np.array(value, dtype=np.float32)[:count] for name, value in self._call(chunk).items()}
+        outputs["box"][outputs["box_species"].argmax(axis=1) == self._no_fish] = 0.0
+        return RawOutputs(**outputs)
+
+
+class NoopDetector:
+    """The same interface without a network: outputs computed from a few pixels, for measuring all the rest."""
+
+    def __init__(self, card: ModelCard) -> None:
+        self.card = card
+
+    def predict(self, batch: Pictures) -> RawOutputs:
+        """Return plausible outputs that depend only on the pixels: one fish per picture, in a fixed place."""
+        count, species = len(batch), len(self.card.species)
+        rows, columns = self.card.input_hw
+        chosen = batch[:, rows // 2, columns // 2].astype(np.int64).sum(axis=1) % species  # (B,)
+        logits = np.zeros((count, -(-rows // 16), -(-columns // 16), species), dtype=np.float32)
+        logits[..., :] = -4.0
+        middle_row, middle_column = logits.shape[1] // 2, logits.shape[2] // 2
+        logits[np.arange(count), middle_row, middle_column, chosen] = 4.0
+        box = np.tile(np.array([0.4 * columns, 0.4 * rows, 0.6 * columns, 0.6 * rows], dtype=np.float32), (count, 1))
+        distribution = np.full((count, species), 0.2 / max(species - 1, 1), dtype=np.float32)
+        distribution[np.arange(count), chosen] = 0.8
+        return RawOutputs(box=box, box_species=distribution, heatmap=logits, heatmap_species=distribution.copy())
+
+    def warm_up(self) -> None:
+        """Nothing to load."""
+
+
+def make_detector(card: ModelCard, path: Path, *, batch_size: int = BATCH_SIZE) -> AnyDetector:
+    """Return the detector of a model version; path is its folder, already checked against its sha256."""
+    if card.kind == NOOP_KIND:
+        return NoopDetector(card)
+    from worker.storage.model_files import load_model_file
+
+    return Detector(card, load_model_file(path), batch_size=batch_size)
+
+
+def _joined(parts: list[RawOutputs]) -> RawOutputs:
+    if len(parts) == 1:
+        return parts[0]
+    names = [field.name for field in fields(RawOutputs) if getattr(parts[0], field.name) is not None]
+    return RawOutputs(**{name: np.concatenate([getattr(part, name) for part in parts]) for name in names})

@@ -1,0 +1,115 @@
+"""Loads one item of a batch: its bytes and hash first, then the picture fitted into the network's input."""
+
+from __future__ import annotations
+
+import threading
+from contextlib import nullcontext
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from db.domain.jobs import ClaimedItem
+from db.domain.outcomes import ItemOutcome, SeenImage
+from worker.delivery.fail_points import fail_point
+from worker.images.decode import Picture, decode_picture, measure_picture
+from worker.images.errors import UnreadableImage
+from worker.images.read import read_image_file
+from worker.vision.letterbox import Letterbox, letterbox_picture
+
+# A file above this is read a second time for decoding: a thousand waiting files must fit into memory.
+_KEPT_BYTES = 8 * 2**20
+# Pictures above this are decoded one at a time: two of the largest allowed would take gigabytes.
+_LARGE_PIXELS = 24_000_000
+# Crops are cut from no more than this many times the network's input; what a larger picture adds is not kept.
+_KEPT_TIMES_INPUT = 4
+
+
+@dataclass(frozen=True)
+class HashedFile:
+    """An item whose bytes were read. content: None where they are too many to be kept."""
+
+    item: ClaimedItem
+    sha256: str
+    content: bytes | None
+
+
+@dataclass(frozen=True, eq=False)
+class LoadedPicture:
+    """A picture ready for the network. canvas: (H, W, 3) uint8, letterboxed. picture: what crops are cut from."""
+
+    item: ClaimedItem
+    image: SeenImage
+    picture: Picture
+    canvas: npt.NDArray[np.uint8]
+    letterbox: Letterbox
+
+
+class PictureLoader:
+    """Reads and decodes items for one network input size; safe to be called from many threads.
+
+    whole_crops: crops are cut from the original, not from what a JPEG's reduced decoding gives the network.
+    """
+
+    def __init__(
+        self, *, input_hw: tuple[int, int], max_bytes: int, max_pixels: int, whole_crops: bool = False
+    ) -> None:
+        self._input_hw = input_hw
+        self._max_bytes = max_bytes
+        self._max_pixels = max_pixels
+        self._whole_crops = whole_crops
+        self._one_large = threading.Lock()
+
+    def read(self, item: ClaimedItem, root: bytes) -> HashedFile | ItemOutcome:
+        """Return a file's hash, with its bytes unless they are many; a failure's outcome where it gives none."""
+        try:
+            file = read_image_file(item.path, root=root, max_bytes=self._max_bytes)
+        except UnreadableImage as error:
+            return failed_outcome(item, error)
+        return HashedFile(item, file.sha256, file.content if len(file.content) <= _KEPT_BYTES else None)
+
+    def decode(self, file: HashedFile, root: bytes) -> LoadedPicture | ItemOutcome:
+        """Return the picture of a file that was read; its failure's outcome where there is none in it."""
+        fail_point("decoding", file.item.path)
+        try:
+            content, sha256 = file.content, file.sha256
+            if content is None:
+                again = read_image_file(file.item.path, root=root, max_bytes=self._max_bytes)
+                content, sha256 = again.content, again.sha256
+            picture = self._decoded(content)
+        except UnreadableImage as error:
+            return failed_outcome(file.item, error)
+        canvas, fitted = letterbox_picture(picture.pixels, into_hw=self._input_hw)
+        # The letterbox speaks of the whole original, whatever size was decoded.
+        letterbox = Letterbox(
+            width_px=picture.width_px,
+            height_px=picture.height_px,
+            input_hw=self._input_hw,
+            fitted_hw=fitted.fitted_hw,
+            pad_x=fitted.pad_x,
+            pad_y=fitted.pad_y,
+        )
+        image = SeenImage(sha256, picture.width_px, picture.height_px, picture.captured_at)
+        if self._whole_crops and picture.pixels.shape[1] < picture.width_px:
+            picture = decode_picture(content, max_pixels=self._max_pixels)
+        return LoadedPicture(file.item, image, self._kept(picture), canvas, letterbox)
+
+    def _decoded(self, content: bytes) -> Picture:
+        size = measure_picture(content, max_pixels=self._max_pixels)
+        large = size.width_px * size.height_px > _LARGE_PIXELS
+        with self._one_large if large else nullcontext():
+            return decode_picture(content, at_least_hw=self._input_hw, max_pixels=self._max_pixels)
+
+    def _kept(self, picture: Picture) -> Picture:
+        """A picture that waits for its crops must not hold hundreds of megabytes."""
+        rows, columns = self._input_hw
+        step = min(picture.pixels.shape[0] // rows, picture.pixels.shape[1] // columns) // _KEPT_TIMES_INPUT
+        if step < 2:
+            return picture
+        pixels = np.ascontiguousarray(picture.pixels[::step, ::step])
+        return Picture(pixels, picture.width_px, picture.height_px, picture.captured_at)
+
+
+def failed_outcome(item: ClaimedItem, error: UnreadableImage) -> ItemOutcome:
+    """Return the stored failure of an item whose file gave no picture."""
+    return ItemOutcome(item.item_id, item.file_id, reason=str(error.reason), failure=str(error))

@@ -1,0 +1,204 @@
+"""Moves claimed batches through reading, decoding, the network and storing, all at the same time.
+
+The caller's thread reads and hashes, a few threads decode and cut crops, one thread calls the network, one stores. So
+the network never waits for a disk or a database, also not between two batches; every queue between them is bounded.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, field
+from functools import partial
+from queue import Queue, SimpleQueue
+
+from db.domain.jobs import Claim
+from db.domain.outcomes import ItemOutcome, SeenImage
+from db.errors import TaffrailError
+from worker.images.errors import UnreadableReason
+from worker.inference.detector import NetworkFailed
+from worker.inference.infer import Inference
+from worker.inference.load_image import HashedFile, LoadedPicture
+
+Known = Callable[[Sequence[str]], set[str]]
+Load = LoadedPicture | ItemOutcome
+# One in the network, one before it, one being stored.
+_MAX_IN_WORK = 3
+_READ_AT_ONCE = 32
+_NETWORK_CALLS_AHEAD = 2
+
+
+class Stopped(TaffrailError):
+    """The worker was asked to stop before the batch was through."""
+
+
+@dataclass(eq=False)
+class _Work:
+    """A batch on its way. loads: in order, None ends them. asked: the contents that are decoded for this batch."""
+
+    claim: Claim
+    loads: Queue[Future[Load] | None]
+    asked: set[str] = field(default_factory=set)
+    twins: list[HashedFile] = field(default_factory=list)
+    outcomes: list[ItemOutcome] = field(default_factory=list)
+    finishing: list[Future[list[ItemOutcome]]] = field(default_factory=list)
+    error: Exception | None = None
+    ended: bool = False
+
+    def next_load(self) -> Future[Load] | None:
+        load = self.loads.get()
+        self.ended = load is None
+        return load
+
+
+class BatchPipeline:
+    """Up to three batches in work with one model. `on_done` and `on_failed` are called from the storing thread."""
+
+    def __init__(
+        self,
+        inference: Inference,
+        *,
+        on_done: Callable[[Claim, list[ItemOutcome]], None],
+        on_failed: Callable[[Claim, Exception], None],
+        on_progress: Callable[[], None] = lambda: None,
+    ) -> None:
+        self.inference = inference
+        self._on_done, self._on_failed, self._on_progress = on_done, on_failed, on_progress
+        self._changed = threading.Condition()
+        self._in_work: list[_Work] = []
+        self._waiting: SimpleQueue[_Work | None] = SimpleQueue()
+        self._stopped = False
+        self._readers = ThreadPoolExecutor(4, thread_name_prefix="read")
+        self._decoders = ThreadPoolExecutor(max(2, min(8, os.cpu_count() or 2)), thread_name_prefix="decode")
+        self._storing = ThreadPoolExecutor(1, thread_name_prefix="store")
+        self._network = threading.Thread(target=self._run_network, name="network", daemon=True)
+        self._network.start()
+
+    def put(self, claim: Claim, *, known: Known) -> None:
+        """Start a batch; returns when its last picture is on its way. known: contents with a stored prediction."""
+        work = _Work(claim, Queue(maxsize=_NETWORK_CALLS_AHEAD * self.inference.network_batch))
+        with self._changed:
+            self._changed.wait_for(lambda: len(self._in_work) < _MAX_IN_WORK)
+            self._in_work.append(work)
+        self._waiting.put(work)
+        try:
+            for start in range(0, len(claim.items), _READ_AT_ONCE):
+                self._feed(work, start, known)
+        except Exception as error:
+            work.error = error
+        finally:
+            work.loads.put(None)
+
+    @property
+    def in_work(self) -> int:
+        """How many batches are on their way."""
+        return len(self._in_work)
+
+    def drain(self) -> None:
+        """Wait until every batch is stored or given up."""
+        with self._changed:
+            self._changed.wait_for(lambda: not self._in_work)
+
+    def stop(self) -> None:
+        """Give up what is in work at the next network call; it fails with `Stopped`."""
+        self._stopped = True
+
+    def close(self) -> None:
+        """Drain, and end the threads."""
+        self.drain()
+        self._waiting.put(None)
+        self._network.join()
+        for pool in (self._readers, self._decoders, self._storing):
+            pool.shutdown()
+
+    def _feed(self, work: _Work, start: int, known: Known) -> None:
+        if work.error is not None:
+            return
+        root = work.claim.root
+        items = work.claim.items[start : start + _READ_AT_ONCE]
+        files = list(self._readers.map(partial(self.inference.read, root=root), items))
+        work.outcomes += [file for file in files if isinstance(file, ItemOutcome)]
+        hashed = [file for file in files if isinstance(file, HashedFile)]
+        stored = known([file.sha256 for file in hashed]) if hashed else set()
+        for file in hashed:
+            if file.sha256 in stored:
+                work.outcomes.append(_done_already(file))
+            elif file.sha256 in work.asked:  # twice in one batch is inferred once, too
+                work.twins.append(file)
+            else:
+                work.asked.add(file.sha256)
+                work.loads.put(self._decoders.submit(self.inference.decode, file, root))
+        self._on_progress()
+
+    def _run_network(self) -> None:
+        while (work := self._waiting.get()) is not None:
+            self._infer(work)
+            self._storing.submit(self._store, work)
+
+    def _infer(self, work: _Work) -> None:
+        try:
+            for pictures in self._network_batches(work):
+                self._call_network(work, pictures)
+        except Exception as error:
+            work.error = work.error or error
+        while not work.ended:  # whoever feeds us waits for room
+            work.next_load()
+
+    def _network_batches(self, work: _Work) -> Iterator[list[LoadedPicture]]:
+        pictures: list[LoadedPicture] = []
+        while (load := work.next_load()) is not None:
+            loaded = load.result()
+            if isinstance(loaded, ItemOutcome):
+                work.outcomes.append(loaded)
+                continue
+            pictures.append(loaded)
+            if len(pictures) == self.inference.network_batch:
+                yield pictures
+                pictures = []
+        if pictures:
+            yield pictures
+
+    def _call_network(self, work: _Work, pictures: list[LoadedPicture]) -> None:
+        if self._stopped:
+            raise Stopped("the worker was asked to stop")
+        started = time.perf_counter()
+        try:
+            raw = self.inference.predict(pictures)
+        except Exception as error:
+            raise NetworkFailed(error) from error
+        each_ms = (time.perf_counter() - started) * 1000 / len(pictures)
+        work.finishing.append(self._decoders.submit(self.inference.finish, pictures, raw, each_ms=each_ms))
+        self._on_progress()
+
+    def _store(self, work: _Work) -> None:
+        try:
+            finished = [outcome for future in work.finishing for outcome in future.result()]
+            if work.error is not None:
+                raise work.error
+            self._on_done(work.claim, work.outcomes + finished + _twins(work.twins, finished))
+        except Exception as error:
+            self._on_failed(work.claim, error)
+        finally:
+            with self._changed:
+                self._in_work.remove(work)
+                self._changed.notify_all()
+            self._on_progress()
+
+
+def _done_already(file: HashedFile) -> ItemOutcome:
+    return ItemOutcome(file.item.item_id, file.item.file_id, image=SeenImage(file.sha256))
+
+
+def _twins(twins: Sequence[HashedFile], finished: Sequence[ItemOutcome]) -> list[ItemOutcome]:
+    """The same bytes as another file of the batch: the same prediction, or the same fault."""
+    judged = {outcome.image.sha256 for outcome in finished if outcome.image is not None}
+    text = f"{UnreadableReason.BROKEN}: the same bytes as another file of this batch that gave no picture"
+    return [
+        _done_already(twin)
+        if twin.sha256 in judged
+        else ItemOutcome(twin.item.item_id, twin.item.file_id, reason=str(UnreadableReason.BROKEN), failure=text)
+        for twin in twins
+    ]

@@ -1,0 +1,122 @@
+"""The second stage in a worker: judges the crop of every detection of some pictures, in batches of one fixed shape."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from db.domain.boxes import Box
+from db.domain.final_answer import SecondOpinion, picture_opinion
+from db.domain.model_versions import SecondStage
+from db.domain.predictions import Prediction
+from db.domain.species import NO_FISH
+from worker.images.decode import Picture
+from worker.inference.detector import NetworkFailed
+from worker.vision.crop_answers import crop_distributions
+from worker.vision.crops import letterbox_crop, quarter_turns
+
+BATCH_CROPS = 8
+
+Crops = npt.NDArray[np.uint8]
+Boxed = tuple[Picture, Sequence[Box]]
+
+
+class CropJudge:
+    """A crop classifier, ready to be called from any thread; one call at a time is in the network."""
+
+    def __init__(self, part: SecondStage, model: Any) -> None:
+        import tensorflow as tf
+
+        from worker.models.detector import fold_batch_norms
+
+        self.part = part
+        self._no_fish = part.species.index(NO_FISH)
+        self._network = threading.Lock()
+        self._model = fold_batch_norms(model)
+        shape = (BATCH_CROPS, part.crop_px, part.crop_px, 3)
+        # One signature: a short last batch is padded, so that nothing is ever traced again.
+        signature = [tf.TensorSpec(shape, tf.uint8)]
+        self._call = tf.function(lambda x: self._model(x, training=False), input_signature=signature)
+
+    def warm_up(self) -> None:
+        """Trace the graph and let the libraries choose their kernels."""
+        self._logits(np.zeros((1, self.part.crop_px, self.part.crop_px, 3), dtype=np.uint8))
+
+    def judge(self, pictures: Sequence[Picture], predictions: Sequence[Prediction]) -> list[SecondOpinion]:
+        """Return what the second stage says of each picture and of each of its detections, in their order."""
+        boxes = [[found.box for found in prediction.detections] for prediction in predictions]
+        answers = self.distributions(list(zip(pictures, boxes, strict=True)))
+        opinions, start = [], 0
+        for prediction in predictions:
+            mine = answers[start : start + len(prediction.detections)]
+            start += len(mine)
+            opinions.append(self._opinion(prediction, [tuple(row.tolist()) for row in mine]))
+        return opinions
+
+    def distributions(self, boxed: Sequence[Boxed]) -> npt.NDArray[np.float64]:
+        """Return a species distribution for each box of each picture, one after the other; (N, S)."""
+        crops = [self._crop(picture, box) for picture, boxes in boxed for box in boxes]
+        if not crops:
+            return np.zeros((0, len(self.part.species)))
+        turned = quarter_turns(np.stack(crops), self.part.turns)
+        return crop_distributions(
+            self._logits(turned),
+            turns=self.part.turns,
+            log_prior_shift=self.part.log_prior_shift,
+            temperature=self.part.temperature,
+        )
+
+    def _opinion(self, prediction: Prediction, crops: list[tuple[float, ...]]) -> SecondOpinion:
+        confidences = [found.confidence for found in prediction.detections]
+        return SecondOpinion(
+            species=self.part.species,
+            crops=tuple(crops),
+            picture=picture_opinion(crops, confidences, no_fish=self._no_fish),
+            weight=self.part.weight,
+        )
+
+    def _crop(self, picture: Picture, box: Box) -> Crops:
+        return letterbox_crop(
+            picture.pixels,
+            box,
+            width_px=picture.width_px,
+            height_px=picture.height_px,
+            side_px=self.part.crop_px,
+            margin=self.part.margin,
+        )
+
+    def _logits(self, crops: Crops) -> npt.NDArray[np.float32]:
+        parts = []
+        for start in range(0, len(crops), BATCH_CROPS):
+            chunk = crops[start : start + BATCH_CROPS]
+            batch = np.zeros((BATCH_CROPS, *crops.shape[1:]), dtype=np.uint8)
+            batch[: len(chunk)] = chunk
+            parts.append(self._called(batch)[: len(chunk)])
+        return np.concatenate(parts)
+
+    def _called(self, batch: Crops) -> npt.NDArray[np.float32]:
+        try:
+            with self._network:
+                return np.asarray(self._call(batch), dtype=np.float32)
+        except Exception as error:
+            raise NetworkFailed(error) from error
+
+
+def load_crop_judge(part: SecondStage | None, folder: Path) -> CropJudge | None:
+    """Return the second stage of a version, warmed up; None where it has none. folder: checked against its hashes.
+
+    Raises:
+        ModelFileError: the file cannot be loaded.
+    """
+    if part is None:
+        return None
+    from worker.storage.model_files import CROPS_NAME, load_model_file
+
+    judge = CropJudge(part, load_model_file(folder, CROPS_NAME))
+    judge.warm_up()
+    return judge

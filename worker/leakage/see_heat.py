@@ -1,0 +1,77 @@
+"""Looks where a model's heat lies on labelled pictures: on the fish, or beside them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+import numpy.typing as npt
+
+from db.domain.species import NO_FISH, LabelSet
+from worker.images.decode import decode_picture
+from worker.images.read import read_image_file
+from worker.inference.detector import AnyDetector
+from worker.leakage.heat_outside import HeatSpread, heat_outside
+from worker.leakage.verdicts import HeatReport, judge_heat
+from worker.training.data.samples import TrainingSample
+from worker.training.data.targets import boxes_in_input, sample_letterbox
+from worker.vision.heatmaps import cell_probabilities
+from worker.vision.letterbox import letterbox_picture
+
+Pixels = npt.NDArray[np.uint8]
+Progress = Callable[[int, int], None]
+
+_PICTURES_AT_ONCE = 16
+
+
+def see_heat(
+    model: str, detector: AnyDetector, samples: Sequence[TrainingSample], *, progress: Progress
+) -> HeatReport | None:
+    """Return where the heat lies on pictures with labelled fish; None where there is no such picture to be read."""
+    label_set = LabelSet(detector.card.species)
+    spreads: list[HeatSpread] = []
+    cameras: list[str] = []
+    boxed = [sample for sample in samples if sample.label.boxes]
+    for done, chunk in enumerate(_loaded(boxed, detector.card.input_hw), start=1):
+        raw = detector.predict(np.stack([pixels for _sample, pixels in chunk]))
+        for (sample, _pixels), logits in zip(chunk, raw.heatmap, strict=True):
+            spread = heat_beside(sample, logits, label_set=label_set, input_hw=detector.card.input_hw)
+            if spread is not None:
+                spreads.append(spread)
+                cameras.append(sample.camera)
+        progress(min(done * _PICTURES_AT_ONCE, len(boxed)), len(boxed))
+    return judge_heat(model, spreads, cameras) if spreads else None
+
+
+def heat_beside(
+    sample: TrainingSample, logits: npt.NDArray[np.float32], *, label_set: LabelSet, input_hw: tuple[int, int]
+) -> HeatSpread | None:
+    """Return how much of a heat map lies beside the labelled fish. logits: (h, w, S)."""
+    grid_hw, letterbox = (logits.shape[0], logits.shape[1]), sample_letterbox(sample, input_hw)
+    cells = boxes_in_input(sample, letterbox) * np.array([grid_hw[1] / input_hw[1], grid_hw[0] / input_hw[0]] * 2)
+    return heat_outside(
+        cell_probabilities(logits),
+        cells,
+        no_fish_index=label_set.index(NO_FISH),
+        frame=letterbox.grid_frame(grid_hw),
+    )
+
+
+def _loaded(
+    samples: Sequence[TrainingSample], input_hw: tuple[int, int]
+) -> Iterator[list[tuple[TrainingSample, Pixels]]]:
+    """Yield readable pictures, letterboxed, some at a time."""
+
+    def load(sample: TrainingSample) -> tuple[TrainingSample, Pixels] | None:
+        try:
+            picture = decode_picture(read_image_file(sample.file).content, at_least_hw=input_hw)
+        except Exception:  # it was named already where its features were computed
+            return None
+        return sample, letterbox_picture(picture.pixels, into_hw=input_hw)[0]
+
+    with ThreadPoolExecutor(2, thread_name_prefix="decode") as pool:
+        for start in range(0, len(samples), _PICTURES_AT_ONCE):
+            found = pool.map(load, samples[start : start + _PICTURES_AT_ONCE])
+            if chunk := [one for one in found if one is not None]:
+                yield chunk

@@ -1,0 +1,250 @@
+"""The verdicts of the leak audit: what is a leak, what is none, and what cannot be told. numpy only."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+
+import numpy as np
+import numpy.typing as npt
+
+from worker.leakage.heat_outside import HeatSpread
+from worker.training import metrics
+
+Floats = npt.NDArray[np.float64]
+Ints = npt.NDArray[np.int64]
+
+# Share of what there is to know of the species. The competition's first and third place were 0.08 nats apart, which is
+# a twentieth of what its species leave open: a clue that tells less decides nothing.
+WORTH_THE_NAME = 0.05
+# "No leak" is only said where a leak of this share, planted into the same pictures, is found.
+PLANTED_SHARE = 0.10
+CONFIDENCE = 0.95
+DRAWS = 2_000
+# A map whose fish are less than so many times as hot as the rest could not be drawn around a fish.
+SEES_FISH = 3.0
+
+
+class Verdict(StrEnum):
+    """What the audit says of a clue, or of all of them."""
+
+    LEAK = "leak"
+    NONE = "no leak"
+    UNDECIDED = "undecided"
+
+
+@dataclass(frozen=True)
+class ClueAnswers:
+    """What was said of pictures. species: (N,) the truth, places on the axis of species. said, guess: (N, S), by one
+    with a clue and by one who knows nothing of a picture. alike: (N,) a number that near-duplicates share."""
+
+    species: Ints
+    said: Floats
+    guess: Floats
+    alike: Ints
+
+
+@dataclass(frozen=True)
+class Interval:
+    """A figure and the middle 95 % of its bootstrap draws."""
+
+    value: float
+    low: float
+    high: float
+
+
+@dataclass(frozen=True)
+class Clue:
+    """How well something names the species that is known without a look at the fish.
+
+    accuracy, balanced_accuracy: its own; majority_accuracy, majority_balanced: of always saying the most common
+    species. told: the share of what there is to know of the species that it tells, 0 for nothing, 1 for all. control:
+    the same of species into which a leak was planted; None where no species could depend on the clue.
+    """
+
+    name: str
+    pictures: int
+    accuracy: float
+    balanced_accuracy: float
+    majority_accuracy: float
+    majority_balanced: float
+    told: Interval
+    control: Interval | None
+    verdict: Verdict
+
+
+@dataclass(frozen=True)
+class SplitGap:
+    """How much better a linear probe on whole pictures looks on known cameras than on unseen ones.
+
+    accuracy_gap, loss_gap: known minus unseen, and unseen minus known (nats); above 0 where a random split flatters.
+    """
+
+    known_accuracy: float
+    unseen_accuracy: float
+    known_log_loss: float
+    unseen_log_loss: float
+    accuracy_gap: Interval
+    loss_gap: Interval
+
+
+@dataclass(frozen=True)
+class HeatReport:
+    """Where the heat of a model's maps lies on held-out pictures. outside: mean share beside the boxes, 0..1.
+
+    even: what maps without any opinion would have there. cameras: of how many the pictures are.
+    """
+
+    model: str
+    pictures: int
+    cameras: int
+    outside: Interval
+    even: float
+
+    @property
+    def contrast(self) -> float:
+        """How many times as hot a cell on a fish is as one beside it; 1 for a map without any opinion."""
+        inside = (1.0 - self.outside.value) / (1.0 - self.even)
+        return inside / max(self.outside.value / self.even, 1e-9)
+
+
+def judge_clue(name: str, answers: ClueAnswers, *, control: Interval | None) -> Clue:
+    """Return what a clue tells, and whether that is a leak. control: what it told of a planted one."""
+    species, said, guess, told = answers.species, answers.said, answers.guess, judge_told(answers)
+    return Clue(
+        name=name,
+        pictures=len(species),
+        accuracy=metrics.accuracy(species, said),
+        balanced_accuracy=metrics.balanced_accuracy(species, said),
+        majority_accuracy=metrics.accuracy(species, guess),
+        majority_balanced=metrics.balanced_accuracy(species, guess),
+        told=told,
+        control=control,
+        verdict=verdict_of(told, control),
+    )
+
+
+def judge_told(answers: ClueAnswers) -> Interval:
+    """Return the share of what there is to know of the species that was told; near-duplicates are drawn together.
+
+    Source: the share of the guess's log loss that is saved is a lower bound of the mutual information over the
+    species' entropy: what can be used of it (Xu et al. 2020, "A theory of usable information", section 3).
+    """
+    before = metrics.losses(answers.species, answers.guess)
+    return _interval(before - metrics.losses(answers.species, answers.said), answers.alike, over=before)
+
+
+def verdict_of(told: Interval, control: Interval | None) -> Verdict:
+    """Return the verdict on a share that is told, and on that of a planted leak.
+
+    It is a leak where it is worth the name and surely more than nothing. It is none where it surely is less than that,
+    and the planted one was found; what lies between cannot be told from so few pictures.
+
+    >>> planted = Interval(0.09, 0.06, 0.12)
+    >>> [str(verdict_of(Interval(*told), planted)) for told in ((0.2, 0.1, 0.3), (0.0, -0.01, 0.01), (0.04, -0.1, 0.2))]
+    ['leak', 'no leak', 'undecided']
+    """
+    if told.low > 0.0 and told.value >= WORTH_THE_NAME:
+        return Verdict.LEAK
+    able = control is None or control.low > 0.0
+    return Verdict.NONE if able and told.high < WORTH_THE_NAME else Verdict.UNDECIDED
+
+
+def verdict_of_all(clues: Sequence[Clue]) -> Verdict:
+    """Return the verdict on a fleet: a leak where one clue leaks, none where every clue surely tells nothing."""
+    found = {clue.verdict for clue in clues}
+    if Verdict.LEAK in found:
+        return Verdict.LEAK
+    return Verdict.UNDECIDED if Verdict.UNDECIDED in found else Verdict.NONE
+
+
+def judge_gap(species: npt.ArrayLike, known: npt.ArrayLike, unseen: npt.ArrayLike, cameras: Sequence[str]) -> SplitGap:
+    """Return the gap between two splits on the same pictures; whole cameras are drawn with replacement.
+
+    known, unseen: (N, S), what was said by one who had seen the picture's camera, and by one who had not.
+    """
+    truth = np.asarray(species, dtype=np.int64)
+    right = [(np.argmax(said, axis=1) == truth).astype(np.float64) for said in (known, unseen)]
+    losses = [metrics.losses(truth, said) for said in (known, unseen)]
+    return SplitGap(
+        known_accuracy=float(right[0].mean()),
+        unseen_accuracy=float(right[1].mean()),
+        known_log_loss=float(losses[0].mean()),
+        unseen_log_loss=float(losses[1].mean()),
+        accuracy_gap=_interval(right[0] - right[1], cameras),
+        loss_gap=_interval(losses[1] - losses[0], cameras),
+    )
+
+
+def judge_heat(model: str, spreads: Sequence[HeatSpread], cameras: Sequence[str]) -> HeatReport:
+    """Return where a model's heat lies, over pictures with labelled fish. cameras: one name a picture."""
+    outside = np.array([spread.outside for spread in spreads])
+    even = float(np.mean([spread.even for spread in spreads]))
+    return HeatReport(model, len(spreads), len(set(cameras)), _interval(outside, cameras), even)
+
+
+def sentence(clues: Sequence[Clue], *, majority: str, gap: SplitGap, heat: HeatReport | None) -> str:
+    """Return what it comes to, for those who decide and never saw a log loss. majority: the most common species."""
+    verdict = verdict_of_all(clues)
+    parts = [_LEADS[verdict](clues, majority), _gap_sentence(verdict, gap)]
+    if heat is not None:
+        parts.append(_heat_sentence(heat))
+    return " ".join(parts)
+
+
+def _leak_lead(clues: Sequence[Clue], majority: str) -> str:
+    worst = max((clue for clue in clues if clue.verdict is Verdict.LEAK), key=lambda clue: clue.told.value)
+    return (
+        f"LEAK: without a look at the fish, {worst.name} alone names the right species of {worst.accuracy:.0%} of the "
+        f"pictures, where always saying {majority} would be right for {worst.majority_accuracy:.0%}."
+    )
+
+
+def _no_leak_lead(clues: Sequence[Clue], majority: str) -> str:
+    return (
+        f"NO LEAK: without a look at the fish, nothing names the species better than always saying {majority} "
+        f"(right for {clues[0].majority_accuracy:.0%}); what a model gets right here it has from the fish."
+    )
+
+
+def _undecided_lead(clues: Sequence[Clue], majority: str) -> str:
+    open_clues = " and ".join(clue.name for clue in clues if clue.verdict is Verdict.UNDECIDED)
+    return (
+        f"UNDECIDED: {clues[0].pictures} pictures are too few to tell whether {open_clues} "
+        "gives the species away; label more."
+    )
+
+
+_LEADS = {Verdict.LEAK: _leak_lead, Verdict.NONE: _no_leak_lead, Verdict.UNDECIDED: _undecided_lead}
+
+
+def _gap_sentence(verdict: Verdict, gap: SplitGap) -> str:
+    known, unseen = f"{gap.known_accuracy:.0%}", f"{gap.unseen_accuracy:.0%}"
+    if gap.accuracy_gap.low > 0.0:
+        why = "" if verdict is Verdict.LEAK else ", because they look different"
+        return (
+            f"Judged on cameras it knows a simple network is right for {known}, on unseen ones for {unseen}{why}: "
+            "believe figures of unseen cameras only."
+        )
+    return f"On unseen cameras a simple network does as well as on those it knows ({unseen}, {known})."
+
+
+def _heat_sentence(heat: HeatReport) -> str:
+    shares = f"of its heat {heat.outside.value:.0%} lies beside the fish, as does {heat.even:.0%} of the picture"
+    if heat.contrast < SEES_FISH:
+        return f"The serving model's heat map hardly tells fish from deck ({shares}): it wants more labelled pictures."
+    times = f"{heat.contrast:.0f} times"
+    return f"The serving model looks at the fish: a spot on one is {times} as hot as elsewhere ({shares})."
+
+
+def _interval(values: Floats, groups: npt.ArrayLike, *, over: Floats | None = None) -> Interval:
+    """Return the mean of values, or their sum over that of others; whole groups are drawn with replacement."""
+    bottom = np.ones(len(values)) if over is None else over
+    _names, places = np.unique(np.asarray(groups), return_inverse=True)
+    tops, bottoms = np.bincount(places, weights=values), np.bincount(places, weights=bottom)
+    rng = np.random.default_rng(0)
+    times = [np.bincount(rng.integers(0, len(tops), size=len(tops)), minlength=len(tops)) for _ in range(DRAWS)]
+    draws = [float(drawn @ tops / (drawn @ bottoms)) for drawn in times]
+    low, high = np.quantile(draws, [(1.0 - CONFIDENCE) / 2.0, (1.0 + CONFIDENCE) / 2.0])
+    return Interval(float(values.sum() / bottom.sum()), float(low), float(high))

@@ -1,0 +1,136 @@
+"""Draws one picture's part of a report: a small copy, its heat maps, its crops. Runs in processes of its own."""
+
+from __future__ import annotations
+
+import io
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from zipfile import BadZipFile
+
+from PIL import Image
+
+from db.domain.results import ImageResult
+from db.errors import TaffrailError
+from worker.images.decode import decode_picture
+from worker.images.read import read_image_file
+from worker.report.heat_layer import HeatLayer, heat_layer
+from worker.vision.heatmaps import unpack_heatmap
+from worker.vision.letterbox import fit_letterbox
+
+_QUALITY = 80
+CROP_PX = 200
+MAX_CROPS = 8
+_ENDINGS = frozenset({".jpg", ".jpeg", ".jpe", ".jfif", ".mpo", ".png", ".tif", ".tiff", ".bmp", ".dib", ".webp"})
+
+
+@dataclass(frozen=True)
+class PictureTask:
+    """What drawing one picture needs. input_hw: rows, columns of its model's input, None where it is not known."""
+
+    result: ImageResult
+    root: bytes
+    artifacts: bytes
+    out: Path
+    input_hw: tuple[int, int] | None
+    picture_px: int
+    with_original: bool
+    max_bytes: int
+    max_pixels: int
+
+
+@dataclass(frozen=True)
+class DrawnPicture:
+    """Files of one picture, relative to the report. problem: why there is no picture.
+
+    crops: one a detection, in their order, None where none was kept. heat_species: indices on the species axis, from
+    the top of the strip.
+    """
+
+    item_id: int
+    picture: str | None = None
+    heat: str | None = None
+    heat_species: tuple[int, ...] = ()
+    heat_rows: int = 0
+    crops: tuple[str | None, ...] = ()
+    original: str | None = None
+    problem: str | None = None
+
+
+def draw_picture(task: PictureTask) -> DrawnPicture:
+    """Return what was written of a picture; one that cannot be read any more keeps its figures and its reason."""
+    result = task.result
+    stem = f"pictures/{result.item_id:06d}"
+    crops = _write_crops(task, stem)
+    layer = _heat_layer(task)
+    if layer is not None:
+        (task.out / f"{stem}-heat.png").write_bytes(layer.png)
+    original = None
+    try:
+        content = read_image_file(result.file, root=task.root, max_bytes=task.max_bytes).content
+        _write_small(task, content, task.out / f"{stem}.jpg")
+        if task.with_original:
+            original = _write_original(task, content)
+        problem = None
+    except TaffrailError as error:
+        problem = str(error)
+    return DrawnPicture(
+        item_id=result.item_id,
+        picture=f"{stem}.jpg" if problem is None else None,
+        heat=f"{stem}-heat.png" if layer else None,
+        heat_species=layer.species_indices if layer else (),
+        heat_rows=layer.rows if layer else 0,
+        crops=crops,
+        original=original,
+        problem=problem,
+    )
+
+
+def _write_small(task: PictureTask, content: bytes, file: Path) -> None:
+    side = task.picture_px
+    picture = decode_picture(content, at_least_hw=(side, side), max_pixels=task.max_pixels)
+    image = Image.fromarray(picture.pixels)
+    image.thumbnail((side, side), Image.Resampling.BILINEAR, reducing_gap=2.0)
+    image.save(file, "JPEG", quality=_QUALITY)
+
+
+def _write_original(task: PictureTask, content: bytes) -> str:
+    ending = Path(task.result.path).suffix.lower()
+    name = f"originals/{task.result.item_id:06d}{ending if ending in _ENDINGS else ''}"
+    (task.out / name).write_bytes(content)
+    return name
+
+
+def _write_crops(task: PictureTask, stem: str) -> tuple[str | None, ...]:
+    detections = task.result.prediction.detections if task.result.prediction else ()
+    names: list[str | None] = []
+    for number, found in enumerate(detections):
+        wanted = found.crop_file is not None and number < MAX_CROPS
+        names.append(_write_crop(task, found.crop_file or "", f"{stem}-{number}.jpg") if wanted else None)
+    return tuple(names)
+
+
+def _write_crop(task: PictureTask, crop_file: str, name: str) -> str | None:
+    """A crop of another machine's HOME is not here: the page does without."""
+    try:
+        content = read_image_file(task.artifacts + b"/" + os.fsencode(crop_file), max_bytes=task.max_bytes).content
+        image = Image.fromarray(decode_picture(content, at_least_hw=(CROP_PX, CROP_PX)).pixels)
+    except TaffrailError:
+        return None
+    image.thumbnail((CROP_PX, CROP_PX), Image.Resampling.BILINEAR, reducing_gap=2.0)
+    buffer = io.BytesIO()
+    image.save(buffer, "JPEG", quality=_QUALITY)
+    (task.out / name).write_bytes(buffer.getvalue())
+    return name
+
+
+def _heat_layer(task: PictureTask) -> HeatLayer | None:
+    result, said = task.result, task.result.prediction
+    if said is None or said.heatmap is None or task.input_hw is None or not result.width_px or not result.height_px:
+        return None
+    try:
+        heatmap = unpack_heatmap(said.heatmap)  # (H, W, S)
+    except (BadZipFile, KeyError, OSError, ValueError):
+        return None  # the boxes say enough: a damaged heat map must not cost the page
+    letterbox = fit_letterbox(width_px=result.width_px, height_px=result.height_px, into_hw=task.input_hw)
+    return heat_layer(heatmap, frame=letterbox.grid_frame((heatmap.shape[0], heatmap.shape[1])))

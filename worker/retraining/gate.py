@@ -1,0 +1,188 @@
+"""The gate to serving: better on cameras never seen, no species below its floor, calibration no worse."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from db.settings import Settings
+from db.store.model_versions import ModelVersion
+from worker.training import metrics
+from worker.training.paired_bootstrap import ENOUGH_CAMERAS, PairedBootstrap, Resampled, draw_rows, paired_bootstrap
+
+# One picture more or less is no fall, however rare its species is.
+_LEAST_PICTURES_LOST = 2
+_CALIBRATION_DRAWS = 500
+
+Floats = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class GateRule:
+    """What a candidate must be. level: share of the bootstrap's draws in which it is better, 0.5..1.
+
+    species_drop: recall that no species may lose more than, 0..1. calibration_slack: expected calibration error that it
+    may have more, 0..1.
+    """
+
+    level: float
+    species_drop: float
+    calibration_slack: float
+
+
+@dataclass(frozen=True)
+class Judged:
+    """The same pictures as two models answer them, all final answers.
+
+    truth: (N,) places on the species axis. champion, candidate: (N, S) probabilities. champion_saw: whether the
+    champion has learnt from these pictures (`cli train --final-fit`); a candidate never has.
+    """
+
+    species: tuple[str, ...]
+    truth: npt.NDArray[np.int64]
+    cameras: Sequence[str]
+    champion: Floats
+    candidate: Floats
+    champion_saw: bool = False
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """Whether a candidate may serve, and why (not). objections: empty where it may."""
+
+    bootstrap: PairedBootstrap
+    objections: tuple[str, ...]
+    remarks: tuple[str, ...]
+
+    @property
+    def promoted(self) -> bool:
+        """Whether the candidate may serve."""
+        return not self.objections
+
+    @property
+    def reason(self) -> str:
+        """One line that a person can act on."""
+        found = self.bootstrap
+        what = (
+            f"log loss {-found.gain:+.3f} (90 % of the draws {-found.high:+.3f} to {-found.low:+.3f}) on "
+            f"{found.pictures} pictures of {_cameras(found.cameras)}, lower in {found.sure:.1%} of the draws, "
+            f"{found.level:.1%} asked for"
+        )
+        return "; ".join([*(self.objections or ("better",)), what, *self.remarks])
+
+
+def rule_of(settings: Settings) -> GateRule:
+    """Return the rule that the settings ask for."""
+    return GateRule(settings.gate_level, settings.gate_species_drop, settings.gate_calibration_slack)
+
+
+def decide(judged: Judged, rule: GateRule) -> Verdict:
+    """Return whether a candidate is to take the champion's place, from final answers on held-out cameras."""
+    bootstrap = paired_bootstrap(
+        metrics.losses(judged.truth, judged.champion),
+        metrics.losses(judged.truth, judged.candidate),
+        judged.cameras,
+        level=rule.level,
+    )
+    objections = [] if bootstrap.better else ["not surely better"]
+    objections += [*_fallen_species(judged, rule), *_worse_calibration(judged, rule, level=bootstrap.level)]
+    return Verdict(bootstrap, tuple(objections), tuple(_remarks(bootstrap, judged)))
+
+
+def figures(truth: npt.NDArray[np.int64], probabilities: Floats) -> dict[str, float]:
+    """Return a model's figures on held-out pictures, by name."""
+    return {
+        "accuracy": metrics.accuracy(truth, probabilities),
+        "balanced_accuracy": metrics.balanced_accuracy(truth, probabilities),
+        "log_loss": metrics.log_loss(truth, probabilities),
+        "calibration_error": metrics.expected_calibration_error(truth, probabilities),
+        "pictures": float(len(truth)),
+    }
+
+
+def _fallen_species(judged: Judged, rule: GateRule) -> list[str]:
+    before, after = metrics.recalls(judged.truth, judged.champion), metrics.recalls(judged.truth, judged.candidate)
+    fallen = []
+    for place, recall in before.items():
+        pictures = int(np.sum(judged.truth == place))
+        lost = round((recall - after[place]) * pictures)
+        if recall - after[place] > rule.species_drop and lost >= _LEAST_PICTURES_LOST:
+            fallen.append(
+                f"{judged.species[place]} falls below its floor: recall {after[place]:.2f} on {pictures} pictures, "
+                f"the champion's {recall:.2f} less {rule.species_drop:g} at most"
+            )
+    return fallen
+
+
+def _worse_calibration(judged: Judged, rule: GateRule, *, level: float) -> list[str]:
+    """Object where the calibration error is surely more than the slack above the champion's.
+
+    Of few pictures the error itself is mostly noise, so it is compared draw by draw, as the log loss is.
+    """
+    rows_of_draws = list(draw_rows(judged.cameras, draws=_CALIBRATION_DRAWS))
+    before = np.array([_calibration_error(judged, judged.champion, rows) for rows in rows_of_draws])
+    after = np.array([_calibration_error(judged, judged.candidate, rows) for rows in rows_of_draws])
+    worse = float(np.mean(after > before + rule.calibration_slack))
+    if worse < level:
+        return []
+    everything = np.arange(len(judged.truth))
+    return [
+        f"calibration error {_calibration_error(judged, judged.candidate, everything):.3f}, the champion's "
+        f"{_calibration_error(judged, judged.champion, everything):.3f}: more than {rule.calibration_slack:g} above it "
+        f"in {worse:.1%} of the draws"
+    ]
+
+
+def _calibration_error(judged: Judged, answers: Floats, rows: npt.NDArray[np.intp]) -> float:
+    return metrics.expected_calibration_error(judged.truth[rows], answers[rows])
+
+
+def _cameras(count: int) -> str:
+    return "1 held-out camera" if count == 1 else f"{count} held-out cameras"
+
+
+def _remarks(found: PairedBootstrap, judged: Judged) -> list[str]:
+    remarks = []
+    if found.resampled is not Resampled.CAMERAS:
+        remarks.append(
+            f"with fewer than {ENOUGH_CAMERAS} held-out cameras pictures were drawn anew, not cameras: this speaks for "
+            "these cameras alone; label pictures of more cameras"
+        )
+    if judged.champion_saw:
+        remarks.append(
+            "the champion has learnt from these pictures (--final-fit), which favours it: compare the cards' figures; "
+            "`cli models promote --force` overrules this"
+        )
+    return remarks
+
+
+def objection_to(candidate: ModelVersion, champion: ModelVersion) -> str | None:
+    """Why a candidate should not serve, by what the gate said or else by both cards; None where nothing objects."""
+    gate = _gate_of(candidate)
+    if gate is not None and gate.get("champion") != champion.model_id:
+        return f"was judged against {gate.get('champion')}, which does not serve now; `cli retrain --again` judges anew"
+    if gate is not None:
+        return None if gate.get("promoted") else f"the gate refused it ({'; '.join(gate.get('objections', []))})"
+    new, old = candidate.card, champion.card
+    if new.get("folds") != old.get("folds"):
+        return "was judged on other cameras than the champion, so their figures do not compare"
+    first, second = _log_loss(candidate), _log_loss(champion)
+    if first is None or second is None:
+        return "its figures or the champion's are not known"
+    return f"its log loss {first:.3f} is not below the champion's {second:.3f}" if first >= second else None
+
+
+def _gate_of(model: ModelVersion) -> dict[str, Any] | None:
+    parameters = model.card.get("parameters")
+    gate = parameters.get("gate") if isinstance(parameters, dict) else None
+    return gate if isinstance(gate, dict) else None
+
+
+def _log_loss(model: ModelVersion) -> float | None:
+    metrics = model.card.get("metrics")
+    value = metrics.get("log_loss") if isinstance(metrics, dict) else None
+    return float(value) if isinstance(value, int | float) else None

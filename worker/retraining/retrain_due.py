@@ -1,0 +1,38 @@
+"""Runs the retraining that is due, if any: `python -m worker.retraining.retrain_due`, a child of the scheduler."""
+
+from __future__ import annotations
+
+import logging
+
+from db.migrate import open_database
+from db.settings import Settings, get_settings
+from worker.retraining.rerank import work_off
+from worker.retraining.retrain import Ask, Outcome
+from worker.retraining.schedule import retrain_if_due
+from worker.steps.step_process import Request, StepProgress, serve_step
+
+_log = logging.getLogger("taffrail.retrain")
+
+
+def run_due(request: Request, progress: StepProgress) -> Request:
+    """Return what came of the retraining that is due, in words."""
+    return {"came": what_came(get_settings(), command=str(request["command"]))}
+
+
+def what_came(settings: Settings, *, command: str) -> str:
+    """Return what came of the retraining that is due, one line; it is kept with the retraining, too.
+
+    Raises:
+        TaffrailError: as `worker.retraining.retrain.retrain`.
+    """
+    engine = open_database(settings.database)
+    done = retrain_if_due(engine, settings, Ask(command=command), progress=lambda *_: None)  # nobody watches
+    if done is None:
+        return "nothing is due"
+    if isinstance(done, Outcome) and done.kept is not None:
+        work_off(engine, settings, done.kept.job_ids, tell=_log.warning)
+    return f"{done.state}: {done.note}" if isinstance(done, Outcome) else done.reason
+
+
+if __name__ == "__main__":
+    serve_step(run_due)

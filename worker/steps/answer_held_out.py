@@ -1,0 +1,118 @@
+"""Answers held-out pictures with one model version, in a process of its own: `python -m worker.steps.answer_held_out`.
+
+That a saved model loads and answers in a fresh process is a part of the gate, so this is how it is judged, too.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from itertools import islice
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from db.domain.datasets import DatasetEntry
+from db.domain.final_answer import Distribution, final_probabilities
+from db.domain.jobs import ClaimedItem
+from db.domain.outcomes import ItemOutcome
+from db.migrate import open_database
+from db.session import reading
+from db.settings import get_settings
+from db.store.datasets import get_dataset
+from worker.inference.detector import make_detector
+from worker.inference.infer import DetectorInference, Inference
+from worker.inference.load_image import LoadedPicture
+from worker.inference.second_stage import load_crop_judge
+from worker.models.errors import ModelFileError
+from worker.steps.step_process import Request, StepProgress, serve_step
+from worker.storage.model_files import check_model_file, read_card
+
+Floats = npt.NDArray[np.float64]
+
+
+def judge(request: Request, progress: StepProgress) -> Request:
+    """Write the final answers of one model version to the held-out pictures of a data set.
+
+    request: models_dir, model, sha256, dataset, at_most (pictures), answers (the .npz file to write). It then holds
+    `species` (S,), `sha256s` (N,) of the pictures that could be read, and `probabilities` (N, S).
+    Raises:
+        ModelFileError: the model is missing, altered, does not load, or does not answer with distributions; or the
+        answers cannot be written.
+    """
+    settings = get_settings()
+    folder = check_model_file(
+        Path(request["models_dir"]), request["model"], request["sha256"], request.get("crops_sha256")
+    )
+    card = read_card(folder.parent, folder.name)
+    detector = make_detector(card, folder, batch_size=settings.network_batch)
+    # Judged exactly as it would serve; its crops go where the answers go, and are swept with them.
+    elsewhere = settings.model_copy(update={"home": Path(request["answers"]).parent, "artifacts": ""})
+    crop_judge = load_crop_judge(card.second_stage, folder)
+    inference = DetectorInference(detector, model_version=request["model"], settings=elsewhere, crop_judge=crop_judge)
+    with reading(open_database(settings.database)) as session:
+        dataset = get_dataset(session, int(request["dataset"]))
+    entries = judged_entries(dataset.entries, at_most=int(request["at_most"]))
+    sha256s: list[str] = []
+    answers: list[Distribution] = []
+    for chunk in _loaded(entries, inference):
+        done = inference.finish(chunk, inference.predict(chunk), each_ms=0.0)
+        sha256s += [picture.image.sha256 for picture in chunk]
+        answers += [_final(outcome) for outcome in done]
+        progress(f"judging {request['model']}", len(sha256s), len(entries))
+    probabilities = np.array(answers, dtype=np.float64).reshape(len(answers), len(card.species))
+    _refuse_nonsense(folder, probabilities)
+    _write(Path(request["answers"]), species=np.array(card.species), sha256s=np.array(sha256s), answers=probabilities)
+    return {"pictures": len(sha256s), "unreadable": len(entries) - len(sha256s)}
+
+
+def judged_entries(entries: Sequence[DatasetEntry], *, at_most: int) -> list[DatasetEntry]:
+    """Return the held-out pictures to judge by: all, or so many in the order of their hash, which nobody can choose."""
+    held = sorted((entry for entry in entries if entry.held_out), key=lambda entry: entry.place.sha256)
+    return held[:at_most]
+
+
+def _loaded(entries: Sequence[DatasetEntry], inference: Inference) -> Iterator[list[LoadedPicture]]:
+    """Yield the readable pictures in network batches; the next ones are decoded meanwhile."""
+
+    def load(entry: DatasetEntry) -> LoadedPicture | None:
+        root = os.path.dirname(entry.place.file)
+        file = inference.read(ClaimedItem(item_id=0, file_id=0, path=entry.place.file), root)
+        if isinstance(file, ItemOutcome) or file.sha256 != entry.place.sha256:
+            return None  # gone, torn, or changed: the label speaks of another content
+        loaded = inference.decode(file, root)
+        return None if isinstance(loaded, ItemOutcome) else loaded
+
+    ahead = 4 * inference.network_batch
+    with ThreadPoolExecutor(max(2, min(4, os.cpu_count() or 2)), thread_name_prefix="decode") as pool:
+        for start in range(0, len(entries), ahead):
+            found = (loaded for loaded in pool.map(load, entries[start : start + ahead]) if loaded is not None)
+            while chunk := list(islice(found, inference.network_batch)):
+                yield chunk
+
+
+def _final(outcome: ItemOutcome) -> Distribution:
+    assert outcome.prediction is not None  # a picture that was loaded has one
+    said, second = outcome.prediction.prediction, outcome.prediction.second
+    crops, weight = (second.picture, second.weight) if second is not None else (None, 0.0)
+    return final_probabilities(said.box_probabilities, said.heatmap_probabilities, crops, weight=weight)
+
+
+def _write(file: Path, *, species: npt.NDArray[np.str_], sha256s: npt.NDArray[np.str_], answers: Floats) -> None:
+    try:
+        with file.open("wb") as stream:
+            np.savez(stream, species=species, sha256s=sha256s, probabilities=answers)
+    except OSError as error:
+        raise ModelFileError(f"{file}: cannot be written ({error.strerror or error})") from error
+
+
+def _refuse_nonsense(folder: Path, probabilities: Floats) -> None:
+    sums = probabilities.sum(axis=1)
+    if not np.isfinite(probabilities).all() or (probabilities < 0).any() or not np.allclose(sums, 1.0, atol=1e-3):
+        raise ModelFileError(f"{folder}: answers with numbers that are no species distributions")
+
+
+if __name__ == "__main__":
+    serve_step(judge)

@@ -1,0 +1,145 @@
+"""Audits what gives the species away besides the fish: `python -m worker.steps.audit_leakage`.
+
+`cli audit leakage` starts it. It reads what was said of pictures so far and the serving model; it stores nothing but
+cached features.
+"""
+
+from __future__ import annotations
+
+import os
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+
+from db.domain.model_versions import ModelCard
+from db.errors import TaffrailError
+from db.migrate import open_database
+from db.session import reading
+from db.settings import Settings, get_settings
+from db.store.model_versions import get_champion, get_model
+from worker.inference.detector import make_detector
+from worker.leakage.ask_cues import ask_clues
+from worker.leakage.see_heat import see_heat
+from worker.leakage.verdicts import HeatReport, sentence, verdict_of_all
+from worker.models.names import DEFAULT_TRUNK, TRUNKS
+from worker.models.trunks import named_weights
+from worker.steps.step_process import Request, StepProgress, serve_step
+from worker.storage.artifacts import held_model
+from worker.storage.model_files import read_card
+from worker.training.data.check_samples import check_samples
+from worker.training.data.samples import TrainingSample
+from worker.training.data.snapshot import entries_said, training_samples
+from worker.training.features.compute import FeatureSource
+
+_MIN_PICTURES = 20
+_MOST_HEAT_MAPS = 400  # in the order of their hash, which nobody can choose
+
+
+class LeakageError(TaffrailError):
+    """The pictures held do not make an audit."""
+
+
+def audit_leakage(request: Request, progress: StepProgress) -> Request:
+    """Return what tells the species besides the fish, in figures, verdicts and one sentence.
+
+    request: model (the champion where not given), trunk, weights, input_hw (the model's where not given), seed.
+    Raises:
+        LeakageError: no labels, one camera, one species, too few pictures. NotFoundError: no such model.
+    """
+    settings = get_settings()
+    with reading(open_database(settings.database)) as session:
+        entries = entries_said(session, settings)
+        asked = str(request.get("model") or "")
+        model = get_model(session, asked) if asked else get_champion(session)
+    checked = check_samples(training_samples(entries), settings.label_set)
+    samples = list({sample.sha256: sample for sample in checked.samples}.values())
+    refuse_unauditable(samples)
+    folder = held_model(settings, model) if model else None
+    found = ask_clues(
+        samples,
+        source=_source(request, settings, read_card(folder.parent, folder.name) if folder else None, progress),
+        label_set=settings.label_set,
+        seed=int(request.get("seed", 0)),
+    )
+    heat, no_heat = _heat(folder, samples, progress)
+    majority = Counter(sample.label.species for sample in samples).most_common(1)[0][0]
+    left_out = [(odd.file, odd.text) for odd in checked.left_out]
+    left_out += [(bad.file, bad.reason) for bad in found.unreadable]
+    return {
+        "pictures": found.clues[0].pictures,
+        "boxless": found.boxless,
+        "near_duplicates": found.near_duplicates,
+        "cameras": len({sample.camera for sample in samples}),
+        "species": dict(Counter(sample.label.species for sample in samples)),
+        "majority": majority,
+        "clues": [asdict(clue) for clue in found.clues],
+        "gap": asdict(found.gap),
+        "heat": asdict(heat) if heat else None,
+        "no_heat": no_heat,
+        "verdict": str(verdict_of_all(found.clues)),
+        "sentence": sentence(found.clues, majority=majority, gap=found.gap, heat=heat),
+        "unreadable": [[os.fsdecode(file), reason] for file, reason in left_out],
+        "mended": [[os.fsdecode(odd.file), odd.text] for odd in checked.mended],
+    }
+
+
+def refuse_unauditable(samples: Sequence[TrainingSample]) -> None:
+    """Refuse pictures of which nothing can be told.
+
+    Raises:
+        LeakageError: names what is missing.
+    """
+    if not samples:
+        raise LeakageError(
+            "nobody has said yet what any picture shows; `cli labels import` or `cli review import` bring that in"
+        )
+    cameras, species = {sample.camera for sample in samples}, {sample.label.species for sample in samples}
+    if len(cameras) < 2:
+        raise LeakageError(
+            f"all {len(samples)} labelled pictures are of one camera ({cameras.pop()}); a leak shows between cameras, "
+            "so 2 are needed at least (`cli cameras` shows and corrects them)"
+        )
+    if len(species) < 2:
+        raise LeakageError(f"all {len(samples)} labelled pictures show {species.pop()}; 2 species are needed at least")
+    if len(samples) < _MIN_PICTURES:
+        raise LeakageError(f"{len(samples)} labelled pictures tell nothing; {_MIN_PICTURES} are needed at least")
+
+
+def _source(request: Request, settings: Settings, card: ModelCard | None, progress: StepProgress) -> FeatureSource:
+    """Return the features to ask: by the model's own trunk and size, which training cached, where nothing is given."""
+    own = card if card is not None and card.trunk in TRUNKS else None
+    weights = str(request.get("weights") or (own.parameters.get("weights", "imagenet") if own else "imagenet"))
+    rows, columns = request.get("input_hw") or (own.input_hw if own else TRUNKS[DEFAULT_TRUNK].input_hw)
+    return FeatureSource(
+        trunk=str(request.get("trunk") or (own.trunk if own else DEFAULT_TRUNK)),
+        weights=named_weights(weights),
+        input_hw=(int(rows), int(columns)),
+        features_dir=settings.features_dir,
+        progress=progress,
+    )
+
+
+def _heat(
+    folder: Path | None, samples: Sequence[TrainingSample], progress: StepProgress
+) -> tuple[HeatReport | None, str]:
+    """Return where a model's heat lies on cameras that it has not learnt from; or None, and why.
+
+    folder: of the model's files, checked.
+    """
+    if folder is None:
+        return None, "no model serves yet; `cli train` makes one"
+    detector = make_detector(read_card(folder.parent, folder.name), folder)
+    held_out = {camera for fold in detector.card.folds for camera in fold}
+    held = sorted((sample for sample in samples if sample.camera in held_out), key=lambda sample: sample.sha256)
+    found = see_heat(
+        folder.name,
+        detector,
+        held[:_MOST_HEAT_MAPS],
+        progress=lambda done, total: progress("heat maps", done, total),
+    )
+    return found, "" if found else f"no boxed picture is known of cameras that model {folder.name} has not learnt from"
+
+
+if __name__ == "__main__":
+    serve_step(audit_leakage)

@@ -1,0 +1,210 @@
+"""Judges networks, or a model version, on the labels held: the step of `cli evaluate`."""
+
+from __future__ import annotations
+
+import os
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from sqlalchemy import Engine
+
+from db.domain.species import LabelSet
+from db.errors import NotFoundError
+from db.migrate import open_database
+from db.session import reading
+from db.settings import Settings, get_settings
+from db.store.model_versions import get_champion, get_model
+from worker.evaluation.answers import Answers, Judged
+from worker.evaluation.compared_models import Bench, parse_wish
+from worker.evaluation.cross_validate import cross_validate, refuse_early
+from worker.evaluation.figures import contestant_figures
+from worker.evaluation.kept_answers import KeptAnswers
+from worker.evaluation.version import judge_version, sides_of
+from worker.evaluation.write import make_folder, write_evaluation
+from worker.inference.detector import make_detector
+from worker.inference.second_stage import load_crop_judge
+from worker.models.errors import TrainingError
+from worker.models.names import DEFAULT_TRUNK, HeadName
+from worker.models.trunks import named_weights, weights_key
+from worker.steps.step_process import Request, StepProgress, serve_step
+from worker.storage.artifacts import held_model
+from worker.storage.model_files import read_card
+from worker.training.data.check_samples import CheckedSamples, check_samples
+from worker.training.data.near_duplicates import near_duplicates
+from worker.training.data.samples import TrainingSample
+from worker.training.data.snapshot import entries_said, training_samples
+from worker.training.data.splits import SplitKind
+from worker.training.detector.fit import FitSettings
+from worker.training.detector.train_detector import usable_samples
+from worker.training.features.compute import FeatureSource
+from worker.training.features.thumbnails import thumbnails_of
+
+CHAMPION = "champion"
+
+
+def evaluate(request: Request, progress: StepProgress) -> Request:
+    """Return figures of heads, averages and baselines over folds, or of one model version; nothing is registered.
+
+    request: model (an id or `champion`), or else split, folds, heads, trunk, weights, input_hw, epochs; seed; out (a
+    folder to write plots into, or None) and pictures (how many to show there).
+    Raises:
+        TrainingError, ModelError: the labels held do not suffice; names what is missing.
+    """
+    settings = get_settings()
+    if request.get("out"):
+        make_folder(Path(request["out"]))
+    engine = open_database(settings.database)
+    with reading(engine) as session:
+        samples = training_samples(entries_said(session, settings))
+    if not samples:
+        raise TrainingError("no labelled pictures; register some with: cli labels import")
+    if request.get("model"):
+        return _version(request, settings, engine, samples, progress)
+    return _networks(request, settings, samples, progress)
+
+
+def _networks(
+    request: Request, settings: Settings, samples: Sequence[TrainingSample], progress: StepProgress
+) -> Request:
+    wish, split = parse_wish(request["heads"]), SplitKind(request["split"])
+    seed, source = int(request.get("seed", 0)), _source(request, settings, progress)
+    checked = check_samples(samples, settings.label_set)
+    refuse_early(checked.samples, split)
+    computed = source.compute(checked.samples)
+    usable = usable_samples(checked.samples, computed.features, computed.unreadable)
+    alike = _alike(usable, settings, progress)
+    weights = weights_key(source.trunk, source.weights)
+    kept = KeptAnswers(
+        settings.home / "training" / "evaluation",
+        f"{source.trunk} {weights} {source.input_hw} {settings.species} {bool(request.get('out'))}",
+    )
+    bench = Bench(
+        usable,
+        computed.features,
+        settings.label_set,
+        source.input_hw,
+        lambda head: _fit_of(head, request),
+        heatmaps=bool(request.get("out")),
+        kept=kept,
+        progress=progress,
+    )
+    done = cross_validate(bench, wish, split, alike=alike, folds=int(request["folds"]), seed=seed)
+    unreadable = [[os.fsdecode(bad.file), bad.reason] for bad in computed.unreadable]
+    result = {
+        "split": str(split),
+        "trunk": source.trunk,
+        "folds": list(done.folds),
+        "random": done.at_random,
+        "near_duplicates": int(sum(count for count in np.bincount(alike) if count > 1)),
+        **_facts(request, usable, done.judged, source.input_hw),
+        "contestants": list(done.figures),
+        **_oddities(checked, unreadable),
+    }
+    written = _written(request, result, done.judged, done.answers)
+    kept.forget()
+    return written
+
+
+def _version(
+    request: Request, settings: Settings, engine: Engine, samples: Sequence[TrainingSample], progress: StepProgress
+) -> Request:
+    with reading(engine) as session:
+        model_id = str(request["model"])
+        version = get_champion(session) if model_id == CHAMPION else get_model(session, model_id)
+    if version is None:
+        raise NotFoundError("no model serves yet; `cli train` makes the first one")
+    folder = held_model(settings, version)
+    card = read_card(folder.parent, folder.name)
+    checked = check_samples(samples, LabelSet(card.species))
+    once = list({sample.sha256: sample for sample in checked.samples}.values())
+    sides = sides_of(version.model_id, card, once)
+    judged, answers = judge_version(
+        card,
+        sides,
+        detector=make_detector(card, folder, batch_size=settings.network_batch),
+        crop_judge=load_crop_judge(card.second_stage, folder),
+        heatmaps=bool(request.get("out")),
+        progress=lambda done, total: progress(f"judging {version.model_id}", done, total),
+    )
+    parts = np.unique(judged.cameras, return_inverse=True)[1]
+    read = {sample.sha256 for sample in judged.samples}
+    missing = [[os.fsdecode(one.file), "cannot be read"] for one in sides.unseen if one.sha256 not in read]
+    result = {
+        "model": version.model_id,
+        "state": str(version.state),
+        "trunk": card.trunk,
+        **_facts(request, once, judged, card.input_hw),
+        "contestants": [contestant_figures(judged, one, parts) for one in answers],
+        **_oddities(checked, missing),
+    }
+    return _written(request, result, judged, answers)
+
+
+def _written(request: Request, result: Request, judged: Judged, answers: Sequence[Answers]) -> Request:
+    if not request.get("out"):
+        return result
+    files = write_evaluation(
+        Path(request["out"]),
+        result,
+        judged,
+        answers[-1],
+        pictures=int(request.get("pictures") or 0),
+        input_hw=(result["input_hw"][0], result["input_hw"][1]),
+        seed=result["seed"],
+    )
+    return {**result, "files": files}
+
+
+def _source(request: Request, settings: Settings, progress: StepProgress) -> FeatureSource:
+    rows, columns = request.get("input_hw") or (360, 640)
+    weights = str(request.get("weights") or "imagenet")
+    return FeatureSource(
+        trunk=str(request.get("trunk") or DEFAULT_TRUNK),
+        weights=named_weights(weights),
+        input_hw=(int(rows), int(columns)),
+        features_dir=settings.features_dir,
+        progress=progress,
+    )
+
+
+def _fit_of(head: HeadName, request: Request) -> FitSettings:
+    fit = replace(FitSettings(), seed=int(request.get("seed", 0)))
+    return replace(fit, epochs=int(request["epochs"]), min_steps=0) if request.get("epochs") else fit
+
+
+def _alike(samples: Sequence[TrainingSample], settings: Settings, progress: StepProgress) -> np.ndarray:
+    thumbnails = thumbnails_of(
+        samples, settings.features_dir, progress=lambda done, total: progress("thumbnails", done, total)
+    )
+    return near_duplicates(thumbnails, [(sample.width_px, sample.height_px) for sample in samples])
+
+
+def _facts(
+    request: Request, samples: Sequence[TrainingSample], judged: Judged, input_hw: tuple[int, int]
+) -> dict[str, Any]:
+    return {
+        "pictures": len(samples),
+        "cameras": len({sample.camera for sample in samples}),
+        "species": dict(Counter(sample.label.species for sample in samples)),
+        "species_names": list(judged.label_set.names),
+        "judged": len(judged.samples),
+        "judged_cameras": len(set(judged.cameras.tolist())),
+        "input_hw": list(input_hw),
+        "seed": int(request.get("seed", 0)),
+    }
+
+
+def _oddities(checked: CheckedSamples, unreadable: list[list[str]]) -> dict[str, Any]:
+    left_out = [[os.fsdecode(odd.file), odd.text] for odd in checked.left_out]
+    return {
+        "unreadable": left_out + unreadable,
+        "mended": [[os.fsdecode(odd.file), odd.text] for odd in checked.mended],
+    }
+
+
+if __name__ == "__main__":
+    serve_step(evaluate)

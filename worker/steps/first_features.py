@@ -1,0 +1,50 @@
+"""What the trunk sees in pictures before any model was trained: `python -m worker.steps.first_features`, a step.
+
+The features are those that a training with the default settings learns from, and stay cached for it.
+"""
+
+from __future__ import annotations
+
+import os
+
+from db.migrate import open_database
+from db.session import reading
+from db.settings import get_settings
+from db.store.images import places_of
+from worker.models.names import DEFAULT_TRUNK, TRUNKS
+from worker.models.trunks import named_weights
+from worker.steps.step_process import Request, StepProgress, serve_step
+from worker.training.features.compute import compute_features
+
+_DIGITS = 4
+
+
+def first_features(request: Request, progress: StepProgress) -> Request:
+    """Return the features of pictures (by content, of the store), each channel's mean over the picture.
+
+    request: `sha256s`; `weights` (imagenet where not given) and `input_hw` (the trunk's own) as for a training.
+    Result: `features` {sha256: [C floats]}, and `unreadable` [[file, reason]] for those that have none.
+    """
+    settings = get_settings()
+    with reading(open_database(settings.database)) as session:
+        places = list(places_of(session, set(request["sha256s"])))
+    weights = str(request.get("weights", "imagenet"))
+    rows, columns = request.get("input_hw", TRUNKS[DEFAULT_TRUNK].input_hw)
+    computed = compute_features(
+        places,
+        trunk=DEFAULT_TRUNK,
+        weights=named_weights(weights),
+        input_hw=(rows, columns),
+        features_dir=settings.features_dir,
+        progress=lambda done, total: progress("features", done, total),
+    )
+    held = [place.sha256 for place in places if place.sha256 in computed.features]
+    means = dict(zip(held, computed.features.pooled(held), strict=True))  # (C,) each
+    return {
+        "features": {sha256: [round(float(value), _DIGITS) for value in mean] for sha256, mean in means.items()},
+        "unreadable": [[os.fsdecode(bad.file), bad.reason] for bad in computed.unreadable],
+    }
+
+
+if __name__ == "__main__":
+    serve_step(first_features)

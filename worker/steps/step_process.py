@@ -1,0 +1,120 @@
+"""Runs a step that needs the network library in a process of its own, and hears of it line by line.
+
+The command line never imports TensorFlow: it calls `run_step("worker.steps.train", request, ...)`, which starts
+`python -m worker.steps.train`. The request goes in as one JSON document on stdin; events come back as JSON lines on
+stdout:
+`{"stage": ..., "done": ..., "total": ...}` any number of times, then `{"result": {...}}` or `{"error": "one line"}`.
+"""
+
+from __future__ import annotations
+
+import errno
+import json
+import logging
+import os
+import subprocess
+import sys
+import threading
+from collections import deque
+from collections.abc import Callable
+from typing import IO, Any
+
+from db.errors import TaffrailError
+
+StepProgress = Callable[[str, int, int], None]
+"""Called with (what is being done, done, total)."""
+
+Request = dict[str, Any]
+_SHOWN_LINES = 5
+# What a person mends on the machine, not in the code: it is one line wherever in a step it comes up.
+_SITE_ERRNOS = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)
+
+
+class StepError(TaffrailError):
+    """A step ended without a result."""
+
+
+def run_step(module: str, request: Request, *, progress: StepProgress) -> Request:
+    """Return the result of a step that runs in a process of its own; the process ends when we do.
+
+    Raises:
+        StepError: the step's own one-line error, or the last lines of a process that died.
+    """
+    process = subprocess.Popen(
+        [sys.executable, "-m", module],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,  # Ctrl-C reaches us only, and we end it
+    )
+    assert process.stdin and process.stdout and process.stderr
+    last_words: deque[str] = deque(maxlen=_SHOWN_LINES)
+    listener = threading.Thread(target=_collect, args=(process.stderr, last_words), daemon=True)
+    listener.start()
+    try:
+        process.stdin.write(json.dumps(request) + "\n")
+        process.stdin.flush()  # stays open: its end tells the step that we are gone
+        result = _hear(process.stdout, progress)
+        process.wait()
+        listener.join()
+    except BrokenPipeError:
+        result = None
+        process.wait()
+    finally:
+        if process.poll() is None:
+            process.kill()
+            process.wait()
+    if result is None:
+        said = " | ".join(last_words) or "it said nothing"
+        raise StepError(f"{module} ended with exit code {process.returncode}: {said}")
+    return result
+
+
+def serve_step(step: Callable[[Request, StepProgress], Request]) -> None:
+    """Be the process of a step: read the request, run it, tell its progress and its result or one-line error."""
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s")
+    events = os.fdopen(os.dup(1), "w", encoding="utf-8")
+    os.dup2(2, 1)  # whatever a library prints must not be taken for an event
+    request = json.loads(sys.stdin.readline())
+    threading.Thread(target=_end_with_caller, daemon=True).start()
+
+    def tell(event: Request) -> None:
+        events.write(json.dumps(event) + "\n")
+        events.flush()
+
+    try:
+        tell({"result": step(request, lambda stage, done, total: tell({"stage": stage, "done": done, "total": total}))})
+    except TaffrailError as error:
+        tell({"error": str(error)})
+    except OSError as error:
+        if error.errno not in _SITE_ERRNOS:
+            raise
+        tell({"error": f"{error.filename or 'the disk'}: cannot be written ({error.strerror})"})
+
+
+def _hear(events: IO[str], progress: StepProgress) -> Request | None:
+    for line in events:
+        try:
+            event = json.loads(line)
+        except ValueError:  # its process was killed in the middle of a line
+            return None
+        if "error" in event:
+            raise StepError(event["error"])
+        if "result" in event:
+            return dict(event["result"])
+        progress(event["stage"], event["done"], event["total"])
+    return None
+
+
+def _collect(stream: IO[str], lines: deque[str]) -> None:
+    for line in stream:
+        if line.strip():
+            lines.append(line.strip())
+
+
+def _end_with_caller() -> None:
+    while os.read(0, 1024):
+        pass
+    os._exit(130)

@@ -1,0 +1,91 @@
+"""Gives a trained detector its second stage: crops, training, and the judgement of both stages together."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from db.domain.boxes import Box
+from db.domain.model_versions import ModelCard
+from worker.inference.detector import Detector
+from worker.inference.second_stage import CropJudge
+from worker.training.crops.evaluate import judge_pictures, judge_second_stage
+from worker.training.crops.samples import crop_samples
+from worker.training.crops.settings import CropTrainSettings
+from worker.training.crops.train import train_crop_classifier
+from worker.training.data.samples import TrainingSample
+from worker.training.features.compute import UnreadablePicture
+
+Progress = Callable[[str, int, int], None]
+
+
+@dataclass(frozen=True)
+class TwoStages:
+    """The second stage's Keras model, the card of both stages, and what the training went without.
+
+    left_out: one line for each labelled box that gave no crop.
+    """
+
+    crops: Any
+    card: ModelCard
+    left_out: tuple[str, ...]
+    unreadable: tuple[UnreadablePicture, ...]
+
+
+def add_second_stage(
+    detector: Any,
+    card: ModelCard,
+    pictures: Sequence[TrainingSample],
+    *,
+    settings: CropTrainSettings,
+    features_dir: Path,
+    work_dir: Path,
+    false_boxes: Mapping[str, Sequence[Box]] | None = None,
+    progress: Progress = lambda stage, done, total: None,
+) -> TwoStages:
+    """Return a second stage for this Keras detector, judged on the cameras that its card says were held out.
+
+    The plain figures of the card become those of the final answer; the first stage's are kept as first_stage_*.
+    Raises:
+        TrainingError: too few crops, species or cameras. UnknownNetwork, WeightsError: the trunk cannot be built.
+    """
+    held_out = card.folds[0] if card.folds else ()
+    found = crop_samples(pictures, false_boxes=false_boxes, seed=settings.seed)
+    trained = train_crop_classifier(
+        found.samples,
+        settings=dataclasses.replace(settings, held_out=held_out),
+        features_dir=features_dir,
+        work_dir=work_dir,
+        progress=progress,
+    )
+    part, figures, figures_by = trained.part, card.metrics, card.metrics_by
+    judged = judge_pictures(
+        [picture for picture in pictures if picture.camera in held_out],
+        detector=Detector(card, detector),
+        crop_judge=CropJudge(part, trained.model),
+        progress=lambda done, total: progress("judging both stages", done, total),
+    )
+    if judged:
+        judgement = judge_second_stage(judged, part)
+        part, figures = judgement.part, {**card.metrics, **judgement.metrics}
+        figures_by = _with_final(card.metrics_by, judgement.metrics_by)
+    two = dataclasses.replace(
+        card,
+        metrics=figures,
+        metrics_by=figures_by,
+        second_stage=part,
+        train_seconds=round(card.train_seconds + part.train_seconds, 1),
+    )
+    return TwoStages(trained.model, two, found.left_out, trained.unreadable)
+
+
+def _with_final(
+    first: dict[str, dict[str, dict[str, float]]], final: dict[str, dict[str, dict[str, float]]]
+) -> dict[str, dict[str, dict[str, float]]]:
+    return {
+        kind: {name: {**first.get(kind, {}).get(name, {}), **row} for name, row in rows.items()}
+        for kind, rows in final.items()
+    }

@@ -1,0 +1,42 @@
+"""What is held in the database for the crop classifier."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from sqlalchemy import Engine
+
+from db.domain.boxes import Box
+from db.domain.model_versions import ModelCard
+from db.session import reading
+from db.settings import Settings
+from db.store.reviews import current_corrections
+from worker.models.trunks import named_weights
+from worker.training.crops.settings import Balance, CropMethod, CropTrainSettings
+
+NO_SECOND_STAGE = "none"
+
+SECOND_STAGE = "second_stage"  # the card's parameter: what was asked for, whether or not it could be made
+
+
+def crop_settings(
+    card: ModelCard, settings: Settings, asked: Mapping[str, Any], *, method: CropMethod
+) -> CropTrainSettings:
+    """Return how a detector's second stage is trained: on the same trunk. asked: seed, balance, by_sampling."""
+    weights = str(card.parameters.get("weights", "imagenet"))
+    return CropTrainSettings(
+        method=method,
+        trunk=card.trunk,
+        weights=named_weights(weights),
+        label_set=settings.label_set,
+        balance=Balance(asked.get("balance") or CropTrainSettings.balance),
+        by_sampling=bool(asked.get("by_sampling")),
+        seed=int(asked.get("seed", 0)),
+    )
+
+
+def false_boxes_held(engine: Engine) -> dict[str, tuple[Box, ...]]:
+    """Return the boxes that people took away, by content: they show what looks like a fish and is none."""
+    with reading(engine) as session:
+        return {sha256: tuple(said.removed_boxes) for sha256, said in current_corrections(session).items()}

@@ -1,0 +1,158 @@
+"""Turns labelled pictures into what the second stage learns from: every boxed fish, and places that show none."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from db.domain.boxes import Box, box_iou_batch, clip_box
+from db.domain.species import NO_FISH
+from worker.training.data.samples import TrainingSample
+
+MIN_SIDE_PX = 4.0  # a box of fewer pixels shows nothing that tells species apart
+# A false box teaches "no fish" only where it shows none: boxes that overlap a fish by more are merely badly placed.
+FALSE_BOX_MAX_IOU = 0.1
+_EMPTY_BACKGROUNDS = 2  # of a picture without fish
+_FISH_BACKGROUNDS_SHARE = 0.25  # of the pictures with boxed fish, one background each
+_TRIES = 8
+
+
+@dataclass(frozen=True)
+class CropSample:
+    """One crop to learn from. file: the picture's path, bytes; box: inside the picture, pixels of the upright original.
+
+    weight: how much it counts beside others. head_px, tail_px: where someone marked them.
+    """
+
+    file: bytes
+    sha256: str
+    camera: str
+    box: Box
+    species: str
+    width_px: int
+    height_px: int
+    weight: float = 1.0
+    head_px: tuple[float, float] | None = None
+    tail_px: tuple[float, float] | None = None
+
+    @property
+    def key(self) -> str:
+        """A name for exactly this part of this content; caches know it by that."""
+        place = " ".join(f"{value:.2f}" for value in self.box.xyxy)
+        return hashlib.sha256(f"{self.sha256} {place}".encode()).hexdigest()[:32]
+
+
+@dataclass(frozen=True)
+class CropSamples:
+    """The crops, and one line for each label or box that gives none."""
+
+    samples: tuple[CropSample, ...]
+    left_out: tuple[str, ...]
+
+
+def crop_samples(
+    pictures: Sequence[TrainingSample],
+    *,
+    false_boxes: Mapping[str, Sequence[Box]] | None = None,
+    seed: int = 0,
+) -> CropSamples:
+    """Return the crops of every labelled picture, each once: its fish, and `NoF` for backgrounds and false boxes.
+
+    false_boxes: by content, boxes that someone removed or that met no fish. A crop counts as much as its picture.
+    Backgrounds depend on the seed and the picture only: a larger data set has the same.
+    """
+    crops: dict[str, CropSample] = {}
+    left_out: list[str] = []
+    for picture in pictures:
+        found = _fish(picture, left_out)
+        wrong = [*(false_boxes or {}).get(picture.sha256, ()), *_backgrounds(picture, seed)]
+        found += _no_fish(picture, wrong)
+        crops.update({crop.key: crop for crop in found})
+    return CropSamples(tuple(crops.values()), tuple(left_out))
+
+
+def _fish(picture: TrainingSample, left_out: list[str]) -> list[CropSample]:
+    found = []
+    for number, labelled in enumerate(picture.label.boxes):
+        inside = _inside(labelled.box, picture)
+        if inside is None:
+            left_out.append(
+                f"{os.fsdecode(picture.file)} box {number + 1}: {_shown(labelled.box)} has no {MIN_SIDE_PX:.0f} x "
+                f"{MIN_SIDE_PX:.0f} pixels inside the picture of {picture.width_px} x {picture.height_px}"
+            )
+            continue
+        found.append(_crop(picture, inside, labelled.species, labelled.head_px, labelled.tail_px))
+    return found
+
+
+def _no_fish(picture: TrainingSample, boxes: Sequence[Box]) -> list[CropSample]:
+    fish = [labelled.box.xyxy for labelled in picture.label.boxes]
+    if not fish and not picture.label.is_empty:
+        return []  # only the species is known: anything may be a fish
+    inside = [clipped for box in boxes if (clipped := _inside(box, picture)) is not None]
+    return [
+        _crop(picture, box, NO_FISH)
+        for box in inside
+        if not fish or box_iou_batch([box.xyxy], fish).max() < FALSE_BOX_MAX_IOU
+    ]
+
+
+def _backgrounds(picture: TrainingSample, seed: int) -> Iterator[Box]:
+    """Places drawn at random, of the sizes and shapes that fish have; none that touches a boxed fish."""
+    if picture.width_px < 2 * MIN_SIDE_PX or picture.height_px < 2 * MIN_SIDE_PX:
+        return
+    rng = np.random.default_rng(int(hashlib.sha256(f"{seed} {picture.sha256}".encode()).hexdigest()[:16], 16))
+    wanted = _EMPTY_BACKGROUNDS if picture.label.is_empty else int(rng.random() < _FISH_BACKGROUNDS_SHARE)
+    fish = np.array([labelled.box.xyxy for labelled in picture.label.boxes], dtype=np.float64).reshape(-1, 4)
+    for _ in range(_TRIES):
+        if wanted == 0:
+            return
+        box = _random_box(picture, rng)
+        low, high = np.maximum(fish[:, :2], box.xyxy[:2]), np.minimum(fish[:, 2:], box.xyxy[2:])
+        if not np.prod(np.clip(high - low, 0.0, None), axis=1).any():
+            wanted -= 1
+            yield box
+
+
+def _random_box(picture: TrainingSample, rng: np.random.Generator) -> Box:
+    long, shape = rng.uniform(0.08, 0.35) * picture.width_px, rng.uniform(0.35, 1.0)
+    sides = np.array([long, long * shape])[:: rng.choice([1, -1])]
+    width, height = np.clip(sides, MIN_SIDE_PX, [picture.width_px, picture.height_px])
+    x, y = rng.uniform(0.0, picture.width_px - width), rng.uniform(0.0, picture.height_px - height)
+    return Box(float(x), float(y), float(x + width), float(y + height))
+
+
+def _inside(box: Box, picture: TrainingSample) -> Box | None:
+    clipped = clip_box(box, width_px=picture.width_px, height_px=picture.height_px)
+    if clipped is None or min(clipped.x_max - clipped.x_min, clipped.y_max - clipped.y_min) < MIN_SIDE_PX:
+        return None
+    return clipped
+
+
+def _crop(
+    picture: TrainingSample,
+    box: Box,
+    species: str,
+    head_px: tuple[float, float] | None = None,
+    tail_px: tuple[float, float] | None = None,
+) -> CropSample:
+    return CropSample(
+        picture.file,
+        picture.sha256,
+        picture.camera,
+        box,
+        species,
+        picture.width_px,
+        picture.height_px,
+        picture.weight,
+        head_px,
+        tail_px,
+    )
+
+
+def _shown(box: Box) -> str:
+    return "(" + ", ".join(f"{value:.0f}" for value in box.xyxy) + ")"

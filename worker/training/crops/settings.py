@@ -1,0 +1,72 @@
+"""What a training of the crop classifier is asked for."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from db.domain.species import DEFAULT_LABEL_SET, LabelSet
+from worker.models.names import DEFAULT_TRUNK
+from worker.training.crops.features import Canvases
+from worker.training.crops.samples import CropSample
+from worker.vision.crops import MARGIN
+
+
+class CropMethod(StrEnum):
+    """How the second stage is trained."""
+
+    FROZEN = "frozen"
+    FINETUNE = "finetune"
+
+
+class Balance(StrEnum):
+    """How much rare species count: as they come, by the root of balance, or all species alike."""
+
+    NONE = "none"
+    ROOT = "root"
+    FULL = "full"
+
+
+@dataclass(frozen=True)
+class CropTrainSettings:
+    """What to train and how.
+
+    held_out: cameras kept apart for judging, named by the caller; none judges nothing. crop_px: side of the network's
+    input. views: a crop's views that frozen features are made of, at most. turns: quarter turns averaged in serving, 1
+    or 4. by_sampling: fine-tuning draws rare species more often instead of counting them more.
+    """
+
+    method: CropMethod = CropMethod.FROZEN
+    trunk: str = DEFAULT_TRUNK
+    weights: str | Path = "imagenet"
+    label_set: LabelSet = DEFAULT_LABEL_SET
+    held_out: tuple[str, ...] = ()
+    crop_px: int = 144
+    margin: float = MARGIN
+    turns: int = 1
+    balance: Balance = Balance.ROOT
+    by_sampling: bool = False
+    seed: int = 0
+    views: int = 8
+    epochs: int = 6
+    batch_size: int = 32
+    learning_rate: float = 5e-4
+    label_smoothing: float = 0.05
+
+
+@dataclass(frozen=True)
+class CropRows:
+    """The usable crops as arrays. species: (N,) places on the species axis; weights: (N,) with class weights."""
+
+    samples: Sequence[CropSample]
+    species: npt.NDArray[np.int64]
+    weights: npt.NDArray[np.float32]
+    canvases: Canvases
+
+    def __len__(self) -> int:
+        return len(self.samples)

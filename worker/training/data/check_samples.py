@@ -1,0 +1,90 @@
+"""Looks at labelled pictures before a training starts: what is odd is named, mended by a stated rule, or refused.
+
+Refused: a label outside the label set (the rest alone would teach that its fish is background). Left out: a picture
+whose size is not known. Mended: a box that reaches beyond the frame is cut there; one wholly outside is dropped, and
+a picture that loses its last box so teaches its species alone, for nothing is known of where the fish is.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from db.domain.boxes import clip_box
+from db.domain.labels import ImageLabel, LabelledBox
+from db.domain.species import LabelSet, UnknownSpecies, unknown_species_text
+from worker.training.data.samples import TrainingSample
+
+_SLACK_PX = 1.0  # rounding at the frame is not worth a note
+
+
+@dataclass(frozen=True)
+class Oddity:
+    """A picture and what is odd about it; left_out: whether training goes on without it."""
+
+    file: bytes
+    text: str
+    left_out: bool
+
+
+@dataclass(frozen=True)
+class CheckedSamples:
+    """The pictures that can be learnt from, mended where they had to be, and what was odd."""
+
+    samples: tuple[TrainingSample, ...]
+    oddities: tuple[Oddity, ...]
+
+    @property
+    def left_out(self) -> tuple[Oddity, ...]:
+        """The pictures that cannot be learnt from."""
+        return tuple(odd for odd in self.oddities if odd.left_out)
+
+    @property
+    def mended(self) -> tuple[Oddity, ...]:
+        """What was mended, of pictures that stayed."""
+        return tuple(odd for odd in self.oddities if not odd.left_out)
+
+
+def check_samples(samples: Sequence[TrainingSample], label_set: LabelSet) -> CheckedSamples:
+    """Return the pictures that can be learnt from.
+
+    Raises:
+        UnknownSpecies: a label is not in the label set; the message names the picture.
+    """
+    kept, oddities = [], []
+    for sample in samples:
+        _refuse_unknown(sample, label_set)
+        if sample.width_px < 1 or sample.height_px < 1:
+            oddities.append(Oddity(sample.file, "its size is not known", left_out=True))
+            continue
+        mended, texts = _mended(sample)
+        kept.append(mended)
+        oddities += [Oddity(sample.file, text, left_out=False) for text in texts]
+    return CheckedSamples(tuple(kept), tuple(oddities))
+
+
+def _refuse_unknown(sample: TrainingSample, label_set: LabelSet) -> None:
+    named = [("label", sample.label.species)]
+    named += [(f"box {number}", labelled.species) for number, labelled in enumerate(sample.label.boxes, start=1)]
+    for place, species in named:
+        if species not in label_set:
+            where = f"{os.fsdecode(sample.file)} {place}"
+            raise UnknownSpecies(f"{where}: {unknown_species_text(species, label_set)}")
+
+
+def _mended(sample: TrainingSample) -> tuple[TrainingSample, list[str]]:
+    boxes: list[LabelledBox] = []
+    texts: list[str] = []
+    for number, labelled in enumerate(sample.label.boxes, start=1):
+        inside = clip_box(labelled.box, width_px=sample.width_px, height_px=sample.height_px)
+        if inside is None:
+            size = f"{sample.width_px} x {sample.height_px}"
+            texts.append(f"box {number} lies outside the picture of {size} pixels; dropped")
+            continue
+        if max(abs(a - b) for a, b in zip(inside.xyxy, labelled.box.xyxy, strict=True)) > _SLACK_PX:
+            texts.append(f"box {number} reaches beyond the frame; cut there")
+        boxes.append(dataclasses.replace(labelled, box=inside))
+    label = ImageLabel(sample.label.species, tuple(boxes))
+    return (dataclasses.replace(sample, label=label) if texts else sample), texts

@@ -1,0 +1,81 @@
+"""Writes the card of a trained detector."""
+
+from __future__ import annotations
+
+import dataclasses
+import importlib.metadata
+from collections import Counter
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from db.domain.model_versions import ModelCard
+from worker.models.trunks import trunk_spec
+from worker.training.data.samples import TrainingSample, dataset_sha256
+from worker.training.detector.figures import Judgement
+from worker.training.detector.fine_tune import TunedDetector
+from worker.training.detector.fit import HeadFit
+
+if TYPE_CHECKING:
+    from worker.training.detector.settings import TrainSettings
+
+DETECTOR_KIND = "detector"
+
+
+def detector_card(
+    samples: Sequence[TrainingSample],
+    settings: TrainSettings,
+    *,
+    how_split: str,
+    held_out_cameras: tuple[str, ...],
+    pictures_held_out: int,
+    fits: tuple[HeadFit, HeadFit],
+    tuned: TunedDetector | None,
+    judgement: Judgement,
+    seconds: float,
+) -> ModelCard:
+    """Return the card of a detector: what was asked for, what it learnt from, how it was judged.
+
+    samples: all pictures, learnt from or judged on. fits: of the heads in the order of settings.heads.
+    """
+    by_head = dict(zip(settings.heads, fits, strict=True))
+    seen = Counter(sample.label.species for sample in samples)
+    parameters: dict[str, object] = {
+        "weights": str(settings.weights),
+        "fit": {str(name): dataclasses.asdict(settings.fit_of(name)) for name in settings.heads},
+        "final_fit": settings.final_fit,
+        "split": how_split,
+        "held_out_share": settings.held_out_share,
+        "pictures": len(samples),
+        "pictures_held_out": pictures_held_out,
+        "species_without_pictures": [name for name in settings.label_set.names if not seen[name]],
+        "pictures_guessed": sum(sample.guessed for sample in samples),
+        "augment": settings.augment,
+        "epochs_run": {str(name): fit.epochs_run for name, fit in by_head.items()},
+        "head_seconds": {str(name): round(fit.seconds, 1) for name, fit in by_head.items()},
+    }
+    if tuned is not None and settings.fine_tune is not None:
+        parameters["fine_tune"] = {
+            "blocks": settings.fine_tune.blocks,
+            "from_layer": tuned.layer,
+            "epochs": settings.fine_tune.epochs,
+            "epochs_run": tuned.fit.epochs_run,
+            "best_epoch": tuned.fit.best_epoch,
+            "seconds": round(tuned.fit.seconds, 1),
+        }
+    return ModelCard(
+        kind=DETECTOR_KIND,
+        trunk=settings.trunk,
+        layer=settings.layer or trunk_spec(settings.trunk).layer,
+        input_hw=settings.input_hw,
+        species=settings.label_set.names,
+        heads=tuple(str(name) for name in settings.heads),
+        parameters=parameters,
+        metrics=judgement.metrics,
+        metrics_by=judgement.metrics_by,
+        dataset_sha256=dataset_sha256(samples),
+        folds=(held_out_cameras,),
+        parent=settings.parent,
+        versions={name: importlib.metadata.version(name) for name in ("keras", "numpy", "taffrail")},
+        train_seconds=round(seconds, 1),
+        command=settings.command,
+    )

@@ -1,0 +1,46 @@
+"""What a training of the detector is asked for."""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass
+from pathlib import Path
+
+from db.domain.species import DEFAULT_LABEL_SET, LabelSet
+from worker.models.names import DEFAULT_TRUNK, HeadName
+from worker.training.detector.fine_tune import FineTune
+from worker.training.detector.fit import FitSettings
+
+
+@dataclass(frozen=True)
+class TrainSettings:
+    """What to train and how. input_hw: rows, columns. weights: `imagenet`, `random` or a file.
+
+    held_out: these cameras are judged on (a retraining judges on the same as the champion); else about
+    held_out_share of the pictures, by whole cameras. final_fit: after judging, train again on everything.
+    fit: of both heads. epochs: at most so many, instead of the fit's.
+    augment: so many changed views of each picture beside itself. fine_tune: also the trunk's last blocks.
+    seed: the same one gives the same model on one machine.
+    """
+
+    trunk: str = DEFAULT_TRUNK
+    layer: str | None = None
+    input_hw: tuple[int, int] = (360, 640)
+    heads: tuple[HeadName, HeadName] = (HeadName.BOX_SPECIES, HeadName.HEATMAP_HIRES)
+    weights: str | Path = "imagenet"
+    label_set: LabelSet = DEFAULT_LABEL_SET
+    held_out_share: float = 0.2
+    held_out: tuple[str, ...] = ()
+    final_fit: bool = False
+    fit: FitSettings = dataclasses.field(default_factory=FitSettings)
+    epochs: int | None = None
+    augment: int = 0
+    fine_tune: FineTune | None = None
+    seed: int = 0
+    parent: str | None = None
+    command: str = ""
+
+    def fit_of(self, head: HeadName) -> FitSettings:
+        """Return how a head is trained."""
+        fit = dataclasses.replace(self.fit, seed=self.seed)
+        return dataclasses.replace(fit, epochs=self.epochs, min_steps=0) if self.epochs else fit

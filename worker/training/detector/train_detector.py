@@ -1,0 +1,250 @@
+"""Trains a detector from labelled pictures: features, both heads, figures on cameras it has not seen, the card."""
+
+from __future__ import annotations
+
+import dataclasses
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from db.domain.model_versions import ModelCard
+from worker.models.detector import build_detector
+from worker.models.errors import TrainingError
+from worker.models.names import HeadName
+from worker.models.trunks import build_trunk
+from worker.training.data.check_samples import Oddity, check_samples
+from worker.training.data.near_duplicates import near_duplicates
+from worker.training.data.samples import TrainingSample
+from worker.training.data.splits import held_out_cameras, random_split
+from worker.training.detector.card import detector_card
+from worker.training.detector.figures import HeldOut, judge
+from worker.training.detector.fine_tune import FineTune, TunedDetector, tune_detector
+from worker.training.detector.fit import HeadFit
+from worker.training.detector.settings import TrainSettings
+from worker.training.detector.train_head import spare_stopping_rows, train_head
+from worker.training.features.cache import Features
+from worker.training.features.compute import FeatureSource, Progress, UnreadablePicture
+from worker.training.features.thumbnails import thumbnails_of
+from worker.training.features.views import add_views
+
+BOX_HEADS = (HeadName.BOX_SPECIES,)
+HEATMAP_HEADS = (HeadName.HEATMAP_HIRES, HeadName.HEATMAP, HeadName.HEATMAP_MAX)
+
+
+@dataclass(frozen=True)
+class TrainedDetector:
+    """A trained Keras detector, its card, the pictures that training went on without, and what it mended."""
+
+    model: Any
+    card: ModelCard
+    unreadable: tuple[UnreadablePicture, ...]
+    mended: tuple[Oddity, ...] = ()
+
+
+@dataclass(frozen=True)
+class _Split:
+    train_rows: np.ndarray
+    held_out_rows: np.ndarray
+    cameras: tuple[str, ...]
+    how: str
+
+
+@dataclass(frozen=True)
+class _Trained:
+    """Both heads (Keras models) on a trunk, how their training went, and what they say of the held-out pictures."""
+
+    trunk: Any
+    heads: tuple[Any, Any]
+    fits: tuple[HeadFit, HeadFit]
+    outputs: dict[str, np.ndarray]
+    tuned: TunedDetector | None = None
+
+
+def train_detector(
+    samples: Sequence[TrainingSample],
+    *,
+    settings: TrainSettings,
+    features_dir: Path,
+    progress: Progress = lambda stage, done, total: None,
+) -> TrainedDetector:
+    """Return a detector trained on these pictures and judged on cameras kept apart.
+
+    Raises:
+        TrainingError: too few pictures or species. UnknownNetwork, WeightsError: the networks cannot be built.
+        UnknownSpecies: a label is not in the label set.
+    """
+    started = time.perf_counter()
+    _check(samples, settings)
+    source = FeatureSource(settings.trunk, settings.weights, settings.input_hw, features_dir, progress)
+    checked = check_samples(samples, settings.label_set)
+    computed = source.compute(checked.samples, layer=settings.layer)
+    left_out = [UnreadablePicture(odd.file, odd.text) for odd in checked.left_out]
+    unreadable = (*left_out, *computed.unreadable)
+    usable = usable_samples(checked.samples, computed.features, unreadable)
+    split = _split(usable, settings, features_dir)
+    trained = _train(usable, computed.features, split.train_rows, split.held_out_rows, source, settings)
+    held = [usable[row] for row in split.held_out_rows]
+    judgement = judge(HeldOut(held, trained.outputs, settings.label_set, settings.input_hw))
+    served = trained
+    if settings.final_fit:
+        # As many epochs on all pictures as were best before: nothing is left to tell when to stop.
+        everything = np.arange(len(usable))
+        served = _train(usable, computed.features, everything, everything[:0], source, settings, before=trained)
+    card = detector_card(
+        usable,
+        settings,
+        how_split=split.how,
+        held_out_cameras=split.cameras,
+        pictures_held_out=len(held),
+        fits=trained.fits,
+        tuned=trained.tuned,
+        judgement=judgement,
+        seconds=time.perf_counter() - started,
+    )
+    return TrainedDetector(build_detector(served.trunk, *served.heads), card, unreadable, checked.mended)
+
+
+def _check(samples: Sequence[TrainingSample], settings: TrainSettings) -> None:
+    box_head, heatmap_head = settings.heads
+    if box_head not in BOX_HEADS or heatmap_head not in HEATMAP_HEADS:
+        raise TrainingError(
+            f"heads are {box_head}, {heatmap_head}; wanted {BOX_HEADS[0]} and one of {', '.join(HEATMAP_HEADS)}"
+        )
+    if not samples:
+        raise TrainingError("no labelled pictures; register some with: cli labels import")
+
+
+def usable_samples(
+    samples: Sequence[TrainingSample], features: Features, unreadable: Sequence[UnreadablePicture]
+) -> list[TrainingSample]:
+    """Return the readable pictures, each content once: a copy on both sides of a split would leak.
+
+    Raises:
+        TrainingError: too few pictures or species.
+    """
+    usable = list({sample.sha256: sample for sample in samples if sample.sha256 in features}.values())
+    species = {sample.label.species for sample in usable}
+    if len(usable) < 4 or len(species) < 2:
+        first = f"; first unreadable: {unreadable[0].reason}" if unreadable else ""
+        raise TrainingError(
+            f"{len(usable)} readable pictures of {len(species)} species; training needs at least 4 pictures and "
+            f"2 species{first}"
+        )
+    return usable
+
+
+def _split(samples: Sequence[TrainingSample], settings: TrainSettings, features_dir: Path) -> _Split:
+    """Return who learns and who judges: by camera, at random only where all pictures are of one camera.
+
+    A guessed label of a held-out camera does neither. At random near-duplicates stay on one side.
+    """
+    guessed = np.array([sample.guessed for sample in samples], dtype=bool)
+    cameras = [sample.camera for sample in samples]
+    if len(set(cameras)) < 2:
+        sizes = [(sample.width_px, sample.height_px) for sample in samples]
+        alike = near_duplicates(thumbnails_of(samples, features_dir), sizes)
+        held = random_split(len(samples), share=settings.held_out_share, seed=settings.seed, alike=alike)
+        return _Split(
+            np.flatnonzero(~held), np.flatnonzero(held & ~guessed), (), "random: all pictures are of one camera"
+        )
+    chosen = tuple(camera for camera in settings.held_out if camera in set(cameras))
+    if not chosen or len(chosen) == len(set(cameras)):
+        known = [sample for sample in samples if not sample.guessed]
+        species = [sample.label.species for sample in known]
+        chosen = held_out_cameras(
+            [sample.camera for sample in known], species, share=settings.held_out_share, seed=settings.seed
+        )
+    held = np.isin(cameras, chosen)
+    return _Split(np.flatnonzero(~held), np.flatnonzero(held & ~guessed), chosen, "by camera")
+
+
+def _train(
+    samples: list[TrainingSample],
+    features: Features,
+    train_rows: np.ndarray,
+    held_out_rows: np.ndarray,
+    source: FeatureSource,
+    settings: TrainSettings,
+    *,
+    before: _Trained | None = None,
+) -> _Trained:
+    """Return both heads trained; for exactly the epochs that were best before, where that is given."""
+    seen, pictures, views = samples, features, None
+    if settings.augment:
+        viewed = add_views(
+            samples,
+            features,
+            learn_rows=train_rows,
+            count=settings.augment,
+            input_hw=settings.input_hw,
+            compute=lambda some, view: source.compute(some, layer=settings.layer, view=view).features,
+        )
+        seen, pictures, views = viewed.samples, viewed.features, viewed.rows
+    heads = [
+        train_head(
+            name,
+            seen,
+            pictures,
+            train_rows=train_rows,
+            held_out_rows=held_out_rows,
+            label_set=settings.label_set,
+            input_hw=settings.input_hw,
+            fit=settings.fit_of(name),
+            epochs=before.fits[place].best_epoch if before else None,
+            views=views,
+            progress=_stage(source.progress, f"head {name}"),
+        )
+        for place, name in enumerate(settings.heads)
+    ]
+    trained = _Trained(
+        trunk=build_trunk(settings.trunk, input_hw=settings.input_hw, weights=settings.weights, layer=settings.layer),
+        heads=(heads[0].head, heads[1].head),
+        fits=(heads[0].fit, heads[1].fit),
+        outputs={name: output for head in heads for name, output in head.outputs.items()},
+    )
+    if settings.fine_tune is None:
+        return trained
+    return _tune(trained, settings.fine_tune, samples, train_rows, held_out_rows, source, settings, before=before)
+
+
+def _tune(
+    trained: _Trained,
+    wish: FineTune,
+    samples: list[TrainingSample],
+    train_rows: np.ndarray,
+    held_out_rows: np.ndarray,
+    source: FeatureSource,
+    settings: TrainSettings,
+    *,
+    before: _Trained | None,
+) -> _Trained:
+    learn_rows, stop_rows = train_rows, train_rows[:0]
+    if before is None:
+        learn_rows, stop_rows = spare_stopping_rows(samples, train_rows, seed=settings.seed)
+    elif before.tuned is not None:
+        if before.tuned.fit.best_epoch == 0:
+            return trained  # tuning did not help where it could be seen
+        wish = dataclasses.replace(wish, epochs=before.tuned.fit.best_epoch)
+    tuned = tune_detector(
+        trained.trunk,
+        trained.heads,
+        samples,
+        lambda layer: source.compute(samples, layer=layer).features,
+        wish=wish,
+        learn_rows=learn_rows,
+        stop_rows=stop_rows,
+        held_out_rows=held_out_rows,
+        label_set=settings.label_set,
+        input_hw=settings.input_hw,
+        fit=settings.fit_of(settings.heads[1]),
+        progress=lambda stage: _stage(source.progress, stage),
+    )
+    return dataclasses.replace(trained, outputs=tuned.outputs or trained.outputs, tuned=tuned)
+
+
+def _stage(progress: Progress, stage: str) -> Callable[[int, int], None]:
+    return lambda done, total: progress(stage, done, total)

@@ -1,0 +1,203 @@
+"""The feature cache on disk: float16 (crops: uint8), memory-mapped, whole or not there at all.
+
+Layout: `<features_dir>/<key>/<run>-<n>.f16` holds up to 64 pictures' features, `<run>-<n>.json` names them with a
+checksum. Both are written to a draft and renamed, the names last: what is named is whole, and two writers never meet.
+A data file that is not as it was written (size, time) is summed up when the cache is opened, the others when they are
+first read: opening costs a look at each file, and still no damaged feature is learnt from.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import time
+import zlib
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from worker.models.errors import TrainingError
+
+_LAYOUT = 1  # raise when decoding, letterboxing or preprocessing changes what a feature means
+_POOLED_AT_ONCE = 256  # 105 MB of the default trunk's features
+_DRAFT_LIFE_S = 3600.0  # no shard takes an hour to write: an older draft was left by a writer that died
+
+_SUFFIXES = {"float16": ".f16", "uint8": ".u8"}
+
+Half = npt.NDArray[np.float16]
+Rows = npt.NDArray[np.float16] | npt.NDArray[np.uint8]
+
+
+@dataclass(frozen=True)
+class FeatureKey:
+    """What a feature depends on besides the picture. weights: as `weights_key` names them.
+
+    view: how the picture was changed before the trunk saw it; empty for not at all.
+    """
+
+    trunk: str
+    weights: str
+    layer: str
+    input_hw: tuple[int, int]
+    view: str = field(default="", repr=False)
+
+    @property
+    def folder_name(self) -> str:
+        """A short folder name that changes with any part."""
+        digest = hashlib.sha256(f"{_LAYOUT} {self!r}{self.view}".encode()).hexdigest()[:12]
+        return f"{self.trunk}-{self.input_hw[0]}x{self.input_hw[1]}-{digest}"
+
+
+class Shard:
+    """Named rows of one file, (N, ...), such as pictures' features (N, h, w, C); checked when first read."""
+
+    def __init__(self, index_file: Path) -> None:
+        """Map the data of a shard.
+
+        Raises:
+            OSError, ValueError, KeyError, TypeError: a file is missing, or not what its index says.
+        """
+        index = json.loads(index_file.read_bytes())
+        dtype = str(index.get("dtype", "float16"))
+        self._index_file, self._data_file = index_file, index_file.with_suffix(_SUFFIXES[dtype])
+        self.sha256s = [str(sha256) for sha256 in index["sha256s"]]
+        self._crc32 = int(index["crc32"])
+        self._values: Rows = np.memmap(self._data_file, dtype=dtype, mode="r", shape=tuple(index["shape"]))
+        self._checked = False
+        if len(self.sha256s) != len(self._values):
+            raise ValueError(f"{len(self.sha256s)} names of {self._values.shape} features")
+        if index.get("written") != _written(self._data_file) and not self._is_whole():
+            raise ValueError("checksum differs")
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """The shape of one picture's features, (h, w, C)."""
+        rows, columns, channels = self._values.shape[1:]
+        return int(rows), int(columns), int(channels)
+
+    def __getitem__(self, row: int) -> Rows:
+        if not self._checked and not self._is_whole():
+            self.remove()
+            raise TrainingError(f"{self._data_file}: was damaged on the disk and is removed; the same command again")
+        return np.asarray(self._values[row])
+
+    def remove(self) -> None:
+        """Forget the shard; its pictures are computed again."""
+        remove_shard(self._index_file)
+
+    def _is_whole(self) -> bool:
+        self._checked = zlib.crc32(self._values.view(np.uint8).data) == self._crc32
+        return self._checked
+
+
+@dataclass(frozen=True)
+class Features:
+    """The features of some pictures. shape: (h, w, C).
+
+    rows: where each picture's lie, most often in the cache, from which they are read as they are asked for.
+    """
+
+    shape: tuple[int, int, int]
+    rows: Mapping[str, tuple[Shard | npt.NDArray[np.float32], int]] = field(repr=False)
+
+    def __contains__(self, sha256: str) -> bool:
+        return sha256 in self.rows
+
+    def gather(self, sha256s: Sequence[str]) -> npt.NDArray[np.float32]:
+        """Return the features of these pictures in this order, (N, h, w, C); computing is done in float32.
+
+        Raises:
+            TrainingError: a file of the cache was damaged since it was written.
+        """
+        out = np.empty((len(sha256s), *self.shape), dtype=np.float32)
+        for place, sha256 in enumerate(sha256s):
+            shard, row = self.rows[sha256]
+            out[place] = shard[row]
+        return out
+
+    def pooled(
+        self, sha256s: Sequence[str], *, progress: Callable[[int, int], None] = lambda done, total: None
+    ) -> npt.NDArray[np.float32]:
+        """Return the mean of each feature map of these pictures in this order, (N, C); few of them are held at once.
+
+        Raises:
+            TrainingError: a file of the cache was damaged since it was written.
+        """
+        out = np.empty((len(sha256s), self.shape[-1]), dtype=np.float32)
+        for start in range(0, len(sha256s), _POOLED_AT_ONCE):
+            chunk = sha256s[start : start + _POOLED_AT_ONCE]
+            out[start : start + len(chunk)] = self.gather(chunk).mean(axis=(1, 2))
+            progress(start + len(chunk), len(sha256s))
+        return out
+
+
+def open_cache(folder: Path) -> dict[str, tuple[Shard, int]]:
+    """Return where each cached picture's features lie; torn shards and forgotten drafts are removed."""
+    held: dict[str, tuple[Shard, int]] = {}
+    for index_file in sorted(folder.glob("*.json")):
+        try:
+            shard = Shard(index_file)
+        except (OSError, ValueError, KeyError, TypeError):
+            remove_shard(index_file)
+            continue
+        held.update({sha256: (shard, row) for row, sha256 in enumerate(shard.sha256s)})
+    for draft in _old_drafts(folder):
+        draft.unlink(missing_ok=True)
+    return held
+
+
+def write_shard(folder: Path, name: str, sha256s: Sequence[str], features: Rows) -> None:
+    """Keep named rows, such as pictures' features (N, h, w, C), under a name that no other writer uses.
+
+    Raises:
+        TrainingError: the folder cannot be written.
+    """
+    raw = np.ascontiguousarray(features).tobytes()
+    data_file = folder / f"{name}{_SUFFIXES[str(features.dtype)]}"
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        _write_whole(data_file, raw)
+        index = {
+            "sha256s": list(sha256s),
+            "shape": list(features.shape),
+            "dtype": str(features.dtype),
+            "crc32": zlib.crc32(raw),
+            "written": _written(data_file),
+        }
+        _write_whole(folder / f"{name}.json", json.dumps(index).encode())
+    except OSError as error:
+        raise TrainingError(f"{folder}: features cannot be written ({error.strerror or error})") from error
+
+
+def remove_shard(index_file: Path) -> None:
+    """Remove a shard, its names first: data without names is never read."""
+    index_file.unlink(missing_ok=True)
+    for suffix in _SUFFIXES.values():
+        index_file.with_suffix(suffix).unlink(missing_ok=True)
+
+
+def _written(file: Path) -> list[int]:
+    status = file.stat()
+    return [status.st_size, status.st_mtime_ns]
+
+
+def _write_whole(file: Path, content: bytes) -> None:
+    draft = file.with_name(f".{file.name}.draft")
+    with draft.open("wb") as stream:
+        stream.write(content)
+        stream.flush()
+        os.fsync(stream.fileno())
+    os.replace(draft, file)
+
+
+def _old_drafts(folder: Path) -> Iterator[Path]:
+    for draft in folder.glob(".*.draft"):
+        try:
+            if time.time() - draft.stat().st_mtime > _DRAFT_LIFE_S:
+                yield draft
+        except OSError:
+            continue

@@ -1,0 +1,214 @@
+"""Computes features: each picture goes through the trunk once, decoded by threads while the network works."""
+
+from __future__ import annotations
+
+import os
+import uuid
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from db.domain.places import Place
+from worker.images.decode import decode_picture
+from worker.images.read import read_image_file
+from worker.models.detector import fold_batch_norms
+from worker.models.errors import TrainingError
+from worker.models.trunks import build_trunk, trunk_spec, weights_key
+from worker.training.data.samples import TrainingSample
+from worker.training.features.cache import FeatureKey, Features, Half, open_cache, write_shard
+from worker.vision.letterbox import letterbox_picture
+
+_SHARD_PICTURES = 64  # 13 MB of the default trunk: what an interruption can lose
+_BATCH_PICTURES = 8
+_DECODERS = 2
+_AHEAD = 4 * _BATCH_PICTURES  # decoded pictures that wait for the network: 22 MB at 360 x 640
+
+Pictures = npt.NDArray[np.uint8]
+Progress = Callable[[str, int, int], None]
+"""Called with (what is being done, done, total)."""
+Counted = Callable[[int, int], None]
+
+
+@dataclass(frozen=True)
+class View:
+    """A way to change pictures before the trunk sees them. name: part of the cache's key, so it says everything.
+
+    change: from a letterboxed picture (H, W, 3) and its sample to another of the same shape. depends_on: what a
+    picture's change depends on besides its content, such as its boxes; it is part of the picture's name in the cache.
+    """
+
+    name: str
+    change: Callable[[Pictures, TrainingSample], Pictures]
+    depends_on: Callable[[TrainingSample], str] = lambda sample: ""
+
+
+@dataclass(frozen=True)
+class UnreadablePicture:
+    """A picture that could not be decoded, and why; training goes on without it."""
+
+    file: bytes
+    reason: str
+
+
+@dataclass(frozen=True)
+class ComputedFeatures:
+    """What `compute_features` gives back: the features held, and the pictures that have none."""
+
+    features: Features
+    unreadable: tuple[UnreadablePicture, ...]
+
+
+@dataclass(frozen=True)
+class FeatureSource:
+    """Where the features of one training come from: one trunk at one size, cached in one folder."""
+
+    trunk: str
+    weights: str | Path
+    input_hw: tuple[int, int]
+    features_dir: Path
+    progress: Progress
+
+    def compute(
+        self, samples: Sequence[TrainingSample], *, layer: str | None = None, view: View | None = None
+    ) -> ComputedFeatures:
+        """Return the features of pictures at a layer, seen through a view; see `compute_features`."""
+        stage = " ".join(filter(None, ["features", f"at {layer}" if layer else "", view.name if view else ""]))
+        return compute_features(
+            samples,
+            trunk=self.trunk,
+            weights=self.weights,
+            input_hw=self.input_hw,
+            features_dir=self.features_dir,
+            layer=layer,
+            view=view,
+            progress=lambda done, total: self.progress(stage, done, total),
+        )
+
+
+def compute_features(
+    samples: Sequence[TrainingSample | Place],
+    *,
+    trunk: str,
+    weights: str | Path,
+    input_hw: tuple[int, int],
+    features_dir: Path,
+    layer: str | None = None,
+    view: View | None = None,
+    progress: Counted = lambda done, total: None,
+) -> ComputedFeatures:
+    """Return the features of every readable picture, computing only those not cached yet.
+
+    samples: places where nobody said yet what is there; only a view needs to know that.
+    view: how the pictures are changed first; not at all where none is given.
+    progress: called with (done, total) pictures. Interrupted, it goes on where it stopped.
+    Raises:
+        UnknownNetwork, WeightsError: the trunk cannot be built. TrainingError: the cache cannot be written.
+    """
+    layer = layer or trunk_spec(trunk).layer
+    key = FeatureKey(trunk, weights_key(trunk, weights), layer, input_hw, view.name if view else "")
+    folder = features_dir / key.folder_name
+    wanted = {_entry(sample, view): sample for sample in samples}
+    held = open_cache(folder)
+    missing = [sample for entry, sample in wanted.items() if entry not in held]
+    progress(len(wanted) - len(missing), len(wanted))
+    unreadable: list[UnreadablePicture] = []
+    shape = next((shard.shape for shard, _row in held.values()), None)
+    if missing or shape is None:
+        network = fold_batch_norms(build_trunk(trunk, input_hw=input_hw, weights=weights, layer=layer))
+        network.compile(jit_compile=False)  # XLA is slower on CPUs here
+        shape = tuple(network.output_shape[1:])
+        unreadable = _compute_missing(missing, network, folder, input_hw, view, len(wanted), progress)
+        held = open_cache(folder)
+    rows = {sample.sha256: held[entry] for entry, sample in wanted.items() if entry in held}
+    return ComputedFeatures(Features(shape, rows), tuple(unreadable))
+
+
+def _compute_missing(
+    missing: Sequence[TrainingSample | Place],
+    network: Any,
+    folder: Path,
+    input_hw: tuple[int, int],
+    view: View | None,
+    total: int,
+    progress: Counted,
+) -> list[UnreadablePicture]:
+    run, done = uuid.uuid4().hex[:12], total - len(missing)
+    unreadable: list[UnreadablePicture] = []
+    names: list[str] = []
+    parts: list[Half] = []
+    number = 0
+    for batch in _batches(missing, input_hw, view, unreadable):
+        parts.append(_forward(network, np.stack([pixels for _name, pixels in batch])))
+        names += [name for name, _pixels in batch]
+        done += len(batch)
+        progress(done + len(unreadable), total)
+        if len(names) >= _SHARD_PICTURES:
+            write_shard(folder, f"{run}-{number:05d}", names, np.concatenate(parts))
+            number, names, parts = number + 1, [], []
+    if names:
+        write_shard(folder, f"{run}-{number:05d}", names, np.concatenate(parts))
+    progress(total, total)
+    return unreadable
+
+
+def _forward(network: Any, pictures: Pictures) -> Half:
+    """Return the features of up to a batch of pictures; short batches are padded, so that nothing is traced again."""
+    count = len(pictures)
+    padded = np.zeros((_BATCH_PICTURES, *pictures.shape[1:]), dtype=np.uint8)
+    padded[:count] = pictures
+    features = np.asarray(network.predict_on_batch(padded))[:count]
+    # float16 ends at 65504; a feature beyond it would become infinite and poison the training.
+    return np.asarray(np.clip(features, -65504.0, 65504.0), dtype=np.float16)
+
+
+def _batches(
+    samples: Sequence[TrainingSample | Place],
+    input_hw: tuple[int, int],
+    view: View | None,
+    unreadable: list[UnreadablePicture],
+) -> Iterator[list[tuple[str, Pictures]]]:
+    """Yield full batches of named pictures, the last one perhaps short; what cannot be read is noted on the way."""
+    batch: list[tuple[str, Pictures]] = []
+    for sample, read in _read_ahead(samples, input_hw, view):
+        try:
+            batch.append((_entry(sample, view), read.result()))
+        except Exception as error:  # decoders raise many kinds; one bad picture never stops a training
+            unreadable.append(UnreadablePicture(sample.file, str(error) or type(error).__name__))
+        if len(batch) == _BATCH_PICTURES:
+            yield batch
+            batch = []
+    if batch:
+        yield batch
+
+
+def _entry(sample: TrainingSample | Place, view: View | None) -> str:
+    """Return a picture's name in the cache."""
+    depends_on = view.depends_on(sample) if view else ""
+    return f"{sample.sha256} {depends_on}" if depends_on else sample.sha256
+
+
+def _read_ahead(
+    samples: Sequence[TrainingSample | Place], input_hw: tuple[int, int], view: View | None
+) -> Iterator[tuple[TrainingSample | Place, Future[Pictures]]]:
+    with ThreadPoolExecutor(_DECODERS, thread_name_prefix="decode") as pool:
+        ahead: deque[tuple[TrainingSample | Place, Future[Pictures]]] = deque()
+        for sample in samples:
+            ahead.append((sample, pool.submit(_read_picture, sample, input_hw, view)))
+            if len(ahead) >= _AHEAD:
+                yield ahead.popleft()
+        yield from ahead
+
+
+def _read_picture(sample: TrainingSample | Place, input_hw: tuple[int, int], view: View | None) -> Pictures:
+    read = read_image_file(sample.file)
+    if read.sha256 != sample.sha256:
+        raise TrainingError(f"{os.fsdecode(sample.file)}: the file changed since it was labelled")
+    picture = decode_picture(read.content, at_least_hw=input_hw)
+    pixels, _letterbox = letterbox_picture(picture.pixels, into_hw=input_hw)
+    return view.change(pixels, sample) if view else np.asarray(pixels, dtype=np.uint8)
