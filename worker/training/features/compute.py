@@ -189,7 +189,10 @@ def _batches(
 
 def _entry(sample: TrainingSample | Place, view: View | None) -> str:
     """Return a picture's name in the cache."""
-    depends_on = view.depends_on(sample) if view else ""
+    if view is None:
+        return sample.sha256
+    assert isinstance(sample, TrainingSample), "a view depends on the labels, so a place has none"
+    depends_on = view.depends_on(sample)
     return f"{sample.sha256} {depends_on}" if depends_on else sample.sha256
 
 
@@ -211,4 +214,7 @@ def _read_picture(sample: TrainingSample | Place, input_hw: tuple[int, int], vie
         raise TrainingError(f"{os.fsdecode(sample.file)}: the file changed since it was labelled")
     picture = decode_picture(read.content, at_least_hw=input_hw)
     pixels, _letterbox = letterbox_picture(picture.pixels, into_hw=input_hw)
-    return view.change(pixels, sample) if view else np.asarray(pixels, dtype=np.uint8)
+    if view is None:
+        return np.asarray(pixels, dtype=np.uint8)
+    assert isinstance(sample, TrainingSample), "a view changes the boxes with the pixels, and a place has none"
+    return view.change(pixels, sample)
