@@ -39,7 +39,7 @@ docs: $(VENV)/.installed
 table: $(VENV)/.installed
 	$(PY) -m bench.heads_table
 
-# The learning curves of docs/retraining.md: our choice of pictures against chance; ten minutes on two idle cores.
+# The learning curves of docs/retraining.md: our choice of images against chance; ten minutes on two idle cores.
 loop: $(VENV)/.installed-bench
 	$(PY) -m bench.loop_curve
 

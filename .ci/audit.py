@@ -11,7 +11,7 @@ import sys
 from typing import Any
 
 
-def judge(report: str, *, where_reachable: bool) -> tuple[int, list[str]]:
+def evaluate(report: str, *, where_reachable: bool) -> tuple[int, list[str]]:
     """Return the exit code and what to print. report: pip-audit's JSON, '' where it ended without one."""
     dependencies: list[dict[str, Any]] = json.loads(report)["dependencies"] if report.strip() else []
     audited = [one for one in dependencies if "vulns" in one]
@@ -25,11 +25,11 @@ def judge(report: str, *, where_reachable: bool) -> tuple[int, list[str]]:
 
 
 def _told(package: dict[str, Any], found: dict[str, Any]) -> str:
-    mended = ", ".join(found["fix_versions"]) or "no version yet"
-    return f"{package['name']} {package['version']}: {found['id']}, mended in {mended}"
+    repaired = ", ".join(found["fix_versions"]) or "no version yet"
+    return f"{package['name']} {package['version']}: {found['id']}, repaired in {repaired}"
 
 
 if __name__ == "__main__":
-    code, said = judge(sys.stdin.read(), where_reachable="--where-reachable" in sys.argv[1:])
+    code, said = evaluate(sys.stdin.read(), where_reachable="--where-reachable" in sys.argv[1:])
     print(*said, sep="\n")
     sys.exit(code)

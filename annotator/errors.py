@@ -18,7 +18,7 @@ class ExportError(AnnotatorError):
 
 
 class AmbiguousEdit(AnnotatorError):
-    """What a person left in a picture says two things at once."""
+    """What a person left in an image says two things at once."""
 
 
 class ImportRefused(AnnotatorError):

@@ -1,7 +1,7 @@
 """Draws docs/second-stage.png: crops of cameras never seen that a model's second stage names rightly, and wrongly.
 
 `python -m bench.crop_sheet MODEL` takes a model version of HOME and the labelled boxes of its held-out cameras; it also
-says what the second stage adds to a picture's network time here.
+says what the second stage adds to an image's network time here.
 """
 
 from __future__ import annotations
@@ -23,23 +23,23 @@ from db.settings import get_settings
 from db.store.datasets import get_dataset
 from db.store.model_versions import get_model
 from db.tables.models import ModelVersionRow
-from worker.images.decode import Picture, decode_picture
+from worker.images.decode import DecodedImage, decode_image
 from worker.images.read import read_image_file
 from worker.inference.detector import AnyDetector, make_detector, prediction_of
-from worker.inference.second_stage import CropJudge, load_crop_judge
+from worker.inference.second_stage import CropClassifier, load_crop_classifier
 from worker.storage.model_files import check_model_file, read_card
 from worker.training.crops.samples import CropSample, crop_samples
 from worker.training.data.samples import TrainingSample
 from worker.training.data.snapshot import training_samples
 from worker.vision.crops import letterbox_crop
-from worker.vision.letterbox import fit_letterbox, letterbox_picture
+from worker.vision.letterbox import fit_letterbox, letterbox_image
 
 _COLUMNS, _ROWS, _TILE_PX, _CAPTION_PX = 12, 3, 104, 14
 _TIMED = 64
 
 
 @dataclass(frozen=True)
-class JudgedCrop:
+class NamedCrop:
     """A labelled crop and what the second stage calls it. sure: that species' probability."""
 
     sample: CropSample
@@ -62,46 +62,46 @@ def main() -> None:
         dataset = get_dataset(session, session.get_one(ModelVersionRow, asked.model).dataset_id or 0)
     folder = check_model_file(settings.models_dir, held.model_id, held.sha256, held.crops_sha256)
     card = read_card(settings.models_dir, held.model_id)
-    judge = load_crop_judge(card.second_stage, folder)
-    if judge is None or card.second_stage is None:
+    evaluate = load_crop_classifier(card.second_stage, folder)
+    if evaluate is None or card.second_stage is None:
         raise SystemExit(f"model {asked.model} has no second stage")
-    pictures = [sample for sample in training_samples(dataset.entries) if sample.camera in dataset.held_out_cameras]
-    judged = _judged(crop_samples(pictures).samples, judge, card.second_stage)
-    _sheet(judged).quantize(128).save(asked.out, optimize=True)
-    print(f"{sum(one.right for one in judged)} of {len(judged)} crops are called what they show")
-    print(_times(make_detector(card, folder), judge, pictures[:_TIMED]))
+    images = [sample for sample in training_samples(dataset.entries) if sample.camera in dataset.held_out_cameras]
+    evaluated = _evaluated(crop_samples(images).samples, evaluate, card.second_stage)
+    _sheet(evaluated).quantize(128).save(asked.out, optimize=True)
+    print(f"{sum(one.right for one in evaluated)} of {len(evaluated)} crops are called what they show")
+    print(_times(make_detector(card, folder), evaluate, images[:_TIMED]))
 
 
-def _judged(samples: Sequence[CropSample], judge: CropJudge, part: SecondStage) -> list[JudgedCrop]:
-    judged = []
+def _evaluated(samples: Sequence[CropSample], evaluate: CropClassifier, part: SecondStage) -> list[NamedCrop]:
+    evaluated = []
     for sample in samples:
-        picture = decode_picture(read_image_file(sample.file).content)
-        answer = judge.distributions([(picture, [sample.box])])[0]
+        image = decode_image(read_image_file(sample.file).content)
+        answer = evaluate.distributions([(image, [sample.box])])[0]
         place = int(answer.argmax())
-        judged.append(JudgedCrop(sample, _crop(picture, sample, part), part.species[place], float(answer[place])))
-    return judged
+        evaluated.append(NamedCrop(sample, _crop(image, sample, part), part.species[place], float(answer[place])))
+    return evaluated
 
 
-def _crop(picture: Picture, sample: CropSample, part: SecondStage) -> npt.NDArray[np.uint8]:
+def _crop(image: DecodedImage, sample: CropSample, part: SecondStage) -> npt.NDArray[np.uint8]:
     return letterbox_crop(
-        picture.pixels,
+        image.pixels,
         sample.box,
-        width_px=picture.width_px,
-        height_px=picture.height_px,
+        width_px=image.width_px,
+        height_px=image.height_px,
         side_px=part.crop_px,
         margin=part.margin,
     )
 
 
-def _sheet(judged: Sequence[JudgedCrop]) -> Image.Image:
+def _sheet(evaluated: Sequence[NamedCrop]) -> Image.Image:
     """Return right ones above, wrong ones below; each species in turn, so that the common ones do not fill it."""
     blocks = [("called what they show", True, (60, 150, 90)), ("called something else", False, (200, 70, 60))]
     high = _ROWS * (_TILE_PX + _CAPTION_PX) + 20
     sheet = Image.new("RGB", (_COLUMNS * _TILE_PX, len(blocks) * high), (24, 26, 28))
     draw = ImageDraw.Draw(sheet)
     for number, (title, right, colour) in enumerate(blocks):
-        group = [one for one in judged if one.right is right]
-        draw.text((4, number * high + 4), f"{title}: {len(group)} of {len(judged)}", fill=colour)
+        group = [one for one in evaluated if one.right is right]
+        draw.text((4, number * high + 4), f"{title}: {len(group)} of {len(evaluated)}", fill=colour)
         for place, one in enumerate(_in_turn(group)[: _COLUMNS * _ROWS]):
             x, y = place % _COLUMNS * _TILE_PX, number * high + 20 + place // _COLUMNS * (_TILE_PX + _CAPTION_PX)
             sheet.paste(Image.fromarray(one.pixels).resize((_TILE_PX - 4, _TILE_PX - 4)), (x + 2, y + _CAPTION_PX))
@@ -110,18 +110,18 @@ def _sheet(judged: Sequence[JudgedCrop]) -> Image.Image:
     return sheet
 
 
-def _in_turn(crops: Sequence[JudgedCrop]) -> list[JudgedCrop]:
-    by_species: dict[str, list[JudgedCrop]] = {}
+def _in_turn(crops: Sequence[NamedCrop]) -> list[NamedCrop]:
+    by_species: dict[str, list[NamedCrop]] = {}
     for one in sorted(crops, key=lambda one: one.sample.key):
         by_species.setdefault(one.sample.species, []).append(one)
     ranked = [(rank, name, one) for name, group in by_species.items() for rank, one in enumerate(group)]
     return [one for _, _, one in sorted(ranked, key=lambda row: row[:2])]
 
 
-def _times(detector: AnyDetector, judge: CropJudge, pictures: Sequence[TrainingSample]) -> str:
+def _times(detector: AnyDetector, evaluate: CropClassifier, images: Sequence[TrainingSample]) -> str:
     rows, columns = detector.card.input_hw
-    held = [decode_picture(read_image_file(sample.file).content) for sample in pictures]
-    canvases = np.stack([letterbox_picture(picture.pixels, into_hw=(rows, columns))[0] for picture in held])
+    held = [decode_image(read_image_file(sample.file).content) for sample in images]
+    canvases = np.stack([letterbox_image(image.pixels, into_hw=(rows, columns))[0] for image in held])
     detector.warm_up()
     started = time.perf_counter()
     raw = detector.predict(canvases)
@@ -130,17 +130,17 @@ def _times(detector: AnyDetector, judge: CropJudge, pictures: Sequence[TrainingS
         prediction_of(
             raw,
             row,
-            letterbox=fit_letterbox(width_px=picture.width_px, height_px=picture.height_px, into_hw=(rows, columns)),
+            letterbox=fit_letterbox(width_px=image.width_px, height_px=image.height_px, into_hw=(rows, columns)),
             label_set=get_settings().label_set,
         )
-        for row, picture in enumerate(held)
+        for row, image in enumerate(held)
     ]
     started = time.perf_counter()
-    judge.judge(held, predictions)
+    evaluate.evaluate(held, predictions)
     second_s = time.perf_counter() - started
     found = sum(len(prediction.detections) for prediction in predictions)
     return (
-        f"{len(held)} pictures, {found} detections: first stage {1000 * first_s / len(held):.1f} ms a picture, "
+        f"{len(held)} images, {found} detections: first stage {1000 * first_s / len(held):.1f} ms an image, "
         f"second stage {1000 * second_s / len(held):.1f} ms more ({1000 * second_s / max(found, 1):.1f} ms a detection)"
     )
 

@@ -39,29 +39,29 @@ Features = Callable[[Sequence[CropSample], View, int], npt.NDArray[np.float32]]
 def main() -> None:
     """Print both fits' figures on cameras that neither has seen."""
     asked = _arguments()
-    pictures = fleet_samples(asked.fleet, asked.images)
+    images = fleet_samples(asked.fleet, asked.images)
     held = set(
-        held_out_cameras([one.camera for one in pictures], [one.label.species for one in pictures], share=0.2, seed=0)
+        held_out_cameras([one.camera for one in images], [one.label.species for one in images], share=0.2, seed=0)
     )
     settings = CropTrainSettings(held_out=tuple(sorted(held)))
-    samples = crop_samples(pictures).samples
+    samples = crop_samples(images).samples
     shape = CropShape(settings.crop_px, settings.margin)
     canvases = cut_canvases(samples, shape=shape, cache_dir=asked.home / "features")
     learn = [sample for sample in samples if sample.camera not in held]
-    judge = [sample for sample in samples if sample.camera in held]
-    print(f"{len(learn)} crops to learn from, {len(judge)} of {len(held)} cameras never seen")
+    evaluate = [sample for sample in samples if sample.camera in held]
+    print(f"{len(learn)} crops to learn from, {len(evaluate)} of {len(held)} cameras never seen")
     features = _features_of(canvases, settings)
     for title, view in (("all rotations", _any_way), ("head left", _head_left)):
-        print(title, _figures(learn, judge, view, features, views=asked.views, settings=settings), flush=True)
+        print(title, _figures(learn, evaluate, view, features, views=asked.views, settings=settings), flush=True)
 
 
 def head_left_turn(head_px: tuple[float, float], tail_px: tuple[float, float]) -> float:
-    """Return by how many degrees, counter-clockwise, a picture is turned so that the fish looks left.
+    """Return by how many degrees, counter-clockwise, an image is turned so that the fish looks left.
 
     >>> head_left_turn((0, 0), (10, 0)), head_left_turn((5, 0), (5, 10))
     (0.0, 90.0)
     """
-    # Rows grow downwards, so a counter-clockwise turn of the picture is a clockwise one of these angles.
+    # Rows grow downwards, so a counter-clockwise turn of the image is a clockwise one of these angles.
     return math.degrees(math.atan2(tail_px[1] - head_px[1], tail_px[0] - head_px[0])) % 360.0
 
 
@@ -101,14 +101,14 @@ def _features_of(canvases: Canvases, settings: CropTrainSettings) -> Features:
 
 def _figures(
     learn: Sequence[CropSample],
-    judge: Sequence[CropSample],
+    evaluate: Sequence[CropSample],
     view: View,
     features: Features,
     *,
     views: int,
     settings: CropTrainSettings,
 ) -> str:
-    species, truth = _species(learn, settings), _species(judge, settings)
+    species, truth = _species(learn, settings), _species(evaluate, settings)
     class_weights = balance_weights(learn, settings)
     cameras = [sample.camera for sample in learn]
     probe = fit_probe(
@@ -119,8 +119,8 @@ def _figures(
         folds=[np.repeat(np.isin(cameras, fold), views) for fold in camera_folds(cameras, k=3, seed=settings.seed)],
     )
     shift = log_prior_shift(species, np.ones(len(species)), class_weights)
-    logits = probe.logits(features(judge, view, 1))
-    answers = cross_fitted(logits, truth, [sample.camera for sample in judge], turns=1, shift=shift)
+    logits = probe.logits(features(evaluate, view, 1))
+    answers = cross_fitted(logits, truth, [sample.camera for sample in evaluate], turns=1, shift=shift)
     return ", ".join(f"{name} {value:.3f}" for name, value in species_figures(truth, answers).items())
 
 
@@ -132,7 +132,7 @@ def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--fleet", type=Path, required=True, help="a sample fleet with its truth.json")
     parser.add_argument("--home", type=Path, default=Path("build/head-left"), help="where crops are cached")
-    parser.add_argument("--images", type=int, default=1_267, help="pictures; of a larger fleet so many at random")
+    parser.add_argument("--images", type=int, default=1_267, help="images; of a larger fleet so many at random")
     parser.add_argument("--views", type=int, default=2, help="of each crop to learn from")
     return parser.parse_args()
 

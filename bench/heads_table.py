@@ -24,9 +24,9 @@ from PIL import Image
 from bench.table_text import Row, table_text
 from db.domain.predictions import Detection, Head
 from db.domain.species import DEFAULT_LABEL_SET
-from worker.evaluation.answers import Answers, FoundFish, Judged
+from worker.evaluation.answers import Answers, EvaluatedImages, FoundFish
 from worker.evaluation.compared_models import linear_probe, majority
-from worker.evaluation.overlays import draw_pictures
+from worker.evaluation.overlays import draw_images
 from worker.leakage.see_heat import heat_beside
 from worker.models.names import DEFAULT_TRUNK, TRUNKS, HeadName
 from worker.sample_fleet.oracle import read_truth
@@ -44,7 +44,7 @@ from worker.vision.interpret import interpret
 LABELS = DEFAULT_LABEL_SET
 INPUT_HW = (360, 640)
 HELD_OUT_SHARE = 0.25
-SHOWN = 12  # pictures of docs/heads.jpg
+SHOWN = 12  # images of docs/heads.jpg
 AVERAGES: dict[str, tuple[HeadName, ...]] = {
     "box_species + heatmap_hires (what serves)": (HeadName.BOX_SPECIES, HeadName.HEATMAP_HIRES),
     "heatmap_hires + inception": (HeadName.HEATMAP_HIRES, HeadName.INCEPTION),
@@ -56,7 +56,7 @@ Outputs = dict[str, npt.NDArray[np.float32]]
 
 @dataclass(frozen=True)
 class Split:
-    """Who learns and who judges: places in the samples."""
+    """Who learns and who evaluates: places in the samples."""
 
     name: str
     train_rows: npt.NDArray[np.int64]
@@ -136,7 +136,7 @@ def _rows(samples: list[TrainingSample], features: Features, split: Split, kept:
 
 
 def _sheet(samples: list[TrainingSample], split: Split, kept: Path) -> Image.Image | None:
-    """Return held-out pictures drawn at random, with the boxes and heat maps of the two heads that serve."""
+    """Return held-out images drawn at random, with the boxes and heat maps of the two heads that serve."""
     files = {name: kept / f"{split.name}-{name}.npz" for name in (HeadName.BOX_SPECIES, HeadName.HEATMAP_HIRES)}
     if not all(file.exists() for file in files.values()):
         return None
@@ -150,13 +150,13 @@ def _sheet(samples: list[TrainingSample], split: Split, kept: Path) -> Image.Ima
         average_species([boxes["box_species"], maps["heatmap_species"]]),
         largest=predicted_boxes(HeldOut(held, outputs, LABELS, INPUT_HW)),
         found=[
-            [FoundFish(one.box.xyxy, LABELS.index(one.species), one.confidence) for one in of_picture]
-            for of_picture in _fish(held, outputs)
+            [FoundFish(one.box.xyxy, LABELS.index(one.species), one.confidence) for one in of_image]
+            for of_image in _fish(held, outputs)
         ],
         heatmaps=[pack_heatmap(cell_probabilities(one)) for one in maps["heatmap"]],
     )
-    judged = Judged(held, np.zeros(len(held), dtype=np.int64), LABELS)
-    sheet = draw_pictures(judged, answers, np.arange(len(held)), input_hw=INPUT_HW)
+    evaluated = EvaluatedImages(held, np.zeros(len(held), dtype=np.int64), LABELS)
+    sheet = draw_images(evaluated, answers, np.arange(len(held)), input_hw=INPUT_HW)
     return sheet.resize((sheet.width * 2 // 3, sheet.height * 2 // 3)) if sheet else None
 
 
@@ -192,13 +192,13 @@ def _places(held: list[TrainingSample], outputs: Outputs) -> dict[str, float]:
 def _found(held: list[TrainingSample], outputs: Outputs) -> list[metrics.ScoredBox]:
     return [
         metrics.ScoredBox(row, one.box.xyxy, one.confidence)
-        for row, of_picture in enumerate(_fish(held, outputs))
-        for one in of_picture
+        for row, of_image in enumerate(_fish(held, outputs))
+        for one in of_image
     ]
 
 
 def _fish(held: list[TrainingSample], outputs: Outputs) -> list[list[Detection]]:
-    """Return every fish that the heat-map head boxes, by picture."""
+    """Return every fish that the heat-map head boxes, by image."""
     found = []
     for row, sample in enumerate(held):
         prediction = interpret(
@@ -208,7 +208,7 @@ def _fish(held: list[TrainingSample], outputs: Outputs) -> list[list[Detection]]
             heatmap_probabilities=outputs["heatmap_species"][row],
             letterbox=sample_letterbox(sample, INPUT_HW),
             label_set=LABELS,
-            fish_sides=outputs["fish_sides"][row] if "fish_sides" in outputs else None,
+            ltrb_offsets=outputs["ltrb_offsets"][row] if "ltrb_offsets" in outputs else None,
         )
         found.append(list(prediction.of_head(Head.HEATMAP)))
     return found
@@ -223,7 +223,7 @@ def _baseline(samples: list[TrainingSample], split: Split) -> Row:
 def _linear_probe(samples: list[TrainingSample], features: Features, split: Split) -> Row:
     started = time.perf_counter()
     pooled = features.pooled([sample.sha256 for sample in samples])
-    said = linear_probe(samples, pooled, LABELS, learn_rows=split.train_rows, judge_rows=split.held_out_rows)
+    said = linear_probe(samples, pooled, LABELS, learn_rows=split.train_rows, eval_rows=split.held_out_rows)
     truth = _truth([samples[row] for row in split.held_out_rows])
     return _row("linear probe", split, truth, said, seconds=time.perf_counter() - started)
 
@@ -243,8 +243,8 @@ def _about(samples: Sequence[TrainingSample], splits: Sequence[Split]) -> str:
     by_camera = splits[0]
     unseen = {samples[row].camera for row in by_camera.held_out_rows}
     return (
-        f"{len(samples)} pictures of {len({sample.camera for sample in samples})} cameras; "
-        f"{len(by_camera.held_out_rows)} pictures of {len(unseen)} cameras are\nheld out, as many at random"
+        f"{len(samples)} images of {len({sample.camera for sample in samples})} cameras; "
+        f"{len(by_camera.held_out_rows)} images of {len(unseen)} cameras are\nheld out, as many at random"
     )
 
 
@@ -254,13 +254,13 @@ def _vgg16() -> str:
 
     spec = TRUNKS["vgg16"]
     trunk = build_trunk("vgg16", input_hw=INPUT_HW, weights="random")
-    pictures = np.zeros((4, *INPUT_HW, 3), dtype=np.uint8)
-    shape = trunk.predict_on_batch(pictures).shape[1:]
+    images = np.zeros((4, *INPUT_HW, 3), dtype=np.uint8)
+    shape = trunk.predict_on_batch(images).shape[1:]
     started = time.perf_counter()
-    trunk.predict_on_batch(pictures)
-    speed = len(pictures) / (time.perf_counter() - started)
+    trunk.predict_on_batch(images)
+    speed = len(images) / (time.perf_counter() - started)
     rows, columns, channels = shape
-    return f"vgg16 cut at {spec.layer}: {rows} x {columns} x {channels}, {speed:.1f} pictures/s"
+    return f"vgg16 cut at {spec.layer}: {rows} x {columns} x {channels}, {speed:.1f} images/s"
 
 
 def _truth(samples: Sequence[TrainingSample]) -> npt.NDArray[np.int64]:
@@ -272,21 +272,21 @@ def _true_boxes(sample: TrainingSample) -> list[tuple[float, float, float, float
 
 
 def fleet_samples(fleet: Path, images: int) -> list[TrainingSample]:
-    """Return the fleet's pictures with their truth; of a larger fleet so many, drawn at random."""
+    """Return the fleet's images with their truth; of a larger fleet so many, drawn at random."""
     truth = sorted(read_truth(fleet / "truth.json").items())
     chosen = sorted(np.random.default_rng(0).permutation(len(truth))[:images].tolist())
     found = []
     for name, label in (truth[place] for place in chosen):
         file = fleet / "images" / name
-        with Image.open(file) as picture:
-            width_px, height_px = picture.size
+        with Image.open(file) as image:
+            width_px, height_px = image.size
         sha256 = hashlib.sha256(file.read_bytes()).hexdigest()
         found.append(TrainingSample(os.fsencode(file), sha256, name.split("/")[0], label, width_px, height_px))
     return found
 
 
 def draw_fleet(fleet: Path, *, images: int) -> None:
-    """Draw the sample fleet of 33 cameras, half as large as real pictures."""
+    """Draw the sample fleet of 33 cameras, half as large as real images."""
     order = ["sample", str(fleet), "--images", str(images), "--cameras", "33", "--scale", "0.5"]
     subprocess.run([sys.executable, "-m", "cli.main", *order], check=True)
 
@@ -295,7 +295,7 @@ def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--fleet", type=Path, default=Path("build/table/fleet"), help="drawn where it is missing")
     parser.add_argument("--home", type=Path, default=Path("build/table/home"), help="features and what heads said")
-    parser.add_argument("--images", type=int, default=3800, help="pictures; of a larger fleet so many at random")
+    parser.add_argument("--images", type=int, default=3800, help="images; of a larger fleet so many at random")
     parser.add_argument("--only", type=HeadName, nargs="*", help="train these heads only")
     parser.add_argument("--minutes", type=float, default=600.0, help="start no head after so many minutes")
     parser.add_argument("--out", type=Path, default=Path("docs/results-table.md"))

@@ -9,17 +9,17 @@ import numpy as np
 from PIL import Image
 
 from bench.heads_table import INPUT_HW, fleet_samples
-from worker.images.decode import decode_picture
+from worker.images.decode import decode_image
 from worker.images.read import read_image_file
 from worker.leakage.hide_fish import fill_holes, holes_of, untouched_cells
-from worker.vision.letterbox import letterbox_picture
+from worker.vision.letterbox import letterbox_image
 
 _GRID_HW = (23, 40)  # of the default trunk
 _COLUMNS, _ROWS, _TILE_HW = 3, 2, (240, 427)
 
 
 def main() -> None:
-    """Draw six pictures of a sample fleet, spread over its cameras."""
+    """Draw six images of a sample fleet, spread over its cameras."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("fleet", type=Path, help="a sample fleet, as `cli sample` writes it")
     parser.add_argument("--out", type=Path, default=Path("docs/leakage.jpg"))
@@ -30,8 +30,8 @@ def main() -> None:
     count = _COLUMNS * _ROWS
     for place in range(count):
         sample = samples[len(samples) * (2 * place + 1) // (2 * count)]
-        picture = decode_picture(read_image_file(sample.file).content, at_least_hw=INPUT_HW)
-        pixels, letterbox = letterbox_picture(picture.pixels, into_hw=INPUT_HW)
+        image = decode_image(read_image_file(sample.file).content, at_least_hw=INPUT_HW)
+        pixels, letterbox = letterbox_image(image.pixels, into_hw=INPUT_HW)
         shown = fill_holes(pixels, holes[sample.sha256])
         frame = letterbox.grid_frame(_GRID_HW)
         clear = untouched_cells(holes[sample.sha256], input_hw=INPUT_HW, grid_hw=_GRID_HW, frame=frame)

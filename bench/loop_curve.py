@@ -1,7 +1,7 @@
-"""Makes docs/loop-curve.png and its table: accuracy on cameras never seen, by the number of corrected pictures.
+"""Makes docs/loop-curve.png and its table: accuracy on cameras never seen, by the number of corrected images.
 
 `make loop` trains a first model on some labelled cameras of the sample fleet. Then, round after round, a person who
-knows the truth corrects pictures of other cameras and a model learns from all that was said so far: once they are
+knows the truth corrects images of other cameras and a model learns from all that was said so far: once they are
 chosen as the review chooses them (the most doubtful ones, a tenth by chance), once all by chance.
 """
 
@@ -21,17 +21,17 @@ import numpy.typing as npt
 
 from annotator.export.select import choose
 from bench.heads_table import draw_fleet, fleet_samples
-from db.domain.error_probability import doubt_by_rule
+from db.domain.error_probability import error_probability_by_rule
 from db.domain.species import DEFAULT_LABEL_SET
 from db.settings import Settings
-from worker.images.decode import decode_picture
+from worker.images.decode import decode_image
 from worker.images.read import read_image_file
 from worker.inference.detector import Detector, prediction_of
 from worker.training.data.samples import TrainingSample
 from worker.training.data.splits import held_out_cameras
 from worker.training.detector.settings import TrainSettings
 from worker.training.detector.train_detector import TrainedDetector, train_detector
-from worker.vision.letterbox import fit_letterbox, letterbox_picture
+from worker.vision.letterbox import fit_letterbox, letterbox_image
 
 INPUT_HW = (180, 320)  # a quarter of the default's pixels: the whole curve takes minutes
 OURS, CHANCE = "our choice", "by chance"
@@ -42,7 +42,7 @@ Select = Callable[[TrainedDetector, Sequence[TrainingSample], int, Random], list
 
 @dataclass(frozen=True)
 class Point:
-    """One trained model. corrected: pictures that were corrected so far."""
+    """One trained model. corrected: images that were corrected so far."""
 
     selection: str
     seed: int
@@ -54,7 +54,9 @@ class Point:
 
 @dataclass(frozen=True)
 class Fleet:
-    """Who teaches and who judges. labelled: the first labels; pool: what may be corrected; held_out: judged on."""
+    """Who teaches and who evaluates. labelled: the first labels; pool: what may be corrected; held_out: evaluated
+    on.
+    """
 
     labelled: list[TrainingSample]
     pool: list[TrainingSample]
@@ -73,9 +75,9 @@ def main() -> None:
         draw_fleet(asked.fleet, images=asked.images)
     fleet = split_fleet(fleet_samples(asked.fleet, asked.images), labelled=asked.labelled)
     about = (
-        f"{len(fleet.labelled)} labelled pictures of {len({sample.camera for sample in fleet.labelled})} cameras, "
-        f"{len(fleet.pool)} that may be corrected of {len({sample.camera for sample in fleet.pool})} others, judged on "
-        f"{len(fleet.held_out)} of {len(fleet.held_out_cameras)} cameras never seen"
+        f"{len(fleet.labelled)} labelled images of {len({sample.camera for sample in fleet.labelled})} cameras, "
+        f"{len(fleet.pool)} that may be corrected of {len({sample.camera for sample in fleet.pool})} others, "
+        f"evaluated on {len(fleet.held_out)} of {len(fleet.held_out_cameras)} cameras never seen"
     )
     print(about, flush=True)
     points: list[Point] = []
@@ -127,12 +129,12 @@ def _train(fleet: Fleet, corrected: Sequence[TrainingSample], features_dir: Path
 
 
 def _doubtful(model: TrainedDetector, left: Sequence[TrainingSample], count: int, rng: Random) -> list[TrainingSample]:
-    """Return what the review would show: the most doubtful flagged pictures, and unflagged ones by chance."""
-    doubts = _doubts(model, left)
+    """Return what the review would show: the most doubtful flagged images, and unflagged ones by chance."""
+    error_probabilities = _error_probabilities(model, left)
     bar = 1.0 - Settings.model_fields["flag_below"].default
-    order = np.argsort(-doubts, kind="stable")
-    flagged = [left[place] for place in order if doubts[place] > bar]
-    agreed = [left[place] for place in order if doubts[place] <= bar]
+    order = np.argsort(-error_probabilities, kind="stable")
+    flagged = [left[place] for place in order if error_probabilities[place] > bar]
+    agreed = [left[place] for place in order if error_probabilities[place] <= bar]
     return [one.key for one in choose(flagged, agreed, count=count, rng=rng)]
 
 
@@ -140,7 +142,7 @@ def _at_random(model: TrainedDetector, left: Sequence[TrainingSample], count: in
     return rng.sample(list(left), count)
 
 
-def _doubts(model: TrainedDetector, samples: Sequence[TrainingSample]) -> npt.NDArray[np.float64]:
+def _error_probabilities(model: TrainedDetector, samples: Sequence[TrainingSample]) -> npt.NDArray[np.float64]:
     detector = Detector(model.card, model.model)
     agreements: list[float] = []
     for start in range(0, len(samples), _BATCH):
@@ -150,12 +152,12 @@ def _doubts(model: TrainedDetector, samples: Sequence[TrainingSample]) -> npt.ND
             letterbox = fit_letterbox(width_px=sample.width_px, height_px=sample.height_px, into_hw=INPUT_HW)
             said = prediction_of(raw, row, letterbox=letterbox, label_set=DEFAULT_LABEL_SET)
             agreements.append(said.agreement.score)
-    return doubt_by_rule(agreements)
+    return error_probability_by_rule(agreements)
 
 
 def _canvas(sample: TrainingSample) -> npt.NDArray[np.uint8]:
-    picture = decode_picture(read_image_file(sample.file).content, at_least_hw=INPUT_HW)
-    return letterbox_picture(picture.pixels, into_hw=INPUT_HW)[0]
+    image = decode_image(read_image_file(sample.file).content, at_least_hw=INPUT_HW)
+    return letterbox_image(image.pixels, into_hw=INPUT_HW)[0]
 
 
 def _point(selection: str, seed: int, corrected: int, trained: TrainedDetector) -> Point:
@@ -196,7 +198,7 @@ def _plot(points: Sequence[Point], about: str, file: Path) -> None:
             )
             mine = [point for point in points if point.selection == selection]
             axis.scatter([one.corrected for one in mine], [getattr(one, name) for one in mine], s=14, color=colour)
-        axis.set_xlabel("corrected pictures")
+        axis.set_xlabel("corrected images")
         axis.set_ylabel(f"{name.replace('_', ' ')} on cameras never seen")
         axis.grid(alpha=0.3)
     axes[0].legend(frameon=False)
@@ -208,9 +210,9 @@ def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--fleet", type=Path, default=Path("build/table/fleet"), help="drawn where it is missing")
     parser.add_argument("--home", type=Path, default=Path("build/loop"), help="where features are cached")
-    parser.add_argument("--images", type=int, default=950, help="pictures; of a larger fleet so many at random")
+    parser.add_argument("--images", type=int, default=950, help="images; of a larger fleet so many at random")
     parser.add_argument("--labelled", type=int, default=4, help="cameras that are labelled at first")
-    parser.add_argument("--step", type=int, default=80, help="pictures corrected in a round")
+    parser.add_argument("--step", type=int, default=80, help="images corrected in a round")
     parser.add_argument("--rounds", type=int, default=4, help="retrainings of each curve")
     parser.add_argument("--seeds", type=int, default=3, help="curves to average")
     parser.add_argument("--out", type=Path, default=Path("docs/loop-curve.png"), help="the plot")

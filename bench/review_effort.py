@@ -1,4 +1,4 @@
-"""Makes docs/review-effort.png and its table: wrong pictures found against pictures looked at, by the order of looking.
+"""Makes docs/review-effort.png and its table: wrong images found against images looked at, by the order of looking.
 
 `make effort` draws a labelled fleet and a trip of other cameras, and does the rest with the commands: import, train,
 enqueue. Orders are compared before anyone answered, and on what is left after a person who knows the truth answered
@@ -30,7 +30,7 @@ from db.domain.species import DEFAULT_LABEL_SET, NO_FISH
 from db.migrate import open_database
 from db.session import reading
 from db.settings import Settings
-from db.store.error_probabilities import refresh_doubts
+from db.store.error_probabilities import refresh_error_probabilities
 from db.store.model_versions import champion_id
 from db.store.review_queue import QueueFilter, ReviewCandidate, load_candidates, waiting_predictions
 from worker.sample_fleet.oracle import truth_by_content
@@ -129,12 +129,12 @@ def _review(site: Site, folder: Path, trip: Path, *, count: int, seed: int) -> N
 
 
 def _compare(site: Site, truth: Mapping[str, ImageLabel], *, answers: int, seed: int) -> Stage:
-    """Return what each order finds among the pictures that nobody was shown."""
+    """Return what each order finds among the images that nobody was shown."""
     engine = site.engine()
     with reading(engine) as session:
         model = champion_id(session)
         assert model is not None
-    refresh_doubts(engine, model)
+    refresh_error_probabilities(engine, model)
     with reading(engine) as session:
         waiting = waiting_predictions(session, QueueFilter(model_version=model, below=0.5))
         held = load_candidates(session, waiting, with_heatmaps=False)
@@ -156,7 +156,7 @@ def _ahead(
 ) -> npt.NDArray[np.float64]:
     """Return by how much more our order finds than another (scores, the lowest first), cameras drawn anew. (D,)"""
     rng, cameras = np.random.default_rng(0), np.array([one.camera for one in trip])
-    ours, names = np.array([-one.doubt for one in trip]), np.unique(cameras)
+    ours, names = np.array([-one.error_probability for one in trip]), np.unique(cameras)
     more = []
     for _ in range(_DRAWS):
         rows = np.concatenate([np.flatnonzero(cameras == name) for name in rng.choice(names, len(names))])
@@ -168,9 +168,9 @@ def _ahead(
 
 
 def objectlab(candidates: Sequence[ReviewCandidate]) -> dict[int, float]:
-    """Return cleanlab's quality of each picture's answer, by prediction; low is likely wrong.
+    """Return cleanlab's quality of each image's answer, by prediction; low is likely wrong.
 
-    ObjectLab asks how well given boxes fit a model's. Nothing is given here, so the answer's boxes are judged by all
+    ObjectLab asks how well given boxes fit a model's. Nothing is given here, so the answer's boxes are evaluated by all
     that the heat-map head sees. Source: Tkachenko et al. 2023, arXiv 2309.00832.
     """
     from cleanlab.object_detection.rank import get_label_quality_scores
@@ -182,7 +182,7 @@ def objectlab(candidates: Sequence[ReviewCandidate]) -> dict[int, float]:
 
 
 def _given(one: ReviewCandidate) -> dict[str, npt.NDArray[np.generic]]:
-    """The picture's answer as ObjectLab's label: the box head's box, called what the picture is called."""
+    """The image's answer as ObjectLab's label: the box head's box, called what the image is called."""
     boxes = [found.detection.box.xyxy for found in box_head(one.detections)] if one.species != NO_FISH else []
     species = [LABELS.index(one.species)] * len(boxes)
     return {"bboxes": np.array(boxes, dtype=np.float64).reshape(-1, 4), "labels": np.array(species, dtype=np.int64)}
@@ -202,14 +202,14 @@ def _table(stages: Sequence[Sequence[Stage]]) -> str:
     """Return the figures of each stage, the means of its runs."""
     names = list(stages[0][0].effort.curves)
     lines = [
-        f"| answers before | pictures left, wrong | looked at | {' | '.join(names)} |",
+        f"| answers before | images left, wrong | looked at | {' | '.join(names)} |",
         f"|---:|---:|---:|{'---:|' * len(names)}",
     ]
     for runs in stages:
-        pictures, wrong = (np.mean([getattr(run.effort, of) for run in runs]) for of in ("pictures", "wrong"))
+        images, wrong = (np.mean([getattr(run.effort, of) for run in runs]) for of in ("images", "wrong"))
         for looked in LOOKED:
             cells = [f"{np.interp(looked, _SHARES, _found(runs, name)):.0%}" for name in names]
-            left = f"{pictures:.0f}, {wrong:.0f}"
+            left = f"{images:.0f}, {wrong:.0f}"
             lines.append(f"| {runs[0].answers} | {left} | {looked:.0%} | {' | '.join(cells)} |")
     for runs in stages:
         for name in runs[0].ahead:
@@ -239,14 +239,14 @@ def _plot(stages: Sequence[Sequence[Stage]], file: Path) -> None:
     shown = [stages[0], *stages[1:][-1:]]
     figure, axes = pyplot.subplots(1, len(shown), figsize=(5 * len(shown), 4.2), layout="constrained", squeeze=False)
     for axis, runs in zip(axes[0], shown, strict=True):
-        pictures, wrong = (np.mean([getattr(run.effort, of) for run in runs]) for of in ("pictures", "wrong"))
-        axis.plot(_SHARES, np.minimum(_SHARES * pictures / wrong, 1.0), ":", color="#bbbbbb", label="best")
+        images, wrong = (np.mean([getattr(run.effort, of) for run in runs]) for of in ("images", "wrong"))
+        axis.plot(_SHARES, np.minimum(_SHARES * images / wrong, 1.0), ":", color="#bbbbbb", label="best")
         for name in runs[0].effort.curves:
             axis.plot(_SHARES, _found(runs, name), color=_COLOURS[name], label=name)
         axis.axvline(0.2, color="#dddddd", zorder=0)
         told = "before any answer" if runs[0].answers == 0 else f"after {runs[0].answers} answers"
-        axis.set_title(f"{told}: {pictures:.0f} pictures, {wrong:.0f} wrong", fontsize=9)
-        axis.set_xlabel("share of the pictures looked at")
+        axis.set_title(f"{told}: {images:.0f} images, {wrong:.0f} wrong", fontsize=9)
+        axis.set_xlabel("share of the images looked at")
         axis.grid(alpha=0.3)
     axes[0][0].set_ylabel("share of the wrong ones found")
     axes[0][0].legend(frameon=False, fontsize=8)
@@ -256,9 +256,9 @@ def _plot(stages: Sequence[Sequence[Stage]], file: Path) -> None:
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--work", type=Path, default=Path("build/effort"), help="fleets, HOME; what is there is used")
-    parser.add_argument("--labelled", type=int, default=600, help="pictures to learn from, of 12 cameras")
-    parser.add_argument("--images", type=int, default=1_000, help="pictures of the trip, of 20 other cameras")
-    parser.add_argument("--step", type=int, default=100, help="pictures that a person answers in a round")
+    parser.add_argument("--labelled", type=int, default=600, help="images to learn from, of 12 cameras")
+    parser.add_argument("--images", type=int, default=1_000, help="images of the trip, of 20 other cameras")
+    parser.add_argument("--step", type=int, default=100, help="images that a person answers in a round")
     parser.add_argument("--rounds", type=int, default=2, help="rounds")
     parser.add_argument("--seeds", type=int, default=4, help="reviews, each with another tenth by chance, to average")
     parser.add_argument("--out", type=Path, default=Path("docs/review-effort.png"), help="the plot")

@@ -36,7 +36,7 @@ def table_text(rows: Sequence[Row], first_split: str, second_split: str, about: 
         "# Results table",
         "",
         f"Sample fleet: {about}. Made by `make table` (bench/heads_table.py); default trunk at 360x640.",
-        f"Figures are of the split by {first_split}, in brackets of the {second_split} one, whose held-out pictures "
+        f"Figures are of the split by {first_split}, in brackets of the {second_split} one, whose held-out images "
         "come from cameras that",
         "training saw: the difference is what the camera gives away. Seconds are of training one head on cached "
         "features, in",
@@ -49,7 +49,7 @@ def table_text(rows: Sequence[Row], first_split: str, second_split: str, about: 
     lines += [_line(row, second.get(title)) for title, row in first.items()]
     lines += [
         "",
-        "![Held-out pictures of unseen cameras: true boxes red, the box head's and (thin) every fish of the heat ",
+        "![Held-out images of unseen cameras: true boxes red, the box head's and (thin) every fish of the heat ",
     ]
     lines[-1] += "map yellow, the heat map below](heads.jpg)"
     lines += ["", f"VGG16 (random weights: the shapes and the speed are the same): {vgg16}.", ""]

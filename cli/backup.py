@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from worker.storage.backup import Backup
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document for machines.")]
-Archive = Annotated[Path, typer.Argument(metavar="FILE", help="The archive, a tar file; it holds crops of pictures.")]
+Archive = Annotated[Path, typer.Argument(metavar="FILE", help="The archive, a tar file; it holds crops of images.")]
 
 
 def backup(file: Archive, as_json: AsJson = False) -> None:

@@ -1,4 +1,4 @@
-"""The commands of the cameras: which pictures were taken by which, and correcting it."""
+"""The commands of the cameras: which images were taken by which, and correcting it."""
 
 from __future__ import annotations
 
@@ -16,16 +16,16 @@ from cli.shared.cameras import _shown, find_with_bar, tell_cameras
 from cli.shared.context import opened
 
 if TYPE_CHECKING:
-    from db.domain.cameras import CameraPicture, CameraSummary
+    from db.domain.cameras import CameraImage, CameraSummary
 
-app = typer.Typer(help="See and correct which camera took which picture.", no_args_is_help=True)
+app = typer.Typer(help="See and correct which camera took which image.", no_args_is_help=True)
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document for machines.")]
 
 
 @app.command("list")
 def list_command(as_json: AsJson = False) -> None:
-    """List every camera with its pictures, species, picture sizes, how it is known, and an example."""
+    """List every camera with its images, species, image sizes, how it is known, and an example."""
     from db.session import reading
     from db.store.cameras import list_cameras
 
@@ -35,39 +35,39 @@ def list_command(as_json: AsJson = False) -> None:
     if as_json:
         typer.echo(json.dumps([_as_json(camera) for camera in cameras], indent=2))
     elif not cameras:
-        typer.echo("no pictures yet; `cli labels import` or `cli enqueue` brings them in")
+        typer.echo("no images yet; `cli labels import` or `cli enqueue` brings them in")
     for camera in cameras if not as_json else []:
         species = ", ".join(f"{name} {count}" for name, count in camera.species.items()) or "no labels"
         known = ", ".join(camera.origins)
-        typer.echo(f"{camera.name:24} {camera.pictures:6} pictures  {', '.join(camera.sizes)}  by {known}")
+        typer.echo(f"{camera.name:24} {camera.images:6} images  {', '.join(camera.sizes)}  by {known}")
         typer.echo(f"    {species}; such as {_shown(camera.example)}")
 
 
 @app.command("find")
 def find_command(
     images: Annotated[
-        Path | None, typer.Option(help="Only pictures below this folder; all that are held where it is not given.")
+        Path | None, typer.Option(help="Only images below this folder; all that are held where it is not given.")
     ] = None,
     every: Annotated[
         bool, typer.Option("--all", help="Also where folders tell the cameras; they are found anew.")
     ] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Find the cameras of pictures by metadata, or else by picture size and still background.
+    """Find the cameras of images by metadata, or else by image size and still background.
 
     What was set by hand stays. Where folders tell the cameras nothing is changed, but for --all.
     """
-    from worker.cameras.find import folders_tell, pictures_below
+    from worker.cameras.find import folders_tell, images_below
 
     settings, engine = opened()
-    pictures = pictures_below(engine, os.fsencode(images) if images else None)
-    if not pictures:
-        raise typer.BadParameter("no pictures are held there; `cli labels import` or `cli enqueue` brings them in")
-    if not every and folders_tell(pictures, settings.label_set):
-        names = {picture.camera for picture in pictures}
+    held = images_below(engine, os.fsencode(images) if images else None)
+    if not held:
+        raise typer.BadParameter("no images are held there; `cli labels import` or `cli enqueue` brings them in")
+    if not every and folders_tell(held, settings.label_set):
+        names = {image.camera for image in held}
         typer.echo(f"the folders tell the cameras ({len(names)} of them); --all finds them by background all the same")
         return
-    found = find_with_bar(engine, pictures, quiet=as_json)
+    found = find_with_bar(engine, held, quiet=as_json)
     if as_json:
         unreadable = [[_shown(file), reason] for file, reason in found.unreadable]
         typer.echo(json.dumps({**asdict(found), "unreadable": unreadable}, indent=2))
@@ -80,25 +80,25 @@ def find_command(
 @app.command("set")
 def set_command(
     pattern: Annotated[
-        str, typer.Argument(metavar="PATTERN", help="Shell pattern of picture paths, such as '*/trip7/*.jpg'.")
+        str, typer.Argument(metavar="PATTERN", help="Shell pattern of image paths, such as '*/trip7/*.jpg'.")
     ],
     name: Annotated[str, typer.Argument(metavar="NAME", help="The camera that took them.")],
 ) -> None:
-    """Say which camera took the pictures whose paths fit PATTERN; it is never found otherwise again."""
+    """Say which camera took the images whose paths fit PATTERN; it is never found otherwise again."""
     from db.domain.cameras import CameraOrigin
     from db.session import transaction
-    from db.store.cameras import camera_pictures, set_cameras
+    from db.store.cameras import camera_images, set_cameras
 
     _, engine = opened()
     with transaction(engine) as session:
-        fitting = [one for one in camera_pictures(session) if _fits(os.fsdecode(one.file), pattern)]
+        fitting = [one for one in camera_images(session) if _fits(os.fsdecode(one.file), pattern)]
         if not fitting:
-            raise typer.BadParameter(f"{pattern!r} fits no picture that is held; `cli cameras list` shows examples")
+            raise typer.BadParameter(f"{pattern!r} fits no image that is held; `cli cameras list` shows examples")
         try:
             set_cameras(session, {one.image_id: name for one in fitting}, origin=CameraOrigin.PERSON)
         except ValueError as error:
             raise typer.BadParameter(str(error)) from None
-    typer.echo(f"{len(fitting)} pictures are of camera {name}")
+    typer.echo(f"{len(fitting)} images are of camera {name}")
 
 
 @app.command("merge")
@@ -116,7 +116,7 @@ def merge_command(
             moved = merge_cameras(session, source=source, target=target)
     except ValueError as error:
         raise typer.BadParameter(str(error)) from None
-    typer.echo(f"{moved} pictures of {source} are of camera {target} now")
+    typer.echo(f"{moved} images of {source} are of camera {target} now")
 
 
 @app.command("sheet")
@@ -125,19 +125,19 @@ def sheet_command(
 ) -> None:
     """Draw a contact sheet of every camera into DIR, and cameras.png with all their backgrounds."""
     from cli.shared.progress import progress_bar
-    from worker.cameras.find import pictures_below
+    from worker.cameras.find import images_below
     from worker.cameras.sheet import write_sheets
 
     _, engine = opened()
-    by_camera: dict[str, list[CameraPicture]] = defaultdict(list)
-    for picture in pictures_below(engine, None):
-        by_camera[picture.camera].append(picture)
+    by_camera: dict[str, list[CameraImage]] = defaultdict(list)
+    for image in images_below(engine, None):
+        by_camera[image.camera].append(image)
     if not by_camera:
-        raise typer.BadParameter("no pictures are held yet; `cli labels import` or `cli enqueue` brings them in")
+        raise typer.BadParameter("no images are held yet; `cli labels import` or `cli enqueue` brings them in")
     with progress_bar("cameras") as bar:
         task = bar.add_task("drawing", total=len(by_camera))
         files = write_sheets(by_camera, folder, progress=lambda done, total: bar.update(task, completed=done))
-    typer.echo(f"{len(files)} sheets; begin with {files[0]}" if files else "no picture could be read")
+    typer.echo(f"{len(files)} sheets; begin with {files[0]}" if files else "no image could be read")
 
 
 def _fits(path: str, pattern: str) -> bool:

@@ -15,7 +15,7 @@ from typer.models import ArgumentInfo, DefaultPlaceholder, OptionInfo
 
 _HEAD = """# Commands
 
-`cli` and `taffrail` are the same program. Exit codes: 0 done, 1 finished with failed pictures or a failed check, 2 bad
+`cli` and `taffrail` are the same program. Exit codes: 0 done, 1 finished with failed images or a failed check, 2 bad
 usage or bad input, told in one line. This page is made from the commands by `make docs`; do not edit it.
 """
 

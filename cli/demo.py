@@ -20,7 +20,7 @@ def demo(
     folder: Annotated[Path, typer.Argument(metavar="[DIR]", help="New folder, or that of an earlier demo.")] = Path(
         "demo"
     ),
-    images: Annotated[int, typer.Option(min=40, help="Labelled pictures to draw.")] = 200,
+    images: Annotated[int, typer.Option(min=40, help="Labelled images to draw.")] = 200,
 ) -> None:
     """Show the whole way in DIR: sample fleet, labels, train, enqueue, review, retrain, report; nothing else needed.
 
@@ -47,7 +47,7 @@ def _steps(folder: Path, images: int) -> list[tuple[str, list[str]]]:
     half = ["--scale", "0.5"]
     return [
         (
-            "1. Eight boats whose pictures were labelled,",
+            "1. Eight boats whose images were labelled,",
             ["sample", fleet, "--images", str(images), "--cameras", "8", *half],
         ),
         (
@@ -59,11 +59,11 @@ def _steps(folder: Path, images: int) -> list[tuple[str, list[str]]]:
             ["labels", "import", f"{fleet}/labels", "--format", "ncfm", "--images", f"{fleet}/images"],
         ),
         (
-            "3. A first model learns from them and is judged on a boat kept apart. It saw little and is often wrong.",
+            "3. A first model learns from them and is evaluated on a boat kept apart. It is often wrong.",
             ["train", "--second-stage", "frozen"],  # half the time; a newcomer waits
         ),
-        ("4. The trip's pictures go through the queue.", ["enqueue", f"{trip}/images"]),
-        ("5. Where its two opinions differ, a person is asked,", ["review", "export", review, "--count", "40"]),
+        ("4. The trip's images go through the queue.", ["enqueue", f"{trip}/images"]),
+        ("5. Where its two predictions differ, a person is asked,", ["review", "export", review, "--count", "40"]),
         (
             "   here a simulated one, who knows the truth,",
             ["review", "simulate", review, "--truth", truth],

@@ -19,7 +19,7 @@ def doctor(
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document for machines.")] = False,
 ) -> None:
     """Check packages, HOME, database, broker, model and labelme, and say what helps; ends with 1 where one failed."""
-    from worker.doctor.checks import Verdict
+    from worker.doctor.checks import CheckState
 
     checks = []
     for check in _all_checks():
@@ -27,11 +27,11 @@ def doctor(
         if not as_json:
             mark = typer.style(f"{check.verdict:8}", fg=_COLOURS[check.verdict])
             typer.echo(f"{mark} {check.name:10} {check.found}")
-            if check.to_do and check.verdict is not Verdict.GOOD:
+            if check.to_do and check.verdict is not CheckState.GOOD:
                 typer.echo(f"{'':20}{check.to_do}")
     if as_json:
         typer.echo(json.dumps([asdict(check) for check in checks], indent=2))
-    if any(check.verdict is Verdict.BAD for check in checks):
+    if any(check.verdict is CheckState.BAD for check in checks):
         raise typer.Exit(1)
 
 
@@ -45,9 +45,9 @@ def _all_checks() -> Iterator[Check]:
 
 def _check_labelme() -> Check:
     from annotator.labelme.open import OpenRefused, find_labelme
-    from worker.doctor.checks import Check, Verdict
+    from worker.doctor.checks import Check, CheckState
 
     try:
-        return Check("labelme", Verdict.GOOD, str(find_labelme()))
+        return Check("labelme", CheckState.GOOD, str(find_labelme()))
     except OpenRefused as error:
-        return Check("labelme", Verdict.ODD, "not found; only reviews on this machine need it", str(error))
+        return Check("labelme", CheckState.ODD, "not found; only reviews on this machine need it", str(error))

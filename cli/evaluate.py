@@ -26,7 +26,7 @@ _NAME_WIDTH, _WIDTH = 28, 14
 
 
 class Split(StrEnum):
-    """Who is judged."""
+    """Who is evaluated."""
 
     CAMERA = "camera"
     TIME = "time"
@@ -42,11 +42,13 @@ def evaluate(
         typer.Option(help="By camera; by time, learning from the past; or at random, which only shows the leak."),
     ] = Split.CAMERA,
     folds: Annotated[
-        int, typer.Option(min=2, max=20, help="Parts judged in turn, each by what is learnt from the others.")
+        int, typer.Option(min=2, max=20, help="Parts evaluated in turn, each by what is learnt from the others.")
     ] = 3,
     model: Annotated[
         str | None,
-        typer.Option(help="Judge a model version (or champion) as it serves instead, on the cameras held out from it."),
+        typer.Option(
+            help="Evaluate a model version (or champion) as it serves instead, on the cameras held out from it."
+        ),
     ] = None,
     trunk: Trunk = "efficientnet_lite0",
     weights: Weights = "imagenet",
@@ -54,15 +56,16 @@ def evaluate(
     epochs: Epochs = None,
     out: Annotated[
         Path | None,
-        typer.Option(metavar="DIR", help="Also write figures.json, plots and pictures with boxes and heat maps there."),
+        typer.Option(metavar="DIR", help="Also write figures.json, plots and images with boxes and heat maps there."),
     ] = None,
-    pictures: Annotated[
-        int, typer.Option(min=0, max=200, help="Pictures to show in DIR: half the worst answers, half by chance.")
+    images: Annotated[
+        int, typer.Option(min=0, max=200, help="Images to show in DIR: half the worst answers, half by chance.")
     ] = 12,
     seed: Annotated[int, typer.Option(min=0, help="The same seed gives the same figures on one machine.")] = 0,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document for machines.")] = False,
 ) -> None:
-    """Judge networks on cameras they have not seen: learn from some of the labels held, ask about the others, in turn.
+    """Evaluate networks on cameras they have not seen: learn from some of the labels held, ask about the others, in
+    turn.
 
     Nothing is registered. Beside every figure stands what a random split would have made of it.
     """
@@ -79,7 +82,7 @@ def evaluate(
         "input_hw": rows_columns(size),
         "epochs": epochs,
         "out": str(out.absolute()) if out else None,
-        "pictures": pictures,
+        "images": images,
         "seed": seed,
     }
     done = run_with_bar("worker.steps.evaluate", request, quiet=as_json)
@@ -89,7 +92,7 @@ def evaluate(
     tell_left_out(done)
     _tell_what(done, folds)
     _tell_contestants(done)
-    _tell_parts(done["contestants"][-1])
+    _tell_parts(done["compared_models"][-1])
     _tell_gap(done)
     if out:
         typer.echo(f"\n{out}: {', '.join(done['files'])}")
@@ -100,19 +103,19 @@ def _refuse(**of_networks: object) -> None:
     plain = inspect.signature(evaluate).parameters
     given = [name for name, value in of_networks.items() if value != plain[name].default]
     if given:
-        raise typer.BadParameter(f"--model judges a version as it is; --{given[0]} is for networks trained here")
+        raise typer.BadParameter(f"--model evaluates a version as it is; --{given[0]} is for networks trained here")
 
 
 def _tell_what(done: dict[str, Any], folds: int) -> None:
     if "model" in done:
         typer.echo(
-            f"model {done['model']} ({done['state']}) on {done['judged']} pictures of {done['judged_cameras']} cameras "
-            "held out from it"
+            f"model {done['model']} ({done['state']}) on {done['evaluated']} images of "
+            f"{done['evaluated_cameras']} cameras held out from it"
         )
         return
     how = {"camera": "by camera: each is unseen once", "time": "by time: later than all that is learnt from"}
     typer.echo(
-        f"{done['pictures']} pictures of {done['cameras']} cameras, {done['judged']} judged in {len(done['folds'])} "
+        f"{done['images']} images of {done['cameras']} cameras, {done['evaluated']} evaluated in {len(done['folds'])} "
         f"folds {how.get(done['split'], 'at random: cameras leak')}"
     )
     if len(done["folds"]) < folds:
@@ -121,7 +124,7 @@ def _tell_what(done: dict[str, Any], folds: int) -> None:
     if done["near_duplicates"]:
         left_out = sum(fold["left_out"] for fold in done["folds"])
         typer.echo(
-            f"  {done['near_duplicates']} pictures have near-duplicates, never learnt from where another is judged"
+            f"  {done['near_duplicates']} images have near-duplicates, never learnt from where another is evaluated"
             + (f" ({left_out} left out so)" if left_out else "")
         )
     for number, fold in enumerate(done["folds"], start=1):
@@ -132,7 +135,7 @@ def _tell_what(done: dict[str, Any], folds: int) -> None:
 
 def _tell_contestants(done: dict[str, Any]) -> None:
     typer.echo(" " * _NAME_WIDTH + "".join(title.rjust(_WIDTH) for _name, title in _COLUMNS))
-    for one in done["contestants"]:
+    for one in done["compared_models"]:
         typer.echo(one["name"].ljust(_NAME_WIDTH) + _cells(one["mean"], one["spread"]))
         if done.get("random"):
             typer.echo("  at random".ljust(_NAME_WIDTH) + _cells(done["random"][one["name"]], {}))
@@ -149,10 +152,10 @@ def _tell_parts(last: dict[str, Any]) -> None:
 
 
 def _tell_gap(done: dict[str, Any]) -> None:
-    last = done["contestants"][-1]
+    last = done["compared_models"][-1]
     if done.get("random"):
         typer.echo(
-            f"\n{last['name']} names {last['mean']['accuracy']:.0%} of the pictures right, split by {done['split']}; "
+            f"\n{last['name']} names {last['mean']['accuracy']:.0%} of the images right, split by {done['split']}; "
             f"a random split would claim {done['random'][last['name']]['accuracy']:.0%}"
         )
 
@@ -167,4 +170,4 @@ def _cells(mean: dict[str, float], spread: dict[str, float]) -> str:
 
 def _figures(row: dict[str, float], names: tuple[str, ...]) -> str:
     told = ", ".join(f"{name.replace('_', ' ')} {row[name]:.2f}" for name in names if name in row)
-    return f"{row['pictures']:5.0f} pictures: {told}"
+    return f"{row['images']:5.0f} images: {told}"

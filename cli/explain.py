@@ -1,4 +1,4 @@
-"""The command that tells a picture's whole story: `cli explain`."""
+"""The command that tells an image's whole story: `cli explain`."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ if TYPE_CHECKING:
 
 def explain(
     image: Annotated[
-        str, typer.Argument(metavar="IMAGE", help="A picture's path, or six or more first digits of its SHA-256.")
+        str, typer.Argument(metavar="IMAGE", help="An image's path, or six or more first digits of its SHA-256.")
     ],
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document for machines.")] = False,
 ) -> None:
-    """Explain a picture: files, jobs, what each model and each person said, data sets it was in, models it taught."""
+    """Explain an image: files, jobs, what each model and each person said, data sets it was in, models it taught."""
     from db.session import reading
     from db.store.lineage import find_image, story_of
 
@@ -38,7 +38,7 @@ def explain(
 
 
 def _lines(story: Story) -> Iterator[str]:
-    yield f"picture {story.sha256}"
+    yield f"image {story.sha256}"
     size = f"{story.width_px} x {story.height_px} pixels" if story.width_px else "of unknown size"
     yield f"  {size}, camera {story.camera}" + (f", captured {story.captured_at}" if story.captured_at else "")
     yield from (f"  file {file}" for file in story.files)
@@ -48,7 +48,7 @@ def _lines(story: Story) -> Iterator[str]:
     for said in story.predictions:
         yield (
             f"{said.predicted_at[:19]}  model {said.model_id} ({said.state}): {said.species}, {said.fish_count} fish, "
-            f"agreement {said.agreement:.2f}, chance wrong {said.doubt:.2f}"
+            f"agreement {said.agreement:.2f}, chance wrong {said.error_probability:.2f}"
         )
     for export in story.exports:
         drawn = ", drawn by chance" if export.at_random else ""
@@ -57,6 +57,6 @@ def _lines(story: Story) -> Iterator[str]:
         species = saying.species or "nothing decided"
         yield f"{saying.said_at[:19]}  {saying.kind} by {saying.who}: {saying.outcome}, {species}, {saying.boxes} boxes"
     for dataset in story.datasets:
-        side = "judged" if dataset.held_out else f"taught, weight {dataset.weight:g},"
+        side = "evaluated" if dataset.held_out else f"taught, weight {dataset.weight:g},"
         models = ", ".join(dataset.models) or "no model yet"
         yield f"data set {dataset.dataset_id} ({dataset.origin} {dataset.species}): {side} {models}"

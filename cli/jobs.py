@@ -26,7 +26,7 @@ Model = Annotated[str | None, typer.Option(help="The model version to use; witho
 
 def enqueue(
     folder: Annotated[
-        str, typer.Argument(metavar="DIR", help="The folder of pictures, or a URL as s3://bucket/trip; recursively.")
+        str, typer.Argument(metavar="DIR", help="The folder of images, or a URL as s3://bucket/trip; recursively.")
     ],
     detach: Annotated[bool, typer.Option("--detach", help="Queue only; `cli worker` does the work.")] = False,
     model: Model = None,
@@ -35,7 +35,7 @@ def enqueue(
     ] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Queue every picture under DIR and show the progress; what is done already is skipped, so repeat it at will."""
+    """Queue every image under DIR and show the progress; what is done already is skipped, so repeat it at will."""
     from cli.shared.progress import progress_bar
     from worker.images.enqueue import enqueue_folder
 
@@ -68,7 +68,7 @@ def resume(job: JobId, as_json: AsJson = False) -> None:
 
 
 def retry(job: JobId, as_json: AsJson = False) -> None:
-    """Ask again for a job's failed, quarantined and cancelled pictures."""
+    """Ask again for a job's failed, quarantined and cancelled images."""
     from db.session import transaction
     from db.store.jobs import make_batches, retry_job
 
@@ -77,7 +77,7 @@ def retry(job: JobId, as_json: AsJson = False) -> None:
         count = retry_job(session, job)
         make_batches(session, job, batch_items=settings.batch_items)
     if not as_json:
-        typer.echo(f"job {job}: {count} pictures are asked again")
+        typer.echo(f"job {job}: {count} images are asked again")
     work_on(engine, settings, job, detach=False, as_json=as_json)
 
 
@@ -89,7 +89,7 @@ def cancel(job: JobId, as_json: AsJson = False) -> None:
     _, engine = opened()
     with transaction(engine) as session:
         count = cancel_job(session, job)
-    typer.echo(json.dumps({"job": job, "cancelled": count}) if as_json else f"job {job}: {count} pictures cancelled")
+    typer.echo(json.dumps({"job": job, "cancelled": count}) if as_json else f"job {job}: {count} images cancelled")
 
 
 def status(
@@ -126,7 +126,7 @@ def _ask_champion(engine: Engine, settings: Settings, job_id: int, *, as_json: b
         asked = ask_stale_again(session, job_id)
         make_batches(session, job_id, batch_items=settings.batch_items)
     if not as_json:
-        typer.echo(f"job {job_id}: {asked} pictures that an earlier model answered are asked again")
+        typer.echo(f"job {job_id}: {asked} images that an earlier model answered are asked again")
 
 
 def _require_model(engine: Engine, model: str | None) -> None:

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from db.settings import Settings
     from worker.cameras.find import FoundCameras
 
-app = typer.Typer(help="Bring in labelled pictures from other tools.", no_args_is_help=True)
+app = typer.Typer(help="Bring in labelled images from other tools.", no_args_is_help=True)
 
 _SHOWN = 20
 
@@ -39,7 +39,7 @@ class Format(StrEnum):
 
 
 class CamerasFrom(StrEnum):
-    """How to know which camera took a picture."""
+    """How to know which camera took an image."""
 
     AUTO = "auto"
     FOLDER = "folder"
@@ -51,7 +51,7 @@ def import_command(
     path: Annotated[Path, typer.Argument(metavar="PATH", help="The label file, or the folder of label files.")],
     label_format: Annotated[Format, typer.Option("--format", help="How the labels are written.")],
     images: Annotated[
-        Path | None, typer.Option(help="The folder of the pictures; PATH itself where it is not given.")
+        Path | None, typer.Option(help="The folder of the images; PATH itself where it is not given.")
     ] = None,
     cameras: Annotated[
         CamerasFrom,
@@ -59,12 +59,12 @@ def import_command(
     ] = CamerasFrom.AUTO,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document for machines.")] = False,
 ) -> None:
-    """Register labelled pictures; odd records are named and left out, and importing twice adds nothing.
+    """Register labelled images; odd records are named and left out, and importing twice adds nothing.
 
     Folders named like species are no cameras, nor is one folder that holds everything: cameras are then found by the
-    pictures' metadata, or else by their size and still background (see `cli cameras --help`).
+    images' metadata, or else by their size and still background (see `cli cameras --help`).
     """
-    from annotator.label_formats.import_labels import ImportWish, LabelFormat, import_labels
+    from annotator.label_formats.import_labels import ImportOptions, LabelFormat, import_labels
     from cli.shared.progress import progress_bar
     from worker.images.scan import scan_folder
 
@@ -78,11 +78,11 @@ def import_command(
         on_problem=lambda place, text: problems.append(f"{os.fsdecode(place)}: {text}"),
         leave_out=os.fsencode(os.path.realpath(settings.home)),
     )
-    wish = ImportWish(path, LabelFormat(label_format.value), root, settings.label_set, _look_at(root, settings))
-    with progress_bar("pictures", quiet=as_json) as bar:
+    options = ImportOptions(path, LabelFormat(label_format.value), root, settings.label_set, _look_at(root, settings))
+    with progress_bar("images", quiet=as_json) as bar:
         task = bar.add_task("labels", total=None)
         done = import_labels(
-            engine, wish, files, progress=lambda count, total: bar.update(task, completed=count, total=total)
+            engine, options, files, progress=lambda count, total: bar.update(task, completed=count, total=total)
         )
     done.problems[:0] = problems
     found = _find_cameras(engine, root, settings, cameras, quiet=as_json) if done.labelled else None
@@ -94,7 +94,7 @@ def import_command(
 def _folder(images: Path) -> bytes:
     root = os.path.realpath(os.fsencode(images))
     if not os.path.isdir(root):
-        raise typer.BadParameter(f"{images}: not a folder; name the folder of the pictures with --images")
+        raise typer.BadParameter(f"{images}: not a folder; name the folder of the images with --images")
     return root
 
 
@@ -108,16 +108,16 @@ def _look_at(root: bytes, settings: Settings) -> Callable[[FoundFile], SeenImage
 
 
 def _find_cameras(
-    engine: Engine, root: bytes, settings: Settings, wish: CamerasFrom, *, quiet: bool
+    engine: Engine, root: bytes, settings: Settings, options: CamerasFrom, *, quiet: bool
 ) -> FoundCameras | None:
     """Return the cameras found where the folders do not tell them; None where they do."""
-    from worker.cameras.find import pictures_below
+    from worker.cameras.find import images_below
 
-    if wish is CamerasFrom.FOLDER:
+    if options is CamerasFrom.FOLDER:
         return None
-    if wish is CamerasFrom.AUTO:
+    if options is CamerasFrom.AUTO:
         return find_where_untold(engine, root, settings, quiet=quiet)
-    return find_with_bar(engine, pictures_below(engine, root), quiet=quiet)
+    return find_with_bar(engine, images_below(engine, root), quiet=quiet)
 
 
 def _tell(done: LabelImport, found: FoundCameras | None, *, as_json: bool) -> None:
@@ -129,12 +129,12 @@ def _tell(done: LabelImport, found: FoundCameras | None, *, as_json: bool) -> No
         )
         return
     species = ", ".join(f"{name} {count}" for name, count in sorted(done.species.items()))
-    typer.echo(f"{done.labelled} pictures with {done.boxes} boxes ({species}); {done.added} labels are new")
+    typer.echo(f"{done.labelled} images with {done.boxes} boxes ({species}); {done.added} labels are new")
     if done.unlabelled:
-        typer.echo(f"{done.unlabelled} pictures have no label in these files")
+        typer.echo(f"{done.unlabelled} images have no label in these files")
     if found:
         tell_untold(found)
-    for title, lines in (("mended", done.notes), ("left out", done.problems)):
+    for title, lines in (("repaired", done.notes), ("left out", done.problems)):
         for line in lines[:_SHOWN]:
             typer.secho(f"  {title}: {line}", fg=typer.colors.YELLOW, err=True)
         if len(lines) > _SHOWN:

@@ -30,7 +30,7 @@ from cli.review.app import app as review_app
 from db.errors import TaffrailError
 
 app = typer.Typer(
-    help="Turn folders of pictures from fishing boats into boxes, heat-map crops and species.",
+    help="Turn folders of images from fishing boats into boxes, heat-map crops and species.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     add_completion=False,

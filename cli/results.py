@@ -30,24 +30,24 @@ def results(
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document for machines.")] = False,
 ) -> None:
-    """Write what was found in a job's pictures for other programs; ends with 1 where a picture has no place there.
+    """Write what was found in a job's images for other programs; ends with 1 where an image has no place there.
 
-    json and csv hold every picture, failed and waiting ones too; megadetector holds failed ones; coco, yolo and kaggle
-    hold pictures with a result. docs/results.md describes each format.
+    json and csv hold every image, failed and waiting ones too; megadetector holds failed ones; coco, yolo and kaggle
+    hold images with a result. docs/results.md describes each format.
     """
     from cli.shared.progress import progress_bar
     from worker.results.export import export_results
-    from worker.results.options import ExportWish
+    from worker.results.options import ResultOptions
 
     settings, engine = opened()
-    wish = ExportWish(result_format, head, min_confidence, settings.flag_below)
-    with progress_bar("pictures", quiet=as_json) as bar:
+    options = ResultOptions(result_format, head, min_confidence, settings.flag_below)
+    with progress_bar("images", quiet=as_json) as bar:
         task = bar.add_task("writing", total=None)
         done = export_results(
             engine,
             job,
             out,
-            wish,
+            options,
             default=settings.label_set,
             progress=lambda count, total: bar.update(task, completed=count, total=total),
         )
@@ -61,13 +61,13 @@ def _tell(done: Exported, out: Path, *, as_json: bool) -> None:
     written = total - done.left_out - len(done.problems)
     if as_json:
         counts = {str(state): count for state, count in done.by_state.items()}
-        report = {"out": str(out), "written": written, "pictures": counts, "problems": done.problems}
+        report = {"out": str(out), "written": written, "images": counts, "problems": done.problems}
         typer.echo(json.dumps({**report, "left_out": total - written}))
         return
     states = ", ".join(f"{count} {state}" for state, count in sorted(done.by_state.items()))
-    typer.echo(f"{out}: {written} of {total} pictures ({states or 'the job is empty'})")
+    typer.echo(f"{out}: {written} of {total} images ({states or 'the job is empty'})")
     if done.left_out:
-        text = f"  {done.left_out} pictures without a result have no place in this format; json and csv hold them"
+        text = f"  {done.left_out} images without a result have no place in this format; json and csv hold them"
         typer.secho(text, fg=typer.colors.YELLOW, err=True)
     for problem in done.problems[:_SHOWN]:
         typer.secho(f"  left out: {problem!r}"[:300], fg=typer.colors.YELLOW, err=True)

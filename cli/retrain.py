@@ -17,7 +17,7 @@ from cli.train import BalanceChoice
 
 if TYPE_CHECKING:
     from db.domain.retrainings import Occupied
-    from worker.retraining.retrain import Ask, Outcome
+    from worker.retraining.retrain import RetrainOutcome, RetrainRequest
 
 
 class PartsChoice(StrEnum):
@@ -63,7 +63,7 @@ def retrain(
     seed: Annotated[int, typer.Option(min=0, help="The same seed gives the same model on one machine.")] = 0,
     epochs: Annotated[
         int | None,
-        typer.Option(min=1, help="Times to go through all pictures; each head's own recipe where not given."),
+        typer.Option(min=1, help="Times to go through all images; each head's own recipe where not given."),
     ] = None,
     again: Annotated[
         bool, typer.Option("--again", help="Also where nothing was said since the last training.")
@@ -76,12 +76,12 @@ def retrain(
     """Train a candidate from all corrections and labels; it serves only if it is better on cameras it has not seen.
 
     One retraining runs at a time: asked for beside another one it ends with exit code 1. Candidate and champion answer
-    the same held-out pictures; the gate compares them.
+    the same held-out images; the gate compares them.
     """
     from db.domain.retrainings import Occupied
-    from worker.retraining.retrain import Ask
+    from worker.retraining.retrain import RetrainRequest
 
-    ask = Ask(
+    ask = RetrainRequest(
         parts=parts.value if parts else None,
         second_stage=second_stage.value if second_stage else None,
         balance=balance.value if balance else None,
@@ -97,14 +97,14 @@ def retrain(
         raise typer.Exit(1)
 
 
-def run_retraining(ask: Ask, *, if_due: bool, quiet: bool) -> Outcome | Occupied:
+def run_retraining(ask: RetrainRequest, *, if_due: bool, quiet: bool) -> RetrainOutcome | Occupied:
     """Return what came of a retraining, with a bar for each of its stages."""
     from cli.schedule import when_next
     from cli.shared.progress import stage_bars
     from cli.shared.watch import warn
     from db.domain.retrainings import Occupied
     from worker.retraining.rerank import work_off
-    from worker.retraining.retrain import Outcome
+    from worker.retraining.retrain import RetrainOutcome
     from worker.retraining.retrain import retrain as run
     from worker.retraining.schedule import look, retrain_if_due
 
@@ -112,12 +112,12 @@ def run_retraining(ask: Ask, *, if_due: bool, quiet: bool) -> Outcome | Occupied
     with stage_bars(quiet=quiet) as show:
         ask_for = retrain_if_due if if_due else run
         done = ask_for(engine, settings, ask, progress=show)
-    if isinstance(done, Outcome) and done.kept is not None:
+    if isinstance(done, RetrainOutcome) and done.kept is not None:
         work_off(engine, settings, done.kept.job_ids, tell=warn)
     return done or Occupied(f"nothing is due; {when_next(look(engine, settings))}")
 
 
-def report(done: Outcome | Occupied, *, as_json: bool) -> None:
+def report(done: RetrainOutcome | Occupied, *, as_json: bool) -> None:
     """Say what came of a retraining."""
     from db.domain.retrainings import Occupied
 
@@ -130,14 +130,14 @@ def report(done: Outcome | Occupied, *, as_json: bool) -> None:
     _tell(done)
 
 
-def _tell(done: Outcome) -> None:
+def _tell(done: RetrainOutcome) -> None:
     entries = done.dataset.entries
     held = sum(entry.held_out for entry in entries)
     origins = {origin: sum(entry.origin == origin for entry in entries) for origin in ("correction", "label")}
     typer.echo(
-        f"data set {done.dataset.dataset_id}: {len(entries)} pictures, {origins['correction']} corrected, "
-        f"{origins['label']} labelled, {len(entries) - sum(origins.values())} that the champion is sure of; judged on "
-        f"{held} pictures of {', '.join(done.dataset.held_out_cameras)}"
+        f"data set {done.dataset.dataset_id}: {len(entries)} images, {origins['correction']} corrected, "
+        f"{origins['label']} labelled, {len(entries) - sum(origins.values())} that the champion is sure of; "
+        f"evaluated on {held} images of {', '.join(done.dataset.held_out_cameras)}"
     )
     for file, reason in done.unreadable[:_SHOWN]:
         typer.secho(f"  left out: {file}: {reason}", fg=typer.colors.YELLOW, err=True)
@@ -154,13 +154,13 @@ def _tell(done: Outcome) -> None:
         typer.echo(f"  {line}")
 
 
-def _plain(done: Outcome) -> dict[str, object]:
+def _plain(done: RetrainOutcome) -> dict[str, object]:
     return {
         "state": str(done.state),
         "note": done.note,
         "dataset": done.dataset.dataset_id,
         "dataset_sha256": done.dataset.sha256,
-        "pictures": len(done.dataset.entries),
+        "images": len(done.dataset.entries),
         "held_out_cameras": list(done.dataset.held_out_cameras),
         "unreadable": [list(one) for one in done.unreadable],
         "model": done.kept.model_id if done.kept else None,

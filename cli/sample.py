@@ -12,14 +12,14 @@ import typer
 
 def sample(
     folder: Annotated[Path, typer.Argument(metavar="DIR", help="New or empty folder to write.")],
-    images: Annotated[int, typer.Option(help="Pictures.", min=1)] = 400,
+    images: Annotated[int, typer.Option(help="Images.", min=1)] = 400,
     cameras: Annotated[int, typer.Option(help="Cameras.", min=1, max=500)] = 12,
     seed: Annotated[int, typer.Option(help="The same seed writes the same fleet.", min=0)] = 0,
     first_camera: Annotated[
         int,
         typer.Option(help="Number of the first camera; another one gives other boats of the fleet.", min=0),
     ] = 0,
-    scale: Annotated[float, typer.Option(help="Share of the real picture sizes.", min=0.1, max=2.0)] = 1.0,
+    scale: Annotated[float, typer.Option(help="Share of the real image sizes.", min=0.1, max=2.0)] = 1.0,
     no_leak: Annotated[
         bool, typer.Option("--no-leak", help="Every camera sees all species alike; else some see one only, as at sea.")
     ] = False,
@@ -29,7 +29,7 @@ def sample(
     from cli.shared.progress import progress_bar
     from worker.sample_fleet.write import write_sample_fleet
 
-    with progress_bar("pictures", quiet=as_json) as bar:
+    with progress_bar("images", quiet=as_json) as bar:
         task = bar.add_task("drawing", total=images)
         done = write_sample_fleet(
             folder,
@@ -45,5 +45,5 @@ def sample(
         typer.echo(json.dumps({"folder": str(folder), **asdict(done)}))
         return
     species = ", ".join(f"{name} {count}" for name, count in sorted(done.species.items()))
-    typer.echo(f"{folder}: {done.images} pictures of {len(done.cameras)} cameras ({species})")
+    typer.echo(f"{folder}: {done.images} images of {len(done.cameras)} cameras ({species})")
     typer.echo(f"next: cli labels import {folder}/labels --format ncfm --images {folder}/images")

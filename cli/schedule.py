@@ -63,7 +63,7 @@ def when_next(now: Outlook) -> str:
     if now.next_at is not None:
         parts.append(f"next at {now.next_at:%Y-%m-%d %H:%M} UTC (TAFFRAIL_RETRAIN_CRON {now.cron!r})")
     if now.wanted:
-        parts.append(f"after {now.wanted} corrected pictures, {now.corrected} so far (TAFFRAIL_RETRAIN_AFTER)")
+        parts.append(f"after {now.wanted} corrected images, {now.corrected} so far (TAFFRAIL_RETRAIN_AFTER)")
     return " or ".join(parts) or "nothing is scheduled: set TAFFRAIL_RETRAIN_CRON or TAFFRAIL_RETRAIN_AFTER"
 
 

@@ -45,7 +45,7 @@ def train(
         typer.Option(
             min=0.05,
             max=0.5,
-            help="Share of the pictures to judge on, by whole cameras; later trainings judge on the same.",
+            help="Share of the images to evaluate on, by whole cameras; later trainings evaluate on the same.",
         ),
     ] = 0.2,
     second_stage: Annotated[
@@ -69,7 +69,7 @@ def train(
     epochs: Epochs = None,
     augment: Annotated[
         int,
-        typer.Option(min=0, max=20, help="Changed views of each picture to learn from as well; each is cached."),
+        typer.Option(min=0, max=20, help="Changed views of each image to learn from as well; each is cached."),
     ] = 0,
     fine_tune: Annotated[
         int, typer.Option(min=0, max=50, metavar="BLOCKS", help="Also train so many of the trunk's last blocks; slow.")
@@ -81,18 +81,18 @@ def train(
             min=0.5,
             max=1,
             metavar="FLOOR",
-            help="Also learn from unlabelled pictures of which both heads of the champion are at least this sure.",
+            help="Also learn from unlabelled images of which both heads of the champion are at least this sure.",
         ),
     ] = None,
     final_fit: Annotated[
-        bool, typer.Option("--final-fit", help="After judging, train again on every picture.")
+        bool, typer.Option("--final-fit", help="After evaluation, train again on every image.")
     ] = False,
     seed: Annotated[int, typer.Option(min=0, help="The same seed gives the same model on one machine.")] = 0,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document for machines.")] = False,
 ) -> None:
     """Train both heads on the labels held and register the model; the first one serves at once.
 
-    Each picture goes through the trunk once; a training that was stopped goes on from there.
+    Each image goes through the trunk once; a training that was stopped goes on from there.
     """
     opened()  # a database that cannot be used is told before the work
     request = {
@@ -119,9 +119,7 @@ def train(
         return
     tell_model(done)
     if pseudo is not None:
-        typer.echo(
-            f"  {done['parameters']['pictures_guessed']} unlabelled pictures taught it, as the champion named them"
-        )
+        typer.echo(f"  {done['parameters']['images_guessed']} unlabelled images taught it, as the champion named them")
     tell_left_out(done)
 
 
@@ -129,12 +127,12 @@ def tell_model(done: dict[str, Any]) -> None:
     """Say in a few lines what a training gave."""
     parameters, metrics = done["parameters"], done["metrics"]
     typer.echo(f"model {done['model']} is {done['state']}, trained in {done['train_seconds']:.0f} s")
-    where = ", ".join(done["held_out_cameras"]) or "pictures drawn at random: all are of one camera"
-    typer.echo(f"judged on {parameters['pictures_held_out']} of {parameters['pictures']} pictures ({where}):")
+    where = ", ".join(done["held_out_cameras"]) or "images drawn at random: all are of one camera"
+    typer.echo(f"evaluated on {parameters['images_held_out']} of {parameters['images']} images ({where}):")
     typer.echo("  " + ", ".join(f"{name} {metrics[name]:.3f}" for name in _FIGURES if name in metrics))
     _tell_second_stage(done)
-    if parameters["species_without_pictures"]:
-        typer.echo(f"  no picture of {', '.join(parameters['species_without_pictures'])}: it cannot know them")
+    if parameters["species_without_images"]:
+        typer.echo(f"  no image of {', '.join(parameters['species_without_images'])}: it cannot know them")
     if done["state"] == "candidate":
         typer.echo(f"it waits; `cli models promote {done['model']}` lets it serve")
 

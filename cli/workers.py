@@ -30,7 +30,7 @@ def worker(
     """Run worker processes against the configured broker until SIGTERM or Ctrl-C; dead ones are replaced."""
     from worker.delivery.app import QueueName, count_messages
     from worker.delivery.devices import card_ids, list_cards
-    from worker.delivery.monitor import Keeper
+    from worker.delivery.monitor import Monitor
     from worker.delivery.supervise import Supervisor
 
     processes = processes or max(1, len(card_ids(os.environ, list_cards())))
@@ -43,9 +43,9 @@ def worker(
     with Supervisor(engine, settings, wanted) as supervisor:
         shown = ", ".join(f"{count} for {name}" for name, count in wanted.items())
         typer.echo(f"worker processes: {shown}; their log is {supervisor.log_file}", err=True)
-        keeper = Keeper(engine, settings, tell=warn, supervisor=supervisor)
+        monitor = Monitor(engine, settings, tell=warn, supervisor=supervisor)
         while not stop.wait(_LOOK_EVERY_S):
-            keeper.keep()
+            monitor.keep()
 
 
 def _parse_queues(text: str) -> list[QueueName]:

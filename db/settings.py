@@ -34,14 +34,14 @@ class Settings(BaseSettings):
     worker_memory_mib: int = Field(
         default=6144, ge=256, description="MiB above which a worker is replaced; at twice as much it is ended."
     )
-    max_pixels: int = Field(default=178_956_970, ge=1, description="Largest picture that is decoded, pixels.")
+    max_pixels: int = Field(default=178_956_970, ge=1, description="Largest image that is decoded, pixels.")
     max_file_mib: int = Field(default=512, ge=1, description="Largest file that is read, MiB.")
     flag_below: float = Field(default=0.5, ge=0, le=1, description="Chance to be right below which a person looks.")
     held_out_share: float = Field(
-        default=0.2, gt=0, lt=1, description="Share of the pictures that models are judged on, by whole cameras."
+        default=0.2, gt=0, lt=1, description="Share of the images that models are evaluated on, by whole cameras."
     )
     correction_weight: float = Field(default=2.0, gt=0, description="What a correction counts, a label being 1.")
-    pseudo_weight: float = Field(default=0.25, ge=0, description="What a picture counts that only the champion knows.")
+    pseudo_weight: float = Field(default=0.25, ge=0, description="What an image counts that only the champion knows.")
     pseudo_confidence: float = Field(default=0.95, ge=0, le=1, description="Both heads' confidence, to believe them.")
     pseudo_agreement: float = Field(default=0.88, ge=0, le=1, description="The agreement, to believe them.")
     gate_level: float = Field(default=0.9, ge=0.5, lt=1, description="How sure it must be that a candidate is better.")
@@ -49,7 +49,7 @@ class Settings(BaseSettings):
     gate_calibration_slack: float = Field(default=0.02, ge=0, le=1, description="Calibration error it may add.")
 
     retrain_cron: str = Field(default="", description="When to retrain, as in cron, UTC: '0 3 * * 1'; empty for never.")
-    retrain_after: int = Field(default=0, ge=0, description="Corrected pictures that make a retraining due, 0: none.")
+    retrain_after: int = Field(default=0, ge=0, description="Corrected images that make a retraining due, 0: none.")
 
     @field_validator("retrain_cron")
     @classmethod

@@ -1,4 +1,4 @@
-"""Stores what a person said of pictures, as an import of their export would."""
+"""Stores what a person said of images, as an import of their export would."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 
 from sqlalchemy import Engine, select
 
-from db.domain.corrections import BoxChange, Change, Correction, Outcome
+from db.domain.corrections import BoxChange, Change, Correction, CorrectionOutcome
 from db.domain.labels import ImageLabel
 from db.session import transaction
 from db.store.reviews import NewReviewItem, add_correction, get_export, record_export
@@ -32,6 +32,12 @@ def store_answers(engine: Engine, labels: Mapping[str, ImageLabel | None], *, re
 
 def _correction(sha256: str, label: ImageLabel | None, export_id: str, reviewer: str) -> Correction:
     changes = tuple(BoxChange(Change.ADDED, None, box) for box in label.boxes) if label else ()
-    outcome = Outcome.UNSURE if label is None else Outcome.CONFIRMED_EMPTY if label.is_empty else Outcome.CORRECTED
+    outcome = (
+        CorrectionOutcome.UNSURE
+        if label is None
+        else CorrectionOutcome.CONFIRMED_EMPTY
+        if label.is_empty
+        else CorrectionOutcome.CORRECTED
+    )
     now = datetime.now(UTC).isoformat()
     return Correction(sha256, label, outcome, changes, reviewer, now, export_id, None)

@@ -1,4 +1,4 @@
-"""Small drawn pictures with a coloured fish: what a network can learn in seconds."""
+"""Small drawn images with a coloured fish: what a network can learn in seconds."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ COLOURS = {"ALB": (230, 60, 40), "LAG": (40, 80, 230)}
 
 
 def draw_fish(folder: Path, number: int, species: str, camera: str, *, deck_grey: int = 90) -> TrainingSample:
-    """One picture of 192 x 128 pixels: a coloured fish on grey noise; no fish for `NoF`."""
+    """One image of 192 x 128 pixels: a coloured fish on grey noise; no fish for `NoF`."""
     rng = np.random.default_rng(number)
     pixels = rng.integers(deck_grey, deck_grey + 40, (128, 192, 3), dtype=np.uint8)
     boxes: tuple[LabelledBox, ...] = ()
@@ -34,6 +34,6 @@ def draw_fish(folder: Path, number: int, species: str, camera: str, *, deck_grey
 
 
 def draw_fleet(folder: Path, count: int, *, cameras: int = 4) -> list[TrainingSample]:
-    """Draw pictures of ALB, LAG and no fish in turn, spread over the cameras."""
+    """Draw images of ALB, LAG and no fish in turn, spread over the cameras."""
     kinds = ("ALB", "LAG", "NoF")
     return [draw_fish(folder, number, kinds[number % 3], f"camera {number // 3 % cameras}") for number in range(count)]

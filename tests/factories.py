@@ -1,4 +1,4 @@
-"""Makes what many tests need: a model that needs no network, pictures, a HOME."""
+"""Makes what many tests need: a model that needs no network, images, a HOME."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ def add_noop_champion(
     return model_id
 
 
-def write_pictures(folder: Path, count: int, *, seed: int = 0) -> list[Path]:
+def write_images(folder: Path, count: int, *, seed: int = 0) -> list[Path]:
     """Write JPEGs that all differ."""
     folder.mkdir(parents=True, exist_ok=True)
     rng = np.random.default_rng(seed)
@@ -77,7 +77,7 @@ def image_result(
     species: str = "ALB",
     **changed: Any,
 ) -> ImageResult:
-    """A picture of 640 x 360 with the box head's box and the heat-map head's (species, confidence, box), both sure."""
+    """An image of 640 x 360 with the box head's box and the heat-map head's (species, confidence, box), both sure."""
     found = [Detection(Box(*box), species, 0.9, Head.BOX_SPECIES)] if box else []
     found += [Detection(Box(*place), name, confidence, Head.HEATMAP) for name, confidence, place in regions]
     names = DEFAULT_LABEL_SET.names
@@ -91,7 +91,7 @@ def image_result(
         heatmap_probabilities=sure,
         detections=tuple(StoredDetection(number, one, None) for number, one in enumerate(found, start=1)),
         agreement=Agreement(0.8, 0.7, 0.1, 0.2, 0.2, 0.86, 0.86, len(regions)),
-        doubt=0.2,
+        error_probability=0.2,
     )
     result = ImageResult(
         item_id=1,
@@ -112,7 +112,7 @@ def image_result(
 
 
 def failed_result(path: str, failure: str = "broken: it ends too soon") -> ImageResult:
-    """A picture that could not be read."""
+    """An image that could not be read."""
     values = {"state": ItemState.FAILED, "prediction": None, "reason": "broken", "failure": failure}
     return image_result(path, width_px=None, height_px=None, sha256=None, captured_at=None, **values)
 

@@ -1,4 +1,4 @@
-"""A HOME with drawn pictures whose labels and corrections a test sets, and steps that run in the test's process."""
+"""A HOME with drawn images whose labels and corrections a test sets, and steps that run in the test's process."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from worker.images.enqueue import enqueue_folder
 from worker.inference.detector import NOOP_KIND
 from worker.inference.tasks import InferWorker
 from worker.retraining.retrain import FIT_STEP, JUDGE_STEP
-from worker.steps.answer_held_out import judged_entries
+from worker.steps.answer_held_out import evaluated_entries
 from worker.steps.step_process import Request, StepProgress
 from worker.storage.model_files import plain_card, save_model
 from worker.training.data.samples import TrainingSample
@@ -48,7 +48,7 @@ class LearningSite:
         home.mkdir(parents=True, exist_ok=True)
 
     def label(self, samples: Sequence[TrainingSample], labels: Sequence[ImageLabel] | None = None) -> None:
-        """Hold what a label file says of pictures: their own labels where no others are given."""
+        """Hold what a label file says of images: their own labels where no others are given."""
         said = labels or [sample.label for sample in samples]
         news = [
             NewLabel(
@@ -71,7 +71,7 @@ class LearningSite:
             register_model(session, model_id, sha256=sha256, card=plain_card(plain), note="")
 
     def infer(self, folder: Path) -> None:
-        """Ask the champion about every picture of a folder."""
+        """Ask the champion about every image of a folder."""
         enqueue_folder(self.engine, self.settings, os.fsencode(folder))
         worker = InferWorker("tester", self.settings)
         with reading(self.engine) as session:
@@ -80,7 +80,7 @@ class LearningSite:
             worker.infer_batch(batch_id)
 
     def correct(self, labels: Mapping[str, ImageLabel], *, reviewer: str = "ana") -> None:
-        """Store what a person said of pictures, by content hash, in an export of its own."""
+        """Store what a person said of images, by content hash, in an export of its own."""
         store_answers(self.engine, labels, reviewer=reviewer)
 
 
@@ -97,7 +97,7 @@ class FakeSteps:
 
     def __call__(self, module: str, request: Request, *, progress: StepProgress) -> Request:
         self.calls.append(module)
-        return {FIT_STEP: self._fit, JUDGE_STEP: self._judge}[module](request)
+        return {FIT_STEP: self._fit, JUDGE_STEP: self._evaluate}[module](request)
 
     def _fit(self, request: Request) -> Request:
         with reading(self.engine) as session:
@@ -107,9 +107,9 @@ class FakeSteps:
         )
         return {"sha256": save_model(Path(request["into"]), request["model"], _NoNetwork(), card), "unreadable": []}
 
-    def _judge(self, request: Request) -> Request:
+    def _evaluate(self, request: Request) -> Request:
         with reading(self.engine) as session:
-            entries = judged_entries(get_dataset(session, request["dataset"]).entries, at_most=request["at_most"])
+            entries = evaluated_entries(get_dataset(session, request["dataset"]).entries, at_most=request["at_most"])
         serves = Path(request["models_dir"]) == self.settings.models_dir
         sure = self.sure["champion" if serves else "candidate"]
         answers = np.full((len(entries), len(LABELS)), (1.0 - sure) / (len(LABELS) - 1))
@@ -118,7 +118,7 @@ class FakeSteps:
         with open(request["answers"], "wb") as file:
             sha256s = np.array([entry.place.sha256 for entry in entries])
             np.savez(file, species=np.array(LABELS.names), sha256s=sha256s, probabilities=answers)
-        return {"pictures": len(entries), "unreadable": 0}
+        return {"images": len(entries), "unreadable": 0}
 
 
 class _NoNetwork:

@@ -18,7 +18,7 @@ from annotator.labelme.json_files import LabelmeFile, LabelmeShape, Point
 from annotator.labelme.marks import FLAG_NO_FISH, FLAG_REVIEWED, FLAG_UNSURE, POINT_LABELS
 from annotator.labelme.shown import ExportedShape, ExportedState, ShapeRole, box_around, shape_id_of
 from db.domain.boxes import Box, clip_box, iou
-from db.domain.corrections import DECIDED, BoxChange, Change, Outcome
+from db.domain.corrections import DECIDED, BoxChange, Change, CorrectionOutcome
 from db.domain.labels import ImageLabel, LabelledBox
 from db.domain.species import NO_FISH, LabelSet, unknown_species_text
 
@@ -32,7 +32,7 @@ SAME_FISH_IOU = 0.5
 class Comparison:
     """A person's answer. changes: the boxes of the label, in the file's order, then the removed ones."""
 
-    outcome: Outcome
+    outcome: CorrectionOutcome
     label: ImageLabel | None
     changes: tuple[BoxChange, ...]
 
@@ -60,15 +60,15 @@ class _Edited:
 
 
 def compare(exported: ExportedState, edited: LabelmeFile, *, label_set: LabelSet) -> Comparison:
-    """Return what a person said of a picture, from what they were shown and what they left.
+    """Return what a person said of an image, from what they were shown and what they left.
 
     Raises:
-        LabelmeError: an unknown label, a box without area, another picture's size; names `shapes[i]`.
+        LabelmeError: an unknown label, a box without area, another image's size; names `shapes[i]`.
         AmbiguousEdit: what was left says two things at once.
     """
     if (edited.width_px, edited.height_px) != (exported.width_px, exported.height_px):
         raise LabelmeError(
-            f"the picture is {edited.width_px} x {edited.height_px} pixels, "
+            f"the image is {edited.width_px} x {edited.height_px} pixels, "
             f"{exported.width_px} x {exported.height_px} was exported"
         )
     fish, points = _sort_shapes(edited, label_set=label_set)
@@ -81,7 +81,7 @@ def compare(exported: ExportedState, edited: LabelmeFile, *, label_set: LabelSet
     outcome = _outcome(edited, fish=fish, removed=removed, touched=touched)
     if outcome not in DECIDED:
         return Comparison(outcome, None, ())
-    if outcome is Outcome.CONFIRMED_EMPTY:
+    if outcome is CorrectionOutcome.CONFIRMED_EMPTY:
         everything = tuple(_remove(shown) for shown in exported.shapes if shown.role is not ShapeRole.REGION)
         return Comparison(outcome, ImageLabel(NO_FISH), everything)
     kept = _with_points(_merge_heads(fish), points)
@@ -112,7 +112,7 @@ def _box_of(shape: LabelmeShape, *, index: int, edited: LabelmeFile) -> Box:
     except ValueError:
         raise LabelmeError(f"shapes[{index}]: a {shape.shape_type} without area is no box around a fish") from None
     if clipped is None:
-        raise LabelmeError(f"shapes[{index}]: lies outside the picture")
+        raise LabelmeError(f"shapes[{index}]: lies outside the image")
     return clipped
 
 
@@ -167,20 +167,20 @@ def _removed(fish: tuple[_Edited, ...], exported: ExportedState) -> tuple[BoxCha
 
 def _outcome(
     edited: LabelmeFile, *, fish: tuple[_Edited, ...], removed: tuple[BoxChange, ...], touched: bool
-) -> Outcome:
+) -> CorrectionOutcome:
     if edited.flags.get(FLAG_UNSURE):
-        return Outcome.UNSURE
+        return CorrectionOutcome.UNSURE
     if edited.flags.get(FLAG_NO_FISH):
         drawn = [found.index for found in fish if not found.untouched]
         if drawn:
             raise AmbiguousEdit(f"shapes[{drawn[0]}]: a fish was drawn or changed, but the flag {FLAG_NO_FISH} is set")
-        return Outcome.CONFIRMED_EMPTY
+        return CorrectionOutcome.CONFIRMED_EMPTY
     if not touched and not edited.flags.get(FLAG_REVIEWED):
-        return Outcome.UNTOUCHED
+        return CorrectionOutcome.UNTOUCHED
     if not fish:
-        return Outcome.CONFIRMED_EMPTY
+        return CorrectionOutcome.CONFIRMED_EMPTY
     changed = bool(removed) or any(not found.untouched for found in fish)
-    return Outcome.CORRECTED if changed else Outcome.CONFIRMED
+    return CorrectionOutcome.CORRECTED if changed else CorrectionOutcome.CONFIRMED
 
 
 def _merge_heads(fish: tuple[_Edited, ...]) -> tuple[_Edited, ...]:

@@ -1,6 +1,6 @@
 """A reviewed folder back into the store: every file whole or not at all, and what is odd is named and left out.
 
-A file is matched by the ids hidden in it and by the picture's content, never by its name: folders may be renamed,
+A file is matched by the ids hidden in it and by the image's content, never by its name: folders may be renamed,
 moved, half finished, or hold only what labelme saved to another `--output`.
 """
 
@@ -23,7 +23,7 @@ from annotator.corrections.compare import Comparison, compare
 from annotator.errors import AnnotatorError, ImportRefused, LabelmeError
 from annotator.labelme.json_files import LabelmeFile, posix_path, read_labelme
 from annotator.labelme.shown import HIDDEN_KEY, ExportedState, shape_from_json
-from db.domain.corrections import Change, Correction, Outcome
+from db.domain.corrections import Change, Correction, CorrectionOutcome
 from db.domain.species import LabelSet
 from db.errors import NotFoundError
 from db.session import reading, transaction
@@ -38,13 +38,13 @@ _CHUNK_BYTES = 1 << 20
 class ImportSummary:
     """What an import found. added: answers new to the store; repeated: answers it held already.
 
-    models: the model versions whose opinions were answered.
+    models: the model versions whose predictions were answered.
     """
 
     files: int = 0
     added: int = 0
     repeated: int = 0
-    outcomes: dict[Outcome, int] = field(default_factory=dict)
+    outcomes: dict[CorrectionOutcome, int] = field(default_factory=dict)
     changes: dict[Change, int] = field(default_factory=dict)
     models: tuple[str, ...] = ()
     problems: tuple[str, ...] = ()
@@ -65,12 +65,12 @@ def import_reviews(
     engine: Engine,
     label_set: LabelSet,
     reviewer: str,
-    pictures: Path | None = None,
+    images: Path | None = None,
     progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> ImportSummary:
     """Return what was imported from a folder; importing it again adds only what was changed since.
 
-    pictures: where the pictures lie, if labelme saved to another folder and they moved. progress: (done, total) files.
+    images: where the images lie, if labelme saved to another folder and they moved. progress: (done, total) files.
 
     Raises:
         ImportRefused: no such folder, no JSON in it, no name of a reviewer, or another import at the same time.
@@ -80,7 +80,7 @@ def import_reviews(
     if not name:
         raise ImportRefused("the reviewer has no name; give one with --reviewer")
     files = _json_files(folder)
-    reader = _Reader(engine=engine, label_set=label_set, reviewer=name, roots=_roots(folder, pictures))
+    reader = _Reader(engine=engine, label_set=label_set, reviewer=name, roots=_roots(folder, images))
     answers: list[_Answer] = []
     problems: list[str] = []
     for done, file in enumerate(files):
@@ -117,17 +117,17 @@ class _Reader:
         """Return a file's answer.
 
         Raises:
-            AnnotatorError: the file, its picture or its edits cannot be used.
+            AnnotatorError: the file, its image or its edits cannot be used.
             NotFoundError: its export is not held.
         """
         edited = read_labelme(file)
         export, item = self._find(edited)
         state = ExportedState(item.width_px, item.height_px, tuple(map(shape_from_json, item.shapes)))
-        self._check_picture(file, edited, export=export, item=item, read=False)
+        self._check_image(file, edited, export=export, item=item, read=False)
         found = compare(state, edited, label_set=self._label_set)
-        if found.outcome is Outcome.UNTOUCHED:
+        if found.outcome is CorrectionOutcome.UNTOUCHED:
             return _Answer(file, item, None)
-        self._check_picture(file, edited, export=export, item=item, read=True)
+        self._check_image(file, edited, export=export, item=item, read=True)
         return _Answer(file, item, self._correction(file, found, export=export, item=item))
 
     def _find(self, edited: LabelmeFile) -> tuple[ReviewExport, ReviewItem]:
@@ -139,7 +139,7 @@ class _Reader:
         export = self._export(export_id)
         item = export.items.get(number)
         if item is None or item.sha256 != sha256:
-            raise LabelmeError(f"was never exported: export {export_id} has no such picture")
+            raise LabelmeError(f"was never exported: export {export_id} has no such image")
         return export, item
 
     def _export(self, export_id: str) -> ReviewExport:
@@ -154,22 +154,22 @@ class _Reader:
             raise found
         return found
 
-    def _check_picture(
+    def _check_image(
         self, file: Path, edited: LabelmeFile, *, export: ReviewExport, item: ReviewItem, read: bool
     ) -> None:
-        """Refuse a picture outside the folders, or whose bytes are no longer those shown; a missing one is no harm."""
+        """Refuse an image outside the folders, or whose bytes are no longer those shown; a missing one is no harm."""
         target = Path(os.path.abspath(file.parent / posix_path(edited.image_path)))
         roots = (*self._roots, Path(os.path.abspath(os.fsdecode(export.folder))))
         if not any(target.is_relative_to(root) for root in roots):
             raise LabelmeError(
-                f"names the picture {edited.image_path[:80]!r}, outside the folder (moved? give --pictures DIR)"
+                f"names the image {edited.image_path[:80]!r}, outside the folder (moved? give --images DIR)"
             )
         if not read:
             return
         held = (target, *(root / target.name for root in self._roots))
         digest = next((found for path in held if (found := _content_digest(path)) is not None), None)
         if digest is not None and digest != item.sha256:
-            raise LabelmeError(f"its picture {target.name} is not the one exported: it changed since")
+            raise LabelmeError(f"its image {target.name} is not the one exported: it changed since")
 
     def _correction(self, file: Path, found: Comparison, *, export: ReviewExport, item: ReviewItem) -> Correction:
         return Correction(
@@ -198,8 +198,8 @@ def _json_files(folder: Path) -> list[Path]:
     return sorted(found)
 
 
-def _roots(folder: Path, pictures: Path | None) -> tuple[Path, ...]:
-    return tuple(Path(os.path.abspath(root)) for root in (folder, pictures) if root is not None)
+def _roots(folder: Path, images: Path | None) -> tuple[Path, ...]:
+    return tuple(Path(os.path.abspath(root)) for root in (folder, images) if root is not None)
 
 
 def _content_digest(path: Path) -> str | None:
@@ -226,7 +226,7 @@ def _saved_at(file: Path) -> datetime:
 def _one_answer_each(
     answers: Sequence[_Answer], *, folder: Path
 ) -> tuple[list[tuple[ReviewItem, Correction]], list[str]]:
-    """Return one answer for every picture, and a line for each picture whose files say different things."""
+    """Return one answer for every image, and a line for each image whose files say different things."""
     by_item: dict[int, list[_Answer]] = {}
     for answer in answers:
         if answer.correction is not None:
@@ -238,7 +238,7 @@ def _one_answer_each(
         first, *others = said.values()
         if others:
             names = " and ".join(_shown(answer.file, folder) for answer in (first, *others))
-            problems.append(f"{names}: different answers for one picture; leave one of them in the folder")
+            problems.append(f"{names}: different answers for one image; leave one of them in the folder")
         elif first.correction is not None:
             agreed.append((first.item, first.correction))
     return agreed, problems
@@ -263,11 +263,13 @@ def _chunks(
         yield chunk
 
 
-def _count_outcomes(answers: Sequence[_Answer], stored: Sequence[tuple[ReviewItem, Correction]]) -> dict[Outcome, int]:
+def _count_outcomes(
+    answers: Sequence[_Answer], stored: Sequence[tuple[ReviewItem, Correction]]
+) -> dict[CorrectionOutcome, int]:
     found = Counter(correction.outcome for _, correction in stored)
     answered = {answer.item.review_item_id for answer in answers if answer.correction is not None}
     untouched = {answer.item.review_item_id for answer in answers} - answered
-    return {**found, Outcome.UNTOUCHED: len(untouched)} if untouched else dict(found)
+    return {**found, CorrectionOutcome.UNTOUCHED: len(untouched)} if untouched else dict(found)
 
 
 def _shown(file: Path, folder: Path) -> str:

@@ -1,4 +1,4 @@
-"""Where people differ: the same pictures answered by several, and the cases that are still open."""
+"""Where people differ: the same images answered by several, and the cases that are still open."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class ReviewersReport:
     people drew around the same fish. open_cases: content hashes whose newest answer nobody else gave.
     """
 
-    pictures: int
+    images: int
     pairs: int
     agreeing: int
     confusion: dict[tuple[str, str], int]
@@ -39,7 +39,7 @@ def compare_reviewers(answers: Mapping[str, Mapping[str, Correction]]) -> Review
     overlaps = [overlap for pair in pairs for overlap in _overlaps(*pair) if overlap >= SAME_BOX_IOU]
     species = Counter(tuple(sorted((first.species, second.species))) for first, second in pairs)
     return ReviewersReport(
-        pictures=len(answers),
+        images=len(answers),
         pairs=len(pairs),
         agreeing=sum(say_the_same(*pair) for pair in pairs),
         confusion={(first, second): count for (first, second), count in species.items()},

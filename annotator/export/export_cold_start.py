@@ -1,4 +1,4 @@
-"""The first folder for a person, before there is a model: pictures that differ, without any opinion of them."""
+"""The first folder for a person, before there is a model: images that differ, without any prediction of them."""
 
 from __future__ import annotations
 
@@ -10,39 +10,39 @@ import numpy as np
 from sqlalchemy import Engine
 
 from annotator.errors import ExportError
-from annotator.export.export_flagged import Wish, write_recorded
+from annotator.export.export_flagged import ReviewExportOptions, write_recorded
 from annotator.export.select import choose_varied
 from annotator.export.write import ExportItem, WrittenExport
 from db.domain.places import Place
 
-WHY = "one of the first pictures: it differs from the others"
+WHY = "one of the first images: it differs from the others"
 
 
-def hand_out_first(
+def export_cold_start(
     out: Path,
     places: Sequence[Place],
     features: Mapping[str, Sequence[float]],
-    wish: Wish,
+    options: ReviewExportOptions,
     *,
     engine: Engine,
     rng: Random,
     camera: str | None = None,
 ) -> WrittenExport:
-    """Return the folder written: pictures that differ most in what the trunk sees, from every camera as many.
+    """Return the folder written: images that differ most in what the trunk sees, from every camera as many.
 
-    features: by content, of all channels; a picture without any is left out. camera: what the choice was narrowed to.
+    features: by content, of all channels; an image without any is left out. camera: what the choice was narrowed to.
 
     Raises:
-        ExportError: there is no picture, or the folder cannot be written.
+        ExportError: there is no image, or the folder cannot be written.
         DatabaseError: the store cannot be used; no folder is left then.
     """
     held = [place for place in places if place.sha256 in features]
     if not held:
-        raise ExportError(f"{out}: no picture to choose from")
+        raise ExportError(f"{out}: no image to choose from")
     rows = np.array([features[place.sha256] for place in held], dtype=np.float32)  # (N, C)
-    chosen = choose_varied(rows, [place.camera for place in held], count=wish.count, rng=rng)
+    chosen = choose_varied(rows, [place.camera for place in held], count=options.count, rng=rng)
 
-    return write_recorded(out, [_item(held[place]) for place in chosen], wish, engine=engine, asked_camera=camera)
+    return write_recorded(out, [_item(held[place]) for place in chosen], options, engine=engine, asked_camera=camera)
 
 
 def _item(place: Place) -> ExportItem:

@@ -13,16 +13,16 @@ from sqlalchemy import Engine
 from sqlalchemy.orm import Session
 
 from annotator.errors import ExportError
-from annotator.export.image_files import Fetch, Pictures, no_fetch
+from annotator.export.image_files import Fetch, Images, no_fetch
 from annotator.export.select import Chosen, choose
-from annotator.export.write import ExportItem, Region, WrittenExport, WrittenItem, write_export
+from annotator.export.write import ExportItem, OutlinedRegion, WrittenExport, WrittenItem, write_export
 from annotator.labelme.shown import shape_to_json
 from db.domain.answer_boxes import box_head, heatmap_fish
 from db.domain.predictions import Agreement
 from db.domain.results import StoredDetection
 from db.domain.species import LabelSet
 from db.session import reading, transaction
-from db.store.error_probabilities import refresh_doubts
+from db.store.error_probabilities import refresh_error_probabilities
 from db.store.review_queue import (
     QueueFilter,
     ReviewCandidate,
@@ -39,52 +39,52 @@ FAR_SPECIES = 0.5
 HIGH_ENTROPY = 0.6
 
 
-def no_regions(_candidate: ReviewCandidate) -> tuple[Region, ...]:
+def no_regions(_candidate: ReviewCandidate) -> tuple[OutlinedRegion, ...]:
     """Return no outline: for predictions whose heat maps are not wanted or not held."""
     return ()
 
 
 @dataclass(frozen=True)
-class Wish:
-    """What a person asked for. fetch: reads a picture under a URL. regions_of: the outlines to draw for a picture."""
+class ReviewExportOptions:
+    """What a person asked for. fetch: reads an image under a URL. regions_of: the outlines to draw for an image."""
 
     count: int
     random_share: float
     label_set: LabelSet
-    pictures: Pictures = Pictures.COPY
+    images: Images = Images.COPY
     fetch: Fetch = no_fetch
-    regions_of: Callable[[ReviewCandidate], tuple[Region, ...]] = no_regions
+    regions_of: Callable[[ReviewCandidate], tuple[OutlinedRegion, ...]] = no_regions
 
 
-def hand_out(
+def export_flagged(
     out: Path,
     wanted: QueueFilter,
-    wish: Wish,
+    options: ReviewExportOptions,
     *,
     engine: Engine,
     rng: Random,
     contents: Sequence[str] | None = None,
 ) -> WrittenExport:
-    """Return the folder written: the most doubtful pictures and, by chance, some of the others.
+    """Return the folder written: the most doubtful images and, by chance, some of the others.
 
-    contents: exactly these pictures instead, by content hash (the open cases of two reviewers).
+    contents: exactly these images instead, by content hash (the open cases of two reviewers).
 
     Raises:
         ExportError: nothing waits for a person, or the folder cannot be written.
         DatabaseError: the store cannot be used; no folder is left then.
     """
-    refresh_doubts(engine, wanted.model_version)
+    refresh_error_probabilities(engine, wanted.model_version)
     with reading(engine) as session:
-        chosen = _choose(session, wanted, wish, rng=rng, contents=contents)
+        chosen = _choose(session, wanted, options, rng=rng, contents=contents)
         candidates = load_candidates(session, [one.key for one in chosen])
-    items = _items(chosen, candidates, wish)
+    items = _items(chosen, candidates, options)
     if not items:
         raise ExportError(_nothing_waits(wanted))
 
     return write_recorded(
         out,
         items,
-        wish,
+        options,
         engine=engine,
         model_version=wanted.model_version,
         flag_below=wanted.below,
@@ -96,7 +96,7 @@ def hand_out(
 def write_recorded(
     out: Path,
     items: Sequence[ExportItem],
-    wish: Wish,
+    options: ReviewExportOptions,
     *,
     engine: Engine,
     model_version: str | None = None,
@@ -127,30 +127,30 @@ def write_recorded(
         out,
         items,
         export_id=uuid.uuid4().hex,
-        label_set=wish.label_set,
-        pictures=wish.pictures,
-        fetch=wish.fetch,
+        label_set=options.label_set,
+        images=options.images,
+        fetch=options.fetch,
         before_visible=record,
     )
 
 
 def _choose(
-    session: Session, wanted: QueueFilter, wish: Wish, *, rng: Random, contents: Sequence[str] | None
+    session: Session, wanted: QueueFilter, options: ReviewExportOptions, *, rng: Random, contents: Sequence[str] | None
 ) -> list[Chosen[int]]:
     if contents is not None:
         found = predictions_of(session, contents, model_version=wanted.model_version)
-        return [Chosen(prediction_id, False) for prediction_id in found[: wish.count]]
-    flagged = flagged_predictions(session, wanted, limit=wish.count)
-    agreed = agreed_predictions(session, wanted, limit=wish.count, rng=rng)
-    return choose(flagged, agreed, count=wish.count, random_share=wish.random_share, rng=rng)
+        return [Chosen(prediction_id, False) for prediction_id in found[: options.count]]
+    flagged = flagged_predictions(session, wanted, limit=options.count)
+    agreed = agreed_predictions(session, wanted, limit=options.count, rng=rng)
+    return choose(flagged, agreed, count=options.count, random_share=options.random_share, rng=rng)
 
 
-def why_shown(agreement: Agreement, *, doubt: float, shown: Sequence[StoredDetection] = ()) -> str:
-    """Return why a picture is shown, in one line; the same wording for doubtful and for random ones.
+def why_shown(agreement: Agreement, *, error_probability: float, shown: Sequence[StoredDetection] = ()) -> str:
+    """Return why an image is shown, in one line; the same wording for doubtful and for random ones.
 
     shown: the boxes that are shown; where a crop is called something else than its box, that is said.
 
-    >>> why_shown(Agreement(0.2, 0.1, 0.8, 0.1, 0.1, 0.9, 0.9, 1), doubt=0.8)
+    >>> why_shown(Agreement(0.2, 0.1, 0.8, 0.1, 0.1, 0.9, 0.9, 1), error_probability=0.8)
     'chance to be wrong 0.80: boxes apart (IoU 0.10), species apart (distance 0.80)'
     """
     parts = [
@@ -166,20 +166,22 @@ def why_shown(agreement: Agreement, *, doubt: float, shown: Sequence[StoredDetec
         if box.crop_species not in (None, box.detection.species)
     ]
     told = ", ".join([*crops[:1], *(text for holds, text in parts if holds)])
-    return f"chance to be wrong {doubt:.2f}" + (f": {told}" if told else "")
+    return f"chance to be wrong {error_probability:.2f}" + (f": {told}" if told else "")
 
 
-def _items(chosen: Sequence[Chosen[int]], candidates: dict[int, ReviewCandidate], wish: Wish) -> list[ExportItem]:
+def _items(
+    chosen: Sequence[Chosen[int]], candidates: dict[int, ReviewCandidate], options: ReviewExportOptions
+) -> list[ExportItem]:
     items: dict[int, ExportItem] = {}
     for one in chosen:
         candidate = candidates.get(one.key)
-        # One model may have seen a picture with several parameters; a person sees it once.
+        # One model may have seen an image with several parameters; a person sees it once.
         if candidate is not None and candidate.image_id not in items:
-            items[candidate.image_id] = _item(one, candidate, wish)
+            items[candidate.image_id] = _item(one, candidate, options)
     return list(items.values())
 
 
-def _item(chosen: Chosen[int], candidate: ReviewCandidate, wish: Wish) -> ExportItem:
+def _item(chosen: Chosen[int], candidate: ReviewCandidate, options: ReviewExportOptions) -> ExportItem:
     # Every doubtful box of the heat map would be work to take away.
     shown = (*box_head(candidate.detections), *heatmap_fish(candidate.detections))
     return ExportItem(
@@ -190,16 +192,16 @@ def _item(chosen: Chosen[int], candidate: ReviewCandidate, wish: Wish) -> Export
         camera=candidate.camera,
         width_px=candidate.width_px,
         height_px=candidate.height_px,
-        why=why_shown(candidate.agreement, doubt=candidate.doubt, shown=shown),
+        why=why_shown(candidate.agreement, error_probability=candidate.error_probability, shown=shown),
         prediction_id=candidate.prediction_id,
         at_random=chosen.at_random,
         detections=shown,
-        regions=wish.regions_of(candidate),
+        regions=options.regions_of(candidate),
     )
 
 
 def _recorded(written: WrittenItem) -> NewReviewItem:
-    """Return what the store keeps of a picture in an export."""
+    """Return what the store keeps of an image in an export."""
     return NewReviewItem(
         number=written.number,
         image_id=written.item.image_id,
@@ -215,5 +217,5 @@ def _recorded(written: WrittenItem) -> NewReviewItem:
 def _nothing_waits(wanted: QueueFilter) -> str:
     narrowed = [f"species {wanted.species}"] * bool(wanted.species) + [f"camera {wanted.camera}"] * bool(wanted.camera)
     of = f" of {' and '.join(narrowed)}" if narrowed else ""
-    hint = "" if wanted.handed_out else "; pictures that were handed out before come again with --overlap"
+    hint = "" if wanted.handed_out else "; images that were exported before come again with --overlap"
     return f"model {wanted.model_version}: no prediction{of} waits for a person{hint}"

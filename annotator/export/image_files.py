@@ -1,4 +1,4 @@
-"""Brings pictures into a review folder: the bytes that were looked at, whether from a disk or from under a URL."""
+"""Brings images into a review folder: the bytes that were looked at, whether from a disk or from under a URL."""
 
 from __future__ import annotations
 
@@ -16,37 +16,37 @@ _SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".tif", ".tiff", ".bmp", ".webp"
 _MAGIC = ((b"\xff\xd8", ".jpg"), (b"\x89PNG", ".png"), (b"II*\0", ".tif"), (b"MM\0*", ".tif"), (b"BM", ".bmp"))
 
 Fetch = Callable[[bytes], bytes]
-"""Returns the content under a URL; raises `PictureProblem` where the fault is the picture's alone."""
+"""Returns the content under a URL; raises `ImageProblem` where the fault is the image's alone."""
 
 
-class Pictures(StrEnum):
-    """How pictures come into the folder; only a copy can be sent on, and cannot harm the original."""
+class Images(StrEnum):
+    """How images come into the folder; only a copy can be sent on, and cannot harm the original."""
 
     COPY = "copy"
     HARDLINK = "hardlink"
     SYMLINK = "symlink"
 
 
-class PictureProblem(AnnotatorError):
-    """Why one picture is left out."""
+class ImageProblem(AnnotatorError):
+    """Why one image is left out."""
 
 
 def no_fetch(_url: bytes) -> bytes:
     """Refuse every URL: for who exports from disks only.
 
     Raises:
-        PictureProblem: always.
+        ImageProblem: always.
     """
-    raise PictureProblem("lies under a URL, and nothing here reads those")
+    raise ImageProblem("lies under a URL, and nothing here reads those")
 
 
-def bring_picture(file: bytes, stem: Path, *, sha256: str, pictures: Pictures, fetch: Fetch) -> str:
-    """Return the name of the picture as it now lies in the folder: the stem with the picture's suffix.
+def bring_image(file: bytes, stem: Path, *, sha256: str, images: Images, fetch: Fetch) -> str:
+    """Return the name of the image as it now lies in the folder: the stem with the image's suffix.
 
     file: absolute, or a URL; what lies under a URL is always copied.
 
     Raises:
-        PictureProblem: it cannot be read, or is no longer what was looked at.
+        ImageProblem: it cannot be read, or is no longer what was looked at.
         OSError: the folder cannot be written.
     """
     if is_url(file):
@@ -55,17 +55,17 @@ def bring_picture(file: bytes, stem: Path, *, sha256: str, pictures: Pictures, f
     try:
         source = os.open(file, os.O_RDONLY)
     except OSError as error:
-        raise PictureProblem(f"cannot be read ({error.strerror})") from None
+        raise ImageProblem(f"cannot be read ({error.strerror})") from None
     try:
-        digest = _hash_to(source, target if pictures is Pictures.COPY else Path(os.devnull))
+        digest = _hash_to(source, target if images is Images.COPY else Path(os.devnull))
     finally:
         os.close(source)
     if digest != sha256:
         target.unlink(missing_ok=True)
         raise _changed()
-    if pictures is Pictures.HARDLINK:
+    if images is Images.HARDLINK:
         os.link(file, os.fsencode(target))
-    elif pictures is Pictures.SYMLINK:
+    elif images is Images.SYMLINK:
         os.symlink(file, os.fsencode(target))
     return target.name
 
@@ -78,8 +78,8 @@ def _bring_content(content: bytes, url: bytes, stem: Path, *, sha256: str) -> st
     return target.name
 
 
-def _changed() -> PictureProblem:
-    return PictureProblem("changed since it was enqueued; enqueue its folder again")
+def _changed() -> ImageProblem:
+    return ImageProblem("changed since it was enqueued; enqueue its folder again")
 
 
 def _hash_to(source: int, target: Path) -> str:
@@ -95,25 +95,25 @@ def _read(source: int) -> bytes:
     try:
         return os.read(source, _CHUNK_BYTES)
     except OSError as error:
-        raise PictureProblem(f"cannot be read ({error.strerror})") from None
+        raise ImageProblem(f"cannot be read ({error.strerror})") from None
 
 
 def _first_bytes(file: bytes) -> bytes:
     try:
-        with open(file, "rb") as picture:
-            return picture.read(12)
+        with open(file, "rb") as image:
+            return image.read(12)
     except OSError:
         return b""
 
 
 def _named_suffix(name: bytes) -> str | None:
-    """Return the suffix that labelme knows the picture by, None where it would know none."""
+    """Return the suffix that labelme knows the image by, None where it would know none."""
     found = os.path.splitext(os.fsdecode(name))[1].lower()
     return found if found in _SUFFIXES else None
 
 
 def _told_suffix(start: bytes) -> str:
-    """Return the suffix that a picture's first bytes tell."""
+    """Return the suffix that an image's first bytes tell."""
     if start[8:12] == b"WEBP":
         return ".webp"
     return next((suffix for magic, suffix in _MAGIC if start.startswith(magic)), ".jpg")

@@ -1,4 +1,4 @@
-"""Which pictures a person should look at: the doubtful ones, and by chance some that look sure."""
+"""Which images a person should look at: the doubtful ones, and by chance some that look sure."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import Generic, TypeVar
 import numpy as np
 import numpy.typing as npt
 
-# Two heads on one trunk can be wrong together: only pictures drawn by chance show how often.
+# Two heads on one trunk can be wrong together: only images drawn by chance show how often.
 RANDOM_SHARE = 0.1
 
 Key = TypeVar("Key")
@@ -19,7 +19,7 @@ Key = TypeVar("Key")
 
 @dataclass(frozen=True)
 class Chosen(Generic[Key]):
-    """One picture to look at; at_random: drawn by chance from the unflagged ones."""
+    """One image to look at; at_random: drawn by chance from the unflagged ones."""
 
     key: Key
     at_random: bool
@@ -28,7 +28,7 @@ class Chosen(Generic[Key]):
 def choose(
     flagged: Sequence[Key], agreed: Sequence[Key], *, count: int, random_share: float = RANDOM_SHARE, rng: Random
 ) -> list[Chosen[Key]]:
-    """Return up to `count` pictures: the first flagged ones, mixed with agreed ones drawn by chance.
+    """Return up to `count` images: the first flagged ones, mixed with agreed ones drawn by chance.
 
     flagged: the most doubtful first. agreed: the unflagged ones, in any order. Where one kind runs out the other fills
     up. The drawn ones are spread by chance, so that a person who stops early has seen both and cannot tell them apart.
@@ -42,17 +42,17 @@ def choose(
     if count < 0 or not 0.0 <= random_share <= 1.0:
         raise ValueError(f"count {count} and random share {random_share}: wanted 0 or more, and 0 to 1")
     by_chance = min(round(count * random_share), len(agreed))
-    by_doubt = min(count - by_chance, len(flagged))
-    by_chance = min(count - by_doubt, len(agreed))
+    by_error_probability = min(count - by_chance, len(flagged))
+    by_chance = min(count - by_error_probability, len(agreed))
     drawn = [Chosen(key, True) for key in rng.sample(agreed, by_chance)]
-    doubtful = [Chosen(key, False) for key in flagged[:by_doubt]]
+    doubtful = [Chosen(key, False) for key in flagged[:by_error_probability]]
     return _interleave(doubtful, drawn, rng=rng)
 
 
 def choose_varied(features: npt.NDArray[np.floating], cameras: Sequence[str], *, count: int, rng: Random) -> list[int]:
-    """Return the places of up to `count` pictures that differ most, spread evenly over the cameras.
+    """Return the places of up to `count` images that differ most, spread evenly over the cameras.
 
-    features: (N, D), one row a picture, any scale; cameras: N names. Each camera in turn gives the picture that is
+    features: (N, D), one row an image, any scale; cameras: N names. Each camera in turn gives the image that is
     farthest from everything chosen so far; the first comes by chance.
 
     Source: Sener and Savarese 2018, section 4.1 (greedy k-center).
@@ -61,7 +61,7 @@ def choose_varied(features: npt.NDArray[np.floating], cameras: Sequence[str], *,
     [1, 2]
     """
     if len(features) != len(cameras):
-        raise ValueError(f"{len(features)} rows of features for {len(cameras)} pictures")
+        raise ValueError(f"{len(features)} rows of features for {len(cameras)} images")
     rows = _unit_rows(np.asarray(features, dtype=np.float32))  # (N, D)
     left = {camera: [place for place, name in enumerate(cameras) if name == camera] for camera in sorted(set(cameras))}
     order = list(left)
@@ -79,7 +79,7 @@ def choose_varied(features: npt.NDArray[np.floating], cameras: Sequence[str], *,
 
 
 def spread(cameras: Sequence[str], *, count: int, rng: Random) -> list[int]:
-    """Return the places of up to `count` pictures drawn by chance, from every camera as evenly as can be.
+    """Return the places of up to `count` images drawn by chance, from every camera as evenly as can be.
 
     >>> sorted(spread(["a", "a", "a", "b"], count=2, rng=Random(0)))[-1]
     3
@@ -94,8 +94,8 @@ def spread(cameras: Sequence[str], *, count: int, rng: Random) -> list[int]:
 
 def _interleave(doubtful: list[Chosen[Key]], drawn: list[Chosen[Key]], *, rng: Random) -> list[Chosen[Key]]:
     places = set(rng.sample(range(len(doubtful) + len(drawn)), len(drawn)))
-    doubt, chance = iter(doubtful), iter(drawn)
-    return [next(chance) if place in places else next(doubt) for place in range(len(doubtful) + len(drawn))]
+    error_probability, chance = iter(doubtful), iter(drawn)
+    return [next(chance) if place in places else next(error_probability) for place in range(len(doubtful) + len(drawn))]
 
 
 def _farthest(places: Sequence[int], nearest: npt.NDArray[np.float32], *, rng: Random, first: bool) -> int:

@@ -1,6 +1,6 @@
-"""A review folder: pictures, labelme's JSON beside each, and a manifest; the folder appears whole or not at all.
+"""A review folder: images, labelme's JSON beside each, and a manifest; the folder appears whole or not at all.
 
-Pictures keep their bytes: labelme turns a picture by its EXIF tag itself, as we do, so points and sizes are upright.
+Images keep their bytes: labelme turns an image by its EXIF tag itself, as we do, so points and sizes are upright.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from annotator.errors import ExportError
-from annotator.export.image_files import Fetch, PictureProblem, Pictures, bring_picture, no_fetch
+from annotator.export.image_files import Fetch, ImageProblem, Images, bring_image, no_fetch
 from annotator.labelme.json_files import LabelmeFile, LabelmeShape, Point, write_labelme
 from annotator.labelme.marks import FLAGS, FLAGS_NAME, LABELS_NAME, MANIFEST_NAME, POINT_LABELS
 from annotator.labelme.shown import HIDDEN_KEY, ExportedShape, ExportedState, ShapeRole
@@ -28,8 +28,8 @@ STEM_CHARACTERS = 48
 
 
 @dataclass(frozen=True)
-class Region:
-    """The outline of a heat map's region, pixels of the upright picture."""
+class OutlinedRegion:
+    """The outline of a heat map's region, pixels of the upright image."""
 
     species: str
     outline_px: tuple[Point, ...]
@@ -37,7 +37,7 @@ class Region:
 
 @dataclass(frozen=True)
 class ExportItem:
-    """One picture to look at. file: absolute, bytes, or a URL. shown_path: for people. why: the reason, one line."""
+    """One image to look at. file: absolute, bytes, or a URL. shown_path: for people. why: the reason, one line."""
 
     image_id: int
     sha256: str
@@ -50,12 +50,12 @@ class ExportItem:
     prediction_id: int | None = None
     at_random: bool = False
     detections: tuple[StoredDetection, ...] = ()
-    regions: tuple[Region, ...] = ()
+    regions: tuple[OutlinedRegion, ...] = ()
 
 
 @dataclass(frozen=True)
 class WrittenItem:
-    """One picture as it was written; number is unique within the export, 1, 2, ..."""
+    """One image as it was written; number is unique within the export, 1, 2, ..."""
 
     number: int
     item: ExportItem
@@ -65,7 +65,7 @@ class WrittenItem:
 
 @dataclass(frozen=True)
 class WrittenExport:
-    """What was written, and a line for every picture that was not."""
+    """What was written, and a line for every image that was not."""
 
     export_id: str
     folder: Path
@@ -79,18 +79,18 @@ def write_export(
     *,
     export_id: str,
     label_set: LabelSet,
-    pictures: Pictures = Pictures.COPY,
+    images: Images = Images.COPY,
     fetch: Fetch = no_fetch,
     before_visible: Callable[[WrittenExport], None] = lambda _written: None,
 ) -> WrittenExport:
-    """Return what was written to `out`; a picture that is gone or changed since is left out and named.
+    """Return what was written to `out`; an image that is gone or changed since is left out and named.
 
-    fetch: reads a picture that lies under a URL.
+    fetch: reads an image that lies under a URL.
     before_visible: called when everything is on disk but the folder does not carry its name yet; an error in it
     leaves no folder behind (the store's place to record the export).
 
     Raises:
-        ExportError: `out` holds something, cannot be written, or none of the pictures can be read.
+        ExportError: `out` holds something, cannot be written, or none of the images can be read.
     """
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise ExportError(f"{out}: holds something already; choose a new or empty folder")
@@ -100,9 +100,7 @@ def write_export(
     except OSError as error:
         raise ExportError(f"{out.parent}: cannot be written ({error.strerror})") from error
     try:
-        written = _fill(
-            folder, items, out=out, export_id=export_id, label_set=label_set, pictures=pictures, fetch=fetch
-        )
+        written = _fill(folder, items, out=out, export_id=export_id, label_set=label_set, images=images, fetch=fetch)
         before_visible(written)
         folder.chmod(0o755)
         os.replace(folder, out)
@@ -114,7 +112,7 @@ def write_export(
 
 
 def shown_state(item: ExportItem) -> ExportedState:
-    """Return the shapes that a person is shown of a picture: both heads' boxes and the regions, inside the picture."""
+    """Return the shapes that a person is shown of an image: both heads' boxes and the regions, inside the image."""
     boxes = (_box_shape(item, stored) for stored in item.detections if stored.detection.species != NO_FISH)
     regions = (_region_shape(item, region, number) for number, region in enumerate(item.regions, start=1))
     shapes = tuple(shape for shape in (*boxes, *regions) if shape is not None)
@@ -130,7 +128,7 @@ def safe_stem(name: bytes) -> str:
     text = unicodedata.normalize("NFC", os.fsdecode(os.path.basename(name)))
     stem = os.path.splitext(text)[0]
     kept = "".join(letter if letter.isalnum() or letter in "-_" else "_" for letter in stem)
-    return kept[:STEM_CHARACTERS] or "picture"
+    return kept[:STEM_CHARACTERS] or "image"
 
 
 def _fill(
@@ -140,25 +138,25 @@ def _fill(
     out: Path,
     export_id: str,
     label_set: LabelSet,
-    pictures: Pictures,
+    images: Images,
     fetch: Fetch,
 ) -> WrittenExport:
     written: list[WrittenItem] = []
     problems: list[str] = []
     for number, item in enumerate(items, start=1):
         try:
-            name = bring_picture(
+            name = bring_image(
                 item.file,
                 folder / f"{number:05d}_{safe_stem(item.file)}",
                 sha256=item.sha256,
-                pictures=pictures,
+                images=images,
                 fetch=fetch,
             )
             written.append(_write_item(folder, item, name=name, number=number, export_id=export_id))
-        except PictureProblem as problem:
+        except ImageProblem as problem:
             problems.append(f"{item.shown_path}: {problem}")
     if items and not written:
-        raise ExportError(f"{out}: none of {len(items)} pictures can be exported; the first: {problems[0]}")
+        raise ExportError(f"{out}: none of {len(items)} images can be exported; the first: {problems[0]}")
     _write_lines(folder / LABELS_NAME, (*label_set.fish, *POINT_LABELS))
     _write_lines(folder / FLAGS_NAME, FLAGS)
     manifest = {"format": EXPORT_FORMAT, "export": export_id, "items": len(written)}
@@ -205,7 +203,7 @@ def _box_shape(item: ExportItem, stored: StoredDetection) -> ExportedShape | Non
     return ExportedShape(f"d{stored.detection_id}", role, stored.detection.species, corners, stored.detection_id)
 
 
-def _region_shape(item: ExportItem, region: Region, number: int) -> ExportedShape | None:
+def _region_shape(item: ExportItem, region: OutlinedRegion, number: int) -> ExportedShape | None:
     outline = tuple((min(max(x, 0.0), item.width_px), min(max(y, 0.0), item.height_px)) for x, y in region.outline_px)
     # labelme draws no polygon of fewer corners.
     if len(outline) < 3 or region.species == NO_FISH:

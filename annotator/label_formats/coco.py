@@ -20,7 +20,7 @@ _MAX_SIDE_PX = 2**31
 
 
 def read_coco(path: Path, label_set: LabelSet) -> Records:
-    """Yield a record a picture; a picture without annotations was looked at and shows no fish.
+    """Yield a record an image; an image without annotations was looked at and shows no fish.
 
     Raises:
         LabelFileError: not a COCO file.
@@ -72,7 +72,7 @@ def _objects(document: Mapping[str, object], key: str) -> list[Mapping[str, obje
 
 
 def _key(value: object) -> str:
-    # Ids are numbers in some files and texts in others; 7 and "7" mean the same picture.
+    # Ids are numbers in some files and texts in others; 7 and "7" mean the same image.
     return str(value)
 
 

@@ -1,4 +1,4 @@
-"""Finds the picture that a label file means by a name: folders, prefixes and endings are often not as they were."""
+"""Finds the image that a label file means by a name: folders, prefixes and endings are often not as they were."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from db.domain.files import FoundFile
 _SHOWN = 200
 
 
-class PictureNotFound(ValueError):
-    """A name means no picture, or more than one."""
+class ImageNotFound(ValueError):
+    """A name means no image, or more than one."""
 
 
-class PictureFinder:
-    """The pictures below a folder, by name."""
+class ImageFinder:
+    """The images below a folder, by name."""
 
     def __init__(self, files: Iterable[FoundFile], *, root: bytes) -> None:
         self._by_name: dict[str, list[tuple[tuple[str, ...], FoundFile]]] = defaultdict(list)
@@ -32,24 +32,24 @@ class PictureFinder:
             self._by_stem[os.path.splitext(name)[0]].append((folders, file))
 
     def find(self, written: str) -> FoundFile:
-        """Return the picture whose path ends most like the written one.
+        """Return the image whose path ends most like the written one.
 
         Raises:
-            PictureNotFound: none has this name, or several fit equally well.
+            ImageNotFound: none has this name, or several fit equally well.
         """
         parts = [part for part in posix_path(written).split("/") if part not in ("", ".", "..")]
         if not parts:
-            raise PictureNotFound(f"{_shown(written)} names no file")
+            raise ImageNotFound(f"{_shown(written)} names no file")
         *folders, name = parts
         candidates = self._by_name.get(name) or self._by_stem.get(name) or self._by_stem.get(os.path.splitext(name)[0])
         if not candidates:
-            raise PictureNotFound(f"{_shown(written)} is not among the pictures")
+            raise ImageNotFound(f"{_shown(written)} is not among the images")
         ranked = sorted(candidates, key=lambda found: -_common(found[0], folders))
         best = _common(ranked[0][0], folders)
         equal = [found for found in ranked if _common(found[0], folders) == best]
         exact = [found for found in equal if list(found[0]) == folders]
         if len(equal) > 1 and len(exact) != 1:
-            raise PictureNotFound(f"{_shown(written)} fits {len(equal)} pictures; write its folder, too")
+            raise ImageNotFound(f"{_shown(written)} fits {len(equal)} images; write its folder, too")
         return (exact or equal)[0][1]
 
 

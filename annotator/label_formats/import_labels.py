@@ -13,11 +13,11 @@ from pathlib import Path
 from sqlalchemy import Engine
 
 from annotator.label_formats.coco import read_coco
-from annotator.label_formats.find_images import PictureFinder, PictureNotFound
+from annotator.label_formats.find_images import ImageFinder, ImageNotFound
 from annotator.label_formats.labelme import read_labelme_labels
 from annotator.label_formats.ncfm import read_ncfm
 from annotator.label_formats.records import LabelFileError, RawBox, RawRecord, RecordProblem, Records, species_named
-from annotator.label_formats.repair import mend
+from annotator.label_formats.repair import repair
 from annotator.label_formats.yolo import read_yolo
 from db.domain.files import FoundFile
 from db.domain.outcomes import SeenImage
@@ -40,8 +40,8 @@ class LabelFormat(StrEnum):
 
 
 @dataclass(frozen=True)
-class ImportWish:
-    """What to import. root: the folder of the pictures; look: reads a picture's hash and size, or raises."""
+class ImportOptions:
+    """What to import. root: the folder of the images; look: reads an image's hash and size, or raises."""
 
     path: Path
     label_format: LabelFormat
@@ -52,9 +52,9 @@ class ImportWish:
 
 @dataclass
 class LabelImport:
-    """What became of the labels. labelled: pictures with a label; added: sayings that are new.
+    """What became of the labels. labelled: images with a label; added: sayings that are new.
 
-    unlabelled: pictures below the root that no record names. notes: what was mended; problems: what was left out.
+    unlabelled: images below the root that no record names. notes: what was repaired; problems: what was left out.
     """
 
     labelled: int = 0
@@ -68,36 +68,36 @@ class LabelImport:
 
 def import_labels(
     engine: Engine,
-    wish: ImportWish,
+    options: ImportOptions,
     files: Iterable[FoundFile],
     *,
     progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> LabelImport:
-    """Return what came of importing labels for these pictures; importing them again adds nothing.
+    """Return what came of importing labels for these images; importing them again adds nothing.
 
     Raises:
         LabelFileError: the label file as a whole cannot be used.
     """
-    finder = PictureFinder(files, root=wish.root)
+    finder = ImageFinder(files, root=options.root)
     summary = LabelImport()
-    records = _one_each(_records(wish, finder), finder, summary)
+    records = _one_each(_records(options, finder), finder, summary)
     summary.unlabelled = len(finder.files) - len(records)
-    labels = _labels(records, wish, summary)
+    labels = _labels(records, options, summary)
     done = 0
     progress(0, len(records))
     while chunk := list(islice(labels, _LABELS_A_TRANSACTION)):
         with transaction(engine) as session:
-            summary.added += add_labels(session, chunk, root=wish.root, source=str(wish.label_format))
+            summary.added += add_labels(session, chunk, root=options.root, source=str(options.label_format))
         done += len(chunk)
         progress(done, len(records))
     return summary
 
 
-def _records(wish: ImportWish, finder: PictureFinder) -> Records:
-    if wish.label_format is LabelFormat.FOLDERS:
+def _records(options: ImportOptions, finder: ImageFinder) -> Records:
+    if options.label_format is LabelFormat.FOLDERS:
         yield from _by_folder(
-            _files_below(wish.path, finder.files, wish.root),
-            wish,
+            _files_below(options.path, finder.files, options.root),
+            options,
             unnamed="is in no folder that is named like a species",
         )
         return
@@ -106,33 +106,33 @@ def _records(wish: ImportWish, finder: PictureFinder) -> Records:
         LabelFormat.COCO: read_coco,
         LabelFormat.LABELME: read_labelme_labels,
         LabelFormat.YOLO: read_yolo,
-    }[wish.label_format]
-    yield from read(wish.path, wish.label_set)
-    if wish.label_format is LabelFormat.NCFM:
-        # The competition's pictures lie in folders by species, and its pictures without fish are in no file at all.
-        yield from _by_folder(finder.files, wish, unnamed=None)
+    }[options.label_format]
+    yield from read(options.path, options.label_set)
+    if options.label_format is LabelFormat.NCFM:
+        # The competition's images lie in folders by species, and its images without fish are in no file at all.
+        yield from _by_folder(finder.files, options, unnamed=None)
 
 
 def _files_below(path: Path, files: Iterable[FoundFile], root: bytes) -> Iterator[FoundFile]:
     below = os.path.realpath(os.fsencode(path))
     if below != root and not below.startswith(root.rstrip(b"/") + b"/"):
-        raise LabelFileError(f"{path}: is not in the folder of the pictures, {os.fsdecode(root)}")
+        raise LabelFileError(f"{path}: is not in the folder of the images, {os.fsdecode(root)}")
     return (file for file in files if (file.folder + b"/").startswith(below + b"/"))
 
 
-def _by_folder(files: Iterable[FoundFile], wish: ImportWish, *, unnamed: str | None) -> Records:
+def _by_folder(files: Iterable[FoundFile], options: ImportOptions, *, unnamed: str | None) -> Records:
     for file in files:
-        path = os.fsdecode(os.path.relpath(file.folder + b"/" + file.name, wish.root))
-        named = [species_named(part, wish.label_set) for part in path.split("/")[:-1]]
+        path = os.fsdecode(os.path.relpath(file.folder + b"/" + file.name, options.root))
+        named = [species_named(part, options.label_set) for part in path.split("/")[:-1]]
         species = next((name for name in reversed(named) if name is not None), None)
         if species is not None:
-            yield RawRecord(path, f"{os.fsdecode(wish.root)}/{path}", species=species)
+            yield RawRecord(path, f"{os.fsdecode(options.root)}/{path}", species=species)
         elif unnamed is not None:
-            yield RecordProblem(f"{os.fsdecode(wish.root)}/{path}", unnamed)
+            yield RecordProblem(f"{os.fsdecode(options.root)}/{path}", unnamed)
 
 
-def _one_each(records: Records, finder: PictureFinder, summary: LabelImport) -> list[tuple[FoundFile, RawRecord]]:
-    """Return each picture's records as one: a picture with two species is in two NCFM files."""
+def _one_each(records: Records, finder: ImageFinder, summary: LabelImport) -> list[tuple[FoundFile, RawRecord]]:
+    """Return each image's records as one: an image with two species is in two NCFM files."""
     found: dict[tuple[bytes, bytes], tuple[FoundFile, RawRecord]] = {}
     for raw in records:
         if isinstance(raw, RecordProblem):
@@ -140,7 +140,7 @@ def _one_each(records: Records, finder: PictureFinder, summary: LabelImport) -> 
             continue
         try:
             file = finder.find(raw.image_name)
-        except PictureNotFound as error:
+        except ImageNotFound as error:
             summary.problems.append(f"{raw.place}: {error}")
             continue
         key = (file.folder, file.name)
@@ -158,18 +158,22 @@ def _not_same(boxes: tuple[RawBox, ...], first: RawRecord) -> Iterator[RawBox]:
     return (box for box in boxes if box.xyxy not in held)
 
 
-def _labels(records: list[tuple[FoundFile, RawRecord]], wish: ImportWish, summary: LabelImport) -> Iterator[NewLabel]:
+def _labels(
+    records: list[tuple[FoundFile, RawRecord]], options: ImportOptions, summary: LabelImport
+) -> Iterator[NewLabel]:
     for file, raw in records:
         try:
-            image = wish.look(file)
+            image = options.look(file)
         except TaffrailError as error:
             summary.problems.append(f"{raw.place}: {raw.image_name}: {error}")
             continue
-        mended = mend(raw, width_px=image.width_px or 0, height_px=image.height_px or 0, label_set=wish.label_set)
-        summary.notes += [f"{raw.place}: {text}" for text in mended.notes]
-        summary.problems += [f"{raw.place}: {text}" for text in mended.problems]
-        if mended.label is not None:
+        repaired = repair(
+            raw, width_px=image.width_px or 0, height_px=image.height_px or 0, label_set=options.label_set
+        )
+        summary.notes += [f"{raw.place}: {text}" for text in repaired.notes]
+        summary.problems += [f"{raw.place}: {text}" for text in repaired.problems]
+        if repaired.label is not None:
             summary.labelled += 1
-            summary.boxes += len(mended.label.boxes)
-            summary.species[mended.label.species] += 1
-            yield NewLabel(file, image, mended.label, raw.place)
+            summary.boxes += len(repaired.label.boxes)
+            summary.species[repaired.label.species] += 1
+            yield NewLabel(file, image, repaired.label, raw.place)

@@ -1,4 +1,4 @@
-"""Plain labelme files as labels; a folder that `cli review export` wrote is not one: it shows two opinions."""
+"""Plain labelme files as labels; a folder that `cli review export` wrote is not one: it shows two predictions."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ def _record(held: LabelmeFile, file: Path, *, within: Path) -> Records:
 
 
 def _name(held: LabelmeFile, file: Path, *, within: Path) -> str:
-    # imagePath is relative to its JSON file, which may lie in a tree like the pictures'.
+    # imagePath is relative to its JSON file, which may lie in a tree like the images'.
     folder = file.parent.relative_to(within).as_posix()
     return f"{folder}/{posix_path(held.image_path)}" if folder != "." else posix_path(held.image_path)
 

@@ -49,7 +49,7 @@ def _read_file(file: Path, species: str) -> Records:
         yield RecordProblem(str(file), str(error).removeprefix(f"{file}: "))
         return
     if not isinstance(document, list):
-        yield RecordProblem(str(file), f"holds a {type(document).__name__}, wanted a list of pictures")
+        yield RecordProblem(str(file), f"holds a {type(document).__name__}, wanted a list of images")
         return
     for index, raw in enumerate(document):
         yield from _record(raw, species, place=f"{file} [{index}]")

@@ -1,4 +1,4 @@
-"""What every label format comes down to: a picture's name, raw boxes, and the place for messages."""
+"""What every label format comes down to: an image's name, raw boxes, and the place for messages."""
 
 from __future__ import annotations
 
@@ -31,11 +31,11 @@ class RawBox:
 
 @dataclass(frozen=True)
 class RawRecord:
-    """One picture's record as written.
+    """One image's record as written.
 
-    image_name: a path or name, perhaps without its ending. species: of the whole picture, None where the boxes say
+    image_name: a path or name, perhaps without its ending. species: of the whole image, None where the boxes say
     it; a record without boxes and species says "no fish". size_px: width, height that the file was written for, None
-    where it does not say. normalised: xyxy are shares of the picture's sides. ends: `head` and `tail` points.
+    where it does not say. normalised: xyxy are shares of the image's sides. ends: `head` and `tail` points.
     """
 
     image_name: str
@@ -100,7 +100,7 @@ def read_json(path: Path) -> object:
 
 
 def number(raw: Mapping[str, object], key: str) -> float:
-    """Return a number of a record; whether it is finite is judged later.
+    """Return a number of a record; whether it is finite is evaluated later.
 
     Raises:
         ValueError: missing, or no number.

@@ -1,8 +1,8 @@
-"""Turns a raw record into a label in pixels of the upright picture: mended by stated rules, or refused with a reason.
+"""Turns a raw record into a label in pixels of the upright image: repaired by stated rules, or refused with a reason.
 
-Mended, with a note: a box inside out is turned; a box beyond the frame is cut at it; a file written for another size
+Repaired, with a note: a box inside out is turned; a box beyond the frame is cut at it; a file written for another size
 of the same shape is scaled. Left out, as a problem: a box that is empty, not finite or wholly outside (there is
-nothing to learn there). The whole picture is left out where a box names no known species, because the rest alone
+nothing to learn there). The whole image is left out where a box names no known species, because the rest alone
 would teach that this fish is background.
 """
 
@@ -17,36 +17,36 @@ from db.domain.boxes import Box, clip_box
 from db.domain.labels import ImageLabel, LabelledBox
 from db.domain.species import NO_FISH, LabelSet, unknown_species_text
 
-_SAME_SHAPE = 0.02  # a picture scaled to whole pixels keeps its shape within this
+_SAME_SHAPE = 0.02  # an image scaled to whole pixels keeps its shape within this
 _SLACK_PX = 1.0  # rounding at the frame is not worth a note
 
 
 @dataclass(frozen=True)
-class Mended:
-    """A label, or None; notes say what was mended, problems what was left out."""
+class Repaired:
+    """A label, or None; notes say what was repaired, problems what was left out."""
 
     label: ImageLabel | None
     notes: tuple[str, ...] = ()
     problems: tuple[str, ...] = ()
 
 
-def mend(raw: RawRecord, *, width_px: int, height_px: int, label_set: LabelSet) -> Mended:
-    """Return the label that a record means for a picture of this upright size."""
+def repair(raw: RawRecord, *, width_px: int, height_px: int, label_set: LabelSet) -> Repaired:
+    """Return the label that a record means for an image of this upright size."""
     notes: list[str] = []
     problems: list[str] = []
     scale = _scale(raw, width_px=width_px, height_px=height_px)
     if scale is None:
         assert raw.size_px is not None
         written = f"{raw.size_px[0]} x {raw.size_px[1]}"
-        text = f"written for {written} pixels, the picture has {width_px} x {height_px}; left out"
-        return Mended(None, problems=(text,))
+        text = f"written for {written} pixels, the image has {width_px} x {height_px}; left out"
+        return Repaired(None, problems=(text,))
     if not raw.normalised and scale != (1.0, 1.0):
-        notes.append(f"boxes scaled by {scale[0]:.3f} to the picture's size")
+        notes.append(f"boxes scaled by {scale[0]:.3f} to the image's size")
     boxes: list[LabelledBox] = []
     for box in raw.boxes:
         species = species_named(box.species, label_set)
         if species is None:
-            return Mended(None, problems=(f"{unknown_species_text(box.species, label_set)}; the picture is left out",))
+            return Repaired(None, problems=(f"{unknown_species_text(box.species, label_set)}; the image is left out",))
         try:
             boxes.append(LabelledBox(_box(box, scale, (width_px, height_px), notes), species))
         except ValueError as error:
@@ -57,10 +57,10 @@ def mend(raw: RawRecord, *, width_px: int, height_px: int, label_set: LabelSet) 
     species = _species(raw, boxes, label_set)
     if species is None:
         assert raw.species is not None
-        return Mended(None, problems=(f"{unknown_species_text(raw.species, label_set)}; the picture is left out",))
+        return Repaired(None, problems=(f"{unknown_species_text(raw.species, label_set)}; the image is left out",))
     if raw.boxes and not boxes and raw.species is None:
-        return Mended(None, tuple(notes), (*problems, "no box is left, and nothing else says what is in the picture"))
-    return Mended(ImageLabel(species, tuple(boxes)), tuple(notes), tuple(problems))
+        return Repaired(None, tuple(notes), (*problems, "no box is left, and nothing else says what is in the image"))
+    return Repaired(ImageLabel(species, tuple(boxes)), tuple(notes), tuple(problems))
 
 
 def _scale(raw: RawRecord, *, width_px: int, height_px: int) -> tuple[float, float] | None:
@@ -84,7 +84,7 @@ def _box(raw: RawBox, scale: tuple[float, float], size_px: tuple[int, int], note
         raise ValueError(f"box {shown} is empty")
     clipped = clip_box(Box(x0, y0, x1, y1), width_px=size_px[0], height_px=size_px[1])
     if clipped is None:
-        raise ValueError(f"box {shown} lies outside the picture of {size_px[0]} x {size_px[1]} pixels")
+        raise ValueError(f"box {shown} lies outside the image of {size_px[0]} x {size_px[1]} pixels")
     if min(x0, y0) < -_SLACK_PX or x1 > size_px[0] + _SLACK_PX or y1 > size_px[1] + _SLACK_PX:
         notes.append(f"box {shown} reached beyond the frame; cut there")
     return clipped
@@ -99,7 +99,7 @@ def _shown(raw: RawBox) -> str:
 
 
 def _species(raw: RawRecord, boxes: list[LabelledBox], label_set: LabelSet) -> str | None:
-    """The picture's species: of its largest fish, else what the record says of the whole, else no fish."""
+    """The image's species: of its largest fish, else what the record says of the whole, else no fish."""
     if boxes:
         return max(boxes, key=lambda labelled: labelled.box.area_px).species
     return NO_FISH if raw.species is None else species_named(raw.species, label_set)

@@ -75,7 +75,7 @@ def _read_file(file: Path, names: dict[int, str], *, name: str) -> Records:
         try:
             boxes.append(_box(line.split(), names))
         except ValueError as error:
-            yield RecordProblem(f"{file} line {number}", f"{error}; the picture is left out")
+            yield RecordProblem(f"{file} line {number}", f"{error}; the image is left out")
             return
     yield RawRecord(name, str(file), boxes=tuple(boxes), normalised=True)
 

@@ -14,11 +14,11 @@ from typing import NoReturn
 from annotator.errors import LabelmeError
 
 LABELME_FORMAT = "6.3.1"
-# A person may save with the picture inside (`--with-image-data`), so the cap is a large picture's, not a label's.
+# A person may save with the image inside (`--with-image-data`), so the cap is a large image's, not a label's.
 MAX_FILE_MIB = 64
 MAX_SHAPES = 10_000
 MAX_POINTS = 100_000
-# labelme keeps points inside the picture; what lies this many picture sizes outside is damage, not a slip of the hand.
+# labelme keeps points inside the image; what lies this many image sizes outside is damage, not a slip of the hand.
 FAR_AWAY = 1.0
 
 Point = tuple[float, float]
@@ -29,7 +29,7 @@ _SHAPE_KEYS = frozenset({"label", "points", "group_id", "description", "shape_ty
 
 @dataclass(frozen=True)
 class LabelmeShape:
-    """One shape; points in pixels of the upright picture. extra: keys that are not labelme's own, kept as they came."""
+    """One shape; points in pixels of the upright image. extra: keys that are not labelme's own, kept as they came."""
 
     label: str
     points_px: tuple[Point, ...]
@@ -43,7 +43,7 @@ class LabelmeShape:
 
 @dataclass(frozen=True)
 class LabelmeFile:
-    """One labelme file; sizes are the upright picture's. image_path is as written in the file: not to be trusted."""
+    """One labelme file; sizes are the upright image's. image_path is as written in the file: not to be trusted."""
 
     image_path: str
     width_px: int
@@ -57,8 +57,8 @@ class LabelmeFile:
 def posix_path(written: str) -> str:
     """Return a path with '/' between its folders, whichever system wrote it.
 
-    >>> posix_path("..\\\\pictures\\\\0001.jpg")
-    '../pictures/0001.jpg'
+    >>> posix_path("..\\\\images\\\\0001.jpg")
+    '../images/0001.jpg'
     """
     return PureWindowsPath(written).as_posix()
 
@@ -208,7 +208,7 @@ def _point(raw: object, *, place: str, frame_px: Point) -> Point:
     x, y = (_coordinate(value, place=place) for value in raw)
     for value, side_px in ((x, frame_px[0]), (y, frame_px[1])):
         if not -FAR_AWAY * side_px <= value <= (1.0 + FAR_AWAY) * side_px:
-            _refuse(place, f"({x:g}, {y:g}) is far outside the picture of {frame_px[0]:g} x {frame_px[1]:g} pixels")
+            _refuse(place, f"({x:g}, {y:g}) is far outside the image of {frame_px[0]:g} x {frame_px[1]:g} pixels")
     return (x, y)
 
 
@@ -227,7 +227,7 @@ def _coordinate(value: object, *, place: str) -> float:
 def _size(document: Mapping[str, object], key: str, *, place: str) -> int:
     value = document.get(key)
     if isinstance(value, bool) or not isinstance(value, int) or not 0 < value < 1_000_000:
-        _refuse(place, f"{key} is {str(value)[:40]!r}, wanted the picture's size in pixels")
+        _refuse(place, f"{key} is {str(value)[:40]!r}, wanted the image's size in pixels")
     return value
 
 

@@ -1,4 +1,4 @@
-"""What a person was shown of one picture: the shapes as written, so that an answer can be compared with them."""
+"""What a person was shown of one image: the shapes as written, so that an answer can be compared with them."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class ShapeRole(StrEnum):
 
 @dataclass(frozen=True)
 class ExportedShape:
-    """One shape as shown. shape_id: unique within the picture. points_px: two corners, or a region's outline."""
+    """One shape as shown. shape_id: unique within the image. points_px: two corners, or a region's outline."""
 
     shape_id: str
     role: ShapeRole
@@ -41,7 +41,7 @@ class ExportedShape:
 
 @dataclass(frozen=True)
 class ExportedState:
-    """One picture as shown; sizes are the upright picture's, pixels."""
+    """One image as shown; sizes are the upright image's, pixels."""
 
     width_px: int
     height_px: int

@@ -1,4 +1,4 @@
-"""How much looking finds how many wrong pictures: our order beside others, on predictions whose truth is known."""
+"""How much looking finds how many wrong images: our order beside others, on predictions whose truth is known."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ OUR_ORDER = "our order"
 
 @dataclass(frozen=True)
 class Effort:
-    """What orders of looking find. shares: by order, the share of wrong pictures found in the first `looked_share`.
+    """What orders of looking find. shares: by order, the share of wrong images found in the first `looked_share`.
 
-    curves: by order, wrong pictures found after looking at 0, 1, 2, ... pictures.
+    curves: by order, wrong images found after looking at 0, 1, 2, ... images.
     """
 
-    pictures: int
+    images: int
     wrong: int
     looked_share: float
     shares: dict[str, float]
@@ -37,7 +37,7 @@ def review_effort(
     rng: Random,
     others: Mapping[str, Mapping[int, float]] = MappingProxyType({}),
 ) -> Effort:
-    """Return what each order finds; pictures whose truth is not known are left out.
+    """Return what each order finds; images whose truth is not known are left out.
 
     others: more orders by name, each a score by prediction; the lowest is looked at first.
 
@@ -52,7 +52,7 @@ def review_effort(
     }
     orders = _orders(known, others, rng=rng)
     return Effort(
-        pictures=len(known),
+        images=len(known),
         wrong=len(wrong),
         looked_share=looked_share,
         shares={name: share_found(order, wrong, looked_share=looked_share) for name, order in orders.items()},
@@ -67,7 +67,7 @@ def _orders(
     mixed = rng.sample(known, len(known))
     ids = [one.prediction_id for one in mixed]
     return {
-        OUR_ORDER: [one.prediction_id for one in sorted(mixed, key=lambda one: -one.doubt)],
+        OUR_ORDER: [one.prediction_id for one in sorted(mixed, key=lambda one: -one.error_probability)],
         "least confidence": [one.prediction_id for one in sorted(mixed, key=lambda one: one.confidence)],
         **{name: sorted(ids, key=scores.__getitem__) for name, scores in others.items()},
         "random": ids,

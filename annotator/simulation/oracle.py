@@ -26,7 +26,7 @@ Key = TypeVar("Key")
 
 @dataclass(frozen=True)
 class Simulation:
-    """What the oracle did with a folder. unknown: files whose picture the truth does not know, left untouched."""
+    """What the oracle did with a folder. unknown: files whose image the truth does not know, left untouched."""
 
     answered: int
     unknown: tuple[str, ...]
@@ -35,7 +35,7 @@ class Simulation:
 def answer_folder(folder: Path, truth: Mapping[str, ImageLabel]) -> Simulation:
     """Return what was done: every labelme file of a review folder is edited to say the truth.
 
-    truth: by the picture's content hash.
+    truth: by the image's content hash.
 
     Raises:
         LabelmeError: a file cannot be read.
@@ -54,7 +54,7 @@ def answer_folder(folder: Path, truth: Mapping[str, ImageLabel]) -> Simulation:
 
 
 def contents_of(folder: Path) -> list[str]:
-    """Return the content hashes of a review folder's pictures.
+    """Return the content hashes of a review folder's images.
 
     Raises:
         LabelmeError: a file cannot be read.
@@ -63,12 +63,12 @@ def contents_of(folder: Path) -> list[str]:
 
 
 def answer(shown: LabelmeFile, truth: ImageLabel) -> LabelmeFile:
-    """Return a file as a person who knows the truth leaves it: good boxes kept, others mended, removed or added."""
+    """Return a file as a person who knows the truth leaves it: good boxes kept, others repaired, removed or added."""
     boxes = [shape for shape in shown.shapes if shape.shape_type == "rectangle"]
     others = tuple(shape for shape in shown.shapes if shape.shape_type != "rectangle")
     partners = _partners(boxes, truth.boxes)
     fish = tuple(
-        _mended(boxes[partners[place]], labelled) if place in partners else _drawn(labelled)
+        _repaired(boxes[partners[place]], labelled) if place in partners else _drawn(labelled)
         for place, labelled in enumerate(truth.boxes)
     )
     flag = FLAG_NO_FISH if truth.is_empty else FLAG_REVIEWED
@@ -76,7 +76,7 @@ def answer(shown: LabelmeFile, truth: ImageLabel) -> LabelmeFile:
 
 
 def effort_curve(order: Sequence[Key], wrong: Collection[Key]) -> npt.NDArray[np.int64]:
-    """Return how many wrong pictures were found after looking at 0, 1, 2, ... pictures in an order.
+    """Return how many wrong images were found after looking at 0, 1, 2, ... images in an order.
 
     >>> effort_curve(["a", "b", "c"], {"a", "c"}).tolist()
     [0, 1, 1, 2]
@@ -86,7 +86,7 @@ def effort_curve(order: Sequence[Key], wrong: Collection[Key]) -> npt.NDArray[np
 
 
 def share_found(order: Sequence[Key], wrong: Collection[Key], *, looked_share: float = 0.2) -> float:
-    """Return the share of the wrong pictures found by looking at the first part of an order; 1 where none is wrong.
+    """Return the share of the wrong images found by looking at the first part of an order; 1 where none is wrong.
 
     Raises:
         ValueError: the part is outside 0..1.
@@ -117,7 +117,7 @@ def _partners(boxes: Sequence[LabelmeShape], fish: Sequence[LabelledBox]) -> dic
     return partners
 
 
-def _mended(shape: LabelmeShape, labelled: LabelledBox) -> LabelmeShape:
+def _repaired(shape: LabelmeShape, labelled: LabelledBox) -> LabelmeShape:
     fit = box_iou_batch([labelled.box.xyxy], [box_around(shape.points_px).xyxy])[0, 0]
     points = shape.points_px if fit >= GOOD_FIT_IOU else _corners(labelled)
     return replace(shape, label=labelled.species, points_px=points)

@@ -1,4 +1,4 @@
-"""How far the flags can be trusted: the miss rate of the unflagged pictures, from those drawn by chance."""
+"""How far the flags can be trusted: the miss rate of the unflagged images, from those drawn by chance."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 from annotator.uncertainty.is_wrong import is_wrong
 from annotator.uncertainty.miss_rate import CONFIDENCE, MissRate, Stratum, more_reviews_for, weighted_miss_rate
 from db.session import reading
-from db.store.error_probabilities import refresh_doubts
+from db.store.error_probabilities import refresh_error_probabilities
 from db.store.review_queue import (
     QueueFilter,
     answered_predictions,
@@ -24,15 +24,15 @@ from db.store.reviews import current_corrections
 
 # To which species and which camera a choice was narrowed; None: to none.
 Draw = tuple[str | None, str | None]
-# A picture's species and camera.
+# An image's species and camera.
 Kind = tuple[str, str]
 
 
 @dataclass(frozen=True)
 class AgreementAudit:
-    """The miss rate of one model's unflagged pictures. more: reviews still needed for an interval of `width`.
+    """The miss rate of one model's unflagged images. more: reviews still needed for an interval of `width`.
 
-    out_of_reach: of the unflagged pictures those of kinds from which none was drawn and reviewed yet; the rate is of
+    out_of_reach: of the unflagged images those of kinds from which none was drawn and reviewed yet; the rate is of
     the others.
     """
 
@@ -47,15 +47,15 @@ class AgreementAudit:
 def audit_agreement(
     engine: Engine, *, model_version: str, below: float, width: float, confidence: float = CONFIDENCE
 ) -> AgreementAudit:
-    """Return how many unflagged pictures are wrong, as far as the reviews of randomly drawn ones tell.
+    """Return how many unflagged images are wrong, as far as the reviews of randomly drawn ones tell.
 
-    below: the chance to be right under which a picture is flagged; only answers to pictures above it count. A choice
+    below: the chance to be right under which an image is flagged; only answers to images above it count. A choice
     that was narrowed to a species or a camera drew from these only: its answers are weighted to stand for no others.
 
     Raises:
         ValueError: the width or the confidence is impossible.
     """
-    refresh_doubts(engine, model_version)
+    refresh_error_probabilities(engine, model_version)
     every = QueueFilter(model_version=model_version, below=below, handed_out=True)
     with reading(engine) as session:
         held = count_agreed(session, every)
@@ -68,7 +68,7 @@ def audit_agreement(
     return AgreementAudit(
         model_version=model_version,
         unflagged=unflagged,
-        out_of_reach=unflagged - sum(one.pictures for one in strata if one.reviewed),
+        out_of_reach=unflagged - sum(one.images for one in strata if one.reviewed),
         missed=missed,
         width=width,
         more=more,
@@ -78,22 +78,22 @@ def audit_agreement(
 def strata_of(
     held: Mapping[Kind, int], verdicts: Iterable[tuple[Kind, bool]], draws: Collection[Draw]
 ) -> list[Stratum]:
-    """Return the kinds of pictures between which no draw made a difference, as strata.
+    """Return the kinds of images between which no draw made a difference, as strata.
 
-    Within one of them every draw took each picture with the same chance, whatever the draws were narrowed to.
+    Within one of them every draw took each image with the same chance, whatever the draws were narrowed to.
 
     >>> strata_of({("ALB", "a"): 90, ("ALB", "b"): 10}, [(("ALB", "b"), True)], {(None, None), (None, "b")})
-    [Stratum(pictures=90, reviewed=0, wrong=0), Stratum(pictures=10, reviewed=1, wrong=1)]
+    [Stratum(images=90, reviewed=0, wrong=0), Stratum(images=10, reviewed=1, wrong=1)]
     """
-    pictures: Counter[frozenset[Draw]] = Counter()
+    images: Counter[frozenset[Draw]] = Counter()
     for kind, count in held.items():
-        pictures[_drawn_by(kind, draws)] += count
+        images[_drawn_by(kind, draws)] += count
     reviewed: Counter[frozenset[Draw]] = Counter()
     wrong: Counter[frozenset[Draw]] = Counter()
     for kind, is_miss in verdicts:
         reviewed[_drawn_by(kind, draws)] += 1
         wrong[_drawn_by(kind, draws)] += is_miss
-    return [Stratum(count, reviewed[draw], wrong[draw]) for draw, count in pictures.items()]
+    return [Stratum(count, reviewed[draw], wrong[draw]) for draw, count in images.items()]
 
 
 def _drawn_by(kind: Kind, draws: Collection[Draw]) -> frozenset[Draw]:
@@ -102,7 +102,7 @@ def _drawn_by(kind: Kind, draws: Collection[Draw]) -> frozenset[Draw]:
 
 
 def _verdicts(session: Session, *, model_version: str, below: float) -> list[tuple[Kind, bool]]:
-    """Return the kind of every unflagged picture that was drawn by chance and decided on, and whether it was wrong."""
+    """Return the kind of every unflagged image that was drawn by chance and decided on, and whether it was wrong."""
     said = current_corrections(session)
     drawn = answered_predictions(session, model_version=model_version, at_random=True)
     return [
@@ -111,5 +111,5 @@ def _verdicts(session: Session, *, model_version: str, below: float) -> list[tup
             is_wrong(one.species, [stored.detection for stored in one.detections], label),
         )
         for one in load_candidates(session, drawn, with_heatmaps=False).values()
-        if one.doubt <= 1.0 - below and one.sha256 in said and (label := said[one.sha256].label) is not None
+        if one.error_probability <= 1.0 - below and one.sha256 in said and (label := said[one.sha256].label) is not None
     ]

@@ -1,9 +1,9 @@
-"""People's answers into the chance that a picture is wrong: a logistic fit that starts from the rule and is moved.
+"""People's answers into the chance that an image is wrong: a logistic fit that starts from the rule and is moved.
 
-Penalised towards the rule, because the first answers are of doubtful pictures only, where agreement says little more: a
+Penalised towards the rule, because the first answers are of doubtful images only, where agreement says little more: a
 free fit turns the order upside down there. Species and cameras get a term each, shrunk towards none (random effects):
 that a model is wrong about one boat is the first thing that answers tell. Source: Gelman and Hill 2007, chapter 12.
-The strengths were chosen on two sample fleets and judged on a third (`make effort`).
+The strengths were chosen on two sample fleets and evaluated on a third (`make effort`).
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ import numpy.typing as npt
 from scipy.optimize import minimize
 
 from annotator.errors import AnnotatorError
-from db.domain.error_probability import PARTS, DoubtFit, Floats, chance_wrong, doubt_by_rule, parts_of
+from db.domain.error_probability import PARTS, ErrorFit, Floats, chance_wrong, error_probability_by_rule, parts_of
 from db.domain.predictions import Agreement
 
 MOST_FOLDS = 5
@@ -35,7 +35,7 @@ class TooFewAnswers(AnnotatorError):
 
 @dataclass(frozen=True)
 class Answered:
-    """One picture that a person answered, with what the model had said of it."""
+    """One image that a person answered, with what the model had said of it."""
 
     agreement: Agreement
     species: str
@@ -47,8 +47,8 @@ class Answered:
 class FitFigures:
     """How a chance to be wrong does on cameras it was not fitted on.
 
-    log_loss: nats. calibration_error: mean distance of chance and share over tenths of the pictures. ranking: the
-    chance that a wrong picture comes before a right one (0.5: by luck).
+    log_loss: nats. calibration_error: mean distance of chance and share over tenths of the images. ranking: the
+    chance that a wrong image comes before a right one (0.5: by luck).
     """
 
     log_loss: float
@@ -57,10 +57,10 @@ class FitFigures:
 
 
 @dataclass(frozen=True)
-class Calibration:
+class ErrorCalibration:
     """A fit and what it was fitted on; fit is None where unseen cameras say that the rule alone is as good."""
 
-    fit: DoubtFit | None
+    fit: ErrorFit | None
     answers: int
     wrong: int
     cameras: int
@@ -69,8 +69,8 @@ class Calibration:
     rule: FitFigures
 
 
-def calibrate(answers: Sequence[Answered]) -> Calibration:
-    """Return what the answers say of the chance to be wrong, judged by folds that share no camera.
+def calibrate(answers: Sequence[Answered]) -> ErrorCalibration:
+    """Return what the answers say of the chance to be wrong, evaluated by folds that share no camera.
 
     Raises:
         TooFewAnswers: fewer than 30, fewer than 5 wrong or right ones, or of one camera only.
@@ -84,11 +84,11 @@ def calibrate(answers: Sequence[Answered]) -> Calibration:
     for fold in np.unique(folds):
         inside = [one for one, theirs in zip(answers, folds, strict=True) if theirs != fold]
         outside = [one for one, theirs in zip(answers, folds, strict=True) if theirs == fold]
-        held_out[folds == fold] = _chances(fit_doubt(inside), outside)
+        held_out[folds == fold] = _chances(fit_error_probability(inside), outside)
     fitted = _figures(held_out, wrong)
-    rule = _figures(doubt_by_rule([one.agreement.score for one in answers]), wrong)
-    return Calibration(
-        fit=fit_doubt(answers) if fitted.log_loss < rule.log_loss else None,
+    rule = _figures(error_probability_by_rule([one.agreement.score for one in answers]), wrong)
+    return ErrorCalibration(
+        fit=fit_error_probability(answers) if fitted.log_loss < rule.log_loss else None,
         answers=len(answers),
         wrong=int(wrong.sum()),
         cameras=len(cameras),
@@ -98,7 +98,7 @@ def calibrate(answers: Sequence[Answered]) -> Calibration:
     )
 
 
-def fit_doubt(answers: Sequence[Answered]) -> DoubtFit:
+def fit_error_probability(answers: Sequence[Answered]) -> ErrorFit:
     """Return the penalised logistic fit on some answers.
 
     Raises:
@@ -121,7 +121,7 @@ def fit_doubt(answers: Sequence[Answered]) -> DoubtFit:
     pull[:count] = _PARTS_PULL / _PART_SCALE**2
     wrong = np.array([one.wrong for one in answers], dtype=np.float64)
     intercept, weights = _descend(rows, wrong, start, pull)
-    return DoubtFit(
+    return ErrorFit(
         intercept=intercept,
         parts=tuple(weights[:count].tolist()),
         species=dict(zip(species, weights[count : count + len(species)].tolist(), strict=True)),
@@ -130,13 +130,13 @@ def fit_doubt(answers: Sequence[Answered]) -> DoubtFit:
 
 
 def _check(wrong: Floats, cameras: Sequence[str]) -> None:
-    found = f"{len(wrong)} answers of {len(cameras)} cameras, {int(wrong.sum())} of them to wrong pictures"
+    found = f"{len(wrong)} answers of {len(cameras)} cameras, {int(wrong.sum())} of them to wrong images"
     if len(wrong) < FEWEST_ANSWERS or min(wrong.sum(), len(wrong) - wrong.sum()) < FEWEST_OF_A_KIND:
         raise TooFewAnswers(
             f"{found}; wanted {FEWEST_ANSWERS}, with {FEWEST_OF_A_KIND} wrong and {FEWEST_OF_A_KIND} right ones"
         )
     if len(cameras) < 2:
-        raise TooFewAnswers(f"{found}; wanted two cameras, so that one can be kept apart to judge on")
+        raise TooFewAnswers(f"{found}; wanted two cameras, so that one can be kept apart to evaluate on")
 
 
 def _descend(rows: Floats, wrong: Floats, start: Floats, pull: Floats) -> tuple[float, Floats]:
@@ -156,7 +156,7 @@ def _one_hot(names: Sequence[str], known: Sequence[str]) -> Floats:
     return np.asarray(np.array(names)[:, None] == np.array(known)[None, :], dtype=np.float64)
 
 
-def _chances(fit: DoubtFit, answers: Sequence[Answered]) -> Floats:
+def _chances(fit: ErrorFit, answers: Sequence[Answered]) -> Floats:
     return chance_wrong(
         fit,
         parts_of([one.agreement for one in answers]),

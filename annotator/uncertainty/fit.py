@@ -7,17 +7,17 @@ from dataclasses import asdict
 from sqlalchemy import Engine
 from sqlalchemy.orm import Session
 
-from annotator.uncertainty.calibrate import Answered, Calibration, calibrate
+from annotator.uncertainty.calibrate import Answered, ErrorCalibration, calibrate
 from annotator.uncertainty.is_wrong import is_wrong
 from db.session import reading, transaction
-from db.store.error_probabilities import Progress, record_fit, refresh_doubts
+from db.store.error_probabilities import Progress, record_fit, refresh_error_probabilities
 from db.store.review_queue import answered_predictions, load_candidates
 from db.store.reviews import current_corrections
 
 
-def calibrate_doubt(
+def calibrate_error_probability(
     engine: Engine, *, model_version: str, progress: Progress = lambda done, total: None
-) -> Calibration:
+) -> ErrorCalibration:
     """Return what came of fitting a model's chance to be wrong; the fit is stored and every prediction has its figure.
 
     Raises:
@@ -29,14 +29,14 @@ def calibrate_doubt(
     fitted_on = {name: value for name, value in asdict(found).items() if name != "fit"}
     with transaction(engine) as session:
         record_fit(session, found.fit, model_version=model_version, fitted_on=fitted_on)
-    refresh_doubts(engine, model_version, progress=progress)
+    refresh_error_probabilities(engine, model_version, progress=progress)
     return found
 
 
 def answers_to(session: Session, *, model_version: str) -> list[Answered]:
-    """Return the pictures that people were shown this model's opinion of and decided on.
+    """Return the images that people were shown this model's prediction of and decided on.
 
-    Answers to another model's opinion are left out: a model that has learnt from them is seldom wrong there.
+    Answers to another model's prediction are left out: a model that has learnt from them is seldom wrong there.
     """
     said = current_corrections(session)
     shown = load_candidates(session, answered_predictions(session, model_version=model_version), with_heatmaps=False)

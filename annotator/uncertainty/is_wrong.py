@@ -1,4 +1,4 @@
-"""Whether a prediction was wrong of a picture: the one definition that miss rate and review effort share."""
+"""Whether a prediction was wrong of an image: the one definition that miss rate and review effort share."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ FOUND_IOU = 0.5
 def is_wrong(species: str, detections: Iterable[Detection], said: ImageLabel, *, found_iou: float = FOUND_IOU) -> bool:
     """Return whether a prediction was wrong: another species, or no box of either head that finds the largest fish.
 
-    species: the prediction's final one. said: what is in the picture; where it has no boxes only the species counts.
+    species: the prediction's final one. said: what is in the image; where it has no boxes only the species counts.
 
     >>> is_wrong("ALB", [], ImageLabel("NoF"))
     True

@@ -1,4 +1,4 @@
-"""How many of the unflagged pictures are wrong, told from those that a person looked at by chance."""
+"""How many of the unflagged images are wrong, told from those that a person looked at by chance."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ _ENOUGH = 0.01
 
 @dataclass(frozen=True)
 class MissRate:
-    """The share of wrong pictures among the unflagged ones, with its interval; all of 0..1.
+    """The share of wrong images among the unflagged ones, with its interval; all of 0..1.
 
-    rate: None before anything was reviewed. worth: as how many pictures drawn evenly the reviewed ones count.
+    rate: None before anything was reviewed. worth: as how many images drawn evenly the reviewed ones count.
     """
 
     reviewed: int
@@ -38,15 +38,15 @@ class MissRate:
 
 @dataclass(frozen=True)
 class Stratum:
-    """Unflagged pictures that every draw treated alike: how many there are, were reviewed, and were wrong."""
+    """Unflagged images that every draw treated alike: how many there are, were reviewed, and were wrong."""
 
-    pictures: int
+    images: int
     reviewed: int
     wrong: int
 
 
 def miss_rate(*, reviewed: int, wrong: int, confidence: float = CONFIDENCE) -> MissRate:
-    """Return the miss rate of pictures drawn evenly, with its exact interval: it never promises too much.
+    """Return the miss rate of images drawn evenly, with its exact interval: it never promises too much.
 
     Raises:
         ValueError: more wrong than reviewed, a negative number, or a confidence outside 0..1.
@@ -61,9 +61,9 @@ def miss_rate(*, reviewed: int, wrong: int, confidence: float = CONFIDENCE) -> M
 
 
 def weighted_miss_rate(strata: Sequence[Stratum], *, confidence: float = CONFIDENCE) -> MissRate:
-    """Return the miss rate of pictures drawn unevenly: each stratum counts by its pictures, not by its reviews.
+    """Return the miss rate of images drawn unevenly: each stratum counts by its images, not by its reviews.
 
-    The interval is the exact one of as many pictures as the reviewed ones are worth. Strata nobody reviewed a picture
+    The interval is the exact one of as many images as the reviewed ones are worth. Strata nobody reviewed an image
     of are left out.
 
     Raises:
@@ -82,8 +82,8 @@ def weighted_miss_rate(strata: Sequence[Stratum], *, confidence: float = CONFIDE
     reviewed, wrong = sum(one.reviewed for one in seen), sum(one.wrong for one in seen)
     if not seen:
         return MissRate(reviewed=0, wrong=0, rate=None, low=0.0, high=1.0, confidence=confidence, worth=0.0)
-    pictures = sum(one.pictures for one in seen)
-    shares = [one.pictures / pictures for one in seen]
+    images = sum(one.images for one in seen)
+    shares = [one.images / images for one in seen]
     rate = sum(share * one.wrong / one.reviewed for share, one in zip(shares, seen, strict=True))
     worth = 1.0 / sum(share**2 / one.reviewed for share, one in zip(shares, seen, strict=True))
     low, high = _interval(worth, rate * worth, confidence=confidence)
@@ -110,7 +110,7 @@ def more_reviews_for(found: MissRate, *, width: float) -> int | None:
     83
     """
     if width <= 0.0:
-        raise ValueError(f"an interval of width {width} would need every picture there is")
+        raise ValueError(f"an interval of width {width} would need every image there is")
     if found.width <= width:
         return 0
     rate = 0.5 if found.rate is None else found.rate

@@ -1,7 +1,7 @@
 """`python -m bench.faults.broken_files FOLDER`: a collection of files, whole, torn and altered, through `cli enqueue`.
 
 FOLDER holds anything, best what others test their decoders with, as Pillow's `Tests/images`. Each file goes in four
-times under a picture's name: as it is, cut at a third and at nine tenths, and with one byte in a hundred altered. Ends
+times under an image's name: as it is, cut at a third and at nine tenths, and with one byte in a hundred altered. Ends
 with 1 when a file has neither a result nor a reason, or when anything was said that is no clear line.
 """
 

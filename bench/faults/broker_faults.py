@@ -87,7 +87,7 @@ def broker_folder_deleted(site: Site) -> None:
     shutil.rmtree(site.home / "broker")
     site.check_unfinished()
     words, _ = command.communicate(timeout=90)
-    if command.returncode != 1 or "Traceback" in words:  # 1: two of the files are no pictures
+    if command.returncode != 1 or "Traceback" in words:  # 1: two of the files are no images
         raise RuntimeError(f"cli enqueue ended with {command.returncode}: {words.strip()[-300:]}")
 
 

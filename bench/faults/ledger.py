@@ -24,12 +24,12 @@ Found = tuple[str, str, float, float, float, float, float, str | None]
 
 @dataclass(frozen=True)
 class Entry:
-    """What became of one file: its state, the reason where there is no result, else content, judgement and boxes."""
+    """What became of one file: its state, the reason where there is no result, else content, evaluation and boxes."""
 
     state: str
     reason: str | None = None
     sha256: str | None = None
-    judgement: tuple[str, str, float] | None = None
+    evaluation: tuple[str, str, float] | None = None
     found: tuple[Found, ...] = ()
 
 
@@ -75,9 +75,9 @@ def read_ledger(engine: Engine, *, root: Path, home: Path) -> dict[str, Entry]:
         ).all()
     ledger = {}
     for folder, name, state, reason, sha256, prediction, model, species, agreement in rows:
-        judgement = (model, species, agreement) if prediction else None
+        evaluation = (model, species, agreement) if prediction else None
         path = os.fsdecode(os.path.relpath(folder + b"/" + name, os.fsencode(root)))
-        ledger[path] = Entry(state, reason, sha256, judgement, found.get(prediction, ()))
+        ledger[path] = Entry(state, reason, sha256, evaluation, found.get(prediction, ()))
     return ledger
 
 
@@ -129,7 +129,7 @@ def _doubled(engine: Engine) -> int:
 
 
 def _told(entry: Entry) -> str:
-    return " ".join(str(part) for part in (entry.state, entry.reason, entry.judgement) if part)
+    return " ".join(str(part) for part in (entry.state, entry.reason, entry.evaluation) if part)
 
 
 _COUNT_CLAIMS = {

@@ -56,7 +56,7 @@ def network_cut(site: Site) -> None:
         site.check_unfinished()
         time.sleep(_CUT_S)
     finally:
-        site.network.mend()
+        site.network.repair()
 
 
 @fault("disk full", small_disk_mib=8)

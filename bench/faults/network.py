@@ -58,7 +58,7 @@ class Network:
         """Pull the cable: what is sent gets no answer, not even an error."""
         _ip("link", "set", self._here, "down")
 
-    def mend(self) -> None:
+    def repair(self) -> None:
         """Put it back."""
         _ip("link", "set", self._here, "up")
 

@@ -18,7 +18,7 @@ from bench.faults.disk import small_disk
 from bench.faults.ledger import Difference, Ledger, claims_an_item, compare, read_ledger
 from bench.faults.network import Network
 from bench.faults.servers import NotHere, PostgresServer, RedisServer, wait_until
-from bench.faults.site import Site, write_bench_pictures
+from bench.faults.site import Site, write_bench_images
 
 _PATIENCE_S = 15.0  # what heals by itself has healed by then; else `cli resume` is what a person would type
 _RESUME_S = 90.0
@@ -47,7 +47,7 @@ class Row:
 
 
 class Bench:
-    """The servers, the pictures and the quiet runs that all faults share. Use as a context."""
+    """The servers, the images and the quiet runs that all faults share. Use as a context."""
 
     def __enter__(self) -> Bench:
         self._exits = contextlib.ExitStack()
@@ -55,8 +55,8 @@ class Bench:
         self._folder.chmod(0o755)  # Postgres runs as another user
         self._exits.callback(shutil.rmtree, self._folder, ignore_errors=True)
         self._network = self._exits.enter_context(Network())
-        self._pictures = self._folder / "pictures"
-        write_bench_pictures(self._pictures)
+        self._images = self._folder / "images"
+        write_bench_images(self._images)
         self._quiet: dict[str, Ledger] = {}
         self._made = 0
         return self
@@ -69,13 +69,13 @@ class Bench:
         try:
             quiet = self._quiet_ledger(database)
             with self._site(fault, database=database) as site:
-                return self._judge(fault, site, quiet, database=database)
+                return self._evaluate(fault, site, quiet, database=database)
         except NotHere as missing:
             return Row(fault.name, database, problem=str(missing), not_run=True)
         except Exception as error:  # one fault's row must not cost the others theirs
             return Row(fault.name, database, problem=f"{type(error).__name__}: {error}")
 
-    def _judge(self, fault: Fault, site: Site, quiet: Ledger, *, database: str) -> Row:
+    def _evaluate(self, fault: Fault, site: Site, quiet: Ledger, *, database: str) -> Row:
         expected, resumed, problem = dict(quiet), False, ""
         over = time.monotonic()
         try:
@@ -116,7 +116,7 @@ class Bench:
                 url = self._postgres.make_database()
             site = Site(folder, url, redis, self._network, self._servers(database), dict(fault.settings))
             exits.callback(site.end)
-            site.open(self._pictures)
+            site.open(self._images)
             yield site
 
     @cached_property

@@ -1,4 +1,4 @@
-"""One site of the bench: a HOME, a database, a broker, a folder of pictures, and the program run against them."""
+"""One site of the bench: a HOME, a database, a broker, a folder of images, and the program run against them."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from bench.faults.ledger import Entry, count_claims, count_claims_from_now
 from bench.faults.network import Network
 from bench.faults.processes import CLI, REPOSITORY, WorkerProcess
 from bench.faults.servers import PostgresServer, RedisServer, wait_until
-from db.domain.corrections import Correction, Outcome
+from db.domain.corrections import Correction, CorrectionOutcome
 from db.domain.jobs import BatchState, ItemState
 from db.domain.labels import ImageLabel
 from db.migrate import open_database
@@ -28,7 +28,7 @@ from db.settings import Settings, make_home
 from db.store.reviews import NewReviewItem, add_correction, get_export, record_export
 from db.tables.images import FileRow, FolderRow, ImageRow
 from db.tables.jobs import BatchRow, ItemRow
-from tests.factories import add_noop_champion, write_pictures
+from tests.factories import add_noop_champion, write_images
 from worker.delivery.app import QueueName
 
 BATCH_ITEMS = 4
@@ -59,10 +59,10 @@ class Site:
     def __post_init__(self) -> None:
         self.home, self.images = self.folder / "home", self.folder / "images"
 
-    def open(self, pictures: Path) -> None:
-        """Make HOME, the database with a champion, and copy the pictures here."""
+    def open(self, images: Path) -> None:
+        """Make HOME, the database with a champion, and copy the images here."""
         self.folder.mkdir(parents=True, exist_ok=True)
-        shutil.copytree(pictures, self.images)
+        shutil.copytree(images, self.images)
         make_home(self.home)
         self.engine: Engine = open_database(self.database_url)
         add_noop_champion(self.engine, Settings(home=self.home).models_dir)
@@ -86,7 +86,7 @@ class Site:
         """Run a command to its end.
 
         Raises:
-            RuntimeError: it ended with 2, or showed a traceback. (1 is: finished, with failed pictures.)
+            RuntimeError: it ended with 2, or showed a traceback. (1 is: finished, with failed images.)
         """
         done = subprocess.run(
             [*CLI, *words],
@@ -109,7 +109,7 @@ class Site:
         )
 
     def enqueue(self) -> None:
-        """Queue the pictures; workers do the rest."""
+        """Queue the images; workers do the rest."""
         self.cli("enqueue", str(self.images), "--detach")
 
     def start_worker(
@@ -137,13 +137,15 @@ class Site:
             )
 
     def correct_one(self) -> None:
-        """Let a person say of one picture that is done that it shows nothing."""
+        """Let a person say of one image that is done that it shows nothing."""
         with transaction(self.engine) as session:
             image = session.scalars(select(ImageRow).limit(1)).one()
             item = NewReviewItem(1, image.id, None, False, "", image.width_px, image.height_px, ())
             record_export(session, [item], export_id="e1", folder=b"/review", model_version=None, flag_below=None)
             now = datetime.now(UTC).isoformat()
-            said = Correction(image.sha256, ImageLabel("NoF"), Outcome.CONFIRMED_EMPTY, (), "bench", now, "e1", None)
+            said = Correction(
+                image.sha256, ImageLabel("NoF"), CorrectionOutcome.CONFIRMED_EMPTY, (), "bench", now, "e1", None
+            )
             add_correction(session, get_export(session, "e1").items[1], said)
 
     def tokens(self, count: int) -> Path:
@@ -237,18 +239,18 @@ class Site:
             return session.scalar(select(func.count()).select_from(ItemRow).where(condition)) or 0
 
 
-def write_bench_pictures(folder: Path) -> None:
-    """Write what every site gets: 48 pictures of two cameras, twins among them, and two files that are none."""
-    first = write_pictures(folder / "cam_1", 24, seed=1)
-    write_pictures(folder / "cam_2", 20, seed=2)
+def write_bench_images(folder: Path) -> None:
+    """Write what every site gets: 48 images of two cameras, duplicates among them, and two files that are none."""
+    first = write_images(folder / "cam_1", 24, seed=1)
+    write_images(folder / "cam_2", 20, seed=2)
     for number in (5, 13):
-        shutil.copy(first[number], folder / "cam_2" / f"twin-{number}.jpg")
+        shutil.copy(first[number], folder / "cam_2" / f"duplicate-{number}.jpg")
     (folder / "cam_2" / "torn.jpg").write_bytes(first[0].read_bytes()[:200])
     (folder / "cam_2" / "empty.png").touch()
 
 
 def quarantined() -> Entry:
-    """The entry of a picture that must end in quarantine."""
+    """The entry of an image that must end in quarantine."""
     return Entry(ItemState.QUARANTINED, "quarantined")
 
 

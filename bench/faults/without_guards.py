@@ -54,11 +54,12 @@ GUARDS = (
         ),
     ),
     Guard(
-        # The look at what is judged stands before the key, and is enough by itself while the contents' rows are locked.
+        # The look at what is evaluated stands before the key, and is enough by itself while the contents' rows are
+        # locked.
         "the unique key of predictions, and the look before it",
-        "twins in every batch",
+        "duplicates in every batch",
         (
-            Cut("db/store/predictions.py", " and outcome.image.sha256 not in judged", ""),
+            Cut("db/store/predictions.py", " and outcome.image.sha256 not in evaluated", ""),
             Cut("db/tables/predictions.py", 'UniqueConstraint("image_id", "model_version_id", "parameters"),', ""),
             Cut(
                 "db/migrations/versions/0001_the_first_tables.py",
@@ -83,7 +84,13 @@ GUARDS = (
     Guard(
         "the reconciler's burying of dead claims",
         "worker killed 30 times",
-        (Cut("worker/delivery/reconcile.py", "bury_expired(session, now_s=now_s, lease_s=settings.lease_s)", "pass"),),
+        (
+            Cut(
+                "worker/delivery/reconcile.py",
+                "mark_expired_dead(session, now_s=now_s, lease_s=settings.lease_s)",
+                "pass",
+            ),
+        ),
     ),
 )
 

@@ -11,7 +11,7 @@ from bench.faults.ledger import count_claims, read_ledger
 from bench.faults.processes import WorkerProcess
 from bench.faults.servers import wait_until
 from bench.faults.site import LEASE_S, Site
-from tests.factories import write_pictures
+from tests.factories import write_images
 
 _KILLS = 30
 _HELD_FOR_A_WHILE = "inferred=pause:0.5"  # so that a kill finds its batch in work
@@ -45,7 +45,7 @@ def child_killed(site: Site) -> None:
 
 @fault("frozen beyond its lease, then writes late", settings={"TAFFRAIL_BATCH_ITEMS": "1"})
 def zombie(site: Site) -> Expected:
-    """Between the zombie's reading and its writing the picture is changed, and another worker judges the new one."""
+    """Between the zombie's reading and its writing the image is changed, and another worker evaluates the new one."""
     reached, plain = site.tokens(200), site.fail_at
     site.fail_at = f"inferred=tell:{reached},inferred=pause:0.5"
     zombie = site.start_worker()
@@ -53,7 +53,7 @@ def zombie(site: Site) -> Expected:
     site.wait_for_items(4)
     changed = _freeze_before_its_commit(site, zombie, reached)
     site.fail_at = plain
-    write_pictures(site.folder / "other", 1, seed=99)[0].replace(changed)
+    write_images(site.folder / "other", 1, seed=99)[0].replace(changed)
     site.start_worker()
     wait_until(site.all_finished, timeout_s=LEASE_S + 60, what="another worker does the zombie's work")
     ledger = read_ledger(site.engine, root=site.images, home=site.home)
@@ -65,13 +65,13 @@ def zombie(site: Site) -> Expected:
 
 
 def _freeze_before_its_commit(site: Site, worker: WorkerProcess, reached: Path) -> Path:
-    """Return the picture that a worker was frozen with, after its inference and before its commit.
+    """Return the image that a worker was frozen with, after its inference and before its commit.
 
     SQLite's one lock is kept by a frozen process, so not while it holds that; asking for files would wait for it, too.
     """
     while True:
         left = len(os.listdir(reached))
-        wait_until(lambda left=left: len(os.listdir(reached)) < left, timeout_s=60, what="the next picture is inferred")
+        wait_until(lambda left=left: len(os.listdir(reached)) < left, timeout_s=60, what="the next image is inferred")
         worker.freeze()
         if site.can_be_written() and (files := site.held()):
             return files[0]

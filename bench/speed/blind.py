@@ -15,9 +15,9 @@ from db.domain.outcomes import ItemOutcome, NewPrediction, SeenImage
 from db.domain.predictions import Agreement, Detection, Head, Prediction
 from db.domain.species import DEFAULT_LABEL_SET
 from db.settings import Settings
-from worker.images.decode import Picture
+from worker.images.decode import DecodedImage
 from worker.inference.detector import RawOutputs
-from worker.inference.load_image import HashedFile, LoadedPicture
+from worker.inference.load_image import HashedFile, LoadedImage
 from worker.run_worker import main, serve_infer
 from worker.vision.heatmaps import pack_heatmap
 from worker.vision.letterbox import fit_letterbox
@@ -26,7 +26,7 @@ _HW = (360, 640)
 
 
 class BlindInference:
-    """Says the same of every picture; a content is told by its path."""
+    """Says the same of every image; a content is told by its path."""
 
     parameters = "blind"
 
@@ -36,7 +36,7 @@ class BlindInference:
         self._prediction = _some_prediction()
         self._heatmap = pack_heatmap(self._prediction.heatmap)
         nothing = np.zeros((1, 1, 3), dtype=np.uint8)
-        self._picture = Picture(nothing, 1280, 720, None)
+        self._image = DecodedImage(nothing, 1280, 720, None)
         self._letterbox = fit_letterbox(width_px=1280, height_px=720, into_hw=_HW)
         empty = np.zeros((0,), dtype=np.float32)
         self._raw = RawOutputs(box=empty, box_species=empty, heatmap=empty, heatmap_species=empty)
@@ -45,20 +45,20 @@ class BlindInference:
         """Return a hash of the path."""
         return HashedFile(item, hashlib.sha256(item.path).hexdigest(), None)
 
-    def decode(self, file: HashedFile, root: bytes) -> LoadedPicture | ItemOutcome:
-        """Return no picture."""
+    def decode(self, file: HashedFile, root: bytes) -> LoadedImage | ItemOutcome:
+        """Return no image."""
         image = SeenImage(file.sha256, 1280, 720, "2026-01-01T00:00:00")
-        return LoadedPicture(file.item, image, self._picture, self._picture.pixels, self._letterbox)
+        return LoadedImage(file.item, image, self._image, self._image.pixels, self._letterbox)
 
-    def predict(self, pictures: Sequence[LoadedPicture]) -> RawOutputs:
+    def predict(self, images: Sequence[LoadedImage]) -> RawOutputs:
         """Return nothing."""
         return self._raw
 
-    def finish(self, pictures: Sequence[LoadedPicture], raw: RawOutputs, *, each_ms: float) -> list[ItemOutcome]:
-        """Return one prediction with two detections a picture."""
+    def finish(self, images: Sequence[LoadedImage], raw: RawOutputs, *, each_ms: float) -> list[ItemOutcome]:
+        """Return one prediction with two detections an image."""
         return [
             ItemOutcome(one.item.item_id, one.item.file_id, image=one.image, prediction=self._new(one.image.sha256))
-            for one in pictures
+            for one in images
         ]
 
     def _new(self, sha256: str) -> NewPrediction:

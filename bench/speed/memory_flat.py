@@ -11,7 +11,7 @@ from bench.speed.site import show_table, thrown_away
 from db.domain.jobs import BatchState
 from db.session import reading
 from db.tables.jobs import BatchRow
-from tests.factories import write_pictures
+from tests.factories import write_images
 from worker.delivery.supervise import resident_mib
 from worker.images.enqueue import enqueue_folder
 from worker.inference.tasks import InferWorker
@@ -24,7 +24,7 @@ def main() -> int:
     """Print the resident memory; return 1 where it grew by too much."""
     taken: list[float] = []
     with thrown_away("sqlite", batch_items=50) as (settings, engine):
-        write_pictures(settings.home.parent / "images", _AFTER[-1])
+        write_images(settings.home.parent / "images", _AFTER[-1])
         enqueue_folder(engine, settings, os.fsencode(settings.home.parent / "images"))
         with reading(engine) as session:
             batches = list(session.scalars(select(BatchRow.id).where(BatchRow.state == BatchState.PENDING)))

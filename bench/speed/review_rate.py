@@ -1,7 +1,7 @@
 """How long a person waits for a review: choosing from a million predictions, writing a folder, bringing it back.
 
-The predictions are rows without heat maps; the pictures are 10,000 files of noise, of which the commands write, answer
-and import folders as people do. `python -m bench.speed.review_rate [sqlite|postgres] [PREDICTIONS] [PICTURES]`.
+The predictions are rows without heat maps; the images are 10,000 files of noise, of which the commands write, answer
+and import folders as people do. `python -m bench.speed.review_rate [sqlite|postgres] [PREDICTIONS] [IMAGES]`.
 """
 
 from __future__ import annotations
@@ -33,18 +33,18 @@ _MODEL = "noop"
 _NOW = datetime(2026, 1, 1, tzinfo=UTC)
 _SMALL = 1_000
 _CAMERAS = 100
-_PICTURE_HW = (270, 480)  # of noise: 96 kB
+_IMAGE_HW = (270, 480)  # of noise: 96 kB
 _WANTED_S = {"choosing": 10.0, "importing": 60.0}
 
 
 def main() -> int:
     """Print every wait, in seconds; return 1 where choosing or importing takes longer than is wanted."""
-    name, predictions, pictures = (*sys.argv[1:], *("sqlite", "1000000", "10000")[len(sys.argv) - 1 :])
+    name, predictions, images = (*sys.argv[1:], *("sqlite", "1000000", "10000")[len(sys.argv) - 1 :])
     with thrown_away(name) as (settings, engine):
         fleet = settings.home / "fleet"
-        _fill(engine, fleet, predictions=int(predictions), pictures=int(pictures))
+        _fill(engine, fleet, predictions=int(predictions), images=int(images))
         chosen = list(_choosing(engine))
-        commands = list(_commands(settings, pictures=int(pictures)))
+        commands = list(_commands(settings, images=int(images)))
     rows = [*chosen, *commands]
     title = f"A review of {int(predictions):,} predictions on {name}: seconds, the commands with their start"
     show_table(title, ["what", "seconds"], rows)
@@ -70,13 +70,13 @@ def _choosing(engine: Engine) -> Iterator[tuple[str, float]]:
         assert found, what
 
 
-def _commands(settings: Settings, *, pictures: int) -> Iterator[tuple[str, float]]:
+def _commands(settings: Settings, *, images: int) -> Iterator[tuple[str, float]]:
     few, many = settings.home / "few", settings.home / "many"
-    count = pictures - _SMALL
-    yield f"writing {_SMALL:,} pictures, copied", _cli(settings, "export", few, "--count", _SMALL)
+    count = images - _SMALL
+    yield f"writing {_SMALL:,} images, copied", _cli(settings, "export", few, "--count", _SMALL)
     yield (
-        f"writing {count:,} pictures, linked",
-        _cli(settings, "export", many, "--count", count, "--pictures", "hardlink"),
+        f"writing {count:,} images, linked",
+        _cli(settings, "export", many, "--count", count, "--images", "hardlink"),
     )
     _cli(settings, "simulate", many)
     yield f"importing {count:,} answers", _cli(settings, "import", many, "--reviewer", "ana")
@@ -92,8 +92,8 @@ def _cli(settings: Settings, command: str, folder: Path, *options: object) -> fl
     return time.perf_counter() - started
 
 
-def _fill(engine: Engine, fleet: Path, *, predictions: int, pictures: int) -> None:
-    """Make the rows; picture n is a file for the most doubtful ones, and the labels held say BET of each of these."""
+def _fill(engine: Engine, fleet: Path, *, predictions: int, images: int) -> None:
+    """Make the rows; image n is a file for the most doubtful ones, and the labels held say BET of each of these."""
     fleet.mkdir()
     with transaction(engine) as session:
         cameras = [{"id": n + 1, "name": f"camera {n}"} for n in range(_CAMERAS)]
@@ -105,11 +105,11 @@ def _fill(engine: Engine, fleet: Path, *, predictions: int, pictures: int) -> No
         session.execute(insert(FolderRow), folders)
         for statement in _rows(sqlite=engine.dialect.name == "sqlite"):
             session.execute(text(statement), {"count": predictions, "cameras": _CAMERAS, "model": _MODEL})
-        session.execute(update(ImageRow), list(_pictures(fleet, pictures)))
+        session.execute(update(ImageRow), list(_images(fleet, images)))
         fish = {"species": "BET", "x_min": 10.0, "y_min": 10.0, "x_max": 90.0, "y_max": 50.0}
         said = {"species": "BET", "digest": "d", "source": "ncfm", "place": "", "created_at": _NOW}
-        session.execute(insert(LabelRow), [{"id": n, "image_id": n, **said} for n in range(1, pictures + 1)])
-        session.execute(insert(LabelBoxRow), [{"label_id": n, **fish} for n in range(1, pictures + 1)])
+        session.execute(insert(LabelRow), [{"id": n, "image_id": n, **said} for n in range(1, images + 1)])
+        session.execute(insert(LabelBoxRow), [{"label_id": n, **fish} for n in range(1, images + 1)])
     with engine.connect() as connection:
         connection.execution_options(isolation_level="AUTOCOMMIT").execute(text("ANALYZE"))
 
@@ -128,17 +128,17 @@ def _rows(*, sqlite: bool) -> Iterator[str]:
     species = f"CASE n % 8 {listed.replace(', ', ' ')} END"
     yield (
         f"{numbers}INSERT INTO images (id, sha256, width_px, height_px) "
-        f"SELECT n, {padded}, {_PICTURE_HW[1]}, {_PICTURE_HW[0]} FROM numbers"
+        f"SELECT n, {padded}, {_IMAGE_HW[1]}, {_IMAGE_HW[0]} FROM numbers"
     )
     yield (
         f"{numbers}INSERT INTO files (folder_id, name, size_bytes, mtime_ns, image_id, scan) "
         f"SELECT 1 + n % :cameras, {name}, 100000, n, n, 0 FROM numbers"
     )
-    # The doubt falls with the number, so the pictures with a file come first.
+    # The error_probability falls with the number, so the images with a file come first.
     yield (
         f"{numbers}INSERT INTO predictions (id, image_id, model_version_id, parameters, species, box_probabilities, "
         "heatmap_probabilities, agreement, iou, species_distance, box_entropy, heatmap_entropy, box_confidence, "
-        "heatmap_confidence, fish_count, doubt, doubt_fit, infer_ms, created_at) "
+        "heatmap_confidence, fish_count, error_probability, error_fit, infer_ms, created_at) "
         f"SELECT n, n, :model, 'p', {species}, '[]', '[]', n * 1.0 / :count, 0.5, 0.2, 0.3, 0.4, 0.8, 0.7, 1 + n % 3, "
         f"1 - n * 1.0 / :count, 0, 90, '{_NOW:%Y-%m-%d %H:%M:%S}' FROM numbers"
     )
@@ -149,9 +149,9 @@ def _rows(*, sqlite: bool) -> Iterator[str]:
         )
 
 
-def _pictures(fleet: Path, count: int) -> Iterator[dict[str, object]]:
-    """Write pictures that differ in their last bytes; yield what the store knows of each."""
-    noise = np.random.default_rng(0).integers(0, 256, (*_PICTURE_HW, 3), dtype=np.uint8)
+def _images(fleet: Path, count: int) -> Iterator[dict[str, object]]:
+    """Write images that differ in their last bytes; yield what the store knows of each."""
+    noise = np.random.default_rng(0).integers(0, 256, (*_IMAGE_HW, 3), dtype=np.uint8)
     drawn = io.BytesIO()
     Image.fromarray(noise).save(drawn, "JPEG", quality=80)
     for number in range(1, count + 1):

@@ -1,4 +1,4 @@
-"""One worker's stored images a second, file to commit, against the same network called bare on pictures in memory.
+"""One worker's stored images a second, file to commit, against the same network called bare on images in memory.
 
 Trains a small model on a drawn fleet first (two minutes), so that heat maps, boxes and crops are those of a real model.
 """
@@ -23,13 +23,13 @@ from db.session import reading
 from db.settings import Settings
 from db.store.model_versions import champion_id
 from db.tables.jobs import BatchRow
-from worker.images.decode import decode_picture
+from worker.images.decode import decode_image
 from worker.images.enqueue import enqueue_folder
 from worker.inference.detector import make_detector
 from worker.inference.infer import DetectorInference, Inference
 from worker.inference.tasks import InferWorker
 from worker.storage.model_files import BundleHashes, check_model_file, load_model_file, model_folder, read_card
-from worker.vision.letterbox import letterbox_picture
+from worker.vision.letterbox import letterbox_image
 
 _LABELLED, _CAMERAS, _EPOCHS = 80, 6, 3
 _ROUNDS, _IMAGES_A_ROUND = 3, 64
@@ -50,15 +50,15 @@ def main() -> int:
             InferWorker("one-stage", settings, load=_load_one_stage),
             InferWorker("two-stages", settings),
         ]
-        bare_pictures, rounds = _drawn(settings, Path(folder) / "bare", seed=99), []
+        bare_images, rounds = _drawn(settings, Path(folder) / "bare", seed=99), []
         for number in range(_ROUNDS + 1):
-            bare = _bare_rate(model, bare_pictures, settings.network_batch)
+            bare = _bare_rate(model, bare_images, settings.network_batch)
             stored = []
             for worker_number, worker in enumerate(workers):
-                pictures = _drawn(
+                images = _drawn(
                     settings, Path(folder) / f"trip{number}-{worker_number}", seed=10 * number + worker_number
                 )
-                stored.append(_stored_rate(worker, _enqueued(engine, settings, pictures)))
+                stored.append(_stored_rate(worker, _enqueued(engine, settings, images)))
             rounds.append((bare, *stored))
         for worker in workers:
             worker.close()
@@ -66,7 +66,7 @@ def main() -> int:
     rates = [median(column) for column in zip(*timed, strict=True)]
     ratios = [median([one[place] / one[0] for one in timed]) for place in (1, 2)]
     show_table(
-        f"One worker on {os.cpu_count()} cores, network calls of {settings.network_batch} pictures",
+        f"One worker on {os.cpu_count()} cores, network calls of {settings.network_batch} images",
         ["what", "images/s", "of bare", "wanted"],
         [
             ("bare predict_on_batch", rates[0], 1.0, ""),
@@ -91,8 +91,8 @@ def _drawn(settings: Settings, fleet: Path, *, seed: int) -> Path:
     return fleet / "images"
 
 
-def _enqueued(engine: Engine, settings: Settings, pictures: Path) -> list[int]:
-    enqueue_folder(engine, settings, os.fsencode(pictures))
+def _enqueued(engine: Engine, settings: Settings, images: Path) -> list[int]:
+    enqueue_folder(engine, settings, os.fsencode(images))
     with reading(engine) as session:
         return list(session.scalars(select(BatchRow.id).where(BatchRow.state == BatchState.PENDING)))
 
@@ -109,11 +109,11 @@ def _cli(settings: Settings, *words: str) -> None:
     subprocess.run([sys.executable, "-m", "cli.main", *words], env=environment, check=True, stdout=subprocess.DEVNULL)
 
 
-def _bare_rate(model: Any, pictures: Path, batch: int) -> float:
+def _bare_rate(model: Any, images: Path, batch: int) -> float:
     input_hw = model.input_shape[1:3]
-    files = sorted(pictures.rglob("*.jpg"))[: _IMAGES_A_ROUND // batch * batch]
-    decoded = [decode_picture(file.read_bytes(), at_least_hw=input_hw).pixels for file in files]
-    ready = np.stack([letterbox_picture(pixels, into_hw=input_hw)[0] for pixels in decoded])
+    files = sorted(images.rglob("*.jpg"))[: _IMAGES_A_ROUND // batch * batch]
+    decoded = [decode_image(file.read_bytes(), at_least_hw=input_hw).pixels for file in files]
+    ready = np.stack([letterbox_image(pixels, into_hw=input_hw)[0] for pixels in decoded])
     model.predict_on_batch(ready[:batch])
     started = time.perf_counter()
     for start in range(0, len(ready), batch):

@@ -12,7 +12,7 @@ from cli.shared.context import opened
 
 def audit_leakage_command(
     model: Annotated[str | None, typer.Option(help="Whose heat maps to look at; the champion's by default.")] = None,
-    trunk: Annotated[str | None, typer.Option(help="The network that sees the pictures; the model's own.")] = None,
+    trunk: Annotated[str | None, typer.Option(help="The network that sees the images; the model's own.")] = None,
     weights: Annotated[str | None, typer.Option(help="imagenet, random, or a file; the model's own.")] = None,
     size: Annotated[
         str | None, typer.Option(help="Rows x columns of the network's input, pixels; the model's own.")
@@ -20,9 +20,9 @@ def audit_leakage_command(
     seed: Annotated[int, typer.Option(min=0, help="Of the random parts that answer for each other.")] = 0,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document for machines.")] = False,
 ) -> None:
-    """Tell whether picture size, camera or background give the species away, and what that does to the figures.
+    """Tell whether image size, camera or background give the species away, and what that does to the figures.
 
-    Each is asked for the species of every labelled picture, learnt from other pictures of the same cameras.
+    Each is asked for the species of every labelled image, learnt from other images of the same cameras.
     """
     from cli.shared.steps import rows_columns, run_with_bar, tell_left_out
 
@@ -46,25 +46,25 @@ def audit_leakage_command(
 
 def _tell(done: dict[str, Any]) -> None:
     species = ", ".join(f"{name} {count}" for name, count in sorted(done["species"].items()))
-    typer.echo(f"{done['pictures']} labelled pictures of {done['cameras']} cameras ({species})")
+    typer.echo(f"{done['images']} labelled images of {done['cameras']} cameras ({species})")
     head = f"{'right':>6} {'balanced':>9} {'it tells (95 %)':>22} {'of a planted 10 %':>18}"
     typer.echo(f"\n{'asked for the species, the fish unseen':40} {head}  verdict")
-    first = done["clues"][0]
+    first = done["cues"][0]
     typer.echo(f"{'always ' + done['majority']:40} {first['majority_accuracy']:6.3f} {first['majority_balanced']:9.3f}")
-    for clue in done["clues"]:
-        told = "{value:.1%} ({low:.1%} to {high:.1%})".format(**clue["told"])
-        planted = f"{clue['control']['value']:.1%}" if clue["control"] else ""
-        right = f"{clue['accuracy']:6.3f} {clue['balanced_accuracy']:9.3f}"
-        typer.echo(f"{clue['name']:40} {right} {told:>22} {planted:>18}  {clue['verdict']}")
+    for cue in done["cues"]:
+        told = "{value:.1%} ({low:.1%} to {high:.1%})".format(**cue["told"])
+        planted = f"{cue['control']['value']:.1%}" if cue["control"] else ""
+        right = f"{cue['accuracy']:6.3f} {cue['balanced_accuracy']:9.3f}"
+        typer.echo(f"{cue['name']:40} {right} {told:>22} {planted:>18}  {cue['verdict']}")
     if done["boxless"]:
-        typer.echo(f"(the background: without {done['boxless']} pictures whose fish nobody boxed)")
+        typer.echo(f"(the background: without {done['boxless']} images whose fish nobody boxed)")
     _tell_gap(done["gap"])
     _tell_heat(done)
     typer.echo(f"\n{done['sentence']}")
 
 
 def _tell_gap(gap: dict[str, Any]) -> None:
-    typer.echo("\nwhole pictures, a linear probe            right  log loss")
+    typer.echo("\nwhole images, a linear probe            right  log loss")
     typer.echo(f"cameras it knows (random split)          {gap['known_accuracy']:6.3f} {gap['known_log_loss']:9.3f}")
     typer.echo(f"cameras it has not seen                  {gap['unseen_accuracy']:6.3f} {gap['unseen_log_loss']:9.3f}")
     typer.echo("a random split flatters by {value:.3f} ({low:.3f} to {high:.3f})".format(**gap["accuracy_gap"]))
@@ -76,5 +76,5 @@ def _tell_heat(done: dict[str, Any]) -> None:
         typer.echo(f"\nheat maps: {done['no_heat']}")
         return
     outside = "{value:.1%} ({low:.1%} to {high:.1%})".format(**heat["outside"])
-    typer.echo(f"\nmodel {heat['model']}, {heat['pictures']} pictures of {heat['cameras']} cameras it has not seen:")
-    typer.echo(f"{outside} of the heat lies beside the fish, as does {heat['even']:.1%} of the picture")
+    typer.echo(f"\nmodel {heat['model']}, {heat['images']} images of {heat['cameras']} cameras it has not seen:")
+    typer.echo(f"{outside} of the heat lies beside the fish, as does {heat['even']:.1%} of the image")

@@ -122,7 +122,7 @@ def rollback_command(
 def _rank_anew(job_ids: list[int], work: Callable[[], None]) -> None:
     if job_ids:
         jobs = "1 job" if len(job_ids) == 1 else f"{len(job_ids)} jobs"
-        typer.echo(f"flagged pictures of {jobs} that nobody was shown yet are ranked anew by it")
+        typer.echo(f"flagged images of {jobs} that nobody was shown yet are ranked anew by it")
         work()
 
 

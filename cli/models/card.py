@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 _FIRST = ("accuracy", "balanced_accuracy", "log_loss", "calibration_error")
 _FIRST_STAGE = "first_stage_"
 _CHAMPION = "champion_"
-_COUNTS = ("pictures", "crops")
+_COUNTS = ("images", "crops")
 
 
 def card_lines(model: ModelVersion, changes: Sequence[Promotion]) -> Iterator[str]:
@@ -22,7 +22,7 @@ def card_lines(model: ModelVersion, changes: Sequence[Promotion]) -> Iterator[st
     yield from _figures(card)
     if card.get("second_stage"):
         yield from _second_stage(card["second_stage"])
-    yield from _groups("pictures", card.get("metrics_by", {}))
+    yield from _groups("images", card.get("metrics_by", {}))
     for change in changes:
         forced = " (forced)" if change.forced else ""
         before = f"after {change.previous_id}" if change.previous_id else "the first one"
@@ -43,8 +43,8 @@ def _origin(card: Mapping[str, Any]) -> Iterator[str]:
     yield f"  {card.get('trunk')} at {rows}x{columns}, heads {', '.join(card.get('heads', []))}"
     learnt = f"data set {card['dataset_sha256'][:12]}" if card.get("dataset_sha256") else "an unknown data set"
     folds = card.get("folds") or [[]]
-    judged = f"judged on {', '.join(folds[0])}" if folds[0] else "judged on pictures drawn at random"
-    yield f"  learnt from {learnt}" + (f", like {card['parent']}" if card.get("parent") else "") + f"; {judged}"
+    evaluated = f"evaluated on {', '.join(folds[0])}" if folds[0] else "evaluated on images drawn at random"
+    yield f"  learnt from {learnt}" + (f", like {card['parent']}" if card.get("parent") else "") + f"; {evaluated}"
     versions = ", ".join(f"{name} {version}" for name, version in (card.get("versions") or {}).items())
     yield f"  {card.get('train_seconds', 0):.0f} s: {card.get('command') or 'no command'} ({versions})"
 
@@ -60,7 +60,7 @@ def _figures(card: Mapping[str, Any]) -> Iterator[str]:
     if gate.get("champion_figures"):
         columns[f"champion then ({gate['champion']})"] = gate["champion_figures"]
     if columns["model"]:
-        yield "  pictures of cameras it has not seen:"
+        yield "  images of cameras it has not seen:"
         yield from _table({name: column for name, column in columns.items() if column}, only=_FIRST)
     for name, value in sorted(metrics.items()):
         if name not in _FIRST and not name.startswith(_FIRST_STAGE):
@@ -69,7 +69,7 @@ def _figures(card: Mapping[str, Any]) -> Iterator[str]:
 
 def _second_stage(part: Mapping[str, Any]) -> Iterator[str]:
     if not part.get("metrics"):
-        yield f"  second stage ({part['method']}), not judged by single crops on these cameras"
+        yield f"  second stage ({part['method']}), not evaluated by single crops on these cameras"
         return
     yield f"  second stage ({part['method']}), by single crops:"
     yield from _table({"all": part["metrics"]})

@@ -1,4 +1,4 @@
-"""The command that shows what a layer of a model makes of a picture: `cli models look`."""
+"""The command that shows what a layer of a model makes of an image: `cli models look`."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from cli.shared.context import opened
 
 def look(
     model: Annotated[str, typer.Argument(metavar="MODEL", help="The model version's id.")],
-    image: Annotated[Path, typer.Argument(metavar="IMAGE", exists=True, dir_okay=False, help="A picture file.")],
+    image: Annotated[Path, typer.Argument(metavar="IMAGE", exists=True, dir_okay=False, help="An image file.")],
     layer: Annotated[
         str, typer.Option(help="A layer's name; a wrong one is answered with those most like it.")
     ] = "hires_maps",
     out: Annotated[Path, typer.Option(help="The PNG to write.")] = Path("channels.png"),
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document for machines.")] = False,
 ) -> None:
-    """Show what a layer makes of a picture: a grid of its channels, the most varied 63.
+    """Show what a layer makes of an image: a grid of its channels, the most varied 63.
 
     The last layers of the heat-map head, such as hires_maps, have one channel a species.
     """

@@ -1,4 +1,4 @@
-"""The commands of a review: export the doubtful pictures, open them in labelme, import what people did."""
+"""The commands of a review: export the doubtful images, open them in labelme, import what people did."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ if TYPE_CHECKING:
     from sqlalchemy import Engine
 
     from annotator.corrections.import_corrections import ImportSummary
-    from annotator.uncertainty.calibrate import Calibration
+    from annotator.uncertainty.calibrate import ErrorCalibration
 
-app = typer.Typer(help="Show people the doubtful pictures in labelme, and learn what they say.", no_args_is_help=True)
+app = typer.Typer(help="Show people the doubtful images in labelme, and learn what they say.", no_args_is_help=True)
 app.command("export")(export_command)
 
 ReviewerOption = Annotated[
@@ -40,15 +40,15 @@ def open_command(
     code = open_labelme(folder)
     if code:
         typer.echo(f"labelme ended with exit code {code}; what it saved is imported", err=True)
-    _import(folder, reviewer=reviewer, pictures=None, as_json=False)
+    _import(folder, reviewer=reviewer, images=None, as_json=False)
 
 
 @app.command("import")
 def import_command(
     folder: Annotated[Path, typer.Argument(metavar="DIR", help="Reviewed folder, or labelme's --output folder.")],
     reviewer: ReviewerOption = None,
-    pictures: Annotated[
-        Path | None, typer.Option(help="Where the pictures lie, if labelme saved elsewhere and they moved.")
+    images: Annotated[
+        Path | None, typer.Option(help="Where the images lie, if labelme saved elsewhere and they moved.")
     ] = None,
     as_json: JsonOption = False,
 ) -> None:
@@ -56,7 +56,7 @@ def import_command(
 
     What they said also moves the chance to be wrong, by which export chooses.
     """
-    _import(folder, reviewer=reviewer, pictures=pictures, as_json=as_json)
+    _import(folder, reviewer=reviewer, images=images, as_json=as_json)
 
 
 @app.command("calibrate")
@@ -64,7 +64,7 @@ def calibrate_command(
     model: Annotated[str | None, typer.Option(help="Model version; the champion where not given.")] = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Fit the chance that a picture is wrong on what people answered; export then shows the likeliest first."""
+    """Fit the chance that an image is wrong on what people answered; export then shows the likeliest first."""
     engine = opened()[1]
     version = model_or_champion(engine, model)
     found = _calibrate_with_bar(engine, version, quiet=as_json)
@@ -72,7 +72,7 @@ def calibrate_command(
         typer.echo(json.dumps({"model": version, **asdict(found)}))
         return
     fitted, rule = found.fitted, found.rule
-    typer.echo(f"model {version}: {found.answers} answers of {found.cameras} cameras, {found.wrong} to wrong pictures")
+    typer.echo(f"model {version}: {found.answers} answers of {found.cameras} cameras, {found.wrong} to wrong images")
     for name, one in (("fitted", fitted), ("agreement alone", rule)):
         typer.echo(
             f"  {name}, on cameras not fitted on: log loss {one.log_loss:.3f}, "
@@ -83,7 +83,7 @@ def calibrate_command(
 
 @app.command("people")
 def people_command(as_json: JsonOption = False) -> None:
-    """Report where several people answered the same pictures differently."""
+    """Report where several people answered the same images differently."""
     from annotator.corrections.reviewers import compare_reviewers
     from db.session import reading
     from db.store.reviews import answers_by_reviewer
@@ -94,9 +94,7 @@ def people_command(as_json: JsonOption = False) -> None:
         confusion = [{"species": pair, "times": times} for pair, times in found.confusion.items()]
         typer.echo(json.dumps({**asdict(found), "confusion": confusion}))
         return
-    typer.echo(
-        f"{found.pictures} pictures were answered by several people; {found.agreeing} of {found.pairs} pairs agree"
-    )
+    typer.echo(f"{found.images} images were answered by several people; {found.agreeing} of {found.pairs} pairs agree")
     for (first, second), times in sorted(found.confusion.items(), key=lambda one: -one[1]):
         if first != second:
             typer.echo(f"  {first} against {second}: {times}")
@@ -109,7 +107,7 @@ def people_command(as_json: JsonOption = False) -> None:
 app.command("simulate")(simulate_command)
 
 
-def _import(folder: Path, *, reviewer: str | None, pictures: Path | None, as_json: bool) -> None:
+def _import(folder: Path, *, reviewer: str | None, images: Path | None, as_json: bool) -> None:
     from annotator.corrections.import_corrections import import_reviews
     from cli.shared.progress import progress_bar
     from db.settings import get_settings
@@ -122,7 +120,7 @@ def _import(folder: Path, *, reviewer: str | None, pictures: Path | None, as_jso
             engine=engine,
             label_set=get_settings().label_set,
             reviewer=getpass.getuser() if reviewer is None else reviewer,
-            pictures=pictures,
+            images=images,
             progress=lambda done, total: bar.update(task, completed=done, total=total),
         )
     ranked = [model for model in summary.models if summary.added and _ranks_anew(engine, model, quiet=as_json)]
@@ -138,13 +136,13 @@ def _ranks_anew(engine: Engine, model: str, *, quiet: bool) -> bool:
         return False
 
 
-def _calibrate_with_bar(engine: Engine, model: str, *, quiet: bool) -> Calibration:
-    from annotator.uncertainty.fit import calibrate_doubt
+def _calibrate_with_bar(engine: Engine, model: str, *, quiet: bool) -> ErrorCalibration:
+    from annotator.uncertainty.fit import calibrate_error_probability
     from cli.shared.progress import progress_bar
 
     with progress_bar("predictions", quiet=quiet) as bar:
         task = bar.add_task("ranking", total=None)
-        return calibrate_doubt(
+        return calibrate_error_probability(
             engine,
             model_version=model,
             progress=lambda done, total: bar.update(task, completed=done, total=total),

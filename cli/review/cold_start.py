@@ -1,4 +1,4 @@
-"""The first review, with no model yet: pictures are registered, seen by the trunk, and those that differ go out."""
+"""The first review, with no model yet: images are registered, seen by the trunk, and those that differ go out."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from sqlalchemy import Engine
 
-    from annotator.export.export_flagged import Wish
+    from annotator.export.export_flagged import ReviewExportOptions
     from annotator.export.write import WrittenExport
     from db.domain.places import Place
     from db.settings import Settings
@@ -25,65 +25,65 @@ CANDIDATES = 2_000
 
 def export_first(
     folder: Path,
-    wish: Wish,
+    options: ReviewExportOptions,
     *,
     engine: Engine,
     settings: Settings,
-    images: str | None,
+    images_from: str | None,
     camera: str | None,
     handed_out: bool,
     rng: Random,
     quiet: bool,
 ) -> WrittenExport:
-    """Return the folder written; its problems also name the files that give no picture.
+    """Return the folder written; its problems also name the files that give no image.
 
     images: a folder or URL to register first; what is registered already where none is given.
 
     Raises:
-        NotFoundError: no picture waits. StepError: the trunk could not look at them.
+        NotFoundError: no image waits. StepError: the trunk could not look at them.
     """
-    from annotator.export.export_cold_start import hand_out_first
+    from annotator.export.export_cold_start import export_cold_start
     from annotator.export.select import spread
 
-    problems = [] if images is None else _register(engine, settings, os.fsencode(images), quiet=quiet)
-    places = _waiting(engine, images=images, camera=camera, handed_out=handed_out)
+    problems = [] if images_from is None else _register(engine, settings, os.fsencode(images_from), quiet=quiet)
+    places = _waiting(engine, images_from=images_from, camera=camera, handed_out=handed_out)
     among = [places[row] for row in spread([place.camera for place in places], count=CANDIDATES, rng=rng)]
     features, unreadable = _features(among, quiet=quiet)
-    written = hand_out_first(folder, among, features, wish, engine=engine, rng=rng, camera=camera)
+    written = export_cold_start(folder, among, features, options, engine=engine, rng=rng, camera=camera)
     return _with_problems(written, [*problems, *unreadable])
 
 
 def _register(engine: Engine, settings: Settings, images: bytes, *, quiet: bool) -> list[str]:
     from cli.shared.progress import progress_bar
     from db.domain.places import is_url
-    from worker.images.register import register_pictures
+    from worker.images.register import register_images
 
-    with progress_bar("pictures", quiet=quiet) as bar:
+    with progress_bar("images", quiet=quiet) as bar:
         task = bar.add_task("reading", total=None)
-        held = register_pictures(engine, settings, images, progress=lambda found: bar.update(task, completed=found))
+        held = register_images(engine, settings, images, progress=lambda found: bar.update(task, completed=found))
     found = None if is_url(held.root) else find_where_untold(engine, held.root, settings, quiet=quiet)
     if found and not quiet:
         tell_untold(found)
     return [f"{file.decode('utf-8', 'backslashreplace')}: {reason}" for file, reason in held.problems]
 
 
-def _waiting(engine: Engine, *, images: str | None, camera: str | None, handed_out: bool) -> list[Place]:
+def _waiting(engine: Engine, *, images_from: str | None, camera: str | None, handed_out: bool) -> list[Place]:
     from db.domain.places import is_url
     from db.errors import NotFoundError
     from db.session import reading
-    from db.store.images import unspoken_places
+    from db.store.images import unlabelled_places
 
     with reading(engine) as session:
-        held = unspoken_places(session, handed_out=handed_out)
-    if images is not None:
-        given = os.fsencode(images)
+        held = unlabelled_places(session, handed_out=handed_out)
+    if images_from is not None:
+        given = os.fsencode(images_from)
         below = (given if is_url(given) else os.path.realpath(given)).rstrip(b"/") + b"/"
         held = [place for place in held if place.file.startswith(below)]
     found = [place for place in held if camera is None or place.camera == camera]
     if not found:
         of = "" if camera is None else f" of camera {camera}"
         raise NotFoundError(
-            f"no model yet, and no picture{of} waits for a first look; name their folder with --from, "
+            f"no model yet, and no image{of} waits for a first look; name their folder with --from, "
             "or bring labels with cli labels import and make a model with cli train"
         )
     return found

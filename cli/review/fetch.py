@@ -1,4 +1,4 @@
-"""Reads the pictures of a review that lie under URLs, as workers read them."""
+"""Reads the images of a review that lie under URLs, as workers read them."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ def fetch_url(url: bytes) -> bytes:
     """Return the content under a URL.
 
     Raises:
-        PictureProblem: this picture is gone, forbidden or too large.
+        ImageProblem: this image is gone, forbidden or too large.
         StoreUnreachable, RemoteRootError: nothing of this store can be read now.
     """
-    from annotator.export.image_files import PictureProblem
+    from annotator.export.image_files import ImageProblem
     from db.settings import get_settings
     from worker.images.errors import UnreadableImage
     from worker.images.read import read_image_file
@@ -18,4 +18,4 @@ def fetch_url(url: bytes) -> bytes:
     try:
         return read_image_file(url, max_bytes=get_settings().max_file_mib * 2**20).content
     except UnreadableImage as error:
-        raise PictureProblem(str(error)) from None
+        raise ImageProblem(str(error)) from None

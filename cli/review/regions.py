@@ -6,28 +6,28 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from annotator.export.write import Region
+    from annotator.export.write import OutlinedRegion
     from db.store.model_versions import ModelFrame
     from db.store.review_queue import ReviewCandidate
 
-# Further regions are faint, and would hide the picture.
+# Further regions are faint, and would hide the image.
 MOST_OUTLINES = 3
 
 
-def outlines_for(frame: ModelFrame) -> Callable[[ReviewCandidate], tuple[Region, ...]]:
-    """Return what finds the outlines of a picture's heat-map regions, in the upright picture's pixels."""
+def outlines_for(frame: ModelFrame) -> Callable[[ReviewCandidate], tuple[OutlinedRegion, ...]]:
+    """Return what finds the outlines of an image's heat-map regions, in the upright image's pixels."""
 
-    def outlines(candidate: ReviewCandidate) -> tuple[Region, ...]:
+    def outlines(candidate: ReviewCandidate) -> tuple[OutlinedRegion, ...]:
         return heatmap_outlines(candidate, frame)
 
     return outlines
 
 
-def heatmap_outlines(candidate: ReviewCandidate, frame: ModelFrame) -> tuple[Region, ...]:
-    """Return the outlines of a picture's strongest heat-map regions; none where no readable heat map is held."""
+def heatmap_outlines(candidate: ReviewCandidate, frame: ModelFrame) -> tuple[OutlinedRegion, ...]:
+    """Return the outlines of an image's strongest heat-map regions; none where no readable heat map is held."""
     from zipfile import BadZipFile
 
-    from annotator.export.write import Region
+    from annotator.export.write import OutlinedRegion
     from db.domain.species import NO_FISH, LabelSet
     from worker.vision.heatmaps import unpack_heatmap
     from worker.vision.outlines import strongest_outlines
@@ -48,5 +48,5 @@ def heatmap_outlines(candidate: ReviewCandidate, frame: ModelFrame) -> tuple[Reg
         most=MOST_OUTLINES,
     )
     return tuple(
-        Region(frame.species[index], tuple((float(x), float(y)) for x, y in points)) for index, points in found
+        OutlinedRegion(frame.species[index], tuple((float(x), float(y)) for x, y in points)) for index, points in found
     )

@@ -9,7 +9,7 @@ import typer
 if TYPE_CHECKING:
     from sqlalchemy import Engine
 
-    from db.domain.cameras import CameraPicture
+    from db.domain.cameras import CameraImage
     from db.settings import Settings
     from worker.cameras.find import FoundCameras
 
@@ -18,20 +18,20 @@ _SHOWN = 10
 
 def find_where_untold(engine: Engine, root: bytes, settings: Settings, *, quiet: bool) -> FoundCameras | None:
     """Return the cameras found below a folder where its folders do not tell them; None where they do."""
-    from worker.cameras.find import folders_tell, pictures_below
+    from worker.cameras.find import folders_tell, images_below
 
-    pictures = pictures_below(engine, root)
-    return None if folders_tell(pictures, settings.label_set) else find_with_bar(engine, pictures, quiet=quiet)
+    images = images_below(engine, root)
+    return None if folders_tell(images, settings.label_set) else find_with_bar(engine, images, quiet=quiet)
 
 
-def find_with_bar(engine: Engine, pictures: list[CameraPicture], *, quiet: bool) -> FoundCameras:
+def find_with_bar(engine: Engine, images: list[CameraImage], *, quiet: bool) -> FoundCameras:
     """Find cameras behind a progress bar."""
     from cli.shared.progress import progress_bar
     from worker.cameras.find import find_cameras
 
-    with progress_bar("pictures", quiet=quiet) as bar:
-        task = bar.add_task("cameras", total=len(pictures))
-        return find_cameras(engine, pictures, progress=lambda done, total: bar.update(task, completed=done))
+    with progress_bar("images", quiet=quiet) as bar:
+        task = bar.add_task("cameras", total=len(images))
+        return find_cameras(engine, images, progress=lambda done, total: bar.update(task, completed=done))
 
 
 def tell_untold(found: FoundCameras) -> None:
@@ -42,12 +42,12 @@ def tell_untold(found: FoundCameras) -> None:
 
 def tell_cameras(found: FoundCameras) -> None:
     """Say what a search found and how to look at it."""
-    how = f", {found.by_metadata} pictures by their metadata" if found.by_metadata else " by size and background"
-    typer.echo(f"{len(found.cameras)} cameras of {found.looked_at} pictures{how}")
+    how = f", {found.by_metadata} images by their metadata" if found.by_metadata else " by size and background"
+    typer.echo(f"{len(found.cameras)} cameras of {found.looked_at} images{how}")
     if found.left:
-        typer.echo(f"  {found.left} pictures keep the camera that a person gave them")
+        typer.echo(f"  {found.left} images keep the camera that a person gave them")
     if found.alone:
-        typer.echo(f"  {found.alone} pictures are like no other; each is a camera of its own")
+        typer.echo(f"  {found.alone} images are like no other; each is a camera of its own")
     typer.echo(
         "  look at them: cli cameras sheet DIR; correct them: cli cameras merge A B, cli cameras set PATTERN NAME"
     )

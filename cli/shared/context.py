@@ -39,7 +39,7 @@ def model_or_champion(engine: Engine, wanted: str | None) -> str:
             raise NotFoundError(f"model {wanted!r}: not held; cli models list shows those that are")
         found = wanted or champion_id(session)
     if found is None:
-        raise NotFoundError("no model yet, so no opinions to look at; train one with cli train, or run cli demo")
+        raise NotFoundError("no model yet, so no predictions to look at; train one with cli train, or run cli demo")
     return found
 
 

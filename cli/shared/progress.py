@@ -45,7 +45,7 @@ def progress_bar(unit: str, *, quiet: bool = False) -> Progress:
 @contextmanager
 def stage_bars(*, quiet: bool = False) -> Iterator[Callable[[str, int, int], None]]:
     """A function to be called with (what is being done, done, total); each stage has a bar of its own."""
-    with progress_bar("pictures or epochs", quiet=quiet) as bar:
+    with progress_bar("images or epochs", quiet=quiet) as bar:
         tasks: dict[str, TaskID] = {}
 
         def show(stage: str, done: int, total: int) -> None:

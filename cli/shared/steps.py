@@ -16,7 +16,7 @@ Weights = Annotated[str, typer.Option(help="imagenet, random, or a file of the t
 Size = Annotated[str, typer.Option(help="Rows x columns of the network's input, pixels.")]
 
 Epochs = Annotated[
-    int | None, typer.Option(min=1, help="Times to go through all pictures; by their number where not given.")
+    int | None, typer.Option(min=1, help="Times to go through all images; by their number where not given.")
 ]
 
 
@@ -30,15 +30,15 @@ def run_with_bar(module: str, request: dict[str, Any], *, quiet: bool) -> dict[s
 
 
 def tell_left_out(done: dict[str, Any]) -> None:
-    """Name the labelled pictures that a training went on without, and those whose labels it mended."""
+    """Name the labelled images that a training went on without, and those whose labels it repaired."""
     for file, reason in done["unreadable"][:_SHOWN]:
         typer.secho(f"  left out: {file}: {reason}", fg=typer.colors.YELLOW, err=True)
     if done["unreadable"]:
-        typer.secho(f"  {len(done['unreadable'])} labelled pictures could not be learnt from", err=True)
-    for file, text in done["mended"][:_SHOWN]:
-        typer.echo(f"  mended: {file}: {text}", err=True)
-    if len(done["mended"]) > _SHOWN:
-        typer.echo(f"  {len(done['mended'])} labels were mended", err=True)
+        typer.secho(f"  {len(done['unreadable'])} labelled images could not be learnt from", err=True)
+    for file, text in done["repaired"][:_SHOWN]:
+        typer.echo(f"  repaired: {file}: {text}", err=True)
+    if len(done["repaired"]) > _SHOWN:
+        typer.echo(f"  {len(done['repaired'])} labels were repaired", err=True)
 
 
 def rows_columns(size: str) -> list[int]:

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from db.domain.jobs import Job
     from db.settings import Settings
-    from worker.delivery.monitor import Keeper
+    from worker.delivery.monitor import Monitor
     from worker.delivery.supervise import Supervisor
 
 _LOOK_EVERY_S = 0.25
@@ -49,9 +49,9 @@ def watch_job(
     from db.errors import DatabaseError
     from db.session import reading
     from db.store.jobs import get_job
-    from worker.delivery.monitor import Keeper
+    from worker.delivery.monitor import Monitor
 
-    keeper = Keeper(engine, settings, tell=warn, supervisor=supervisor) if settings is not None else None
+    monitor = Monitor(engine, settings, tell=warn, supervisor=supervisor) if settings is not None else None
     finished, moved_s = -1, time.monotonic()
     with progress_bar("images", quiet=quiet) as bar:
         task = bar.add_task(f"job {job_id}", total=None)
@@ -60,25 +60,27 @@ def watch_job(
                 with reading(engine) as session:
                     counts = get_job(session, job_id).counts
             except DatabaseError as error:
-                if keeper is None:
+                if monitor is None:
                     raise
-                keeper.trouble(error)
+                monitor.trouble(error)
             else:
                 bar.update(task, completed=counts.finished, total=counts.total)
                 if not counts.pending:
                     return
                 if counts.finished != finished:
                     finished, moved_s = counts.finished, time.monotonic()
-            if keeper is not None:
-                keeper.keep()
-                _give_up_if_stuck(keeper, job_id, moved_s)
+            if monitor is not None:
+                monitor.keep()
+                _give_up_if_stuck(monitor, job_id, moved_s)
             time.sleep(_LOOK_EVERY_S)  # the database has no event to wait for
 
 
-def _give_up_if_stuck(keeper: Keeper, job_id: int, moved_s: float) -> None:
+def _give_up_if_stuck(monitor: Monitor, job_id: int, moved_s: float) -> None:
     now_s = time.monotonic()
-    if now_s - moved_s > _GIVE_UP_S and now_s - keeper.last_trouble_s < _GIVE_UP_S / 2:
-        raise WorkStopped(f"{keeper.last_trouble}; nothing is lost, `cli resume {job_id}` goes on when that is mended")
+    if now_s - moved_s > _GIVE_UP_S and now_s - monitor.last_trouble_s < _GIVE_UP_S / 2:
+        raise WorkStopped(
+            f"{monitor.last_trouble}; nothing is lost, `cli resume {job_id}` goes on when that is repaired"
+        )
 
 
 def warn(text: str) -> None:

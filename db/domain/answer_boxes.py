@@ -1,4 +1,4 @@
-"""Which boxes are a picture's answer: each fish once, and only what is likely one; one rule wherever boxes go out."""
+"""Which boxes are an image's answer: each fish once, and only what is likely one; one rule wherever boxes go out."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from db.domain.species import NO_FISH
 
 # Boxes of one fish by different cells are often a part of each other, so the smaller one counts.
 SAME_FISH_SHARE = 0.5
-# Measured on 1,756 pictures of unseen boats (docs/results.md): above it, as many fish are lost as false boxes go.
+# Measured on 1,756 images of unseen boats (docs/results.md): above it, as many fish are lost as false boxes go.
 SURE = 0.95
-# The second stage's share in the picture's answer, fitted on unseen cameras: with the larger one it knows better.
+# The second stage's share in the image's answer, fitted on unseen cameras: with the larger one it knows better.
 TRUSTED_WEIGHT = 0.5
 
 
 def answer_boxes(prediction: StoredPrediction, *, at_least: float = SURE) -> tuple[StoredDetection, ...]:
-    """Return one box a fish, the surest first; none where the picture's final species is no fish.
+    """Return one box a fish, the surest first; none where the image's final species is no fish.
 
     The heat-map head's boxes fit better than the box head's (figures in docs/results.md), so they come first; where it
     boxed nothing, the box head's box stands.

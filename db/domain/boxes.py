@@ -42,7 +42,7 @@ class Box:
 
 
 def clip_box(box: Box, *, width_px: int, height_px: int) -> Box | None:
-    """Return the part of a box inside the picture, or None where nothing is left.
+    """Return the part of a box inside the image, or None where nothing is left.
 
     >>> clip_box(Box(-5, 0, 10, 10), width_px=8, height_px=8)
     Box(x_min=0.0, y_min=0.0, x_max=8.0, y_max=8.0)

@@ -1,4 +1,4 @@
-"""Cameras as people see them: how many pictures each took, of what, and how it is known."""
+"""Cameras as people see them: how many images each took, of what, and how it is known."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from enum import StrEnum
 
 
 class CameraOrigin(StrEnum):
-    """How it is known which camera took a picture."""
+    """How it is known which camera took an image."""
 
     FOLDER = "folder"
     METADATA = "metadata"
@@ -17,10 +17,10 @@ class CameraOrigin(StrEnum):
 
 @dataclass(frozen=True)
 class CameraSummary:
-    """One camera and its pictures. species: how many pictures are labelled so. example: a picture's path."""
+    """One camera and its images. species: how many images are labelled so. example: an image's path."""
 
     name: str
-    pictures: int
+    images: int
     species: dict[str, int]
     origins: dict[str, int]
     example: bytes
@@ -28,8 +28,8 @@ class CameraSummary:
 
 
 @dataclass(frozen=True)
-class CameraPicture:
-    """A picture with its camera. file: absolute path, bytes. species: its newest label's, or None."""
+class CameraImage:
+    """An image with its camera. file: absolute path, bytes. species: its newest label's, or None."""
 
     image_id: int
     file: bytes

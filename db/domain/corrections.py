@@ -1,4 +1,4 @@
-"""What a person said of a picture in a review, and how it differs from what they were shown."""
+"""What a person said of an image in a review, and how it differs from what they were shown."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ class Change(StrEnum):
     REMOVED = "removed"
 
 
-class Outcome(StrEnum):
-    """What a review said of one picture; only the first three say what is in it, and only `untouched` is not stored."""
+class CorrectionOutcome(StrEnum):
+    """What a review said of one image; only the first three say what is in it, and only `untouched` is not stored."""
 
     CORRECTED = "corrected"
     CONFIRMED = "confirmed"
@@ -29,7 +29,7 @@ class Outcome(StrEnum):
     UNTOUCHED = "untouched"
 
 
-DECIDED = frozenset({Outcome.CORRECTED, Outcome.CONFIRMED, Outcome.CONFIRMED_EMPTY})
+DECIDED = frozenset({CorrectionOutcome.CORRECTED, CorrectionOutcome.CONFIRMED, CorrectionOutcome.CONFIRMED_EMPTY})
 
 
 @dataclass(frozen=True)
@@ -54,14 +54,14 @@ class BoxChange:
 
 @dataclass(frozen=True)
 class Correction:
-    """What one person said of one picture in one export; `label` is None exactly where nothing was decided.
+    """What one person said of one image in one export; `label` is None exactly where nothing was decided.
 
-    reviewed_at: ISO 8601, UTC. model_version: the model whose opinion was shown, None where none was.
+    reviewed_at: ISO 8601, UTC. model_version: the model whose prediction was shown, None where none was.
     """
 
     sha256: str
     label: ImageLabel | None
-    outcome: Outcome
+    outcome: CorrectionOutcome
     changes: tuple[BoxChange, ...]
     reviewer: str
     reviewed_at: str
@@ -70,7 +70,7 @@ class Correction:
 
     def __post_init__(self) -> None:
         if (self.label is not None) != (self.outcome in DECIDED):
-            raise ValueError(f"a picture that is {self.outcome} has the wrong label: {self.label}")
+            raise ValueError(f"an image that is {self.outcome} has the wrong label: {self.label}")
 
     @property
     def removed_boxes(self) -> tuple[Box, ...]:

@@ -1,4 +1,4 @@
-"""A data set as it is learnt from: pictures, who said what they show, how much that counts, and who is judged on."""
+"""A data set as it is learnt from: images, who said what they show, how much that counts, and who is evaluated on."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from db.domain.places import Place
 
 
 class EntryOrigin(StrEnum):
-    """Who said what a picture shows; the first of these that spoke counts."""
+    """Who said what an image shows; the first of these that spoke counts."""
 
     CORRECTION = "correction"
     LABEL = "label"
@@ -21,10 +21,10 @@ class EntryOrigin(StrEnum):
 
 @dataclass(frozen=True)
 class DatasetEntry:
-    """One picture of a data set, with its camera as it was called when the data set was taken.
+    """One image of a data set, with its camera as it was called when the data set was taken.
 
     source_id: of the correction, the label, or (for a pseudo-label) the prediction that `origin` names.
-    weight: how much the picture counts in the loss, against 1 for a label. held_out: judged on, never learnt from.
+    weight: how much the image counts in the loss, against 1 for a label. held_out: evaluated on, never learnt from.
     """
 
     place: Place
@@ -37,7 +37,7 @@ class DatasetEntry:
 
 @dataclass(frozen=True)
 class Dataset:
-    """A stored data set with its pictures, in the order of their registration."""
+    """A stored data set with its images, in the order of their registration."""
 
     dataset_id: int
     sha256: str
@@ -46,12 +46,12 @@ class Dataset:
 
     @property
     def held_out_cameras(self) -> tuple[str, ...]:
-        """The cameras that are judged on and have pictures here."""
+        """The cameras that are evaluated on and have images here."""
         return tuple(sorted({entry.place.camera for entry in self.entries if entry.held_out}))
 
 
 def entries_sha256(entries: Sequence[DatasetEntry]) -> str:
-    """Return one hash of everything that training and judging depend on, whatever the order of the pictures."""
+    """Return one hash of everything that training and evaluation depend on, whatever the order of the images."""
     lines = sorted(
         f"{entry.place.sha256} {entry.place.camera} {entry.origin} {entry.weight:g} {entry.held_out} {entry.label!r}"
         for entry in entries
@@ -60,23 +60,23 @@ def entries_sha256(entries: Sequence[DatasetEntry]) -> str:
 
 
 def join_series(
-    members: Mapping[str, bool], pictures: Mapping[str, int], *, share: float, series_id: int
+    members: Mapping[str, bool], images: Mapping[str, int], *, share: float, series_id: int
 ) -> dict[str, bool]:
     """Return the side of every camera that is new to a series: True is held out. Sides once given never change.
 
     New cameras join for learning, one after the other in the order of a hash that nobody can choose; one is held out
-    where the held-out pictures have come to less than the share of all pictures of cameras that joined before it.
+    where the held-out images have come to less than the share of all images of cameras that joined before it.
 
-    members: the sides given so far. pictures: how many each camera has, the new ones included.
+    members: the sides given so far. images: how many each camera has, the new ones included.
 
     >>> join_series({"a": True, "b": False}, {"a": 10, "b": 40, "c": 70, "d": 5}, share=0.2, series_id=1)
     {'c': False, 'd': True}
     """
     sides = dict(members)
     joined: dict[str, bool] = {}
-    for camera in sorted(set(pictures) - set(members), key=lambda name: _lot(series_id, name)):
-        held = _sum(pictures, (name for name, side in sides.items() if side))
-        everything = _sum(pictures, sides)
+    for camera in sorted(set(images) - set(members), key=lambda name: _lot(series_id, name)):
+        held = _sum(images, (name for name, side in sides.items() if side))
+        everything = _sum(images, sides)
         sides[camera] = joined[camera] = bool(sides) and held < share * everything
     return joined
 
@@ -85,5 +85,5 @@ def _lot(series_id: int, camera: str) -> str:
     return hashlib.sha256(f"{series_id} {camera}".encode()).hexdigest()
 
 
-def _sum(pictures: Mapping[str, int], cameras: Iterable[str]) -> int:
-    return sum(pictures.get(camera, 0) for camera in cameras)
+def _sum(images: Mapping[str, int], cameras: Iterable[str]) -> int:
+    return sum(images.get(camera, 0) for camera in cameras)

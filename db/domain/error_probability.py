@@ -1,4 +1,4 @@
-"""The chance that a picture is wrong: by a rule before anyone answered, by a fit on people's answers after."""
+"""The chance that an image is wrong: by a rule before anyone answered, by a fit on people's answers after."""
 
 from __future__ import annotations
 
@@ -27,10 +27,10 @@ MOST_FISH = 4
 
 
 @dataclass(frozen=True)
-class DoubtFit:
-    """A logistic model of "this picture is wrong". parts: a weight each, in the order of `PARTS`.
+class ErrorFit:
+    """A logistic model of "this image is wrong". parts: a weight each, in the order of `PARTS`.
 
-    species, cameras: what is added for a picture predicted as this species, or of this camera; 0 for one that nobody
+    species, cameras: what is added for an image predicted as this species, or of this camera; 0 for one that nobody
     answered yet.
     """
 
@@ -44,19 +44,19 @@ class DoubtFit:
             raise ValueError(f"a fit has {len(PARTS)} weights of parts, found {len(self.parts)}")
 
 
-def doubt_by_rule(agreement: npt.ArrayLike) -> Floats:
+def error_probability_by_rule(agreement: npt.ArrayLike) -> Floats:
     """Return the chance to be wrong as long as there is no fit: what is missing from full agreement.
 
-    >>> doubt_by_rule([0.25, 1.0]).tolist()
+    >>> error_probability_by_rule([0.25, 1.0]).tolist()
     [0.75, 0.0]
     """
     return np.clip(1.0 - np.asarray(agreement, dtype=np.float64), 0.0, 1.0)
 
 
-def chance_wrong(fit: DoubtFit, parts: Floats, *, species: Sequence[str], cameras: Sequence[str]) -> Floats:
-    """Return the chance of each picture to be wrong, (N,), 0..1. parts: (N, P), as `parts_of` gives them.
+def chance_wrong(fit: ErrorFit, parts: Floats, *, species: Sequence[str], cameras: Sequence[str]) -> Floats:
+    """Return the chance of each image to be wrong, (N,), 0..1. parts: (N, P), as `parts_of` gives them.
 
-    >>> fit = DoubtFit(0.0, (0.0,) * 8, {"BET": 1.0})
+    >>> fit = ErrorFit(0.0, (0.0,) * 8, {"BET": 1.0})
     >>> chance_wrong(fit, np.zeros((2, 8)), species=["ALB", "BET"], cameras=["", ""]).round(2).tolist()
     [0.5, 0.73]
     """
@@ -67,7 +67,7 @@ def chance_wrong(fit: DoubtFit, parts: Floats, *, species: Sequence[str], camera
 
 
 def parts_of(agreements: Sequence[Agreement]) -> Floats:
-    """Return the parts of some pictures' agreement, (N, P), in the order of `PARTS`."""
+    """Return the parts of some images' agreement, (N, P), in the order of `PARTS`."""
     return parts_from(
         [
             (
@@ -92,16 +92,16 @@ def parts_from(rows: Sequence[Sequence[float]]) -> Floats:
     return parts
 
 
-def fit_to_json(fit: DoubtFit) -> dict[str, object]:
+def fit_to_json(fit: ErrorFit) -> dict[str, object]:
     """Return a fit as the store keeps it."""
     parts = dict(zip(PARTS, fit.parts, strict=True))
     return {"intercept": fit.intercept, "parts": parts, "species": dict(fit.species), "cameras": dict(fit.cameras)}
 
 
-def fit_from_json(stored: Mapping[str, object]) -> DoubtFit:
+def fit_from_json(stored: Mapping[str, object]) -> ErrorFit:
     """Return a fit from what `fit_to_json` made."""
     intercept, parts = stored["intercept"], stored["parts"]
     species, cameras = stored["species"], stored["cameras"]
     assert isinstance(intercept, int | float) and isinstance(parts, dict)
     assert isinstance(species, dict) and isinstance(cameras, dict)
-    return DoubtFit(float(intercept), tuple(float(parts[name]) for name in PARTS), species, cameras)
+    return ErrorFit(float(intercept), tuple(float(parts[name]) for name in PARTS), species, cameras)

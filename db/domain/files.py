@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class FoundFile:
-    """A file that may be a picture, as the disk shows it."""
+    """A file that may be an image, as the disk shows it."""
 
     folder: bytes
     name: bytes

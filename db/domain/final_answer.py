@@ -1,14 +1,15 @@
-"""The picture's final answer: one rule for the two heads' and the second stage's opinions, used wherever one is given.
+"""The image's final answer: one rule for the two heads' and the second stage's predictions, used wherever one is given.
 
-1. The first stage's opinion is the mean of its two heads' distributions.
-2. The second stage judges every detection's crop. Its opinion of the picture: no fish as far as its surest fish leaves
+1. The first stage's prediction is the mean of its two heads' distributions.
+2. The second stage evaluates every detection's crop. Its prediction of the image: no fish as far as its surest fish
+leaves
    room for that; the species are the crops' own, each crop counted by its detection's confidence and by how surely it
    shows a fish at all. So several fish vote, and a false box hardly counts.
 3. The final distribution is the weighted mean of both, with the second stage's weight as fitted on held-out cameras.
-   Without a second stage, or where nothing was detected, the first stage's opinion stands.
+   Without a second stage, or where nothing was detected, the first stage's prediction stands.
 
-The mean of calibrated opinions is the linear opinion pool (Stone 1961); it keeps log loss bounded where one of them is
-sure and wrong.
+The mean of calibrated predictions is the linear prediction pool (Stone 1961); it keeps log loss bounded where one of
+them is sure and wrong.
 """
 
 from __future__ import annotations
@@ -20,25 +21,25 @@ Distribution = tuple[float, ...]
 
 
 @dataclass(frozen=True)
-class SecondOpinion:
-    """What the second stage says of one picture. species: the axis of the distributions.
+class CropPrediction:
+    """What the second stage says of one image. species: the axis of the distributions.
 
-    crops: one a detection, in their order. picture: of all of them, None where nothing was detected. weight: its share
+    crops: one a detection, in their order. image: of all of them, None where nothing was detected. weight: its share
     in the final answer.
     """
 
     species: tuple[str, ...]
     crops: tuple[Distribution, ...]
-    picture: Distribution | None
+    image: Distribution | None
     weight: float
 
 
 def final_probabilities(
     box: Sequence[float], heatmap: Sequence[float], crops: Sequence[float] | None = None, *, weight: float = 0.0
 ) -> Distribution:
-    """Return a picture's final species distribution.
+    """Return an image's final species distribution.
 
-    box, heatmap: the two heads'. crops: the second stage's opinion of the picture. weight: its share, 0..1.
+    box, heatmap: the two heads'. crops: the second stage's prediction of the image. weight: its share, 0..1.
 
     >>> final_probabilities([0.5, 0.5], [0.7, 0.3])
     (0.6, 0.4)
@@ -51,16 +52,16 @@ def final_probabilities(
     return tuple((1.0 - weight) * one + weight * other for one, other in zip(first, crops, strict=True))
 
 
-def picture_opinion(
+def image_prediction(
     crops: Sequence[Sequence[float]], confidences: Sequence[float], *, no_fish: int
 ) -> Distribution | None:
-    """Return the second stage's species distribution of a picture; None where nothing was detected.
+    """Return the second stage's species distribution of an image; None where nothing was detected.
 
     crops: a distribution a detection. confidences: the detections' own. no_fish: its place on the species axis.
 
-    >>> picture_opinion([[0.75, 0.25]], [0.5], no_fish=1)
+    >>> image_prediction([[0.75, 0.25]], [0.5], no_fish=1)
     (0.75, 0.25)
-    >>> picture_opinion([], [], no_fish=1) is None
+    >>> image_prediction([], [], no_fish=1) is None
     True
     """
     if not crops:

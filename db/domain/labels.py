@@ -1,4 +1,4 @@
-"""What someone said is in a picture: labelled boxes, from a label file or from a review."""
+"""What someone said is in an image: labelled boxes, from a label file or from a review."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ class LabelledBox:
 
 @dataclass(frozen=True)
 class ImageLabel:
-    """What someone said of one picture: its species and every box.
+    """What someone said of one image: its species and every box.
 
-    No boxes and the species `NoF` say "looked at, no fish". No boxes and a fish say that only the picture's species
+    No boxes and the species `NoF` say "looked at, no fish". No boxes and a fish say that only the image's species
     is known (folders-per-species).
     """
 
@@ -31,7 +31,7 @@ class ImageLabel:
 
     @property
     def is_empty(self) -> bool:
-        """Whether the picture was said to show no fish."""
+        """Whether the image was said to show no fish."""
         return self.species == NO_FISH and not self.boxes
 
     @property

@@ -1,4 +1,4 @@
-"""The whole story of one picture: where it lies, what was said of it, and which models learnt from that."""
+"""The whole story of one image: where it lies, what was said of it, and which models learnt from that."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class ToldJob:
-    """A job that the picture was an item of. model_asked: None follows the champion."""
+    """A job that the image was an item of. model_asked: None follows the champion."""
 
     job_id: int
     file: str
@@ -19,20 +19,20 @@ class ToldJob:
 
 @dataclass(frozen=True)
 class ToldPrediction:
-    """What a model version said. state: of that version now; doubt: the chance that it is wrong, 0..1."""
+    """What a model version said. state: of that version now; error_probability: the chance that it is wrong, 0..1."""
 
     model_id: str
     state: str
     species: str
     agreement: float
-    doubt: float
+    error_probability: float
     fish_count: int
     predicted_at: str
 
 
 @dataclass(frozen=True)
 class ToldExport:
-    """An export that showed the picture to a person."""
+    """An export that showed the image to a person."""
 
     export_id: str
     folder: str
@@ -56,7 +56,7 @@ class ToldSaying:
 
 @dataclass(frozen=True)
 class ToldDataset:
-    """A data set that the picture was in, and the models that learnt from it: `held_out` judged them instead."""
+    """A data set that the image was in, and the models that learnt from it: `held_out` evaluated them instead."""
 
     dataset_id: int
     origin: str

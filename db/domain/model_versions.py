@@ -21,7 +21,7 @@ class SecondStage:
     crop_px: side of its square input. margin: share of a box's longer side that is kept around it. species: the label
     set in order. method: how it was trained. turns: quarter turns of a crop whose answers are averaged, 1 or 4.
     temperature: its logits are divided by it. log_prior_shift: added to its logits before that, one a species: training
-    counts rare species more, and this takes it back. weight: its share in the picture's final answer, 0..1.
+    counts rare species more, and this takes it back. weight: its share in the image's final answer, 0..1.
     parameters, metrics, metrics_by: as in ModelCard; the figures are of single crops, on held-out cameras.
     """
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from db.domain.final_answer import SecondOpinion
+from db.domain.final_answer import CropPrediction
 from db.domain.predictions import Prediction
 
 
@@ -12,7 +12,7 @@ from db.domain.predictions import Prediction
 class NewPrediction:
     """A prediction to store. crop_files: one a detection, in their order, relative to HOME. heatmap: packed.
 
-    second: the second stage's opinion, None where the model version has no second stage.
+    second: the second stage's prediction, None where the model version has no second stage.
     """
 
     prediction: Prediction
@@ -20,7 +20,7 @@ class NewPrediction:
     heatmap: bytes
     crop_files: tuple[str | None, ...]
     infer_ms: float
-    second: SecondOpinion | None = None
+    second: CropPrediction | None = None
 
 
 @dataclass(frozen=True)

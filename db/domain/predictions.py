@@ -1,4 +1,4 @@
-"""What the two heads said of one picture: detections, species distributions, heat maps, agreement."""
+"""What the two heads said of one image: detections, species distributions, heat maps, agreement."""
 
 from __future__ import annotations
 
@@ -38,10 +38,10 @@ class Detection:
 
 @dataclass(frozen=True)
 class Agreement:
-    """How far the opinions say the same of one picture, with the parts of the two heads' difference.
+    """How far the predictions say the same of one image, with the parts of the two heads' difference.
 
-    score: 0..1, 1 = all opinions, also the second stage's, back the answer, and both heads box one place. iou: of the
-    heat-map head's strongest region with the box head's box; 1 where both say no fish, 0 where only one does.
+    score: 0..1, 1 = all predictions, also the second stage's, back the answer, and both heads box one place. iou: of
+    the heat-map head's strongest region with the box head's box; 1 where both say no fish, 0 where only one does.
     species_distance: Jensen-Shannon distance of the two species distributions, base 2, 0..1. entropies: of each
     distribution, divided by log(S), 0..1. confidences: each head's largest probability. fish_count: regions that the
     heat-map head boxed.
@@ -59,11 +59,11 @@ class Agreement:
 
 @dataclass(frozen=True)
 class Prediction:
-    """Everything that one model version says of one picture.
+    """Everything that one model version says of one image.
 
     box_probabilities, heatmap_probabilities: one figure a species of the label set, in its order, each sums to 1.
     heatmap: (H, W, S) float16, the species heat map before pooling, as `worker.vision.heatmaps` made it 0..1.
-    frame: the part of the heat-map grid that shows the picture (x_min, y_min, x_max, y_max in grid cells), the rest is
+    frame: the part of the heat-map grid that shows the image (x_min, y_min, x_max, y_max in grid cells), the rest is
     letterbox border.
     """
 

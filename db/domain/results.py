@@ -29,8 +29,8 @@ class StoredDetection:
 class StoredPrediction:
     """What one model version said of one content, as stored. predicted_at: ISO 8601, UTC.
 
-    crop_probabilities: the second stage's opinion of the picture, None where it had none; crop_weight: its share.
-    doubt: the chance that the picture's species is wrong, 0..1.
+    crop_probabilities: the second stage's prediction of the image, None where it had none; crop_weight: its share.
+    error_probability: the chance that the image's species is wrong, 0..1.
     heatmap: as `worker.vision.heatmaps` packed it; None where it was not asked for.
     """
 
@@ -42,14 +42,14 @@ class StoredPrediction:
     heatmap_probabilities: tuple[float, ...]
     detections: tuple[StoredDetection, ...]
     agreement: Agreement
-    doubt: float
+    error_probability: float
     heatmap: bytes | None = None
     crop_probabilities: Distribution | None = None
     crop_weight: float = 0.0
 
     @property
     def probabilities(self) -> Distribution:
-        """The picture's final species distribution; the rule is that of `db.domain.final_answer`."""
+        """The image's final species distribution; the rule is that of `db.domain.final_answer`."""
         return final_probabilities(
             self.box_probabilities, self.heatmap_probabilities, self.crop_probabilities, weight=self.crop_weight
         )
@@ -61,7 +61,7 @@ class StoredPrediction:
 
     def is_flagged(self, below: float) -> bool:
         """Whether a person should look: the chance to be right is below."""
-        return 1.0 - self.doubt < below
+        return 1.0 - self.error_probability < below
 
     @property
     def confidence(self) -> float:
@@ -75,7 +75,7 @@ class ImageResult:
 
     relative: the same in bytes; file: the absolute path in bytes (names need not be UTF-8). prediction is None where
     `failure` says why, or where the item still waits or was cancelled. reason: the failure's kind, of a small set.
-    review: the newest answer of a person that says what is in the picture; None where nobody decided.
+    review: the newest answer of a person that says what is in the image; None where nobody decided.
     """
 
     item_id: int
@@ -95,7 +95,7 @@ class ImageResult:
 
     @property
     def species(self) -> str | None:
-        """What the picture shows: as a person said, else as the model says, else None."""
+        """What the image shows: as a person said, else as the model says, else None."""
         if self.review is not None and self.review.label is not None:
             return self.review.label.species
         return self.prediction.final_species if self.prediction is not None else None

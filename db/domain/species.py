@@ -28,7 +28,7 @@ class LabelSet:
         if len(set(self.names)) != len(self.names):
             raise ValueError(f"label set names a species twice: {', '.join(self.names)}")
         if NO_FISH not in self.names:
-            raise ValueError(f"label set lacks {NO_FISH!r}, the label of a picture without fish")
+            raise ValueError(f"label set lacks {NO_FISH!r}, the label of an image without fish")
 
     def __len__(self) -> int:
         return len(self.names)

@@ -12,7 +12,7 @@ from db.store.jobs import add_batch
 from db.tables.images import FileRow, FolderRow
 from db.tables.jobs import BatchRow, ItemRow, JobRow
 
-DEATHS_ALONE = 3  # A picture alone in its batch that killed its worker this often is the cause, not bad luck.
+DEATHS_ALONE = 3  # An image alone in its batch that killed its worker this often is the cause, not bad luck.
 _PLAIN = {"synchronize_session": False}
 _UNCLAIMED = {"token": None, "lease_until": None, "sent_at": None}
 
@@ -59,7 +59,7 @@ def renew(session: Session, worker: str, *, now_s: float, lease_s: float) -> Non
 
 
 def give_back(session: Session, held: Claim) -> bool:
-    """Return whether the batch was given back; that a worker stopped says nothing against its pictures."""
+    """Return whether the batch was given back; that a worker stopped says nothing against its images."""
     return _give_back(session, _is_ours(held)) == 1
 
 
@@ -68,21 +68,21 @@ def give_back_all(session: Session, worker: str) -> int:
     return _give_back(session, _held_by(worker))
 
 
-def bury(session: Session, held: Claim, *, reason: str) -> None:
-    """Treat a claim as a death: of a batch that fails whatever is tried, the picture at fault must be found."""
+def mark_dead(session: Session, held: Claim, *, reason: str) -> None:
+    """Treat a claim as a death: of a batch that fails whatever is tried, the image at fault must be found."""
     if session.execute(select(BatchRow.id).where(_is_ours(held)).with_for_update()).one_or_none():
         _after_death(session, held.batch_id, reason=reason)
 
 
-def bury_worker(session: Session, worker: str, *, reason: str) -> int:
-    """Return how many batches a dead worker held; they are split, or their picture is counted against."""
-    return _bury_all(session, _held_by(worker), reason=reason)
+def mark_worker_dead(session: Session, worker: str, *, reason: str) -> int:
+    """Return how many batches a dead worker held; they are split, or their image is counted against."""
+    return _mark_all_dead(session, _held_by(worker), reason=reason)
 
 
-def bury_expired(session: Session, *, now_s: float, lease_s: float) -> int:
+def mark_expired_dead(session: Session, *, now_s: float, lease_s: float) -> int:
     """Return how many leases had run out; one that ends impossibly late was written under another clock.
 
-    The first time a batch waits again as it is: a machine that was switched off says nothing against its pictures.
+    The first time a batch waits again as it is: a machine that was switched off says nothing against its images.
     """
     expired = or_(BatchRow.lease_until < now_s, BatchRow.lease_until > now_s + 2 * lease_s)
     held = and_(BatchRow.state == BatchState.CLAIMED, expired)
@@ -90,7 +90,7 @@ def bury_expired(session: Session, *, now_s: float, lease_s: float) -> int:
     again = update(BatchRow).where(BatchRow.id.in_(_unlocked(first_time)))
     again = again.values(state=BatchState.PENDING, **_UNCLAIMED)
     freed = session.execute(again, execution_options=_PLAIN)
-    return _count(freed) + _bury_all(session, held, reason=f"its worker did not answer within {lease_s:g} s")
+    return _count(freed) + _mark_all_dead(session, held, reason=f"its worker did not answer within {lease_s:g} s")
 
 
 def unsent(session: Session, *, sent_before_s: float | None, now_s: float | None = None) -> list[int]:
@@ -126,7 +126,7 @@ def _give_back(session: Session, held: ColumnElement[bool]) -> int:
     return _count(session.execute(update(BatchRow).where(held).values(values), execution_options=_PLAIN))
 
 
-def _bury_all(session: Session, held: ColumnElement[bool], *, reason: str) -> int:
+def _mark_all_dead(session: Session, held: ColumnElement[bool], *, reason: str) -> int:
     dead = list(session.scalars(_unlocked(held)))
     for batch_id in dead:
         _after_death(session, batch_id, reason=reason)

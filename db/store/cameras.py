@@ -1,4 +1,4 @@
-"""Which camera took which picture: seen, set and put together. A picture's own camera counts before its folder's."""
+"""Which camera took which image: seen, set and put together. An image's own camera counts before its folder's."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from sqlalchemy import delete, func, select, update
 from sqlalchemy.orm import Session, aliased
 
-from db.domain.cameras import CameraOrigin, CameraPicture, CameraSummary
+from db.domain.cameras import CameraImage, CameraOrigin, CameraSummary
 from db.errors import NotFoundError
 from db.store.sql import upsert
 from db.tables.images import CameraRow, FileRow, FolderRow, ImageRow
@@ -19,8 +19,8 @@ _PLAIN = {"synchronize_session": False}
 _NAME_LENGTH = 255
 
 
-def camera_pictures(session: Session) -> Iterator[CameraPicture]:
-    """Yield every picture whose content is known, once, with its camera, in the order they were registered."""
+def camera_images(session: Session) -> Iterator[CameraImage]:
+    """Yield every image whose content is known, once, with its camera, in the order they were registered."""
     own = aliased(CameraRow)
     first = select(func.min(FileRow.id)).where(FileRow.image_id == ImageRow.id).correlate(ImageRow).scalar_subquery()
     newest = select(func.max(LabelRow.id)).where(LabelRow.image_id == ImageRow.id).correlate(ImageRow).scalar_subquery()
@@ -37,20 +37,20 @@ def camera_pictures(session: Session) -> Iterator[CameraPicture]:
         # A camera set before origins were kept was set by a person.
         origin = CameraOrigin(image.camera_origin or CameraOrigin.PERSON) if camera else CameraOrigin.FOLDER
         path = bytes(folder).rstrip(b"/") + b"/" + bytes(name)
-        yield CameraPicture(image.id, path, camera or folder_camera, origin, image.width_px, image.height_px, species)
+        yield CameraImage(image.id, path, camera or folder_camera, origin, image.width_px, image.height_px, species)
 
 
 def list_cameras(session: Session) -> list[CameraSummary]:
-    """Return every camera that has pictures, the one with the most first."""
-    held: dict[str, list[CameraPicture]] = defaultdict(list)
-    for picture in camera_pictures(session):
-        held[picture.camera].append(picture)
-    found = [_summary(name, pictures) for name, pictures in held.items()]
-    return sorted(found, key=lambda camera: (-camera.pictures, camera.name))
+    """Return every camera that has images, the one with the most first."""
+    held: dict[str, list[CameraImage]] = defaultdict(list)
+    for image in camera_images(session):
+        held[image.camera].append(image)
+    found = [_summary(name, images) for name, images in held.items()]
+    return sorted(found, key=lambda camera: (-camera.images, camera.name))
 
 
 def set_cameras(session: Session, cameras: Mapping[int, str], *, origin: CameraOrigin) -> None:
-    """Give pictures, by image id, a camera of their own. The caller commits.
+    """Give images, by image id, a camera of their own. The caller commits.
 
     Raises:
         ValueError: a name is empty, too long or holds a NUL.
@@ -67,7 +67,7 @@ def set_cameras(session: Session, cameras: Mapping[int, str], *, origin: CameraO
 
 
 def merge_cameras(session: Session, *, source: str, target: str) -> int:
-    """Return how many pictures of one camera are another's now; the first camera is gone. The caller commits.
+    """Return how many images of one camera are another's now; the first camera is gone. The caller commits.
 
     Folders of the first camera give the second one from now on.
     Raises:
@@ -79,7 +79,7 @@ def merge_cameras(session: Session, *, source: str, target: str) -> int:
     for name in (source, target):
         if name not in held:
             raise NotFoundError(f"camera {name!r}: not held; `cli cameras list` shows those that are")
-    moved = sum(picture.camera == source for picture in camera_pictures(session))
+    moved = sum(image.camera == source for image in camera_images(session))
     theirs = {"camera_id": held[target], "camera_origin": str(CameraOrigin.PERSON)}
     images = update(ImageRow).where(ImageRow.camera_id == held[source])
     session.execute(images.values(theirs), execution_options=_PLAIN)
@@ -90,7 +90,7 @@ def merge_cameras(session: Session, *, source: str, target: str) -> int:
 
 
 def camera_names(session: Session) -> set[str]:
-    """Return the names of all cameras, with pictures or without."""
+    """Return the names of all cameras, with images or without."""
     return set(session.scalars(select(CameraRow.name)))
 
 
@@ -112,12 +112,12 @@ def _ids_of(session: Session, names: Sequence[str]) -> dict[str, int]:
     return found
 
 
-def _summary(name: str, pictures: Sequence[CameraPicture]) -> CameraSummary:
+def _summary(name: str, images: Sequence[CameraImage]) -> CameraSummary:
     return CameraSummary(
         name=name,
-        pictures=len(pictures),
-        species=dict(sorted(Counter(one.species for one in pictures if one.species).items())),
-        origins=dict(Counter(str(one.origin) for one in pictures)),
-        example=pictures[0].file,
-        sizes=tuple(sorted({f"{one.width_px}x{one.height_px}" for one in pictures if one.width_px})),
+        images=len(images),
+        species=dict(sorted(Counter(one.species for one in images if one.species).items())),
+        origins=dict(Counter(str(one.origin) for one in images)),
+        example=images[0].file,
+        sizes=tuple(sorted({f"{one.width_px}x{one.height_px}" for one in images if one.width_px})),
     )

@@ -1,4 +1,4 @@
-"""What a change of the champion means for items: they follow it where it has judged them, else they are stale."""
+"""What a change of the champion means for items: they follow it where it has evaluated them, else they are stale."""
 
 from __future__ import annotations
 
@@ -48,13 +48,13 @@ def ask_stale_again(session: Session, job_id: int) -> int:
 def ask_flagged_again(session: Session, former: str, *, below: float) -> list[int]:
     """Return the jobs with items that wait for the champion now: flagged by the former one, and shown to nobody yet.
 
-    below: the chance to be right under which a picture is flagged. The caller makes the batches and commits.
+    below: the chance to be right under which an image is flagged. The caller makes the batches and commits.
     """
     flagged = (
         select(PredictionRow.id)
         .where(
             PredictionRow.model_version_id == former,
-            PredictionRow.doubt > 1.0 - below,
+            PredictionRow.error_probability > 1.0 - below,
             ~exists().where(ReviewItemRow.image_id == PredictionRow.image_id),
         )
         .scalar_subquery()

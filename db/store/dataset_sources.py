@@ -32,7 +32,7 @@ _DECIDED = CorrectionRow.outcome.in_([outcome.value for outcome in DECIDED])
 class PseudoRule:
     """Which predictions are believed as if a person had said them: both heads this sure, and this far agreed.
 
-    cameras: of these only. at_most: so many of the most agreed pictures.
+    cameras: of these only. at_most: so many of the most agreed images.
     """
 
     confidence: float
@@ -42,7 +42,7 @@ class PseudoRule:
 
 
 def said_entries(session: Session, *, weights: Mapping[EntryOrigin, float]) -> list[DatasetEntry]:
-    """Return every picture of which a person or a label file said something; a person's word before a file's."""
+    """Return every image of which a person or a label file said something; a person's word before a file's."""
     records = training_records(session)
     image_ids = [record.image_id for record in records]
     newest = {
@@ -60,7 +60,7 @@ def said_entries(session: Session, *, weights: Mapping[EntryOrigin, float]) -> l
 def pseudo_entries(
     session: Session, rule: PseudoRule, *, model_version: str, weight: float, leave_out: set[int]
 ) -> list[DatasetEntry]:
-    """Return pictures that nobody spoke of (leave_out: those that somebody did) and this model is sure of."""
+    """Return images that nobody spoke of (leave_out: those that somebody did) and this model is sure of."""
     chosen = _sure_predictions(session, rule, model_version=model_version, leave_out=leave_out)
     labels = believed(session, list(chosen.values()))
     entries = []
@@ -125,7 +125,7 @@ def newest_correction_id(session: Session) -> int:
 
 
 def corrected_since(session: Session, correction_id: int) -> int:
-    """Return how many pictures were decided on after a correction."""
+    """Return how many images were decided on after a correction."""
     query = select(func.count(func.distinct(CorrectionRow.image_id)))
     return session.scalar(query.where(_DECIDED, CorrectionRow.id > correction_id)) or 0
 

@@ -17,7 +17,7 @@ from db.tables.datasets import DatasetEntryRow, DatasetRow, DatasetSeriesRow, Se
 
 @dataclass(frozen=True)
 class Series:
-    """Data sets that are judged on the same cameras; sides: True is held out, by camera."""
+    """Data sets that are evaluated on the same cameras; sides: True is held out, by camera."""
 
     series_id: int
     held_out_share: float
@@ -25,7 +25,7 @@ class Series:
 
     @property
     def held_out(self) -> tuple[str, ...]:
-        """The cameras to judge on."""
+        """The cameras to evaluate on."""
         return tuple(sorted(camera for camera, side in self.sides.items() if side))
 
 
@@ -76,7 +76,7 @@ def add_dataset(session: Session, series_id: int, entries: Sequence[DatasetEntry
 
 
 def get_dataset(session: Session, dataset_id: int) -> Dataset:
-    """Return a data set as it was taken, whatever was said since; pictures that lie nowhere known are left out.
+    """Return a data set as it was taken, whatever was said since; images that lie nowhere known are left out.
 
     Raises:
         NotFoundError: no such data set.

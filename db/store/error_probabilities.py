@@ -11,12 +11,19 @@ from typing import Any
 from sqlalchemy import ColumnElement, Engine, Row, select
 from sqlalchemy.orm import Session
 
-from db.domain.error_probability import DoubtFit, chance_wrong, doubt_by_rule, fit_from_json, fit_to_json, parts_from
+from db.domain.error_probability import (
+    ErrorFit,
+    chance_wrong,
+    error_probability_by_rule,
+    fit_from_json,
+    fit_to_json,
+    parts_from,
+)
 from db.session import reading, transaction
 from db.store.images import camera_of_image
 from db.store.many_rows import one_of, update_rows
 from db.tables.predictions import PredictionRow
-from db.tables.reviews import DoubtFitRow
+from db.tables.reviews import ErrorFitRow
 
 THE_RULE = 0
 _PAGE = 10_000
@@ -39,15 +46,15 @@ class StoredFit:
     """A fit as held; fit is None where the rule counts. number: of the fit, `THE_RULE` before the first."""
 
     number: int
-    fit: DoubtFit | None
+    fit: ErrorFit | None
     fitted_on: Mapping[str, object]
 
 
 def record_fit(
-    session: Session, fit: DoubtFit | None, *, model_version: str, fitted_on: Mapping[str, object]
+    session: Session, fit: ErrorFit | None, *, model_version: str, fitted_on: Mapping[str, object]
 ) -> StoredFit:
     """Return a new fit of a model version, which counts from now on; the caller commits."""
-    row = DoubtFitRow(
+    row = ErrorFitRow(
         model_version_id=model_version,
         weights=None if fit is None else fit_to_json(fit),
         fitted_on=dict(fitted_on),
@@ -60,14 +67,16 @@ def record_fit(
 
 def current_fit(session: Session, model_version: str) -> StoredFit:
     """Return the fit that counts for a model version."""
-    newest = select(DoubtFitRow).where(DoubtFitRow.model_version_id == model_version)
-    row = session.scalars(newest.order_by(DoubtFitRow.id.desc()).limit(1)).first()
+    newest = select(ErrorFitRow).where(ErrorFitRow.model_version_id == model_version)
+    row = session.scalars(newest.order_by(ErrorFitRow.id.desc()).limit(1)).first()
     if row is None:
         return StoredFit(THE_RULE, None, {})
     return StoredFit(row.id, None if row.weights is None else fit_from_json(row.weights), row.fitted_on)
 
 
-def refresh_doubts(engine: Engine, model_version: str, *, progress: Progress = lambda done, total: None) -> int:
+def refresh_error_probabilities(
+    engine: Engine, model_version: str, *, progress: Progress = lambda done, total: None
+) -> int:
     """Return how many predictions got the figure of the fit that counts; those that have it are not touched.
 
     Page by page, a transaction each: workers write in between, and an interruption costs nothing.
@@ -86,7 +95,7 @@ def refresh_doubts(engine: Engine, model_version: str, *, progress: Progress = l
 
 
 def _older(held: StoredFit, model_version: str) -> tuple[ColumnElement[bool], ColumnElement[bool]]:
-    return (PredictionRow.model_version_id == model_version, PredictionRow.doubt_fit < held.number)
+    return (PredictionRow.model_version_id == model_version, PredictionRow.error_fit < held.number)
 
 
 def _refresh_page(session: Session, held: StoredFit, ids: array[int]) -> int:
@@ -94,19 +103,20 @@ def _refresh_page(session: Session, held: StoredFit, ids: array[int]) -> int:
     rows = session.execute(query.where(one_of(session, PredictionRow.id, ids.tolist()))).all()
     if not rows:
         return 0
-    doubts = _doubts(held.fit, rows)
+    error_probabilities = _error_probabilities(held.fit, rows)
     values = [
-        {"id": row[0], "doubt": figure, "doubt_fit": held.number} for row, figure in zip(rows, doubts, strict=True)
+        {"id": row[0], "error_probability": figure, "error_fit": held.number}
+        for row, figure in zip(rows, error_probabilities, strict=True)
     ]
     # A newer fit's figures stay.
-    update_rows(session, PredictionRow, values, only=[PredictionRow.doubt_fit < held.number])
+    update_rows(session, PredictionRow, values, only=[PredictionRow.error_fit < held.number])
     return len(rows)
 
 
-def _doubts(fit: DoubtFit | None, rows: Sequence[Row[*tuple[Any, ...]]]) -> list[float]:
+def _error_probabilities(fit: ErrorFit | None, rows: Sequence[Row[*tuple[Any, ...]]]) -> list[float]:
     parts = parts_from([row[3:] for row in rows])
     if fit is None:
-        figures = doubt_by_rule(parts[:, 0])
+        figures = error_probability_by_rule(parts[:, 0])
     else:
         figures = chance_wrong(fit, parts, species=[str(row[1]) for row in rows], cameras=[str(row[2]) for row in rows])
     return [float(figure) for figure in figures]

@@ -1,4 +1,4 @@
-"""Folders and their cameras: whose picture is this, from where it lies."""
+"""Folders and their cameras: whose image is this, from where it lies."""
 
 from __future__ import annotations
 

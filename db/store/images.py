@@ -1,4 +1,4 @@
-"""Pictures as someone who read them found them: their contents, where these lie, and of which nobody spoke yet."""
+"""Images as someone who read them found them: their contents, where these lie, and of which nobody spoke yet."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def register_unread(session: Session, files: Sequence[FoundFile], *, root: bytes
     return [file for file in files if (file.folder, file.name) in unread]
 
 
-def hold_pictures(session: Session, seen: Sequence[Seen], *, root: bytes) -> dict[str, int]:
+def hold_images(session: Session, seen: Sequence[Seen], *, root: bytes) -> dict[str, int]:
     """Return the ids of contents by hash, each tied to the files that hold it. The caller commits."""
     image_ids = register_images(session, [image for _, image in seen])
     register_files(session, [file for file, _ in seen], root=root, scan=new_scan())
@@ -53,7 +53,7 @@ def places_of(session: Session, wanted: set[str]) -> Iterator[Place]:
         yield from _places(session, _query().where(ImageRow.sha256.in_(chunk)))
 
 
-def unspoken_places(session: Session, *, handed_out: bool) -> list[Place]:
+def unlabelled_places(session: Session, *, handed_out: bool) -> list[Place]:
     """Return one place of each content of which nobody said anything. handed_out: also what was shown to a person."""
     asked = ReviewItemRow.image_id if not handed_out else CorrectionRow.image_id
     query = _query().where(

@@ -1,4 +1,4 @@
-"""Labels in the store: label files come in once, and training gets one saying a picture, a person's before a file's."""
+"""Labels in the store: label files come in once, and training gets one saying an image, a person's before a file's."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from db.domain.files import FoundFile
 from db.domain.labels import ImageLabel, LabelledBox
 from db.domain.outcomes import SeenImage
 from db.domain.places import Place
-from db.store.images import hold_pictures, places_of
+from db.store.images import hold_images, places_of
 from db.store.reviews import current_corrections
 from db.store.sql import upsert
 from db.tables.images import ImageRow
@@ -28,7 +28,7 @@ _PLAIN = {"synchronize_session": False}
 
 
 class LabelOrigin(StrEnum):
-    """Who said what is in a picture."""
+    """Who said what is in an image."""
 
     CORRECTION = "correction"
     LABEL = "label"
@@ -36,7 +36,7 @@ class LabelOrigin(StrEnum):
 
 @dataclass(frozen=True)
 class NewLabel:
-    """A picture with what a label file says of it. place: file and record, for people."""
+    """An image with what a label file says of it. place: file and record, for people."""
 
     file: FoundFile
     image: SeenImage
@@ -46,7 +46,7 @@ class NewLabel:
 
 @dataclass(frozen=True)
 class TrainingRecord(Place):
-    """A picture that may be learnt from."""
+    """An image that may be learnt from."""
 
     label: ImageLabel
     origin: LabelOrigin
@@ -65,7 +65,7 @@ def add_labels(session: Session, labels: Sequence[NewLabel], *, root: bytes, sou
     """
     if not labels:
         return 0
-    image_ids = hold_pictures(session, [(new.file, new.image) for new in labels], root=root)
+    image_ids = hold_images(session, [(new.file, new.image) for new in labels], root=root)
     labels = _without_lesser(session, labels)
     if not labels:
         return 0
@@ -100,7 +100,7 @@ def label_digest(label: ImageLabel) -> str:
 
 
 def training_records(session: Session) -> list[TrainingRecord]:
-    """Return every picture about which something is known, each content once, in the order they were registered.
+    """Return every image about which something is known, each content once, in the order they were registered.
 
     A person's newest decided correction counts before any label file; of label files the newest counts.
     """

@@ -1,4 +1,4 @@
-"""Tells the story of a picture from every table that knows of it."""
+"""Tells the story of an image from every table that knows of it."""
 
 from __future__ import annotations
 
@@ -43,12 +43,10 @@ def find_image(session: Session, wanted: bytes) -> int:
     if file is not None:
         raise NotFoundError(f"{shown!r}: is enqueued and was not read yet; `cli status` shows how far its job is")
     if not _HASH_PREFIX.fullmatch(shown.lower()):
-        raise NotFoundError(
-            f"{shown!r}: no picture known by this path; wanted a path, or 6 or more digits of a SHA-256"
-        )
+        raise NotFoundError(f"{shown!r}: no image known by this path; wanted a path, or 6 or more digits of a SHA-256")
     found = list(session.scalars(select(ImageRow.id).where(ImageRow.sha256.startswith(shown.lower())).limit(2)))
     if len(found) != 1:
-        raise NotFoundError(f"{shown!r}: {'no picture has' if not found else 'several pictures have'} such a SHA-256")
+        raise NotFoundError(f"{shown!r}: {'no image has' if not found else 'several images have'} such a SHA-256")
     return found[0]
 
 
@@ -105,7 +103,7 @@ def _predictions(session: Session, image_id: int) -> tuple[ToldPrediction, ...]:
             state=state,
             species=row.species,
             agreement=row.agreement,
-            doubt=row.doubt,
+            error_probability=row.error_probability,
             fish_count=row.fish_count,
             predicted_at=_iso(row.created_at),
         )

@@ -211,7 +211,7 @@ def _iso(moment: datetime) -> str:
 
 @dataclass(frozen=True)
 class ModelFrame:
-    """What places a model's heat maps on a picture: rows and columns of its input, and the species axis."""
+    """What places a model's heat maps on an image: rows and columns of its input, and the species axis."""
 
     input_hw: tuple[int, int]
     species: tuple[str, ...]

@@ -8,8 +8,8 @@ from datetime import UTC, datetime
 from sqlalchemy import exists, select
 from sqlalchemy.orm import Session
 
-from db.domain.error_probability import doubt_by_rule
-from db.domain.final_answer import SecondOpinion, most_probable
+from db.domain.error_probability import error_probability_by_rule
+from db.domain.final_answer import CropPrediction, most_probable
 from db.domain.jobs import Claim, ItemState
 from db.domain.outcomes import ItemOutcome, NewPrediction
 from db.store.batches import close
@@ -22,7 +22,7 @@ from db.tables.predictions import DetectionRow, PredictionRow
 
 
 def known_contents(session: Session, sha256s: Sequence[str], *, model_version: str, parameters: str) -> set[str]:
-    """Return the contents that this model version has already judged with these parameters."""
+    """Return the contents that this model version has already evaluated with these parameters."""
     image_ids = _image_ids(session, sha256s)
     return set(_prediction_ids(session, image_ids, model_version=model_version, parameters=parameters))
 
@@ -36,17 +36,17 @@ def finish(
     """
     if not close(session, held):
         return False
-    # This locks the contents' rows until the commit: whoever stores the same contents waits, and finds them judged.
+    # This locks the contents' rows until the commit: whoever stores the same contents waits, and finds them evaluated.
     image_ids = register_images(session, [outcome.image for outcome in outcomes if outcome.image])
     model = {"model_version": model_version, "parameters": parameters}
-    judged = _prediction_ids(session, image_ids, **model)
+    evaluated = _prediction_ids(session, image_ids, **model)
     fresh = {
         outcome.image.sha256: outcome.prediction
         for outcome in outcomes
-        if outcome.image and outcome.prediction and outcome.image.sha256 not in judged
+        if outcome.image and outcome.prediction and outcome.image.sha256 not in evaluated
     }
     added = _add_predictions(session, fresh, image_ids, **model)
-    prediction_ids = {**judged, **added}
+    prediction_ids = {**evaluated, **added}
     _end_items(session, held, outcomes, prediction_ids)
     _name_contents(session, held, outcomes, image_ids)
     return True
@@ -111,8 +111,8 @@ def _columns(new: NewPrediction) -> dict[str, object]:
         "box_confidence": agreement.box_confidence,
         "heatmap_confidence": agreement.heatmap_confidence,
         "fish_count": agreement.fish_count,
-        "doubt": float(doubt_by_rule(agreement.score)),
-        "crop_probabilities": list(new.second.picture) if new.second and new.second.picture else None,
+        "error_probability": float(error_probability_by_rule(agreement.score)),
+        "crop_probabilities": list(new.second.image) if new.second and new.second.image else None,
         "crop_weight": new.second.weight if new.second else None,
         "heatmap": new.heatmap,
         "infer_ms": new.infer_ms,
@@ -137,7 +137,7 @@ def _detections(prediction_id: int, new: NewPrediction) -> list[dict[str, object
     ]
 
 
-def _crop_columns(second: SecondOpinion | None, number: int) -> dict[str, object]:
+def _crop_columns(second: CropPrediction | None, number: int) -> dict[str, object]:
     if second is None:
         return {"crop_species": None, "crop_confidence": None, "crop_probabilities": None}
     crop = second.crops[number]

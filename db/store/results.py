@@ -73,7 +73,7 @@ def label_set_of_models(session: Session, model_versions: Sequence[str], *, defa
 
 
 def _items() -> Select[ItemRow, bytes, bytes, str, PredictionRow | None, ImageRow | None]:
-    # A picture's own camera counts before its folder's.
+    # An image's own camera counts before its folder's.
     camera = func.coalesce(_own_camera.name, CameraRow.name)
     return (
         select(ItemRow, FolderRow.path, FileRow.name, camera, PredictionRow, ImageRow)
@@ -148,7 +148,7 @@ def _prediction(
         heatmap_probabilities=tuple(row.heatmap_probabilities),
         detections=tuple(detections),
         agreement=agreement_of(row),
-        doubt=row.doubt,
+        error_probability=row.error_probability,
         heatmap=row.heatmap if with_heatmap else None,
         crop_probabilities=tuple(row.crop_probabilities) if row.crop_probabilities else None,
         crop_weight=row.crop_weight or 0.0,

@@ -20,7 +20,7 @@ from db.store.images import camera_of_image
 from db.store.results import agreement_of, detections_of
 from db.tables.images import FileRow, FolderRow, ImageRow
 from db.tables.predictions import PredictionRow
-from db.tables.reviews import CorrectionRow, DoubtFitRow, ReviewExportRow, ReviewItemRow
+from db.tables.reviews import CorrectionRow, ErrorFitRow, ReviewExportRow, ReviewItemRow
 
 # SQLite takes 32,766 variables in a statement; this stays far below.
 _IDS_A_QUERY = 500
@@ -28,10 +28,11 @@ _IDS_A_QUERY = 500
 
 @dataclass(frozen=True)
 class QueueFilter:
-    """Which predictions are asked for. below: a picture is flagged whose chance to be right is below.
+    """Which predictions are asked for. below: an image is flagged whose chance to be right is below.
 
-    Before people answered that chance is the agreement; the figures must be up to date (`doubts.refresh_doubts`).
-    species: the final one. handed_out: also pictures that are in an export already, or answered.
+    Before people answered that chance is the agreement; the figures must be up to date
+    (`error_probabilities.refresh_error_probabilities`).
+    species: the final one. handed_out: also images that are in an export already, or answered.
     """
 
     model_version: str
@@ -43,9 +44,10 @@ class QueueFilter:
 
 @dataclass(frozen=True)
 class ReviewCandidate:
-    """One prediction with its picture; file: absolute, bytes. heatmap: as the worker stored it.
+    """One prediction with its image; file: absolute, bytes. heatmap: as the worker stored it.
 
-    confidence: the largest final probability, the mean of the two heads'. doubt: the chance that it is wrong.
+    confidence: the largest final probability, the mean of the two heads'. error_probability: the chance that it is
+    wrong.
     """
 
     prediction_id: int
@@ -58,7 +60,7 @@ class ReviewCandidate:
     species: str
     confidence: float
     agreement: Agreement
-    doubt: float
+    error_probability: float
     detections: tuple[StoredDetection, ...]
     heatmap: bytes | None
 
@@ -70,13 +72,13 @@ def waiting_predictions(session: Session, wanted: QueueFilter) -> list[int]:
 
 def flagged_predictions(session: Session, wanted: QueueFilter, *, limit: int) -> list[int]:
     """Return the ids of up to `limit` flagged predictions, the most doubtful first."""
-    query = select(PredictionRow.id).where(*_conditions(wanted), PredictionRow.doubt > 1.0 - wanted.below)
-    return list(session.scalars(query.order_by(PredictionRow.doubt.desc(), PredictionRow.id).limit(limit)))
+    query = select(PredictionRow.id).where(*_conditions(wanted), PredictionRow.error_probability > 1.0 - wanted.below)
+    return list(session.scalars(query.order_by(PredictionRow.error_probability.desc(), PredictionRow.id).limit(limit)))
 
 
 def agreed_predictions(session: Session, wanted: QueueFilter, *, limit: int, rng: Random) -> list[int]:
     """Return the ids of up to `limit` unflagged predictions, drawn by chance; the same seed draws the same ones."""
-    query = select(PredictionRow.id).where(*_conditions(wanted), PredictionRow.doubt <= 1.0 - wanted.below)
+    query = select(PredictionRow.id).where(*_conditions(wanted), PredictionRow.error_probability <= 1.0 - wanted.below)
     # All ids, eight bytes each: a database's own chance cannot be repeated.
     held = array("q", session.scalars(query.order_by(PredictionRow.id)))
     return [held[place] for place in rng.sample(range(len(held)), min(limit, len(held)))]
@@ -85,13 +87,13 @@ def agreed_predictions(session: Session, wanted: QueueFilter, *, limit: int, rng
 def count_agreed(session: Session, wanted: QueueFilter) -> Counter[tuple[str, str]]:
     """Return how many predictions nobody flagged, by species and camera.
 
-    Those that a person was asked about for their doubt, under whichever threshold, are not among them.
+    Those that a person was asked about for their error_probability, under whichever threshold, are not among them.
     """
     camera = camera_of_image(PredictionRow.image_id).label("camera")
     asked = exists().where(ReviewItemRow.image_id == PredictionRow.image_id, ~ReviewItemRow.at_random)
     each = (
         select(PredictionRow.species, camera)
-        .where(*_conditions(wanted), PredictionRow.doubt <= 1.0 - wanted.below, ~asked)
+        .where(*_conditions(wanted), PredictionRow.error_probability <= 1.0 - wanted.below, ~asked)
         .subquery()
     )
     query = select(each.c.species, each.c.camera, func.count()).group_by(each.c.species, each.c.camera)
@@ -148,7 +150,7 @@ def answered_predictions(session: Session, *, model_version: str, at_random: boo
 def load_candidates(
     session: Session, prediction_ids: Sequence[int], *, with_heatmaps: bool = True
 ) -> dict[int, ReviewCandidate]:
-    """Return predictions by id; one whose picture lies nowhere known any more is left out."""
+    """Return predictions by id; one whose image lies nowhere known any more is left out."""
     found: dict[int, ReviewCandidate] = {}
     for start in range(0, len(prediction_ids), _IDS_A_QUERY):
         chunk = prediction_ids[start : start + _IDS_A_QUERY]
@@ -165,7 +167,7 @@ def load_candidates(
                 species=row.species,
                 confidence=_confidence(row),
                 agreement=agreement_of(row),
-                doubt=row.doubt,
+                error_probability=row.error_probability,
                 detections=tuple(detections.get(row.id, ())),
                 heatmap=row.heatmap if with_heatmaps else None,
             )
@@ -173,11 +175,11 @@ def load_candidates(
 
 
 def _conditions(wanted: QueueFilter) -> list[ColumnElement[bool]]:
-    newest = select(func.coalesce(func.max(DoubtFitRow.id), THE_RULE))
+    newest = select(func.coalesce(func.max(ErrorFitRow.id), THE_RULE))
     found: list[ColumnElement[bool]] = [
         PredictionRow.model_version_id == wanted.model_version,
         # One fit's figures cannot be compared with another's.
-        PredictionRow.doubt_fit == newest.where(DoubtFitRow.model_version_id == wanted.model_version).scalar_subquery(),
+        PredictionRow.error_fit == newest.where(ErrorFitRow.model_version_id == wanted.model_version).scalar_subquery(),
     ]
     if wanted.species is not None:
         found.append(PredictionRow.species == wanted.species)

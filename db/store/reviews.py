@@ -12,7 +12,7 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from db.domain.boxes import Box
-from db.domain.corrections import DECIDED, BoxChange, Change, Correction, Outcome
+from db.domain.corrections import DECIDED, BoxChange, Change, Correction, CorrectionOutcome
 from db.domain.labels import ImageLabel, LabelledBox
 from db.errors import NotFoundError
 from db.tables.images import ImageRow
@@ -24,7 +24,7 @@ _IDS_A_QUERY = 500
 
 @dataclass(frozen=True)
 class NewReviewItem:
-    """One picture of an export to record; shapes: as `annotator.labelme.shown.shape_to_json` makes them."""
+    """One image of an export to record; shapes: as `annotator.labelme.shown.shape_to_json` makes them."""
 
     number: int
     image_id: int
@@ -38,7 +38,7 @@ class NewReviewItem:
 
 @dataclass(frozen=True)
 class ReviewItem:
-    """One picture of an export as recorded, and the digest of the last answer held (None before the first)."""
+    """One image of an export as recorded, and the digest of the last answer held (None before the first)."""
 
     review_item_id: int
     number: int
@@ -73,7 +73,7 @@ def record_export(
     asked_species: str | None = None,
     asked_camera: str | None = None,
 ) -> None:
-    """Record an export and its pictures, and what the choice was narrowed to; the caller commits."""
+    """Record an export and its images, and what the choice was narrowed to; the caller commits."""
     session.add(
         ReviewExportRow(
             id=export_id,
@@ -91,7 +91,7 @@ def record_export(
 
 
 def get_export(session: Session, export_id: str) -> ReviewExport:
-    """Return an export with its pictures by number.
+    """Return an export with its images by number.
 
     Raises:
         NotFoundError: there is no such export.
@@ -121,7 +121,7 @@ def get_export(session: Session, export_id: str) -> ReviewExport:
 
 
 def add_correction(session: Session, item: ReviewItem, correction: Correction) -> bool:
-    """Return whether an answer was added; the same answer as the last one of its picture in its export is not.
+    """Return whether an answer was added; the same answer as the last one of its image in its export is not.
 
     The caller commits. Two imports of one folder at once: the second one's commit fails on the unique revision.
     """
@@ -129,7 +129,7 @@ def add_correction(session: Session, item: ReviewItem, correction: Correction) -
 
 
 def add_corrections(session: Session, answers: Iterable[tuple[ReviewItem, Correction]]) -> int:
-    """Return how many answers were added, one a picture, as `add_correction` adds one; two statements for all."""
+    """Return how many answers were added, one an image, as `add_correction` adds one; two statements for all."""
     new = [
         (_correction_row(item, correction, digest=digest), correction.changes)
         for item, correction in answers
@@ -156,9 +156,9 @@ def _correction_row(item: ReviewItem, correction: Correction, *, digest: str) ->
 
 
 def current_corrections(session: Session, image_ids: Sequence[int] | None = None) -> dict[str, Correction]:
-    """Return for each picture (by content hash) the newest answer that says what is in it.
+    """Return for each image (by content hash) the newest answer that says what is in it.
 
-    image_ids: of these pictures only, at most a few thousand of them.
+    image_ids: of these images only, at most a few thousand of them.
     """
     newest = (
         select(func.max(CorrectionRow.id))
@@ -172,7 +172,7 @@ def current_corrections(session: Session, image_ids: Sequence[int] | None = None
 
 
 def answers_by_reviewer(session: Session) -> dict[str, dict[str, Correction]]:
-    """Return for each picture that several people decided on each one's newest answer, the newest of all last."""
+    """Return for each image that several people decided on each one's newest answer, the newest of all last."""
     newest = (
         select(func.max(CorrectionRow.id).label("id"), CorrectionRow.image_id)
         .where(CorrectionRow.outcome.in_([outcome.value for outcome in DECIDED]))
@@ -188,7 +188,7 @@ def answers_by_reviewer(session: Session) -> dict[str, dict[str, Correction]]:
 
 
 def history_of(session: Session, sha256: str) -> list[Correction]:
-    """Return everything that was ever said of a picture, oldest first."""
+    """Return everything that was ever said of an image, oldest first."""
     query = (
         select(CorrectionRow.id)
         .join(ImageRow, ImageRow.id == CorrectionRow.image_id)
@@ -288,7 +288,7 @@ def load_corrections(session: Session, ids: Sequence[int]) -> Iterator[tuple[int
             correction = Correction(
                 sha256=sha256,
                 label=_label(row, boxes),
-                outcome=Outcome(row.outcome),
+                outcome=CorrectionOutcome(row.outcome),
                 changes=boxes,
                 reviewer=row.reviewer,
                 reviewed_at=_utc(row.reviewed_at).isoformat(),

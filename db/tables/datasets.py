@@ -1,4 +1,4 @@
-"""The tables of retraining: data sets as they were learnt from, the cameras they are judged on, and every run."""
+"""The tables of retraining: data sets as they were learnt from, the cameras they are evaluated on, and every run."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from db.tables.types import BigId, Moment
 
 
 class DatasetSeriesRow(Base):
-    """Data sets that are judged on the same cameras, so that their models' figures compare."""
+    """Data sets that are evaluated on the same cameras, so that their models' figures compare."""
 
     __tablename__ = "dataset_series"
 
@@ -47,7 +47,7 @@ class DatasetRow(Base):
 
 
 class DatasetEntryRow(Base):
-    """One picture of a data set: who said what it shows (exactly one of the three), its weight, and its side."""
+    """One image of a data set: who said what it shows (exactly one of the three), its weight, and its side."""
 
     __tablename__ = "dataset_entries"
     __table_args__ = (UniqueConstraint("dataset_id", "image_id"),)

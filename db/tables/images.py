@@ -40,7 +40,7 @@ class ImageRow(Base):
     width_px: Mapped[int | None] = mapped_column(Integer)
     height_px: Mapped[int | None] = mapped_column(Integer)
     captured_at: Mapped[str | None] = mapped_column(String(40))
-    # The picture's own camera, where it is not its folder's: a folder may hold pictures of many cameras.
+    # The image's own camera, where it is not its folder's: a folder may hold images of many cameras.
     camera_id: Mapped[int | None] = mapped_column(ForeignKey("cameras.id"), index=True)
     camera_origin: Mapped[str | None] = mapped_column(String(16))
 

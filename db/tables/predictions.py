@@ -23,23 +23,24 @@ from db.tables.base import Base
 from db.tables.types import BigId, Moment
 
 
-def _doubt_by_rule(context: DefaultExecutionContext) -> float:
-    from db.domain.error_probability import doubt_by_rule  # with NumPy, which `cli status` does without
+def _error_by_rule(context: DefaultExecutionContext) -> float:
+    from db.domain.error_probability import error_probability_by_rule  # with NumPy, which `cli status` does without
 
     parameters: dict[str, float] = context.get_current_parameters()  # type: ignore[no-untyped-call]
-    return float(doubt_by_rule(parameters["agreement"]))
+    return float(error_probability_by_rule(parameters["agreement"]))
 
 
 class PredictionRow(Base):
     """What one model version says of one content, once.
 
-    doubt: the chance that it is wrong, by the fit of this number; 0 is the rule, which every prediction begins with.
+    error_probability: the chance that it is wrong, by the fit of this number; 0 is the rule, which every prediction
+    begins with.
     """
 
     __tablename__ = "predictions"
     __table_args__ = (
         UniqueConstraint("image_id", "model_version_id", "parameters"),
-        Index("ix_predictions_doubt", "model_version_id", "doubt_fit", "doubt"),
+        Index("ix_predictions_error", "model_version_id", "error_fit", "error_probability"),
     )
 
     id: Mapped[int] = mapped_column(BigId, primary_key=True)
@@ -57,12 +58,12 @@ class PredictionRow(Base):
     box_confidence: Mapped[float] = mapped_column(Float(53))
     heatmap_confidence: Mapped[float] = mapped_column(Float(53))
     fish_count: Mapped[int] = mapped_column(Integer)
-    # What the second stage says of the picture, and its share in the final answer; NULL where there was none.
+    # What the second stage says of the image, and its share in the final answer; NULL where there was none.
     crop_probabilities: Mapped[list[float] | None] = mapped_column(JSON(none_as_null=True))
     crop_weight: Mapped[float | None] = mapped_column(Float(53))
-    doubt: Mapped[float] = mapped_column(Float(53), default=_doubt_by_rule, server_default=text("1"))
+    error_probability: Mapped[float] = mapped_column(Float(53), default=_error_by_rule, server_default=text("1"))
     # Not a foreign key: no row stands for the rule.
-    doubt_fit: Mapped[int] = mapped_column(Integer, server_default=text("0"))
+    error_fit: Mapped[int] = mapped_column(Integer, server_default=text("0"))
     heatmap: Mapped[bytes | None] = mapped_column(LargeBinary, deferred=True)
     infer_ms: Mapped[float] = mapped_column(Float(53))
     created_at: Mapped[datetime] = mapped_column(Moment)

@@ -29,9 +29,9 @@ class ReviewExportRow(Base):
 
 
 class ReviewItemRow(Base):
-    """One picture of an export, with the shapes exactly as they were shown.
+    """One image of an export, with the shapes exactly as they were shown.
 
-    at_random: it was drawn by chance from the unflagged pictures; only these say how much the flags miss.
+    at_random: it was drawn by chance from the unflagged images; only these say how much the flags miss.
     """
 
     __tablename__ = "review_items"
@@ -50,7 +50,7 @@ class ReviewItemRow(Base):
 
 
 class CorrectionRow(Base):
-    """What a person said of a picture; never changed, a later row of the same picture supersedes it.
+    """What a person said of an image; never changed, a later row of the same image supersedes it.
 
     revision: 1, 2, ... within a review item; unique, so that two imports at once cannot both add the same answer.
     digest: of the answer, so that importing it again adds nothing.
@@ -93,14 +93,14 @@ class CorrectionBoxRow(Base):
     points: Mapped[dict[str, list[float]] | None] = mapped_column(JSON)
 
 
-class DoubtFitRow(Base):
+class ErrorFitRow(Base):
     """What turns a model's agreement parts into the chance to be wrong; the newest row of a model version counts.
 
     weights: None where people's answers gave nothing better than the rule. fitted_on: how many answers, cameras and
     wrong ones, up to which correction, and how well the fit does on cameras it was not fitted on.
     """
 
-    __tablename__ = "doubt_fits"
+    __tablename__ = "error_fits"
 
     id: Mapped[int] = mapped_column(Integer, primary_key=True)
     model_version_id: Mapped[str] = mapped_column(ForeignKey("model_versions.id"), index=True)

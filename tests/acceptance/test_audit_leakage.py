@@ -11,7 +11,7 @@ from worker.training.data.samples import TrainingSample
 
 
 def _import(folder: Path, samples: list[TrainingSample], home: Path) -> dict[str, str]:
-    """Register pictures by NCFM files; return the settings of a HOME that knows them."""
+    """Register images by NCFM files; return the settings of a HOME that knows them."""
     by_species: dict[str, list[dict[str, object]]] = {}
     for sample in samples:
         boxes = [labelled.box.xyxy for labelled in sample.label.boxes]
@@ -29,7 +29,7 @@ def _import(folder: Path, samples: list[TrainingSample], home: Path) -> dict[str
 
 
 def _draw(folder: Path, species: list[str], *, cameras: int) -> list[TrainingSample]:
-    """Draw a picture of each species in turn over the cameras, whose decks are of different grey."""
+    """Draw an image of each species in turn over the cameras, whose decks are of different grey."""
     samples = []
     for number, name in enumerate(species):
         camera = number % cameras
@@ -48,12 +48,12 @@ def test_a_fleet_whose_cameras_have_species_of_their_own_is_told_to_leak(tmp_pat
 
     done = run_cli("audit", "leakage", "--size", "96x144", "--json", settings=settings)
 
-    assert done.returncode == 1, done.stderr  # a picture is gone, the rest is asked
+    assert done.returncode == 1, done.stderr  # an image is gone, the rest is asked
     told = json.loads(done.stdout)
-    assert told["pictures"] == 89 and [file for file, _reason in told["unreadable"]] == [gone]
-    verdicts = {clue["name"]: clue["verdict"] for clue in told["clues"]}
+    assert told["images"] == 89 and [file for file, _reason in told["unreadable"]] == [gone]
+    verdicts = {cue["name"]: cue["verdict"] for cue in told["cues"]}
     assert verdicts["the camera"] == verdicts["the background"] == told["verdict"] == "leak"
-    assert verdicts["the picture's size"] == "no leak"
+    assert verdicts["the image's size"] == "no leak"
     assert told["sentence"].startswith("LEAK: without a look at the fish, the ")
     assert told["heat"] is None and "no model serves yet" in told["no_heat"]
 

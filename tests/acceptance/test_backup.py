@@ -14,7 +14,7 @@ import pytest
 
 from db.migrate import open_database
 from db.settings import Settings, make_home
-from tests.factories import add_noop_champion, write_pictures
+from tests.factories import add_noop_champion, write_images
 from worker.storage.backup import BackupError, make_backup, restore_backup
 
 CLI = [sys.executable, "-m", "cli.main"]
@@ -31,7 +31,7 @@ def settings(tmp_path: Path) -> Settings:
 
 
 def test_a_backup_taken_while_workers_work_is_restored_and_gone_on_with(settings: Settings, tmp_path: Path) -> None:
-    write_pictures(tmp_path / "images", 400)
+    write_images(tmp_path / "images", 400)
     running = _start("enqueue", str(tmp_path / "images"), home=settings.home)
     assert running.stdout is not None and "400 new" in running.stdout.readline()
 

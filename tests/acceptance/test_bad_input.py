@@ -17,7 +17,7 @@ from db.session import reading
 from db.settings import Settings, make_home
 from db.tables.predictions import PredictionRow
 from tests.acceptance.commands import run_cli, start_cli
-from tests.factories import add_noop_champion, write_pictures
+from tests.factories import add_noop_champion, write_images
 
 
 @pytest.fixture
@@ -31,15 +31,15 @@ def site(tmp_path: Path) -> dict[str, str]:
 
 
 def test_without_a_model_the_way_to_one_is_told(tmp_path: Path) -> None:
-    write_pictures(tmp_path / "images", 1)
+    write_images(tmp_path / "images", 1)
 
     _is_one_line("cli train", "enqueue", str(tmp_path / "images"), settings={"TAFFRAIL_HOME": str(tmp_path / "new")})
 
 
-def test_a_folder_without_pictures_is_told(site: dict[str, str], tmp_path: Path) -> None:
+def test_a_folder_without_images_is_told(site: dict[str, str], tmp_path: Path) -> None:
     (tmp_path / "images" / "deep").mkdir(parents=True)
 
-    _is_one_line("no picture in it", "enqueue", str(tmp_path / "images"), settings=site)
+    _is_one_line("no image in it", "enqueue", str(tmp_path / "images"), settings=site)
 
 
 @pytest.mark.parametrize(
@@ -54,7 +54,7 @@ def test_a_folder_without_pictures_is_told(site: dict[str, str], tmp_path: Path)
 def test_a_setting_that_cannot_be_used_is_named(
     site: dict[str, str], tmp_path: Path, name: str, value: str, told: str
 ) -> None:
-    write_pictures(tmp_path / "images", 1)
+    write_images(tmp_path / "images", 1)
 
     _is_one_line(told, "worker", settings={**site, name: value})
 
@@ -68,7 +68,7 @@ def test_a_database_of_a_newer_version_is_told(site: dict[str, str]) -> None:
 
 
 def test_failures_are_summed_up_by_reason(site: dict[str, str], tmp_path: Path) -> None:
-    write_pictures(tmp_path / "images", 2)
+    write_images(tmp_path / "images", 2)
     for number in range(3):
         (tmp_path / "images" / f"empty{number}.jpg").touch()
     (tmp_path / "images" / "torn.jpg").write_bytes(b"\xff\xd8\xff torn")
@@ -82,7 +82,7 @@ def test_failures_are_summed_up_by_reason(site: dict[str, str], tmp_path: Path) 
 
 
 def test_ctrl_c_leaves_a_job_that_resume_ends(site: dict[str, str], tmp_path: Path) -> None:
-    write_pictures(tmp_path / "images", 240)
+    write_images(tmp_path / "images", 240)
     slow = {**site, "TAFFRAIL_FAIL_AT": "inferred=pause:0.5", "TAFFRAIL_BATCH_ITEMS": "2"}
     running = start_cli("enqueue", str(tmp_path / "images"), settings=slow)
     _wait_for_results(site, running)

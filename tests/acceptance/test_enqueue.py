@@ -13,7 +13,7 @@ import pytest
 
 from db.migrate import open_database
 from db.settings import Settings, make_home
-from tests.factories import add_noop_champion, write_pictures
+from tests.factories import add_noop_champion, write_images
 
 CLI = [sys.executable, "-m", "cli.main"]
 
@@ -32,7 +32,7 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def test_a_folder_is_enqueued_and_done_and_the_second_time_there_is_nothing_to_do(home: Path, tmp_path: Path) -> None:
-    write_pictures(tmp_path / "images" / "cam_1", 20)
+    write_images(tmp_path / "images" / "cam_1", 20)
 
     first = _cli("enqueue", str(tmp_path / "images"))
     second = _cli("enqueue", str(tmp_path / "images"))
@@ -43,7 +43,7 @@ def test_a_folder_is_enqueued_and_done_and_the_second_time_there_is_nothing_to_d
 
 
 def test_a_broken_file_is_named_and_the_command_ends_with_1(home: Path, tmp_path: Path) -> None:
-    write_pictures(tmp_path / "images", 3)
+    write_images(tmp_path / "images", 3)
     (tmp_path / "images" / "torn.jpg").write_bytes(b"\xff\xd8\xff torn")
 
     done = _cli("enqueue", str(tmp_path / "images"))
@@ -53,7 +53,7 @@ def test_a_broken_file_is_named_and_the_command_ends_with_1(home: Path, tmp_path
 
 
 def test_a_command_killed_in_the_middle_loses_nothing(home: Path, tmp_path: Path) -> None:
-    write_pictures(tmp_path / "images", 200)
+    write_images(tmp_path / "images", 200)
     running = subprocess.Popen([*CLI, "enqueue", str(tmp_path / "images")], stdout=subprocess.PIPE, text=True)
     assert running.stdout is not None and "200 new" in running.stdout.readline()
     os.kill(running.pid, signal.SIGKILL)

@@ -16,22 +16,22 @@ SIZES = ((192, 128), (208, 128), (192, 144))  # three boats
 
 @pytest.fixture
 def competition(tmp_path: Path) -> Path:
-    """`train/ALB/img_00003.jpg` and box lists with the oddities of the real ones; no file for pictures without fish."""
+    """`train/ALB/img_00003.jpg` and box lists with the oddities of the real ones; no file for images without fish."""
     boxes: dict[str, list[dict[str, object]]] = {"ALB": [], "LAG": []}
     for number in range(24):
         species, size = ("ALB", "LAG", "NoF")[number % 3], SIZES[number // 3 % 3]
         rng = np.random.default_rng(number)
         deck = np.random.default_rng(size).integers(40, 180, (32, 48, 3), dtype=np.uint8)
-        picture = Image.fromarray(deck).resize(size, Image.Resampling.NEAREST)
+        image = Image.fromarray(deck).resize(size, Image.Resampling.NEAREST)
         file = tmp_path / "train" / species / f"img_{number:05d}.jpg"
         file.parent.mkdir(parents=True, exist_ok=True)
-        picture.putpixel((number, 5), (0, 0, 0))  # no two are the same file
+        image.putpixel((number, 5), (0, 0, 0))  # no two are the same file
         if species in boxes:
             x, y = int(rng.integers(0, 120)), int(rng.integers(0, 80))
-            picture.paste((230, 60, 40) if species == "ALB" else (40, 80, 230), (x, y, x + 64, y + 40))
+            image.paste((230, 60, 40) if species == "ALB" else (40, 80, 230), (x, y, x + 64, y + 40))
             rect = {"class": "rect", "x": x, "y": y, "width": 64, "height": 40}
             boxes[species].append({"filename": file.name, "class": "image", "annotations": [rect]})
-        picture.save(file, quality=92)
+        image.save(file, quality=92)
     albacores = boxes["ALB"]
     albacores[0]["filename"] = f"../data/train/ALB/{albacores[0]['filename']}"
     del albacores[1]["annotations"]
@@ -44,21 +44,21 @@ def competition(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def test_a_competition_folder_is_imported_and_judged_as_it_is(competition: Path) -> None:
+def test_a_competition_folder_is_imported_and_evaluated_as_it_is(competition: Path) -> None:
     settings = {"TAFFRAIL_HOME": str(competition / "home")}
     folder = str(competition / "train")
 
     imported = run_cli(
         "labels", "import", str(competition / "boxes"), "--format", "ncfm", "--images", folder, settings=settings
     )
-    judged = run_cli("evaluate", "--heads", "gap", "--size", "64x96", "--epochs", "1", "--json", settings=settings)
+    evaluated = run_cli("evaluate", "--heads", "gap", "--size", "64x96", "--epochs", "1", "--json", settings=settings)
 
-    assert imported.returncode == 1  # one record is of a picture that nobody has
-    assert "'img_99999.jpg' is not among the pictures" in imported.stderr
-    assert "3 cameras of 24 pictures" in imported.stdout, imported.stdout
-    assert judged.returncode == 0, judged.stderr
-    done = json.loads(judged.stdout)
-    assert (done["pictures"], done["cameras"], len(done["folds"])) == (24, 3, 3)
+    assert imported.returncode == 1  # one record is of an image that nobody has
+    assert "'img_99999.jpg' is not among the images" in imported.stderr
+    assert "3 cameras of 24 images" in imported.stdout, imported.stdout
+    assert evaluated.returncode == 0, evaluated.stderr
+    done = json.loads(evaluated.stdout)
+    assert (done["images"], done["cameras"], len(done["folds"])) == (24, 3, 3)
     assert done["species"] == {"ALB": 8, "LAG": 8, "NoF": 8}
 
 

@@ -15,7 +15,7 @@ CLI = [sys.executable, "-m", "cli.main"]
 
 @pytest.fixture(scope="module")
 def fleet(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A fleet of 24 small pictures of 3 cameras, drawn once."""
+    """A fleet of 24 small images of 3 cameras, drawn once."""
     folder = tmp_path_factory.mktemp("sample") / "fleet"
     done = _cli(folder.parent, "sample", str(folder), "--images", "24", "--cameras", "3", "--scale", "0.2")
     assert done.returncode == 0, done.stderr
@@ -32,7 +32,7 @@ def test_a_newcomers_first_model_serves(fleet: Path, home: Path) -> None:
         home, "labels", "import", str(fleet / "labels"), "--format", "ncfm", "--images", str(fleet / "images")
     )
     assert labels.returncode == 0, labels.stderr
-    assert "24 pictures with" in labels.stdout and "24 labels are new" in labels.stdout
+    assert "24 images with" in labels.stdout and "24 labels are new" in labels.stdout
 
     quick = ["--size", "96x160", "--epochs", "1", "--weights", "random", "--second-stage", "frozen"]
     trained = _cli(home, "train", *quick, "--json")
@@ -40,8 +40,8 @@ def test_a_newcomers_first_model_serves(fleet: Path, home: Path) -> None:
     model = json.loads(trained.stdout)
     assert model["state"] == "champion" and 0.0 <= model["metrics"]["accuracy"] <= 1.0
 
-    sheet, picture = home / "maps.png", next((fleet / "images").rglob("*.jpg"))
-    looked = _cli(home, "models", "look", model["model"], str(picture), "--out", str(sheet))
+    sheet, image = home / "maps.png", next((fleet / "images").rglob("*.jpg"))
+    looked = _cli(home, "models", "look", model["model"], str(image), "--out", str(sheet))
     assert looked.returncode == 0, looked.stderr
     assert "hires_maps: 8 channels of 6 x 10 cells, 8 of them" in looked.stdout and sheet.stat().st_size > 0
 

@@ -1,4 +1,4 @@
-"""A reviewed folder with everything in it that can be wrong: each file is named, the rest comes in, mending helps."""
+"""A reviewed folder with everything in it that can be wrong: each file is named, the rest comes in, repairing helps."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ import pytest
 from db.migrate import open_database
 from db.settings import Settings, make_home
 from tests.acceptance.commands import run_cli
-from tests.integration.test_handout import hold_fleet
 from tests.integration.test_review_commands import label, run
+from tests.integration.test_review_export import hold_fleet
 
 Damage = Callable[[Path], None]
 
@@ -43,7 +43,7 @@ def enormous(file: Path) -> None:
     os.truncate(file, 65 * 2**20)
 
 
-def picture_changed(file: Path) -> None:
+def image_changed(file: Path) -> None:
     shown = file.with_suffix(".png")
     shown.write_bytes(shown.read_bytes() + b"edited by another program")
 
@@ -58,14 +58,14 @@ DAMAGES: dict[str, tuple[Damage, str]] = {
     "another file": (changed(imagePath="../../etc/passwd"), "'../../etc/passwd', outside the folder"),
     "unknown label": (with_shape(label="YTF"), "shapes[0]: 'YTF' is not a known species (did you mean YFT?)"),
     "never exported": (changed(taffrail=None), "was never exported"),
-    "picture changed": (picture_changed, "is not the one exported: it changed since"),
+    "image changed": (image_changed, "is not the one exported: it changed since"),
 }
 GOOD = 2
 
 
 @pytest.fixture
 def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[dict[str, str]]:
-    """Pictures of one BET each, all called ALB; the labels held say BET."""
+    """Images of one BET each, all called ALB; the labels held say BET."""
     home, fleet = tmp_path / "home", tmp_path / "fleet"
     make_home(home)
     engine = open_database(Settings(home=home).database)
@@ -89,14 +89,14 @@ def test_each_bad_file_is_named_the_rest_comes_in_and_after_mending_all_of_it(
     damaged = run_cli("review", "import", str(out), "--reviewer", "ana", settings=site)
     for file, content in whole.items():
         file.write_bytes(content)
-    mended, again = (run("import", out, "--reviewer", "ana") for _ in range(2))
+    repaired, again = (run("import", out, "--reviewer", "ana") for _ in range(2))
 
-    assert (damaged.returncode, mended.exit_code, again.exit_code) == (1, 0, 0)
+    assert (damaged.returncode, repaired.exit_code, again.exit_code) == (1, 0, 0)
     told = damaged.stderr.splitlines()
     assert len(told) == len(DAMAGES)
     for line, file, (_damage, reason) in zip(told, files, DAMAGES.values(), strict=False):
         assert line.startswith(f"{file.name}: ") or line.startswith(f"{file.name} "), line
         assert reason in line
     assert f"{GOOD} new answers, 0 known before" in damaged.stdout
-    assert f"{len(DAMAGES)} new answers, {GOOD} known before" in mended.stdout
+    assert f"{len(DAMAGES)} new answers, {GOOD} known before" in repaired.stdout
     assert f"0 new answers, {len(files)} known before" in again.stdout

@@ -33,11 +33,11 @@ from db.tables.images import CameraRow, FileRow, FolderRow, ImageRow
 from db.tables.models import ModelVersionRow
 from db.tables.predictions import DetectionRow, PredictionRow
 from tests.conftest import skip_or_fail
-from tests.integration.test_handout import NOW
+from tests.integration.test_review_export import NOW
 from worker.vision.heatmaps import pack_heatmap
 
 CLI = [sys.executable, "-m", "cli.main"]
-# A colour that no window part has, so that a screenshot tells where the picture is shown.
+# A colour that no window part has, so that a screenshot tells where the image is shown.
 SEA = (12, 96, 150)
 SHOWN = Box(100, 100, 300, 200)
 WAIT_S = 60.0
@@ -47,7 +47,7 @@ EVENT_S = 0.15
 
 @dataclass(frozen=True)
 class Window:
-    """labelme's window on a display of its own; picture points are mapped to where the picture is shown."""
+    """labelme's window on a display of its own; image points are mapped to where the image is shown."""
 
     display: str
     program: subprocess.Popen[str]
@@ -70,7 +70,7 @@ class Window:
         self._do("type", text)
 
     def point(self, x_px: float, y_px: float) -> None:
-        left, top, right, bottom = self.picture_on_screen()
+        left, top, right, bottom = self.image_on_screen()
         x, y = left + x_px * (right - left) / 640, top + y_px * (bottom - top) / 360
         self._do("mousemove", str(round(x)), str(round(y)))
 
@@ -85,7 +85,7 @@ class Window:
             self.point(*(a + part * (b - a) for a, b in zip(start_px, end_px, strict=True)))
         self._do("mouseup", "1")
 
-    def picture_on_screen(self) -> tuple[int, int, int, int]:
+    def image_on_screen(self) -> tuple[int, int, int, int]:
         screen = ImageGrab.grab(xdisplay=self.display).convert("RGB")
         near = [
             band.point(lambda v, w=wanted: 255 if abs(v - w) <= 6 else 0)
@@ -93,12 +93,12 @@ class Window:
         ]
         mask = Image.merge("RGB", near).convert("L").point(lambda v: 255 if v == 255 else 0)
         found = mask.getbbox()
-        assert found is not None, "the picture is not on the screen"
+        assert found is not None, "the image is not on the screen"
         return found
 
-    def shows_picture(self) -> bool:
+    def shows_image(self) -> bool:
         try:
-            left, top, right, bottom = self.picture_on_screen()
+            left, top, right, bottom = self.image_on_screen()
         except AssertionError:
             return False
         return right - left > 200 and bottom - top > 100
@@ -158,7 +158,7 @@ def home(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def engine(home: Path, tmp_path: Path) -> Engine:
-    """Three pictures with a box of ALB each, which the heat map sees elsewhere."""
+    """Three images with a box of ALB each, which the heat map sees elsewhere."""
     home.mkdir(mode=0o700)
     engine = open_database(f"sqlite:///{home / 'taffrail.db'}")
     fleet = tmp_path / "fleet"
@@ -171,14 +171,14 @@ def engine(home: Path, tmp_path: Path) -> Engine:
         session.add(FolderRow(id=1, path=os.fsencode(fleet), digest="1", camera_id=1))
         session.flush()
         for number in (1, 2, 3):
-            for row in picture(fleet / f"fish {number}.jpg", number):
+            for row in image(fleet / f"fish {number}.jpg", number):
                 session.add(row)
                 session.flush()
     return engine
 
 
-def picture(path: Path, number: int) -> list[object]:
-    """A picture that a camera turned: 360 x 640 in the file, 640 x 360 upright."""
+def image(path: Path, number: int) -> list[object]:
+    """An image that a camera turned: 360 x 640 in the file, 640 x 360 upright."""
     exif = Image.Exif()
     exif[0x0112] = 6
     Image.new("RGB", (360, 640), SEA).save(path, exif=exif, quality=95, comment=f"{number}".encode())
@@ -224,7 +224,7 @@ def labelme(display: str, out: Path, home: Path, tmp_path: Path) -> Iterator[Win
     )
     window = Window(display, program)
     try:
-        wait_until(lambda: bool(window.windows("labelme")) and window.shows_picture(), "its window")
+        wait_until(lambda: bool(window.windows("labelme")) and window.shows_image(), "its window")
         yield window
     finally:
         if program.poll() is None:
@@ -265,7 +265,7 @@ def test_edits_in_the_real_labelme_come_back_as_exactly_those_changes(
     told = close(labelme)
 
     assert "3 files: 2 new answers" in told and "corrected: 2" in told and "untouched: 1" in told
-    drawn, moved = corrections_by_picture(engine)
+    drawn, moved = corrections_by_image(engine)
     assert {drawn.reviewer, moved.reviewer} == {"ana"}
     assert [change.change for change in drawn.changes] == [Change.ADDED, Change.REMOVED]
     assert drawn.label is not None and [box.species for box in drawn.label.boxes] == ["YFT"]
@@ -309,7 +309,7 @@ def move_the_box(labelme: Window, file: Path) -> None:
     wait_until(has_moved, "the moved box", again=lambda: labelme.key("ctrl+s"))
 
 
-def corrections_by_picture(engine: Engine) -> tuple[Correction, Correction]:
+def corrections_by_image(engine: Engine) -> tuple[Correction, Correction]:
     with reading(engine) as session:
         held = current_corrections(session)
     first, second = sorted(held.values(), key=lambda found: len(found.changes), reverse=True)

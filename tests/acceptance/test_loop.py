@@ -1,4 +1,6 @@
-"""The loop through the command line, real networks and processes: doubt, answer, learn, gate, serve, rank anew."""
+"""The loop through the command line, real networks and processes: error_probability, answer, learn, gate, serve,
+rank anew.
+"""
 
 from __future__ import annotations
 
@@ -24,7 +26,7 @@ KINDS = ("ALB", "LAG", "NoF")
 
 @pytest.fixture
 def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A HOME of its own, where eight corrected pictures make a retraining due."""
+    """A HOME of its own, where eight corrected images make a retraining due."""
     for name in ("TAFFRAIL_DATABASE_URL", "DATABASE_URL", "TAFFRAIL_BROKER_URL", "BROKER_URL"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("TAFFRAIL_HOME", str(tmp_path / "home"))
@@ -49,7 +51,7 @@ def test_corrections_make_a_better_model_that_serves_by_itself(home: Path, tmp_p
     schedule = json.loads(_cli("schedule", "show", "--json"))
     (run,) = schedule["retrainings"]
     assert run["state"] == "promoted", run["note"]
-    assert run["why"].endswith("pictures were corrected since the last retraining") and schedule["due"] is None
+    assert run["why"].endswith("images were corrected since the last retraining") and schedule["due"] is None
     serving = json.loads(_cli("models", "show", run["model_id"], "--json"))
     assert serving["state"] == "champion" and serving["card"]["parent"] == first
 
@@ -68,7 +70,7 @@ def _poor_first_model() -> str:
 
 
 def _labelled_fleet(folder: Path) -> None:
-    """Thirty labelled pictures of five boats, and a COCO file beside them."""
+    """Thirty labelled images of five boats, and a COCO file beside them."""
     samples = [_draw(folder, number, f"boat_{number // 3 % 5}") for number in range(30)]
     names = [os.path.relpath(os.fsdecode(sample.file), folder) for sample in samples]
     boxes = [
@@ -93,9 +95,9 @@ def _labelled_fleet(folder: Path) -> None:
 
 
 def _trip_with_truth(folder: Path) -> None:
-    """Thirty-six pictures of three other boats, which only the truth knows."""
+    """Thirty-six images of three other boats, which only the truth knows."""
     samples = [_draw(folder / "images", 100 + number, f"boat_{5 + number // 3 % 3}") for number in range(36)]
-    truth = {"pictures": [_truth(sample, folder / "images") for sample in samples]}
+    truth = {"images": [_truth(sample, folder / "images") for sample in samples]}
     (folder / "truth.json").write_text(json.dumps(truth))
 
 

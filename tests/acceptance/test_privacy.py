@@ -11,7 +11,7 @@ import pytest
 from db.migrate import open_database
 from db.settings import Settings
 from tests.acceptance.commands import CLI, environment_with, run_cli
-from tests.factories import add_noop_champion, write_pictures
+from tests.factories import add_noop_champion, write_images
 
 COMMANDS = (
     ("status",),
@@ -34,7 +34,7 @@ def test_everything_in_home_is_private_though_home_itself_is_not(tmp_path: Path)
     engine = open_database(settings.database)
     add_noop_champion(engine, settings.models_dir)
     engine.dispose()
-    write_pictures(tmp_path / "images", 3)
+    write_images(tmp_path / "images", 3)
 
     done = run_cli("enqueue", str(tmp_path / "images"), settings={"TAFFRAIL_HOME": str(home)})
 
@@ -59,7 +59,7 @@ def test_no_command_shows_a_password(tmp_path: Path, database_url: str, broker_u
     engine = open_database(settings.database)
     add_noop_champion(engine, settings.models_dir)
     engine.dispose()
-    write_pictures(tmp_path / "images", 1)
+    write_images(tmp_path / "images", 1)
     urls = {"DATABASE_URL": database_url.format("s3cret"), "BROKER_URL": broker_url.format("s3cret")}
 
     told = _told_by_all({"TAFFRAIL_HOME": str(settings.home), **urls}, tmp_path)

@@ -28,7 +28,7 @@ def lines_of(document: str) -> list[str]:
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Where the newcomer stands: labelled pictures, their labels, and a trip of boats that nobody has labelled."""
+    """Where the newcomer stands: labelled images, their labels, and a trip of boats that nobody has labelled."""
     folder = tmp_path_factory.mktemp("newcomer")
     for name, first in (("fleet", "0"), ("trip", "5")):
         words = ["sample", name, "--images", "24", "--cameras", "3", "--first-camera", first, "--scale", "0.2"]

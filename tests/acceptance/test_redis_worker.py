@@ -20,7 +20,7 @@ from db.tables.images import ImageRow
 from db.tables.predictions import DetectionRow, PredictionRow
 from tests.acceptance.commands import run_cli, start_cli
 from tests.conftest import skip_or_fail
-from tests.factories import add_noop_champion, write_pictures
+from tests.factories import add_noop_champion, write_images
 
 REDIS_URL = "redis://127.0.0.1:6379/14"
 
@@ -46,14 +46,14 @@ def on_services(tmp_path: Path, postgres_url: str, broker_url: str) -> dict[str,
 def test_a_worker_on_redis_and_postgres_stores_what_the_embedded_default_stores(
     on_services: dict[str, str], tmp_path: Path
 ) -> None:
-    pictures = tmp_path / "images"
-    write_pictures(pictures / "cam_1", 30)
-    (pictures / "torn.jpg").write_bytes(b"\xff\xd8\xff torn")
+    images = tmp_path / "images"
+    write_images(images / "cam_1", 30)
+    (images / "torn.jpg").write_bytes(b"\xff\xd8\xff torn")
     embedded = _site(tmp_path / "embedded")
 
-    alone = run_cli("enqueue", str(pictures), settings=embedded)
+    alone = run_cli("enqueue", str(images), settings=embedded)
     with _worker(on_services, "--queues", "train,infer") as worker:
-        queued = run_cli("enqueue", str(pictures), "--detach", "--json", settings=on_services)
+        queued = run_cli("enqueue", str(images), "--detach", "--json", settings=on_services)
         watched = run_cli("status", "1", "--watch", "--json", settings=on_services)
 
     assert alone.returncode == 1 and "30 of 31 done" in alone.stdout
@@ -68,7 +68,7 @@ def test_a_worker_on_redis_and_postgres_stores_what_the_embedded_default_stores(
 def test_a_redis_that_is_down_is_one_line_and_the_queued_work_is_kept(
     on_services: dict[str, str], tmp_path: Path
 ) -> None:
-    write_pictures(tmp_path / "images", 2)
+    write_images(tmp_path / "images", 2)
     down = {**on_services, "TAFFRAIL_BROKER_URL": "redis://:s3cret@127.0.0.1:9/0"}
 
     worker, enqueue = run_cli("worker", settings=down), run_cli("enqueue", str(tmp_path / "images"), settings=down)
@@ -84,7 +84,7 @@ def test_a_redis_that_is_down_is_one_line_and_the_queued_work_is_kept(
 def test_a_worker_that_does_not_see_the_folder_says_so_and_stores_nothing_as_missing(
     on_services: dict[str, str], tmp_path: Path
 ) -> None:
-    write_pictures(tmp_path / "images", 3)
+    write_images(tmp_path / "images", 3)
     run_cli("enqueue", str(tmp_path / "images"), "--detach", settings=on_services)
     (tmp_path / "images").rename(tmp_path / "away")
 

@@ -14,7 +14,7 @@ import pytest
 
 from db.migrate import open_database
 from db.settings import make_home
-from tests.factories import finished_job, write_pictures
+from tests.factories import finished_job, write_images
 
 HOSTILE = "<script>alert(1)</script>&\"'.jpg".replace("/", "\N{FRACTION SLASH}")
 
@@ -38,11 +38,11 @@ class Links(HTMLParser):
 
 @pytest.fixture
 def home(tmp_path: Path) -> Path:
-    """A HOME with a finished job: hostile names, two cameras, a file that is no picture, a picture gone since."""
+    """A HOME with a finished job: hostile names, two cameras, a file that is no image, an image gone since."""
     home = make_home(tmp_path / "home")
-    files = write_pictures(tmp_path / "images" / "boat <b>1", 4)
+    files = write_images(tmp_path / "images" / "boat <b>1", 4)
     files[0].rename(files[0].with_name(HOSTILE))
-    write_pictures(tmp_path / "images" / "boat 2", 3, seed=1)
+    write_images(tmp_path / "images" / "boat 2", 3, seed=1)
     (tmp_path / "images" / "torn.jpg").write_bytes(b"\xff\xd8\xff torn")
     engine = open_database(f"sqlite:///{home / 'taffrail.db'}")
     finished_job(engine, home, tmp_path / "images")
@@ -54,35 +54,35 @@ def home(tmp_path: Path) -> Path:
 def test_a_report_stands_alone_and_hostile_names_are_text(home: Path, tmp_path: Path) -> None:
     done = _report(home, "1", "--out", str(tmp_path / "out"), "--originals")
 
-    # The picture that is gone is told, its figures are shown, and the command ends with 1.
-    assert done.returncode == 1 and "1 pictures cannot be read here any more" in done.stderr
-    assert "7 of 8 pictures drawn, 1 without a result" in done.stdout
-    for name in ("index.html", "pictures.html"):
+    # The image that is gone is told, its figures are shown, and the command ends with 1.
+    assert done.returncode == 1 and "1 images cannot be read here any more" in done.stderr
+    assert "7 of 8 images drawn, 1 without a result" in done.stdout
+    for name in ("index.html", "images.html"):
         page = Links()
         page.feed((tmp_path / "out" / name).read_text(encoding="utf-8"))
         local = [link.split("#")[0] for link in page.links if link != "data:,"]
         assert all((tmp_path / "out" / link).is_file() for link in local), local
-        assert page.tags.count("script") == (2 if name == "pictures.html" else 0) and "b" not in page.tags
+        assert page.tags.count("script") == (2 if name == "images.html" else 0) and "b" not in page.tags
         assert "default-src 'none'" in page.policy and "http" not in page.policy
-    pictures = _data(tmp_path / "out")["pictures"]
-    by_name = {one["name"]: one for one in pictures}
+    images = _data(tmp_path / "out")["images"]
+    by_name = {one["name"]: one for one in images}
     hostile, torn = by_name[f"boat <b>1/{HOSTILE}"], by_name["torn.jpg"]
-    kept = [hostile["picture"], hostile["heat"], hostile["original"], *(box["crop"] for box in hostile["boxes"])]
+    kept = [hostile["image"], hostile["heat"], hostile["original"], *(box["crop"] for box in hostile["boxes"])]
     assert all((tmp_path / "out" / file).is_file() for file in kept)
     assert (tmp_path / "out" / hostile["original"]).read_bytes() == (
         tmp_path / "images" / "boat <b>1" / HOSTILE
     ).read_bytes()
-    assert torn["reason"] == "not an image" and "picture" not in torn
+    assert torn["reason"] == "not an image" and "image" not in torn
     assert by_name["boat <b>1/0001.jpg"]["problem"].startswith("missing")
 
 
-def test_few_pictures_are_drawn_where_few_are_wanted_and_every_one_is_counted(home: Path, tmp_path: Path) -> None:
+def test_few_images_are_drawn_where_few_are_wanted_and_every_one_is_counted(home: Path, tmp_path: Path) -> None:
     _report(home, "1", "--out", str(tmp_path / "out"), "--max-images", "2")
 
     overview = (tmp_path / "out" / "index.html").read_text(encoding="utf-8")
-    assert len([one for one in _data(tmp_path / "out")["pictures"] if "agreement" in one]) == 2
-    assert "<strong>8</strong> pictures" in overview
-    assert "Here are 2 of 7 pictures" in (tmp_path / "out" / "pictures.html").read_text(encoding="utf-8")
+    assert len([one for one in _data(tmp_path / "out")["images"] if "agreement" in one]) == 2
+    assert "<strong>8</strong> images" in overview
+    assert "Here are 2 of 7 images" in (tmp_path / "out" / "images.html").read_text(encoding="utf-8")
 
 
 def test_a_folder_that_holds_something_is_left_alone(home: Path, tmp_path: Path) -> None:

@@ -13,14 +13,14 @@ import pytest
 
 from db.migrate import open_database
 from db.settings import make_home
-from tests.factories import finished_job, write_pictures
+from tests.factories import finished_job, write_images
 
 
 @pytest.fixture
 def home(tmp_path: Path) -> Path:
-    """A HOME with a finished job: three pictures and a file that is none."""
+    """A HOME with a finished job: three images and a file that is none."""
     home = make_home(tmp_path / "home")
-    write_pictures(tmp_path / "images" / "größe", 3)
+    write_images(tmp_path / "images" / "größe", 3)
     (tmp_path / "images" / "torn.jpg").write_bytes(b"\xff\xd8\xff torn")
     engine = open_database(f"sqlite:///{home / 'taffrail.db'}")
     finished_job(engine, home, tmp_path / "images")
@@ -28,10 +28,10 @@ def home(tmp_path: Path) -> Path:
     return home
 
 
-def test_a_table_of_every_picture_failed_ones_too(home: Path, tmp_path: Path) -> None:
+def test_a_table_of_every_image_failed_ones_too(home: Path, tmp_path: Path) -> None:
     done = _results(home, "1", "--format", "csv", "--out", str(tmp_path / "r.csv"))
 
-    assert done.returncode == 0 and "4 of 4 pictures (3 done, 1 failed)" in done.stdout
+    assert done.returncode == 0 and "4 of 4 images (3 done, 1 failed)" in done.stdout
     with (tmp_path / "r.csv").open(encoding="utf-8", newline="") as file:
         rows = list(csv.DictReader(file))
     assert sorted(row["file"] for row in rows)[0] == "größe/0000.jpg"

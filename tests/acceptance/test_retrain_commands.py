@@ -64,7 +64,7 @@ def test_what_cannot_be_learnt_from_or_compared_with_is_one_line_and_the_champio
     model.unlink()
     said.append(_cli("retrain"))
 
-    wanted = ("pictures of 1 camera", "show ALB; a retraining needs 2 species", "registered as", "cannot be read")
+    wanted = ("images of 1 camera", "show ALB; a retraining needs 2 species", "registered as", "cannot be read")
     for one, words in zip(said, wanted, strict=True):
         assert one.returncode == 2 and one.stderr.count("\n") == 1 and words in one.stderr, one.stderr
     models = json.loads(_cli("models", "list", "--json").stdout)
@@ -112,7 +112,7 @@ def test_what_the_gate_refused_serves_only_by_force_and_that_is_kept(home: Path)
 
 
 def _label_albacore(folder: Path, *, boats: int) -> None:
-    """Import three labelled pictures of each of so many boats, all of them ALB."""
+    """Import three labelled images of each of so many boats, all of them ALB."""
     records: list[dict[str, object]] = []
     (folder / "labels").mkdir(exist_ok=True)
     for number in range(3 * boats):

@@ -6,7 +6,7 @@ import json
 import os
 from pathlib import Path
 
-# What JSON readers stumble over; whatever the format, none of it says anything about a picture.
+# What JSON readers stumble over; whatever the format, none of it says anything about an image.
 NO_DOCUMENTS = {
     "torn": b'[{"filename": "fish.png", "annotations": [{"x": 1',
     "no-bytes": b"",
@@ -57,7 +57,7 @@ def write_ncfm(folder: Path) -> None:
 
 
 def write_coco(folder: Path) -> Path:
-    """Write one file with a good picture in it, and return it."""
+    """Write one file with a good image in it, and return it."""
     images: list[object] = [{"id": 1, "file_name": "fish.png", "width": 80, "height": 40}]
     annotations: list[object] = [{"image_id": 1, "category_id": 1, "bbox": [10, 5, 30, 20]}]
     for number, name in enumerate((*WAYS_OUT, *(f"{box}.png" for box in BOXES)), start=2):
@@ -71,7 +71,7 @@ def write_coco(folder: Path) -> Path:
 
 
 def write_labelme(folder: Path) -> None:
-    """Write a file a picture, one of them good."""
+    """Write a file an image, one of them good."""
     _write_json(folder / "fish.json", _labelme("fish.png", [[10, 5], [40, 25]]))
     for name, content in NO_DOCUMENTS.items():
         (folder / f"{name}.json").write_bytes(content)
@@ -85,7 +85,7 @@ def write_labelme(folder: Path) -> None:
 
 
 def write_yolo(folder: Path) -> None:
-    """Write a text file a picture, one of them good."""
+    """Write a text file an image, one of them good."""
     (folder / "data.yaml").write_text("names: [ALB, BET]\n")
     (folder / "fish.txt").write_text("0 0.3 0.375 0.375 0.5\n")
     lines = ["nan nan nan nan nan", "0 nan 0 1 1", "0 1e999 0 1 1", "inf 0 0 1 1", "1e400 1 1 1 1", "99 0 0 1 1", "0 1"]

@@ -14,11 +14,11 @@ from db.domain.retrainings import RetrainingState
 from db.migrate import open_database
 from db.settings import Settings, make_home
 from tests.drawn_fish import draw_fish
-from tests.factories import add_noop_champion, write_pictures
+from tests.factories import add_noop_champion, write_images
 from tests.learning_site import FakeSteps, LearningSite
 from worker.images.errors import StoreUnreachable
 from worker.images.read import read_image_file
-from worker.retraining.retrain import Ask, Outcome, retrain
+from worker.retraining.retrain import RetrainOutcome, RetrainRequest, retrain
 from worker.storage.artifacts import bring_model, publish_model, put_artifact
 from worker.storage.model_files import check_model_file
 
@@ -41,7 +41,7 @@ def test_a_machine_with_an_empty_home_serves_a_model_that_another_one_trained(st
     add_noop_champion(engine, trainer.models_dir)
     engine.dispose()
     publish_model(trainer, "noop")
-    write_pictures(tmp_path / "images", 5)
+    write_images(tmp_path / "images", 5)
 
     done = _cli("enqueue", str(tmp_path / "images"), home=tmp_path / "server", database=database)
     report = _cli("report", "1", "--out", str(tmp_path / "report"), home=tmp_path / "office", database=database)
@@ -49,7 +49,7 @@ def test_a_machine_with_an_empty_home_serves_a_model_that_another_one_trained(st
     assert done.returncode == 0 and "5 of 5 done" in done.stdout, done.stderr
     assert not (tmp_path / "server" / "crops").exists()
     assert report.returncode == 0, report.stderr
-    assert list((tmp_path / "report" / "pictures").glob("*-0.jpg"))  # a crop that came from the store
+    assert list((tmp_path / "report" / "images").glob("*-0.jpg"))  # a crop that came from the store
 
 
 def test_a_model_that_was_altered_in_the_store_is_refused_where_it_is_brought(store: object, tmp_path: Path) -> None:
@@ -82,13 +82,13 @@ def test_a_retraining_brings_the_champion_and_every_machine_can_change_to_what_i
     done = retrain(
         site.engine,
         site.settings,
-        Ask(),
+        RetrainRequest(),
         progress=lambda *_: None,
         steps=FakeSteps(site.settings, site.engine),
     )
     site.engine.dispose()
 
-    assert isinstance(done, Outcome) and done.kept is not None and done.state is RetrainingState.PROMOTED, done
+    assert isinstance(done, RetrainOutcome) and done.kept is not None and done.state is RetrainingState.PROMOTED, done
     models = tmp_path / "office" / "models"
     back = _cli("models", "rollback", home=tmp_path / "office", database=database)
     assert back.returncode == 0 and os.listdir(models) == ["noop"], back.stderr

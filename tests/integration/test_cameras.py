@@ -20,21 +20,21 @@ from db.domain.species import DEFAULT_LABEL_SET
 from db.errors import NotFoundError
 from db.session import reading, transaction
 from db.settings import get_settings
-from db.store.cameras import camera_pictures, list_cameras, merge_cameras, set_cameras
+from db.store.cameras import camera_images, list_cameras, merge_cameras, set_cameras
 from db.store.labels import NewLabel, add_labels, training_records
-from worker.cameras.find import find_cameras, folders_tell, pictures_below
+from worker.cameras.find import find_cameras, folders_tell, images_below
 from worker.sample_fleet.write import write_sample_fleet
 
 
 @pytest.fixture(scope="module")
 def competition(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """`train/<species>/<camera>-<number>.jpg`: 30 pictures of 3 cameras, sorted by species as a competition does."""
+    """`train/<species>/<camera>-<number>.jpg`: 30 images of 3 cameras, sorted by species as a competition does."""
     folder = tmp_path_factory.mktemp("competition")
     write_sample_fleet(folder / "fleet", images=30, cameras=3, seed=1, scale=0.25, processes=1)
-    for picture in json.loads((folder / "fleet" / "truth.json").read_text())["pictures"]:
-        place = folder / "train" / picture["species"]
+    for image in json.loads((folder / "fleet" / "truth.json").read_text())["images"]:
+        place = folder / "train" / image["species"]
         place.mkdir(parents=True, exist_ok=True)
-        shutil.copy(folder / "fleet" / "images" / picture["file"], place / picture["file"].replace("/", "-"))
+        shutil.copy(folder / "fleet" / "images" / image["file"], place / image["file"].replace("/", "-"))
     return folder / "train"
 
 
@@ -48,7 +48,7 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
 
 
 def _held(engine: Engine, folder: Path) -> None:
-    """Hold every picture below a folder, labelled by its parent's name."""
+    """Hold every image below a folder, labelled by its parent's name."""
     labels = []
     for number, file in enumerate(sorted(folder.rglob("*.jpg"))):
         status = file.stat()
@@ -61,7 +61,7 @@ def _held(engine: Engine, folder: Path) -> None:
 
 def _cameras(engine: Engine) -> dict[str, str]:
     with reading(engine) as session:
-        return {os.path.basename(one.file).decode(): one.camera for one in camera_pictures(session)}
+        return {os.path.basename(one.file).decode(): one.camera for one in camera_images(session)}
 
 
 def _is_truth(cameras: dict[str, str]) -> bool:
@@ -73,16 +73,16 @@ def _is_truth(cameras: dict[str, str]) -> bool:
 def test_folders_of_species_are_no_cameras(engine: Engine, competition: Path) -> None:
     _held(engine, competition)
 
-    pictures = pictures_below(engine, os.fsencode(competition))
+    images = images_below(engine, os.fsencode(competition))
 
-    assert {picture.origin for picture in pictures} == {CameraOrigin.FOLDER}
-    assert not folders_tell(pictures, DEFAULT_LABEL_SET)
+    assert {image.origin for image in images} == {CameraOrigin.FOLDER}
+    assert not folders_tell(images, DEFAULT_LABEL_SET)
 
 
 def test_cameras_are_found_by_background_and_training_sees_them(engine: Engine, competition: Path) -> None:
     _held(engine, competition)
 
-    found = find_cameras(engine, pictures_below(engine, None))
+    found = find_cameras(engine, images_below(engine, None))
 
     assert (found.looked_at, len(found.cameras), found.unreadable) == (30, 3, ())
     assert _is_truth(_cameras(engine))
@@ -90,14 +90,14 @@ def test_cameras_are_found_by_background_and_training_sees_them(engine: Engine, 
         assert {record.camera for record in training_records(session)} == set(found.cameras)
 
 
-def test_what_a_person_said_stays_and_names_the_pictures_that_look_alike(engine: Engine, competition: Path) -> None:
+def test_what_a_person_said_stays_and_names_the_images_that_look_alike(engine: Engine, competition: Path) -> None:
     _held(engine, competition)
-    find_cameras(engine, pictures_below(engine, None))
+    find_cameras(engine, images_below(engine, None))
     with transaction(engine) as session:
-        first = next(iter(camera_pictures(session)))
+        first = next(iter(camera_images(session)))
         set_cameras(session, {first.image_id: "stern"}, origin=CameraOrigin.PERSON)
 
-    again = find_cameras(engine, pictures_below(engine, None))
+    again = find_cameras(engine, images_below(engine, None))
 
     assert again.left == 1 and again.cameras["stern"] == sum(_cameras(engine)[n] == "stern" for n in _cameras(engine))
     assert again.cameras["stern"] > 1 and _is_truth(_cameras(engine))
@@ -105,18 +105,18 @@ def test_what_a_person_said_stays_and_names_the_pictures_that_look_alike(engine:
 
 def test_two_cameras_that_a_person_put_together_are_not_parted_again(engine: Engine, competition: Path) -> None:
     _held(engine, competition)
-    find_cameras(engine, pictures_below(engine, None))
+    find_cameras(engine, images_below(engine, None))
     with transaction(engine) as session:
         keep, gone = (camera.name for camera in list_cameras(session)[:2])
         moved = merge_cameras(session, source=gone, target=keep)
 
-    again = find_cameras(engine, pictures_below(engine, None))
+    again = find_cameras(engine, images_below(engine, None))
 
     assert moved > 0 and gone not in again.cameras
     assert len(again.cameras) == 2 and again.left == moved
 
 
-def test_a_merged_folder_gives_its_new_pictures_to_the_other_camera(engine: Engine, competition: Path) -> None:
+def test_a_merged_folder_gives_its_new_images_to_the_other_camera(engine: Engine, competition: Path) -> None:
     _held(engine, competition)
     with transaction(engine) as session:
         merge_cameras(session, source="ALB", target="YFT")
@@ -142,7 +142,7 @@ def test_a_competition_folder_from_the_command_line(home: None, competition: Pat
     assert done.exit_code == 0, done.output
     assert len(json.loads(done.stdout)["cameras"]) == len(listed) == 3
     assert f"are of camera {listed[0]['name']} now" in merged.output
-    assert "pictures are of camera port side" in named.output
+    assert "images are of camera port side" in named.output
     assert sheets.exit_code == 0 and (tmp_path / "sheets" / "cameras.png").stat().st_size > 1000
 
 
@@ -160,11 +160,11 @@ def test_folders_that_tell_cameras_are_believed(home: None, competition: Path) -
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (("find",), "no pictures are held"),
-        (("set", "*.jpg", "bow"), "fits no picture"),
+        (("find",), "no images are held"),
+        (("set", "*.jpg", "bow"), "fits no image"),
         (("merge", "a", "b"), "not held"),
         (("merge", "a", "a"), "cannot be put together with itself"),
-        (("sheet", "x"), "no pictures are held"),
+        (("sheet", "x"), "no images are held"),
     ],
     ids=["find", "set", "merge", "merge itself", "sheet"],
 )

@@ -17,17 +17,17 @@ from db.store.results import page_of_results
 from db.store.reviews import NewReviewItem, record_export
 from db.tables.jobs import BatchRow, ItemRow, JobRow
 from db.tables.predictions import PredictionRow
-from tests.factories import add_noop_champion, write_pictures
+from tests.factories import add_noop_champion, write_images
 from tests.integration.test_delivery import Site
 from worker.retraining.rerank import ask_flagged
 
 
 @pytest.fixture
 def site(engine: Engine, tmp_path: Path) -> Site:
-    """A site with two models that answer differently, `noop` serving; eight pictures in two batches."""
+    """A site with two models that answer differently, `noop` serving; eight images in two batches."""
     site = Site(engine, tmp_path)
     add_noop_champion(engine, site.settings.models_dir, model_id="newer", state="candidate", input_hw=(120, 160))
-    write_pictures(site.images, 8)
+    write_images(site.images, 8)
     return site
 
 
@@ -90,12 +90,12 @@ def test_a_job_that_asked_for_a_model_stays_with_it(site: Site) -> None:
     assert {_model(result) for result in _results(site)} == {"noop"}
 
 
-def test_flagged_pictures_that_nobody_was_shown_are_ranked_anew(site: Site) -> None:
+def test_flagged_images_that_nobody_was_shown_are_ranked_anew(site: Site) -> None:
     _all_done(site)
     with transaction(site.engine) as session:
         rows = list(session.scalars(select(PredictionRow).order_by(PredictionRow.id)))
         for row in rows:
-            row.doubt = 0.9 if row.id <= rows[3].id else 0.1  # four are flagged
+            row.error_probability = 0.9 if row.id <= rows[3].id else 0.1  # four are flagged
         shown = NewReviewItem(1, rows[0].image_id, rows[0].id, False, "", 320, 180, ())  # and one of them is out
         record_export(session, [shown], export_id="e1", folder=b"/r", model_version="noop", flag_below=0.5)
         promote(session, "newer", reason="test", forced=False)

@@ -12,20 +12,20 @@ from db.domain.jobs import BatchState, JobCounts
 from db.migrate import open_database
 from db.session import reading, transaction
 from db.settings import Settings
-from db.store.batches import bury_expired, bury_worker, claim, give_back, unsent
+from db.store.batches import claim, give_back, mark_expired_dead, mark_worker_dead, unsent
 from db.store.jobs import cancel_job, failures, get_job, make_batches, retry_job
 from db.store.predictions import finish
 from db.tables.images import CameraRow
 from db.tables.jobs import BatchRow
 from db.tables.predictions import DetectionRow, PredictionRow
-from tests.factories import add_noop_champion, write_pictures
+from tests.factories import add_noop_champion, write_images
 from worker.images.enqueue import Enqueued, enqueue_folder
 from worker.images.look_into import FolderError
 from worker.inference.tasks import InferWorker
 
 
 class Site:
-    """One HOME with a folder of pictures, and a worker of ours in this process."""
+    """One HOME with a folder of images, and a worker of ours in this process."""
 
     def __init__(self, engine: Engine, tmp_path: Path, **chosen: object) -> None:
         self.engine = engine
@@ -64,8 +64,8 @@ def site(engine: Engine, tmp_path: Path) -> Site:
 
 
 def test_a_folder_becomes_predictions_boxes_and_crops_on_disk(site: Site) -> None:
-    write_pictures(site.images / "cam_1", 6)
-    write_pictures(site.images / "cam_2", 3, seed=1)
+    write_images(site.images / "cam_1", 6)
+    write_images(site.images / "cam_2", 3, seed=1)
 
     done = site.enqueue()
     site.work()
@@ -80,7 +80,7 @@ def test_a_folder_becomes_predictions_boxes_and_crops_on_disk(site: Site) -> Non
 
 
 def test_the_same_folder_again_adds_nothing_and_a_copy_is_inferred_once(site: Site) -> None:
-    files = write_pictures(site.images, 5)
+    files = write_images(site.images, 5)
     site.enqueue()
     site.work()
     (site.images / "copy.jpg").write_bytes(files[0].read_bytes())
@@ -94,7 +94,7 @@ def test_the_same_folder_again_adds_nothing_and_a_copy_is_inferred_once(site: Si
 
 
 def test_a_changed_file_is_asked_again(site: Site) -> None:
-    files = write_pictures(site.images, 3)
+    files = write_images(site.images, 3)
     site.enqueue()
     site.work()
     files[0].write_bytes(files[0].read_bytes() + b"\0\0")
@@ -106,8 +106,8 @@ def test_a_changed_file_is_asked_again(site: Site) -> None:
 
 
 def test_a_folder_within_that_is_enqueued_meanwhile_takes_nothing_away(site: Site) -> None:
-    write_pictures(site.images / "cam_1", 3)
-    write_pictures(site.images / "cam_2", 2, seed=1)
+    write_images(site.images / "cam_1", 3)
+    write_images(site.images / "cam_2", 2, seed=1)
 
     def enqueue_inner(_: int) -> None:
         enqueue_folder(site.engine, site.settings, os.fsencode(site.images / "cam_1"))
@@ -120,14 +120,14 @@ def test_a_folder_within_that_is_enqueued_meanwhile_takes_nothing_away(site: Sit
 
 
 def test_unreadable_files_fail_alone_with_their_reason(site: Site) -> None:
-    files = write_pictures(site.images, 4)
+    files = write_images(site.images, 4)
     files[1].write_bytes(files[1].read_bytes()[:400])
     (site.images / "empty.png").touch()
-    (site.images / "text.jpg").write_text("no picture")
+    (site.images / "text.jpg").write_text("no image")
     os.mkfifo(site.images / "pipe.jpg")
     (site.images / "out.jpg").symlink_to("/etc/passwd")
-    twin = site.images / "text2.jpg"
-    twin.write_text("no picture")
+    duplicate = site.images / "text2.jpg"
+    duplicate.write_text("no image")
 
     site.enqueue()
     site.work()
@@ -141,7 +141,7 @@ def test_unreadable_files_fail_alone_with_their_reason(site: Site) -> None:
 
 
 def test_only_one_of_two_messages_of_a_batch_does_anything(site: Site) -> None:
-    write_pictures(site.images, 2)
+    write_images(site.images, 2)
     site.enqueue()
 
     with transaction(site.engine) as session:
@@ -153,11 +153,11 @@ def test_only_one_of_two_messages_of_a_batch_does_anything(site: Site) -> None:
 
 
 def test_a_zombie_that_finishes_after_its_lease_ran_out_writes_nothing(site: Site) -> None:
-    write_pictures(site.images, 2)
+    write_images(site.images, 2)
     site.enqueue()
     with transaction(site.engine) as session:
         zombie = claim(session, 1, worker="zombie", now_s=0.0, lease_s=60.0)
-        assert bury_expired(session, now_s=61.0, lease_s=60.0) == 1
+        assert mark_expired_dead(session, now_s=61.0, lease_s=60.0) == 1
 
     assert zombie is not None
     with transaction(site.engine) as session:
@@ -168,17 +168,17 @@ def test_a_zombie_that_finishes_after_its_lease_ran_out_writes_nothing(site: Sit
 
 
 def test_a_lease_written_under_a_clock_far_ahead_counts_as_expired(site: Site) -> None:
-    write_pictures(site.images, 1)
+    write_images(site.images, 1)
     site.enqueue()
 
     with transaction(site.engine) as session:
         claim(session, 1, worker="a", now_s=7200.0, lease_s=60.0)
-        assert bury_expired(session, now_s=0.0, lease_s=60.0) == 1
+        assert mark_expired_dead(session, now_s=0.0, lease_s=60.0) == 1
 
 
 def test_a_batch_that_a_frozen_worker_locks_makes_nobody_wait(postgres_url: str, tmp_path: Path) -> None:
     site = Site(open_database(postgres_url), tmp_path)  # SQLite has one lock for all
-    write_pictures(site.images, 8)
+    write_images(site.images, 8)
     site.enqueue()
     with transaction(site.engine) as session:
         held = claim(session, 1, worker="frozen", now_s=0.0, lease_s=1.0)
@@ -187,18 +187,18 @@ def test_a_batch_that_a_frozen_worker_locks_makes_nobody_wait(postgres_url: str,
     with site.engine.connect() as frozen, transaction(site.engine) as session:
         frozen.execute(text("SELECT id FROM batches FOR UPDATE"))  # in the middle of a write of each
         session.execute(text("SET LOCAL lock_timeout = '2s'"))
-        buried = bury_expired(session, now_s=100.0, lease_s=1.0)
+        marked_dead = mark_expired_dead(session, now_s=100.0, lease_s=1.0)
         taken = claim(session, 2, worker="other", now_s=100.0, lease_s=1.0)
 
-    assert (buried, taken) == (0, None)
+    assert (marked_dead, taken) == (0, None)
     with transaction(site.engine) as session:
-        assert bury_expired(session, now_s=100.0, lease_s=1.0) == 1
+        assert mark_expired_dead(session, now_s=100.0, lease_s=1.0) == 1
         assert claim(session, 2, worker="other", now_s=100.0, lease_s=1.0) is not None
     site.engine.dispose()
 
 
-def test_a_picture_that_kills_is_isolated_and_quarantined_and_its_neighbours_are_done(site: Site) -> None:
-    write_pictures(site.images, 4)
+def test_a_image_that_kills_is_isolated_and_quarantined_and_its_neighbours_are_done(site: Site) -> None:
+    write_images(site.images, 4)
     site.enqueue()
 
     _die_at(site, killer_item=3)
@@ -215,14 +215,14 @@ def _die_at(site: Site, *, killer_item: int) -> None:
                 held = claim(session, batch_id, worker="doomed", now_s=0.0, lease_s=60.0)
                 assert held is not None
                 if killer_item in {item.item_id for item in held.items}:
-                    bury_worker(session, "doomed", reason="its worker died")
+                    mark_worker_dead(session, "doomed", reason="its worker died")
                     continue
                 give_back(session, held)
             site.worker.infer_batch(batch_id)
 
 
 def test_giving_a_batch_back_counts_no_death(site: Site) -> None:
-    write_pictures(site.images, 1)
+    write_images(site.images, 1)
     site.enqueue()
 
     for _ in range(5):
@@ -241,7 +241,7 @@ def test_without_a_champion_the_batch_waits(engine: Engine, tmp_path: Path) -> N
         from db.tables.models import ModelVersionRow
 
         session.get_one(ModelVersionRow, "noop").state = "retired"
-    write_pictures(site.images, 1)
+    write_images(site.images, 1)
     site.enqueue()
 
     site.worker.infer_batch(1)
@@ -252,7 +252,7 @@ def test_without_a_champion_the_batch_waits(engine: Engine, tmp_path: Path) -> N
 
 
 def test_a_cancelled_job_keeps_what_is_done_and_retry_brings_the_rest_back(site: Site) -> None:
-    write_pictures(site.images, 6)
+    write_images(site.images, 6)
     site.enqueue()
     site.worker.infer_batch(1)
 
@@ -267,8 +267,8 @@ def test_a_cancelled_job_keeps_what_is_done_and_retry_brings_the_rest_back(site:
     assert site.counts() == JobCounts(done=6)
 
 
-def test_names_that_are_no_text_are_pictures_like_others(site: Site) -> None:
-    files = write_pictures(site.images, 2)
+def test_names_that_are_no_text_are_images_like_others(site: Site) -> None:
+    files = write_images(site.images, 2)
     os.rename(files[0], os.fsencode(site.images) + b"/f\xffn\n.jpg")
     os.rename(files[1], site.images / "noextension")
 

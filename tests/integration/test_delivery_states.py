@@ -1,7 +1,7 @@
 """Delivery as a state machine: any order of what people, workers and clocks do, against a model of a few lines.
 
 The model does not know how batches are made, split or sent. It knows what must hold: an item that waits is in work or
-can be claimed, once; what is written comes from the claim that was still valid; a picture is quarantined for its own
+can be claimed, once; what is written comes from the claim that was still valid; an image is quarantined for its own
 deaths only; and whatever happened, working on until nothing waits ends every item.
 """
 
@@ -34,7 +34,7 @@ from db.domain.outcomes import ItemOutcome, NewPrediction, SeenImage
 from db.domain.predictions import Agreement, Detection, Head, Prediction
 from db.migrate import open_database
 from db.session import reading, transaction
-from db.store.batches import DEATHS_ALONE, bury_expired, bury_worker, claim, give_back
+from db.store.batches import DEATHS_ALONE, claim, give_back, mark_expired_dead, mark_worker_dead
 from db.store.jobs import cancel_job, make_batches, new_scan, open_job, register_files, register_items, retry_job
 from db.store.labels import NewLabel, add_labels
 from db.store.predictions import finish
@@ -46,7 +46,7 @@ from db.tables.predictions import DetectionRow, PredictionRow
 from tests.factories import add_noop_champion
 
 LEASE_S = 60.0
-TORN = 3  # the content that gives no picture
+TORN = 3  # the content that gives no image
 NAMES = ["a", "b", "c"]  # few, so that things happen to the same file
 CONTENTS = [0, 1, 2, TORN]
 ROOT = b"/trip"
@@ -82,10 +82,10 @@ class Held:
 
 @dataclass(frozen=True)
 class Stored:
-    """An item as the database has it. judged: the content its prediction is of; of_file: the content of its file."""
+    """An item as the database has it. evaluated: the content its prediction is of; of_file: the content of its file."""
 
     state: ItemState
-    judged: str | None
+    evaluated: str | None
     of_file: str | None
 
 
@@ -188,7 +188,7 @@ class DeliveryMachine(RuleBasedStateMachine):
     def a_worker_dies(self, data: st.DataObject) -> None:
         held = self.held.pop(data.draw(st.integers(0, len(self.held) - 1)))
         with transaction(self.engine) as session:
-            assert bury_worker(session, held.worker, reason="its worker died") == int(held.valid)
+            assert mark_worker_dead(session, held.worker, reason="its worker died") == int(held.valid)
         if held.valid:
             self._count_death(held)
 
@@ -197,7 +197,7 @@ class DeliveryMachine(RuleBasedStateMachine):
         """The claims stay held: their workers are zombies that do not know it, and may finish later."""
         self.model.now_s += moved_s
         with transaction(self.engine) as session:
-            expired = bury_expired(session, now_s=self.model.now_s, lease_s=LEASE_S)
+            expired = mark_expired_dead(session, now_s=self.model.now_s, lease_s=LEASE_S)
         valid = [held for held in self.held if held.valid]
         assert expired == len(valid)
         for held in valid:
@@ -247,7 +247,7 @@ class DeliveryMachine(RuleBasedStateMachine):
         }
         for name, found in stored.items():
             known = self.model.items[name]
-            assert found.judged == (_sha256(known.content) if known.state is ItemState.DONE else None)
+            assert found.evaluated == (_sha256(known.content) if known.state is ItemState.DONE else None)
             content = self.model.files[name][1]
             assert found.of_file == (None if content is None else _sha256(content))
 
@@ -328,7 +328,7 @@ class DeliveryMachine(RuleBasedStateMachine):
                 assert known.alone >= DEATHS_ALONE, "quarantined for the deaths of others"
                 known.state = ItemState.QUARANTINED
             else:
-                assert known.alone < DEATHS_ALONE, "a picture that kills goes on killing"
+                assert known.alone < DEATHS_ALONE, "an image that kills goes on killing"
 
     def _claimable(self) -> list[int]:
         with reading(self.engine) as session:
@@ -336,15 +336,15 @@ class DeliveryMachine(RuleBasedStateMachine):
             return list(session.scalars(pending))
 
     def _stored(self) -> dict[str, Stored]:
-        judged, of_file = aliased(ImageRow), aliased(ImageRow)
+        evaluated, of_file = aliased(ImageRow), aliased(ImageRow)
         with reading(self.engine) as session:
             rows = session.execute(
-                select(FileRow.name, ItemRow.state, judged.sha256, of_file.sha256)
+                select(FileRow.name, ItemRow.state, evaluated.sha256, of_file.sha256)
                 .select_from(ItemRow)
                 .join(FileRow, FileRow.id == ItemRow.file_id)
                 .outerjoin(of_file, of_file.id == FileRow.image_id)
                 .outerjoin(PredictionRow, PredictionRow.id == ItemRow.prediction_id)
-                .outerjoin(judged, judged.id == PredictionRow.image_id)
+                .outerjoin(evaluated, evaluated.id == PredictionRow.image_id)
             )
             return {name.decode(): Stored(ItemState(state), *hashes) for name, state, *hashes in rows}
 
@@ -376,6 +376,6 @@ def _outcome(item_id: int, file_id: int, content: int) -> ItemOutcome:
         return ItemOutcome(item_id, file_id, reason="broken", failure="broken: torn")
     half = (0.5, 0.5)
     heatmap = np.zeros((1, 1, 2), dtype=np.float16)
-    judged = Prediction(160, 90, half, half, (_FISH,), _AGREEMENT, heatmap, (0.0, 0.0, 1.0, 1.0))
-    new = NewPrediction(judged, "ALB", heatmap=b"", crop_files=(None,), infer_ms=1.0)
+    evaluated = Prediction(160, 90, half, half, (_FISH,), _AGREEMENT, heatmap, (0.0, 0.0, 1.0, 1.0))
+    new = NewPrediction(evaluated, "ALB", heatmap=b"", crop_files=(None,), infer_ms=1.0)
     return ItemOutcome(item_id, file_id, image=_seen(content), prediction=new)

@@ -1,4 +1,4 @@
-"""`cli evaluate`'s step on drawn pictures: the figures of unseen cameras, and what it refuses."""
+"""`cli evaluate`'s step on drawn images: the figures of unseen cameras, and what it refuses."""
 
 from __future__ import annotations
 
@@ -35,17 +35,17 @@ def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> LearningSite:
 
 
 def _in_folders(samples: list[TrainingSample], tmp_path: Path) -> list[TrainingSample]:
-    """The pictures, each in the folder of its camera: that is how a site knows cameras."""
+    """The images, each in the folder of its camera: that is how a site knows cameras."""
     moved = []
     for sample in samples:
-        file = tmp_path / "pictures" / sample.camera / Path(sample.file.decode()).name
+        file = tmp_path / "images" / sample.camera / Path(sample.file.decode()).name
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_bytes(Path(sample.file.decode()).read_bytes())
         moved.append(dataclasses.replace(sample, file=str(file).encode()))
     return moved
 
 
-def test_every_camera_is_judged_once_beside_the_random_figure(
+def test_every_camera_is_evaluated_once_beside_the_random_figure(
     site: LearningSite, fleet: list[TrainingSample], tmp_path: Path
 ) -> None:
     site.label(_in_folders(fleet, tmp_path))
@@ -53,27 +53,27 @@ def test_every_camera_is_judged_once_beside_the_random_figure(
     out = tmp_path / "figures"
 
     done = evaluate(
-        {**PLAIN, "heads": ["gap"], "out": str(out), "pictures": 4},
+        {**PLAIN, "heads": ["gap"], "out": str(out), "images": 4},
         lambda stage, count, total: stages.add(stage),
     )
 
-    names = [one["name"] for one in done["contestants"]]
+    names = [one["name"] for one in done["compared_models"]]
     assert names == ["majority", "linear_probe", "gap"]
     assert sorted(name for fold in done["folds"] for name in fold["cameras"]) == [f"camera {n}" for n in range(4)]
-    assert done["judged"] == done["pictures"] == 48
-    majority, probe, *_ = done["contestants"]
+    assert done["evaluated"] == done["images"] == 48
+    majority, probe, *_ = done["compared_models"]
     assert probe["mean"]["accuracy"] > majority["mean"]["accuracy"] + 0.2
     assert set(done["random"]) == set(names)
     assert {"features", "thumbnails", "by camera fold 2 of 2: gap", "at random fold 1 of 1: gap"} <= stages
-    assert done["files"] == ["figures.json", "confusion.png", "reliability.png", "cameras.png", "pictures.jpg"]
-    assert json.loads((out / "figures.json").read_text())["judged"] == 48
-    with Image.open(out / "pictures.jpg") as sheet:
-        assert sheet.size == (3 * 486, 2 * 300)  # 4 pictures, 3 in a row; this head has no heat map
+    assert done["files"] == ["figures.json", "confusion.png", "reliability.png", "cameras.png", "images.jpg"]
+    assert json.loads((out / "figures.json").read_text())["evaluated"] == 48
+    with Image.open(out / "images.jpg") as sheet:
+        assert sheet.size == (3 * 486, 2 * 300)  # 4 images, 3 in a row; this head has no heat map
     with reading(site.engine) as session:
         assert current_series(session) is None  # nothing is decided by looking
 
 
-def test_what_cannot_be_judged_is_one_line(site: LearningSite, fleet: list[TrainingSample], tmp_path: Path) -> None:
+def test_what_cannot_be_evaluated_is_one_line(site: LearningSite, fleet: list[TrainingSample], tmp_path: Path) -> None:
     with pytest.raises(TrainingError, match="cli labels import"):
         evaluate(PLAIN, lambda *_: None)
 
@@ -81,11 +81,11 @@ def test_what_cannot_be_judged_is_one_line(site: LearningSite, fleet: list[Train
     site.label(one)
     with pytest.raises(TrainingError, match=r"one camera \(only\), so none is unseen"):
         evaluate(PLAIN, lambda *_: None)
-    with pytest.raises(TrainingError, match="no picture has a capture time"):
+    with pytest.raises(TrainingError, match="no image has a capture time"):
         evaluate({**PLAIN, "split": "time"}, lambda *_: None)  # before any network is loaded
 
     site.label(one, [ImageLabel("NoF") for _ in one])
-    with pytest.raises(TrainingError, match="48 pictures all show NoF"):
+    with pytest.raises(TrainingError, match="48 images all show NoF"):
         evaluate(PLAIN, lambda *_: None)
 
 
@@ -97,31 +97,31 @@ def version(site: LearningSite, fleet: list[TrainingSample], tmp_path: Path) -> 
     return site
 
 
-def test_a_version_is_judged_as_it_serves_on_the_cameras_held_out_from_it(
+def test_a_version_is_evaluated_as_it_serves_on_the_cameras_held_out_from_it(
     version: LearningSite, tmp_path: Path
 ) -> None:
     stages = set()
 
     done = evaluate(
-        {"model": "champion", "out": str(tmp_path / "out"), "pictures": 2}, lambda stage, *_: stages.add(stage)
+        {"model": "champion", "out": str(tmp_path / "out"), "images": 2}, lambda stage, *_: stages.add(stage)
     )
 
-    assert (done["model"], done["state"], done["judged"], done["judged_cameras"]) == ("m1", "champion", 12, 1)
-    assert [one["name"] for one in done["contestants"]] == ["majority", "box_species", "heatmap", "first_stage"]
-    assert list(done["contestants"][-1]["by_camera"]) == ["camera 3"]
-    assert done["contestants"][0]["mean"]["accuracy"] == pytest.approx(1 / 3)
-    assert stages == {"judging m1"} and (tmp_path / "out" / "pictures.jpg").exists()
+    assert (done["model"], done["state"], done["evaluated"], done["evaluated_cameras"]) == ("m1", "champion", 12, 1)
+    assert [one["name"] for one in done["compared_models"]] == ["majority", "box_species", "heatmap", "first_stage"]
+    assert list(done["compared_models"][-1]["by_camera"]) == ["camera 3"]
+    assert done["compared_models"][0]["mean"]["accuracy"] == pytest.approx(1 / 3)
+    assert stages == {"evaluation m1"} and (tmp_path / "out" / "images.jpg").exists()
 
 
 @pytest.mark.parametrize(
     ("card", "told"),
     [
-        pytest.param({"folds": ((),)}, "judged on pictures drawn at random", id="random"),
+        pytest.param({"folds": ((),)}, "evaluated on images drawn at random", id="random"),
         pytest.param({"folds": (("camera 9",),)}, r"held out from it \(camera 9\)", id="camera gone"),
         pytest.param({"folds": (("camera 3",),), "parameters": {"final_fit": True}}, "--final-fit", id="final fit"),
     ],
 )
-def test_a_version_without_unseen_pictures_is_not_judged(version: LearningSite, card: dict, told: str) -> None:
+def test_a_version_without_unseen_images_is_not_evaluated(version: LearningSite, card: dict, told: str) -> None:
     version.register("m2", **card)
 
     with pytest.raises(ModelError, match=told):

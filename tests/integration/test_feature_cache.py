@@ -1,4 +1,4 @@
-"""The feature cache: computed once, found again only by exactly what it depends on, mended where it was damaged."""
+"""The feature cache: computed once, found again only by exactly what it depends on, repaired where it was damaged."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from tests.drawn_fish import draw_fleet
 from worker.models.errors import TrainingError
 from worker.training.data.samples import TrainingSample
 from worker.training.features.cache import FeatureKey, Shard, open_cache, write_shard
-from worker.training.features.compute import ComputedFeatures, View, compute_features
+from worker.training.features.compute import ComputedFeatures, ImageView, compute_features
 
 INPUT_HW = (64, 96)
 
@@ -34,7 +34,7 @@ class _Cache:
         self.folder = folder
         self.calls: list[tuple[int, int]] = []
 
-    def compute(self, samples: list[TrainingSample], view: View | None = None) -> ComputedFeatures:
+    def compute(self, samples: list[TrainingSample], view: ImageView | None = None) -> ComputedFeatures:
         self.calls.clear()
         return compute_features(
             samples,
@@ -52,7 +52,7 @@ def cache(tmp_path: Path) -> _Cache:
     return _Cache(tmp_path / "features")
 
 
-def test_a_second_look_at_a_picture_costs_nothing_and_a_torn_shard_is_computed_again(
+def test_a_second_look_at_a_image_costs_nothing_and_a_torn_shard_is_computed_again(
     cache: _Cache, samples: list[TrainingSample]
 ) -> None:
     names = [sample.sha256 for sample in samples]
@@ -92,7 +92,7 @@ def test_a_byte_that_turned_on_the_disk_is_noticed_when_it_is_read(
     assert cache.calls[0] == (0, 6)
 
 
-def test_a_changed_picture_or_view_never_meets_an_old_feature(
+def test_a_changed_image_or_view_never_meets_an_old_feature(
     cache: _Cache, samples: list[TrainingSample], tmp_path: Path
 ) -> None:
     plain = cache.compute(samples[:1]).features.gather([samples[0].sha256])
@@ -106,7 +106,7 @@ def test_a_changed_picture_or_view_never_meets_an_old_feature(
     assert cache.calls[0] == (0, 1)
     assert not np.array_equal(changed.features.gather([other.sha256]), plain)
 
-    darker = cache.compute(samples[:1], View("half", lambda pixels, sample: pixels // 2))
+    darker = cache.compute(samples[:1], ImageView("half", lambda pixels, sample: pixels // 2))
     assert cache.calls[0] == (0, 1)
     assert not np.array_equal(darker.features.gather([samples[0].sha256]), plain)
 
@@ -122,7 +122,7 @@ def test_another_trunk_weights_layer_size_or_view_is_another_folder(changes: dic
     assert dataclasses.replace(key, **changes).folder_name != key.folder_name
 
 
-def test_two_processes_that_compute_the_same_pictures_leave_one_whole_cache(
+def test_two_processes_that_compute_the_same_images_leave_one_whole_cache(
     cache: _Cache, samples: list[TrainingSample]
 ) -> None:
     code = (
@@ -144,12 +144,12 @@ def test_two_processes_that_compute_the_same_pictures_leave_one_whole_cache(
     assert cache.calls == [(6, 6)]
 
 
-def test_an_unreadable_or_changed_picture_is_reported_and_left_out(
+def test_an_unreadable_or_changed_image_is_reported_and_left_out(
     cache: _Cache, samples: list[TrainingSample], tmp_path: Path
 ) -> None:
     odd = tmp_path / "odd.jpg"
-    odd.write_bytes(b"no picture")
-    broken = dataclasses.replace(samples[0], file=os.fsencode(odd), sha256=hashlib.sha256(b"no picture").hexdigest())
+    odd.write_bytes(b"no image")
+    broken = dataclasses.replace(samples[0], file=os.fsencode(odd), sha256=hashlib.sha256(b"no image").hexdigest())
     changed = dataclasses.replace(samples[1], sha256="0" * 64)
 
     computed = cache.compute([broken, changed, samples[2]])

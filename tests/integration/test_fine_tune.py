@@ -60,12 +60,12 @@ def test_only_the_last_blocks_change_and_their_batch_norms_stay(tuned) -> None:
 
 def test_the_saved_model_holds_the_tuned_trunk_and_a_trunk_can_be_taken_from_it(tuned, tmp_path: Path) -> None:
     trained = tuned[0]
-    pictures = np.random.default_rng(0).integers(0, 256, (2, *INPUT_HW, 3), dtype=np.uint8)
+    images = np.random.default_rng(0).integers(0, 256, (2, *INPUT_HW, 3), dtype=np.uint8)
 
     sha256 = save_model(tmp_path, "m-1", trained.model, trained.card)
 
     loaded = load_model(tmp_path, "m-1", sha256)
-    expected, found = trained.model.predict_on_batch(pictures), loaded.predict_on_batch(pictures)
+    expected, found = trained.model.predict_on_batch(images), loaded.predict_on_batch(images)
     assert all(np.allclose(expected[name], found[name], atol=1e-4) for name in expected)
     file = tmp_path / "m-1" / "model.keras"
     again = build_trunk("efficientnet_lite0", input_hw=INPUT_HW, weights=file)

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from tests.integration.test_train_crop_classifier import SETTINGS, draw_picture
+from tests.integration.test_train_crop_classifier import SETTINGS, draw_image
 from worker.models.errors import TrainingError
 from worker.models.trunks import build_trunk
 from worker.training.crops.samples import CropSample, crop_samples
@@ -30,7 +30,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def samples(folder: Path) -> tuple[CropSample, ...]:
-    return crop_samples([draw_picture(folder, number) for number in range(24)]).samples
+    return crop_samples([draw_image(folder, number) for number in range(24)]).samples
 
 
 def _train(samples: tuple[CropSample, ...], folder: Path, work_dir: Path, calls: list[tuple[str, int, int]]):
@@ -109,23 +109,23 @@ def use_trunk(build: Callable[..., Any], replace: Callable[[str, object], None])
 
 
 def test_a_damaged_place_is_passed_over(samples: tuple[CropSample, ...], folder: Path) -> None:
-    from worker.training.crops.finetune import _Keeper
+    from worker.training.crops.finetune import _Checkpoint
 
     (folder / "torn" / "crops-x").mkdir(parents=True)
     (folder / "torn" / "crops-x" / "epoch-0002.keras").write_bytes(b"torn")
 
-    assert _Keeper(folder / "torn", "x").last() == (None, 0)
+    assert _Checkpoint(folder / "torn", "x").last() == (None, 0)
 
 
 def test_a_place_that_cannot_be_kept_is_one_clear_line(folder: Path) -> None:
-    from worker.training.crops.finetune import _Keeper
+    from worker.training.crops.finetune import _Checkpoint
 
     class Unsaveable:
         def save(self, file: Path) -> None:
             raise OSError(28, "No space left on device")
 
     with pytest.raises(TrainingError, match=r"cannot be written \(No space left on device\)"):
-        _Keeper(folder / "full", "x").keep(Unsaveable(), 1)
+        _Checkpoint(folder / "full", "x").keep(Unsaveable(), 1)
 
 
 def _distance(model, other) -> float:
@@ -140,13 +140,13 @@ import os, signal
 from pathlib import Path
 from pytest import MonkeyPatch
 from tests.integration.test_finetune_crops import TUNED, small_trunk, use_trunk
-from tests.integration.test_train_crop_classifier import draw_picture
+from tests.integration.test_train_crop_classifier import draw_image
 from worker.training.crops.samples import crop_samples
 from worker.training.crops.train import train_crop_classifier
 
 folder, small, work_dir = Path({folder!r}), Path({small!r}), Path({work_dir!r})
 use_trunk(small_trunk, MonkeyPatch().setattr)
-samples = crop_samples([draw_picture(folder, number) for number in range(24)]).samples
+samples = crop_samples([draw_image(folder, number) for number in range(24)]).samples
 
 def killed(stage, done, total):
     if stage.startswith("fine-tune") and done > total / 2 + 1:

@@ -1,4 +1,4 @@
-"""The first review: no model yet, so pictures that differ are chosen from what the trunk sees."""
+"""The first review: no model yet, so images that differ are chosen from what the trunk sees."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from cli.shared.context import opened
 from db.errors import NotFoundError
 from db.session import reading
 from db.settings import get_settings
-from db.store.images import places_of, unspoken_places
+from db.store.images import places_of, unlabelled_places
 from db.store.labels import training_records
 from worker.images.look_into import FolderError
 from worker.steps.first_features import first_features
@@ -40,7 +40,7 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
 
 @pytest.fixture
 def fleet(home: Path) -> Path:
-    """Two cameras' pictures, plain greys, and a file of each that is no picture."""
+    """Two cameras' images, plain greys, and a file of each that is no image."""
     for camera, greys in GREYS.items():
         (home / "fleet" / camera).mkdir(parents=True)
         for grey in greys:
@@ -51,7 +51,7 @@ def fleet(home: Path) -> Path:
 
 @pytest.fixture
 def seen(monkeypatch: pytest.MonkeyPatch) -> list[list[str]]:
-    """What the trunk's process was asked; it answers with the pictures' own colours."""
+    """What the trunk's process was asked; it answers with the images' own colours."""
     asked: list[list[str]] = []
 
     def colours(module: str, request: dict[str, Any], *, progress: Any) -> dict[str, Any]:
@@ -78,11 +78,11 @@ def names(folder: Path) -> list[str]:
     return sorted(file.stem.split("_")[1] for file in folder.glob("*.png"))
 
 
-def test_the_first_pictures_differ_and_come_from_every_camera(fleet: Path, seen: list[list[str]]):
+def test_the_first_images_differ_and_come_from_every_camera(fleet: Path, seen: list[list[str]]):
     done = run("export", fleet.parent / "out", "--from", fleet, "--count", 4, "--json", "--seed", 1)
 
     told = json.loads(done.output)
-    assert (done.exit_code, told["pictures"], len(seen[0])) == (1, 4, 8)
+    assert (done.exit_code, told["images"], len(seen[0])) == (1, 4, 8)
     assert [problem.split(": ")[0] for problem in told["problems"]] == [
         str(fleet / camera / "torn.jpg") for camera in GREYS
     ]
@@ -129,16 +129,16 @@ def test_the_next_folder_goes_on_with_what_nobody_was_shown(fleet: Path, seen: l
     assert [len(part) for part in shown] == [3, 3, 2]
     assert {name for part in shown for name in part} == {str(grey) for greys in GREYS.values() for grey in greys}
     assert isinstance(none_left.exception, NotFoundError) and "--from" in str(none_left.exception)
-    assert json.loads(again.output)["pictures"] == 3
+    assert json.loads(again.output)["images"] == 3
 
 
 @pytest.mark.parametrize(
     ("words", "error", "text"),
     [
         pytest.param(["--from", "nowhere"], FolderError, "not a folder", id="no folder"),
-        pytest.param(["--species", "ALB"], NotFoundError, "no model yet, so no opinions", id="species"),
-        pytest.param(["--below", "0.4"], NotFoundError, "no model yet, so no opinions", id="below"),
-        pytest.param(["--open-cases"], NotFoundError, "no model yet, so no opinions", id="open cases"),
+        pytest.param(["--species", "ALB"], NotFoundError, "no model yet, so no predictions", id="species"),
+        pytest.param(["--below", "0.4"], NotFoundError, "no model yet, so no predictions", id="below"),
+        pytest.param(["--open-cases"], NotFoundError, "no model yet, so no predictions", id="open cases"),
     ],
 )
 def test_what_cannot_be_asked_before_a_model_is_one_clear_error(home: Path, words, error, text):
@@ -148,13 +148,13 @@ def test_what_cannot_be_asked_before_a_model_is_one_clear_error(home: Path, word
     assert not (home / "out").exists()
 
 
-def test_the_trunk_sees_every_picture_and_names_what_is_gone(
+def test_the_trunk_sees_every_image_and_names_what_is_gone(
     fleet: Path, seen: list[list[str]], monkeypatch: pytest.MonkeyPatch
 ):
     monkeypatch.setattr("worker.training.features.compute.build_trunk", three_channels)
     run("export", fleet.parent / "out", "--from", fleet, "--count", 1)
     with reading(opened()[1]) as session:
-        places = {os.path.basename(place.file): place for place in unspoken_places(session, handed_out=True)}
+        places = {os.path.basename(place.file): place for place in unlabelled_places(session, handed_out=True)}
     os.unlink(places[b"250.png"].file)
 
     found = first_features(
@@ -162,7 +162,7 @@ def test_the_trunk_sees_every_picture_and_names_what_is_gone(
         lambda stage, done, total: None,
     )
 
-    # The mean over the picture of what this trunk gives: a tenth of each colour.
+    # The mean over the image of what this trunk gives: a tenth of each colour.
     assert found["features"][places[b"10.png"].sha256] == pytest.approx([1.0] * 3, abs=0.01)
     assert set(found["features"]) == {place.sha256 for name, place in places.items() if name != b"250.png"}
     assert [file for file, _ in found["unreadable"]] == [os.fsdecode(places[b"250.png"].file)]
@@ -172,5 +172,5 @@ def three_channels(trunk: str, *, input_hw: tuple[int, int], weights: object, la
     """A trunk without a network: what is kept of its features does not depend on it."""
     from worker.models.keras_import import keras
 
-    picture = keras.Input((*input_hw, 3))
-    return keras.Model(picture, keras.layers.Rescaling(0.1)(picture))
+    image = keras.Input((*input_hw, 3))
+    return keras.Model(image, keras.layers.Rescaling(0.1)(image))

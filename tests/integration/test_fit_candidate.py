@@ -119,9 +119,9 @@ def test_who_trained_a_detector_alone_gets_no_second_stage_by_surprise(
     assert way_of(asked, champion) == wanted
 
 
-@pytest.mark.parametrize(("judged_on", "told"), [("boat_1", {"box_ap50": 0.5}), ("another boat", {})])
-def test_figures_are_taken_over_only_where_the_same_cameras_judge(
-    site: LearningSite, monkeypatch: pytest.MonkeyPatch, judged_on: str, told: dict[str, float]
+@pytest.mark.parametrize(("evaluated_on", "told"), [("boat_1", {"box_ap50": 0.5}), ("another boat", {})])
+def test_figures_are_taken_over_only_where_the_same_cameras_evaluate(
+    site: LearningSite, monkeypatch: pytest.MonkeyPatch, evaluated_on: str, told: dict[str, float]
 ) -> None:
     untrained, request = Untrained(), _request(site)
     monkeypatch.setattr("worker.steps.fit_candidate.load_model_file", lambda folder: None)
@@ -129,7 +129,7 @@ def test_figures_are_taken_over_only_where_the_same_cameras_judge(
     with reading(site.engine) as session:
         champion = get_model(session, "champion")
     hashes = BundleHashes(champion.sha256)
-    write_card(site.settings.models_dir, "champion", dataclasses.replace(CARD, folds=((judged_on,),)), hashes=hashes)
+    write_card(site.settings.models_dir, "champion", dataclasses.replace(CARD, folds=((evaluated_on,),)), hashes=hashes)
 
     with pytest.raises(TrainingError, match="asked enough"):
         fit_candidate(request | {"parts": "crops"}, lambda *_: None)

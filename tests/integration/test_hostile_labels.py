@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import Engine
 
-from annotator.label_formats.import_labels import ImportWish, LabelFormat, LabelImport, import_labels
+from annotator.label_formats.import_labels import ImportOptions, LabelFormat, LabelImport, import_labels
 from annotator.label_formats.records import LabelFileError
 from annotator.label_formats.yolo import read_yolo
 from db.domain.files import FoundFile
@@ -35,7 +35,7 @@ def test_the_good_record_comes_in_and_the_others_are_named(
     folder.mkdir()
     path = write(folder) or folder
 
-    done = _import(engine, path, label_format, pictures=("fish", *BOXES, "head"))
+    done = _import(engine, path, label_format, images=("fish", *BOXES, "head"))
 
     assert done.species["ALB"] >= 1, done
     assert done.boxes >= 1
@@ -49,7 +49,7 @@ def test_a_coco_file_that_is_none_is_one_line(engine: Engine, tmp_path: Path, co
     file.write_bytes(content)
 
     with pytest.raises(LabelFileError) as raised:
-        _import(engine, file, LabelFormat.COCO, pictures=("fish",))
+        _import(engine, file, LabelFormat.COCO, images=("fish",))
 
     assert str(raised.value).startswith(str(file)) and "\n" not in str(raised.value)
 
@@ -72,15 +72,15 @@ def test_names_of_yolo_that_are_none_are_one_line(tmp_path: Path, text: str) -> 
     assert len(str(raised.value)) < 1_000
 
 
-def _import(engine: Engine, path: Path, label_format: LabelFormat, *, pictures: tuple[str, ...]) -> LabelImport:
-    root = b"/pictures"
-    files = [FoundFile(root, f"{name}.png".encode(), 100, number) for number, name in enumerate(pictures)]
+def _import(engine: Engine, path: Path, label_format: LabelFormat, *, images: tuple[str, ...]) -> LabelImport:
+    root = b"/images"
+    files = [FoundFile(root, f"{name}.png".encode(), 100, number) for number, name in enumerate(images)]
     numbers = {file.name: number for number, file in enumerate(files)}
-    wish = ImportWish(
+    options = ImportOptions(
         path,
         label_format,
         root,
         DEFAULT_LABEL_SET,
         lambda file: SeenImage(f"{numbers[file.name]:064x}", 80, 40),
     )
-    return import_labels(engine, wish, files)
+    return import_labels(engine, options, files)

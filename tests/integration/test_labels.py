@@ -52,7 +52,7 @@ def test_head_and_tail_come_back(engine: Engine) -> None:
     assert record.label.boxes == (FISH,)
 
 
-def test_a_pictures_own_camera_counts_before_its_folders(engine: Engine) -> None:
+def test_a_images_own_camera_counts_before_its_folders(engine: Engine) -> None:
     _add(engine, _label(NAMES[0]), _label(NAMES[1]))
     with transaction(engine) as session:
         camera = CameraRow(name="clustered 3")
@@ -66,7 +66,7 @@ def test_a_pictures_own_camera_counts_before_its_folders(engine: Engine) -> None
     assert cameras == {NAMES[0]: "clustered 3", NAMES[1]: "boat_1"}
 
 
-def test_a_copy_of_a_picture_is_learnt_from_once(engine: Engine) -> None:
+def test_a_copy_of_a_image_is_learnt_from_once(engine: Engine) -> None:
     one = _label(NAMES[0])
     copy = NewLabel(FoundFile(ROOT + b"/boat_2", b"copy.jpg", 10, 1), one.image, one.label, "b.json[0]")
 

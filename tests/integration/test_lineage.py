@@ -1,4 +1,4 @@
-"""A picture's whole story, from its file to the models that it taught."""
+"""An image's whole story, from its file to the models that it taught."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from tests.factories import add_noop_champion
 from tests.learning_site import FakeSteps, LearningSite
 from worker.images.enqueue import enqueue_folder
 from worker.inference.tasks import InferWorker
-from worker.retraining.retrain import Ask, Outcome, retrain
+from worker.retraining.retrain import RetrainOutcome, RetrainRequest, retrain
 from worker.training.data.samples import TrainingSample
 
 
@@ -45,9 +45,13 @@ def test_the_story_names_files_jobs_models_people_and_data_sets(
     site.label(samples)
     site.correct({samples[0].sha256: ImageLabel("NoF")}, reviewer="ana")
     done = retrain(
-        site.engine, site.settings, Ask(), progress=lambda *_: None, steps=FakeSteps(site.settings, site.engine)
+        site.engine,
+        site.settings,
+        RetrainRequest(),
+        progress=lambda *_: None,
+        steps=FakeSteps(site.settings, site.engine),
     )
-    assert isinstance(done, Outcome) and done.kept is not None
+    assert isinstance(done, RetrainOutcome) and done.kept is not None
 
     with reading(site.engine) as session:
         story = story_of(session, find_image(session, samples[0].file))
@@ -69,7 +73,7 @@ def test_the_story_names_files_jobs_models_people_and_data_sets(
 
 @pytest.mark.parametrize(
     ("wanted", "said"),
-    [("/no/such.jpg", "no picture known by this path"), ("abcdef", "no picture has"), ("abc", "6 or more digits")],
+    [("/no/such.jpg", "no image known by this path"), ("abcdef", "no image has"), ("abc", "6 or more digits")],
 )
 def test_what_is_not_known_is_one_line(site: LearningSite, wanted: str, said: str) -> None:
     with reading(site.engine) as session, pytest.raises(NotFoundError, match=said):

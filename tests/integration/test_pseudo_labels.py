@@ -19,13 +19,13 @@ CAMERAS = ("camera 0", "camera 1", "camera 2", "camera 3")
 
 @pytest.fixture
 def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> LearningSite:
-    """Four cameras of six pictures each, half of them labelled; the model that needs no network is 0.8 sure of any."""
+    """Four cameras of six images each, half of them labelled; the model that needs no network is 0.8 sure of any."""
     site = LearningSite(
         open_database(f"sqlite:///{tmp_path / 'taffrail.db'}"), tmp_path / "home", monkeypatch, pseudo_agreement="0"
     )
     samples = []
     for number in range(24):
-        folder = tmp_path / "pictures" / CAMERAS[number % 4]
+        folder = tmp_path / "images" / CAMERAS[number % 4]
         folder.mkdir(parents=True, exist_ok=True)
         samples.append(draw_fish(folder, number, ("ALB", "LAG", "NoF")[number % 3], CAMERAS[number % 4]))
     site.label(samples[:12])
@@ -41,9 +41,9 @@ def _guessed(dataset: Dataset) -> list[str]:
     return [entry.place.camera for entry in dataset.entries if entry.origin is EntryOrigin.PSEUDO]
 
 
-def test_pictures_that_the_champion_is_sure_of_teach_and_never_judge(site: LearningSite, tmp_path: Path) -> None:
+def test_images_that_the_champion_is_sure_of_teach_and_never_evaluate(site: LearningSite, tmp_path: Path) -> None:
     site.register("m1", folds=(("camera 3",),))
-    site.infer(tmp_path / "pictures")
+    site.infer(tmp_path / "images")
 
     dataset = _dataset(site, 0.75)
 
@@ -55,7 +55,7 @@ def test_pictures_that_the_champion_is_sure_of_teach_and_never_judge(site: Learn
 
 def test_below_the_floor_nothing_is_believed_and_unasked_nothing_is_guessed(site: LearningSite, tmp_path: Path) -> None:
     site.register("m1", folds=(("camera 3",),))
-    site.infer(tmp_path / "pictures")
+    site.infer(tmp_path / "images")
 
     assert _guessed(_dataset(site, 0.9)) == []
     assert _guessed(_dataset(site, None)) == []

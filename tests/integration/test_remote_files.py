@@ -1,4 +1,4 @@
-"""Pictures in an object store: a real S3 protocol server on this machine, and the library that speaks to it."""
+"""Images in an object store: a real S3 protocol server on this machine, and the library that speaks to it."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import pytest
 
 from db.migrate import open_database
 from db.settings import Settings, make_home
-from tests.factories import add_noop_champion, write_pictures
+from tests.factories import add_noop_champion, write_images
 from worker.images.errors import StoreUnreachable, UnreadableImage, UnreadableReason
 from worker.images.object_store import RemoteRootError, checked_root, scan_remote
 from worker.images.read import read_image_file
@@ -25,15 +25,15 @@ def bucket(s3: str, tmp_path: Path) -> Iterator[object]:
 
     client = boto3.client("s3", endpoint_url=s3)
     client.create_bucket(Bucket="fleet")
-    for file in write_pictures(tmp_path, 3):
+    for file in write_images(tmp_path, 3):
         client.put_object(Bucket="fleet", Key=f"trip7/boot-ä/{file.name}", Body=file.read_bytes())
-    client.put_object(Bucket="fleet", Key="trip7/notes.txt", Body=b"no picture")
+    client.put_object(Bucket="fleet", Key="trip7/notes.txt", Body=b"no image")
     client.put_object(Bucket="fleet", Key="trip7/empty.jpg", Body=b"")
     client.put_object(Bucket="fleet", Key="elsewhere/secret.jpg", Body=b"not below the root")
     yield client
 
 
-def test_the_pictures_below_a_url_are_found_with_their_size_and_time(bucket: object) -> None:
+def test_the_images_below_a_url_are_found_with_their_size_and_time(bucket: object) -> None:
     problems: list[tuple[bytes, str]] = []
 
     found = list(scan_remote(ROOT, on_problem=lambda place, text: problems.append((place, text))))
@@ -63,7 +63,7 @@ def test_an_object_is_read_as_a_file_is(bucket: object, tmp_path: Path) -> None:
     ],
     ids=["missing", "empty", "outside", "dots"],
 )
-def test_an_object_that_gives_no_picture_says_why(bucket: object, path: bytes, reason: UnreadableReason) -> None:
+def test_an_object_that_gives_no_image_says_why(bucket: object, path: bytes, reason: UnreadableReason) -> None:
     with pytest.raises(UnreadableImage) as raised:
         read_image_file(path, root=ROOT)
 
@@ -121,11 +121,11 @@ def test_a_folder_of_an_object_store_is_enqueued_and_reviewed(
     bucket.put_object(Bucket="fleet", Key="trip7/boot-ä/0001.jpg", Body=changed)  # type: ignore[attr-defined]
     bucket.delete_object(Bucket="fleet", Key="trip7/boot-ä/0002.jpg")  # type: ignore[attr-defined]
 
-    exported = cli("review", "export", str(tmp_path / "out"), "--pictures", "symlink")
+    exported = cli("review", "export", str(tmp_path / "out"), "--images", "symlink")
 
     assert enqueued.returncode == 1, enqueued.stderr  # the empty object
     assert "3 of 4 done" in enqueued.stdout and "empty.jpg: empty" in enqueued.stderr
-    assert exported.returncode == 1 and "1 pictures to look at" in exported.stdout
+    assert exported.returncode == 1 and "1 images to look at" in exported.stdout
     assert "boot-ä/0001.jpg: changed since it was enqueued" in exported.stderr
     assert "boot-ä/0002.jpg: missing: the object is gone" in exported.stderr
     (shown,) = (tmp_path / "out").glob("*_0000.jpg")

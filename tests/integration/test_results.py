@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 from sqlalchemy import Engine, update
 
-from annotator.label_formats.import_labels import ImportWish, LabelFormat, import_labels
+from annotator.label_formats.import_labels import ImportOptions, LabelFormat, import_labels
 from db.domain.boxes import Box
 from db.domain.files import FoundFile
 from db.domain.jobs import ItemState
@@ -24,26 +24,26 @@ from db.tables.images import CameraRow, ImageRow
 from db.tables.jobs import ItemRow
 from db.tables.models import ModelVersionRow
 from tests.answers import store_answers
-from tests.factories import add_noop_champion, finished_job, write_pictures
-from worker.images.decode import measure_picture
+from tests.factories import add_noop_champion, finished_job, write_images
+from worker.images.decode import measure_image
 from worker.images.read import read_image_file
 from worker.images.scan import scan_folder
 from worker.results.export import export_results
 from worker.results.names import ResultFormat
-from worker.results.options import ExportWish
+from worker.results.options import ResultOptions
 from worker.vision.heatmaps import unpack_heatmap
 
 
 @pytest.fixture
 def images(tmp_path: Path) -> Path:
-    """Seven pictures of two cameras, one of them with a name that is no text and a time, and a torn one."""
+    """Seven images of two cameras, one of them with a name that is no text and a time, and a torn one."""
     folder = tmp_path / "images"
-    write_pictures(folder / "cam_1", 5)
-    files = write_pictures(folder / "cam_2", 2, seed=1)
+    write_images(folder / "cam_1", 5)
+    files = write_images(folder / "cam_2", 2, seed=1)
     exif = Image.Exif()
     exif[0x0132] = "2024:03:02 01:02:03"
-    with Image.open(files[0]) as picture:
-        picture.save(files[0], exif=exif)
+    with Image.open(files[0]) as image:
+        image.save(files[0], exif=exif)
     os.rename(files[0], os.fsencode(folder) + b"/cam_2/f\xff\n.jpg")
     (folder / "cam_1" / "torn.jpg").write_bytes(b"\xff\xd8\xff torn")
     return folder
@@ -80,7 +80,7 @@ def test_heat_maps_come_where_they_are_asked_for(engine: Engine, tmp_path: Path,
     assert unpack_heatmap(found.prediction.heatmap).shape == (6, 10, 8)  # the noop model's grid of a 90 x 160 input
 
 
-def test_a_pictures_own_camera_counts_before_its_folders(engine: Engine, tmp_path: Path, images: Path) -> None:
+def test_a_images_own_camera_counts_before_its_folders(engine: Engine, tmp_path: Path, images: Path) -> None:
     finished_job(engine, tmp_path / "home", images)
     with transaction(engine) as session:
         session.add(CameraRow(id=99, name="stern"))
@@ -92,7 +92,7 @@ def test_a_pictures_own_camera_counts_before_its_folders(engine: Engine, tmp_pat
     assert cameras.count("stern") == 1
 
 
-def test_a_persons_last_decision_comes_with_the_picture_and_closes_it(
+def test_a_persons_last_decision_comes_with_the_image_and_closes_it(
     engine: Engine, tmp_path: Path, images: Path
 ) -> None:
     finished_job(engine, tmp_path / "home", images)
@@ -151,10 +151,10 @@ def test_what_goes_out_comes_in_again_as_labels(
     answers = sum(1 for result in sent.values() if result.prediction and result.prediction.final_species != "NoF")
 
     root = os.fsencode(images)
-    wish = ImportWish(tmp_path / "out", LabelFormat(kind.value), root, DEFAULT_LABEL_SET, _look)
-    done = import_labels(engine, wish, scan_folder(root, on_problem=lambda *_: None, leave_out=b""))
+    options = ImportOptions(tmp_path / "out", LabelFormat(kind.value), root, DEFAULT_LABEL_SET, _look)
+    done = import_labels(engine, options, scan_folder(root, on_problem=lambda *_: None, leave_out=b""))
 
-    # COCO names pictures in text, so the one whose name is none is not found again; YOLO's files keep the bytes.
+    # COCO names images in text, so the one whose name is none is not found again; YOLO's files keep the bytes.
     assert done.labelled == (6 if kind is ResultFormat.COCO else 7)
     assert done.boxes >= answers - 1
     assert [problem for problem in done.problems if "xff" not in problem] == []
@@ -162,9 +162,9 @@ def test_what_goes_out_comes_in_again_as_labels(
 
 def _look(file: FoundFile) -> SeenImage:
     read = read_image_file(file.folder + b"/" + file.name)
-    size = measure_picture(read.content)
+    size = measure_image(read.content)
     return SeenImage(read.sha256, size.width_px, size.height_px, size.captured_at)
 
 
 def _export(engine: Engine, out: Path, kind: ResultFormat, *, job_id: int = 1) -> int:
-    return export_results(engine, job_id, out, ExportWish(kind), default=DEFAULT_LABEL_SET).left_out
+    return export_results(engine, job_id, out, ResultOptions(kind), default=DEFAULT_LABEL_SET).left_out

@@ -1,4 +1,4 @@
-"""Retraining: what it learns from, who judges, one at a time, and a champion that stays where anything is wrong."""
+"""Retraining: what it learns from, who evaluates, one at a time, and a champion that stays where anything is wrong."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ from tests.factories import add_noop_champion
 from tests.learning_site import FakeSteps, LearningSite
 from worker.models.errors import ModelFileError
 from worker.retraining.lease import LeaseLost
-from worker.retraining.retrain import FIT_STEP, JUDGE_STEP, Ask, Outcome, retrain
+from worker.retraining.retrain import FIT_STEP, JUDGE_STEP, RetrainOutcome, RetrainRequest, retrain
 from worker.storage.model_files import check_model_file, read_card, save_model
 from worker.training.data.samples import TrainingSample
 from worker.training.data.snapshot import SnapshotError, take_snapshot
@@ -42,7 +42,7 @@ KINDS = ("ALB", "LAG", "NoF")
 
 @pytest.fixture(scope="module")
 def samples(tmp_path_factory: pytest.TempPathFactory) -> list[TrainingSample]:
-    """Eight pictures of each of five cameras, each camera a folder."""
+    """Eight images of each of five cameras, each camera a folder."""
     root = tmp_path_factory.mktemp("fleet")
     found = []
     for number in range(40):
@@ -88,7 +88,7 @@ def test_a_better_candidate_serves_with_everything_on_its_card(
 
     done = _retrain(any_site, steps)
 
-    assert isinstance(done, Outcome) and done.state is RetrainingState.PROMOTED and done.kept is not None
+    assert isinstance(done, RetrainOutcome) and done.state is RetrainingState.PROMOTED and done.kept is not None
     with reading(any_site.engine) as session:
         serving = get_model(session, done.kept.model_id)
         record = list_promotions(session)[0]
@@ -111,7 +111,7 @@ def test_a_worse_candidate_stays_one_and_says_why(
 
     done = _retrain(site, steps)
 
-    assert isinstance(done, Outcome) and done.state is RetrainingState.KEPT and done.kept is not None
+    assert isinstance(done, RetrainOutcome) and done.state is RetrainingState.KEPT and done.kept is not None
     with reading(site.engine) as session:
         kept = get_model(session, done.kept.model_id)
         assert kept.state is ModelState.CANDIDATE and kept.note.startswith("not surely better; ")
@@ -177,16 +177,16 @@ def test_nothing_new_trains_nothing(site: LearningSite, steps: FakeSteps, sample
 
     second = _retrain(site, steps)
 
-    assert isinstance(first, Outcome) and isinstance(second, Outcome) and first.kept is not None
+    assert isinstance(first, RetrainOutcome) and isinstance(second, RetrainOutcome) and first.kept is not None
     assert second.state is RetrainingState.NOTHING_NEW and first.kept.model_id in second.note
     assert steps.calls == []
-    assert isinstance(again := _retrain(site, steps, again=True), Outcome) and again.kept is not None
+    assert isinstance(again := _retrain(site, steps, again=True), RetrainOutcome) and again.kept is not None
 
 
 def test_two_at_once_make_one_model(any_site: LearningSite, steps: FakeSteps, samples: list[TrainingSample]) -> None:
     _ready(any_site, samples)
     inside, go_on = threading.Event(), threading.Event()
-    results: list[Outcome | Occupied] = []
+    results: list[RetrainOutcome | Occupied] = []
 
     def slow(module: str, request: dict[str, object], *, progress: object) -> dict[str, object]:
         inside.set()
@@ -201,7 +201,7 @@ def test_two_at_once_make_one_model(any_site: LearningSite, steps: FakeSteps, sa
     first.join()
 
     assert isinstance(second, Occupied) and "a retraining runs already" in second.reason
-    assert isinstance(results[0], Outcome) and results[0].state is RetrainingState.PROMOTED
+    assert isinstance(results[0], RetrainOutcome) and results[0].state is RetrainingState.PROMOTED
     with reading(any_site.engine) as session:
         assert len(list_models(session)) == 2
 
@@ -218,7 +218,7 @@ def test_a_dead_ones_place_is_free_and_its_slot_is_run_again(
     scheduled = _retrain(any_site, steps, slot=slot, again=True)
     once_more = _retrain(any_site, steps, slot=slot, again=True)
 
-    assert isinstance(by_hand, Outcome) and isinstance(scheduled, Outcome)
+    assert isinstance(by_hand, RetrainOutcome) and isinstance(scheduled, RetrainOutcome)
     assert isinstance(once_more, Occupied) and "was run already" in once_more.reason
     with reading(any_site.engine) as session:
         runs = {run.retraining_id: run for run in list_retrainings(session)}
@@ -236,7 +236,7 @@ def test_a_killed_one_leaves_nothing_in_the_way(
 
     done = _retrain(site, steps)
 
-    assert isinstance(done, Outcome) and done.state is RetrainingState.PROMOTED and done.kept is not None
+    assert isinstance(done, RetrainOutcome) and done.state is RetrainingState.PROMOTED and done.kept is not None
     assert sorted(os.listdir(site.settings.models_dir)) == sorted([champion, done.kept.model_id])
     with reading(site.engine) as session:
         states = {run.retraining_id: run.state for run in list_retrainings(session)}
@@ -247,14 +247,14 @@ _STUCK = """
 import signal
 from db.migrate import open_database
 from db.settings import get_settings
-from worker.retraining.retrain import Ask, retrain
+from worker.retraining.retrain import RetrainRequest, retrain
 
 def stuck(module, request, *, progress):
     print("training", flush=True)
     signal.pause()
 
 settings = get_settings()
-retrain(open_database(settings.database), settings, Ask(), progress=lambda *_: None, steps=stuck)
+retrain(open_database(settings.database), settings, RetrainRequest(), progress=lambda *_: None, steps=stuck)
 """
 
 
@@ -312,7 +312,7 @@ def test_a_champion_that_came_meanwhile_is_not_replaced(
 
     done = _retrain(site, meddled)  # type: ignore[arg-type]
 
-    assert isinstance(done, Outcome) and done.state is RetrainingState.KEPT
+    assert isinstance(done, RetrainOutcome) and done.state is RetrainingState.KEPT
     assert "the champion was changed" in done.note
 
 
@@ -381,7 +381,7 @@ def test_a_champion_whose_file_is_gone_or_altered_is_named(
     ("wanted", "said"),
     [
         (lambda sample: False, "nobody has said yet"),
-        (lambda sample: sample.camera == "boat_0", "pictures of 1 camera"),
+        (lambda sample: sample.camera == "boat_0", "images of 1 camera"),
         (lambda sample: sample.label.species == "ALB", "show ALB; a retraining needs 2 species"),
     ],
     ids=["nothing said", "one camera", "one species"],
@@ -410,7 +410,11 @@ def _ready(site: LearningSite, samples: list[TrainingSample]) -> str:
     return add_noop_champion(site.engine, site.settings.models_dir)
 
 
-def _retrain(site: LearningSite, steps: FakeSteps, **asked: object) -> Outcome | Occupied:
+def _retrain(site: LearningSite, steps: FakeSteps, **asked: object) -> RetrainOutcome | Occupied:
     return retrain(
-        site.engine, site.settings, dataclasses.replace(Ask(), **asked), progress=lambda *_: None, steps=steps
+        site.engine,
+        site.settings,
+        dataclasses.replace(RetrainRequest(), **asked),
+        progress=lambda *_: None,
+        steps=steps,
     )

@@ -14,8 +14,8 @@ from db.session import reading
 from db.store.model_versions import get_model
 from tests.drawn_fish import draw_fish
 from tests.learning_site import LearningSite
-from worker.retraining.retrain import FIT_STEP, JUDGE_STEP, Ask, Outcome, retrain
-from worker.steps.answer_held_out import judge
+from worker.retraining.retrain import FIT_STEP, JUDGE_STEP, RetrainOutcome, RetrainRequest, retrain
+from worker.steps.answer_held_out import evaluate
 from worker.steps.fit_candidate import fit_candidate
 from worker.steps.step_process import Request, StepProgress
 from worker.steps.train import train
@@ -68,13 +68,17 @@ def _train(site: LearningSite, *, epochs: int) -> Request:
     return train(asked, lambda *_: None)
 
 
-def _retrain(site: LearningSite, *, epochs: int) -> Outcome:
+def _retrain(site: LearningSite, *, epochs: int) -> RetrainOutcome:
     done = retrain(
-        site.engine, site.settings, Ask(parts="heads", epochs=epochs), progress=lambda *_: None, steps=_in_this_process
+        site.engine,
+        site.settings,
+        RetrainRequest(parts="heads", epochs=epochs),
+        progress=lambda *_: None,
+        steps=_in_this_process,
     )
-    assert isinstance(done, Outcome)
+    assert isinstance(done, RetrainOutcome)
     return done
 
 
 def _in_this_process(module: str, request: Request, *, progress: StepProgress) -> Request:
-    return {FIT_STEP: fit_candidate, JUDGE_STEP: judge}[module](request, progress)
+    return {FIT_STEP: fit_candidate, JUDGE_STEP: evaluate}[module](request, progress)

@@ -22,7 +22,7 @@ from annotator.export.write import ExportItem, WrittenExport, write_export
 from annotator.labelme.json_files import LabelmeFile, LabelmeShape, read_labelme, write_labelme
 from annotator.labelme.shown import shape_to_json
 from db.domain.boxes import Box
-from db.domain.corrections import Change, Outcome
+from db.domain.corrections import Change, CorrectionOutcome
 from db.domain.predictions import Detection, Head
 from db.domain.results import StoredDetection
 from db.domain.species import DEFAULT_LABEL_SET
@@ -45,13 +45,13 @@ def engine(tmp_path: Path) -> Engine:
 
 @pytest.fixture
 def out(tmp_path: Path, engine: Engine) -> Path:
-    """An export of three pictures: one box of ALB each, shown by the box head."""
+    """An export of three images: one box of ALB each, shown by the box head."""
     export(tmp_path / "out", engine=engine, fleet=tmp_path / "fleet")
     return tmp_path / "out"
 
 
 def export(out: Path, *, engine: Engine, fleet: Path, export_id: str = "e1") -> None:
-    items = [exported_picture(fleet / f"{number}.jpg", number, engine=engine) for number in (1, 2, 3)]
+    items = [exported_image(fleet / f"{number}.jpg", number, engine=engine) for number in (1, 2, 3)]
 
     def record(written: WrittenExport) -> None:
         new = [
@@ -75,7 +75,7 @@ def export(out: Path, *, engine: Engine, fleet: Path, export_id: str = "e1") -> 
     write_export(out, items, export_id=export_id, label_set=DEFAULT_LABEL_SET, before_visible=record)
 
 
-def exported_picture(path: Path, number: int, *, engine: Engine) -> ExportItem:
+def exported_image(path: Path, number: int, *, engine: Engine) -> ExportItem:
     path.parent.mkdir(exist_ok=True)
     if not path.exists():
         Image.new("RGB", (64, 36), (number * 60, 90, 120)).save(path)
@@ -111,8 +111,8 @@ def relabelled(species: str) -> Callable[[LabelmeFile], LabelmeFile]:
     return lambda file: replace(file, shapes=(replace(file.shapes[0], label=species), *file.shapes[1:]))
 
 
-def bring_back(folder: Path, engine: Engine, *, reviewer: str = "ana", pictures: Path | None = None) -> ImportSummary:
-    return import_reviews(folder, engine=engine, label_set=DEFAULT_LABEL_SET, reviewer=reviewer, pictures=pictures)
+def bring_back(folder: Path, engine: Engine, *, reviewer: str = "ana", images: Path | None = None) -> ImportSummary:
+    return import_reviews(folder, engine=engine, label_set=DEFAULT_LABEL_SET, reviewer=reviewer, images=images)
 
 
 def test_what_a_person_did_becomes_corrections(out: Path, engine: Engine):
@@ -123,7 +123,7 @@ def test_what_a_person_did_becomes_corrections(out: Path, engine: Engine):
     summary = bring_back(out, engine)
 
     assert (summary.files, summary.added, summary.problems) == (3, 2, ())
-    assert summary.outcomes == {Outcome.CORRECTED: 2, Outcome.UNTOUCHED: 1}
+    assert summary.outcomes == {CorrectionOutcome.CORRECTED: 2, CorrectionOutcome.UNTOUCHED: 1}
     assert summary.changes == {Change.RELABELLED: 1, Change.KEPT: 1, Change.ADDED: 1}
     with reading(engine) as session:
         held = {found.label.species: found for found in current_corrections(session).values() if found.label}
@@ -155,15 +155,15 @@ def test_importing_again_adds_nothing_and_a_later_change_supersedes_with_history
 
 def test_a_renamed_and_moved_folder_with_renamed_files_still_matches(out: Path, engine: Engine, tmp_path: Path):
     file = edit(out, 3, flagged("reviewed"))
-    moved = tmp_path / "elsewhere" / "Ana's pictures"
+    moved = tmp_path / "elsewhere" / "Ana's images"
     moved.parent.mkdir()
     out.rename(moved)
-    (moved / file.name).rename(moved / "my picture.json")
+    (moved / file.name).rename(moved / "my image.json")
 
     summary = bring_back(moved, engine)
 
     assert (summary.added, summary.problems) == (1, ())
-    assert summary.outcomes[Outcome.CONFIRMED] == 1
+    assert summary.outcomes[CorrectionOutcome.CONFIRMED] == 1
 
 
 def test_saves_to_another_folder_match_while_the_export_is_where_it_was_written(
@@ -177,16 +177,16 @@ def test_saves_to_another_folder_match_while_the_export_is_where_it_was_written(
     assert bring_back(saves, engine).added == 1
 
 
-def test_saves_beside_a_moved_export_need_the_pictures_folder(out: Path, engine: Engine, tmp_path: Path):
+def test_saves_beside_a_moved_export_need_the_images_folder(out: Path, engine: Engine, tmp_path: Path):
     moved, saves = tmp_path / "moved", tmp_path / "saves"
     out.rename(moved)
     saves.mkdir()
     edited = relabelled("DOL")(read_labelme(moved / "00001_1.json"))
     write_labelme(saves / "a.json", replace(edited, image_path="..\\moved\\00001_1.jpg"))
 
-    without, given = bring_back(saves, engine), bring_back(saves, engine, pictures=moved)
+    without, given = bring_back(saves, engine), bring_back(saves, engine, images=moved)
 
-    assert "--pictures DIR" in without.problems[0] and without.added == 0
+    assert "--images DIR" in without.problems[0] and without.added == 0
     assert (given.added, given.problems) == (1, ())
 
 
@@ -197,12 +197,12 @@ def test_unsure_is_stored_and_takes_nothing_back(out: Path, engine: Engine):
 
     summary = bring_back(out, engine, reviewer="ben")
 
-    assert summary.outcomes[Outcome.UNSURE] == 1 and summary.added == 1
+    assert summary.outcomes[CorrectionOutcome.UNSURE] == 1 and summary.added == 1
     with reading(engine) as session:
         assert [found.label.species for found in current_corrections(session).values() if found.label] == ["YFT"]
 
 
-def test_two_different_saves_of_one_picture_are_both_left_out(out: Path, engine: Engine):
+def test_two_different_saves_of_one_image_are_both_left_out(out: Path, engine: Engine):
     file = edit(out, 1, relabelled("YFT"))
     shutil.copy(file, out / "copy.json")
     edit(out, 1, relabelled("BET"))
@@ -211,7 +211,7 @@ def test_two_different_saves_of_one_picture_are_both_left_out(out: Path, engine:
 
     assert summary.added == 0
     assert summary.problems == (
-        "00001_1.json and copy.json: different answers for one picture; leave one of them in the folder",
+        "00001_1.json and copy.json: different answers for one image; leave one of them in the folder",
     )
 
 
@@ -222,10 +222,10 @@ def test_a_copy_left_untouched_does_not_take_the_answer_back(out: Path, engine: 
     summary = bring_back(out, engine)
 
     assert (summary.added, summary.problems) == (1, ())
-    assert summary.outcomes == {Outcome.CORRECTED: 1, Outcome.UNTOUCHED: 2}
+    assert summary.outcomes == {CorrectionOutcome.CORRECTED: 1, CorrectionOutcome.UNTOUCHED: 2}
 
 
-def with_picture(name: str) -> Callable[[LabelmeFile], LabelmeFile]:
+def with_image(name: str) -> Callable[[LabelmeFile], LabelmeFile]:
     return lambda file: replace(flagged("reviewed")(file), image_path=name)
 
 
@@ -242,14 +242,12 @@ def with_ids(**changes: object) -> Callable[[LabelmeFile], LabelmeFile]:
     ("change", "reason"),
     [
         pytest.param(relabelled("tuna"), "shapes[0]: 'tuna' is not a known species", id="unknown label"),
-        pytest.param(with_picture("../../etc/passwd"), "names the picture '../../etc/passwd', outside", id="escape"),
-        pytest.param(with_picture("/etc/passwd"), "names the picture '/etc/passwd', outside", id="absolute"),
-        pytest.param(
-            with_picture("00002_2.jpg"), "its picture 00002_2.jpg is not the one exported", id="other picture"
-        ),
+        pytest.param(with_image("../../etc/passwd"), "names the image '../../etc/passwd', outside", id="escape"),
+        pytest.param(with_image("/etc/passwd"), "names the image '/etc/passwd', outside", id="absolute"),
+        pytest.param(with_image("00002_2.jpg"), "its image 00002_2.jpg is not the one exported", id="other image"),
         pytest.param(lambda file: replace(file, extra={}), "was never exported: it lacks the ids", id="no ids"),
-        pytest.param(with_ids(item=77), "was never exported: export e1 has no such picture", id="no such item"),
-        pytest.param(with_ids(sha256="0"), "was never exported: export e1 has no such picture", id="other content"),
+        pytest.param(with_ids(item=77), "was never exported: export e1 has no such image", id="no such item"),
+        pytest.param(with_ids(sha256="0"), "was never exported: export e1 has no such image", id="other content"),
         pytest.param(with_ids(export="e9"), "export 'e9': not held in this database", id="no such export"),
         pytest.param(with_ids(export=["e1"]), "was never exported", id="ids of another type"),
     ],
@@ -272,23 +270,23 @@ def test_a_torn_file_is_left_out_and_comes_in_after_mending(out: Path, engine: E
 
     torn = bring_back(out, engine)
     file.write_text(whole)
-    mended = bring_back(out, engine)
+    repaired = bring_back(out, engine)
 
     assert torn.problems[0].startswith("00001_1.json: torn or not JSON at line")
-    assert (torn.added, mended.added, mended.problems) == (0, 1, ())
+    assert (torn.added, repaired.added, repaired.problems) == (0, 1, ())
 
 
-def test_a_picture_changed_since_is_left_out(out: Path, engine: Engine):
+def test_a_image_changed_since_is_left_out(out: Path, engine: Engine):
     edit(out, 1, relabelled("BET"))
-    (out / "00001_1.jpg").write_bytes(b"another picture")
+    (out / "00001_1.jpg").write_bytes(b"another image")
 
     assert "it changed since" in bring_back(out, engine).problems[0]
 
 
-def test_answers_without_their_pictures_are_taken(out: Path, engine: Engine):
+def test_answers_without_their_images_are_taken(out: Path, engine: Engine):
     edit(out, 1, relabelled("BET"))
-    for picture in out.glob("*.jpg"):
-        picture.unlink()
+    for image in out.glob("*.jpg"):
+        image.unlink()
 
     assert bring_back(out, engine).added == 1
 
@@ -345,7 +343,7 @@ def test_head_and_tail_survive_the_store(out: Path, engine: Engine):
 
     with reading(engine) as session:
         (held,) = current_corrections(session).values()
-    assert held.outcome is Outcome.CONFIRMED
+    assert held.outcome is CorrectionOutcome.CONFIRMED
     assert held.label is not None and held.label.boxes[0].head_px == (6.0, 9.0)
 
 

@@ -27,7 +27,7 @@ from db.settings import get_settings
 from db.tables.labels import LabelBoxRow, LabelRow
 from db.tables.models import ModelVersionRow
 from db.tables.predictions import PredictionRow
-from tests.integration.test_handout import FISH, hold_fleet
+from tests.integration.test_review_export import FISH, hold_fleet
 from worker.vision.heatmaps import pack_heatmap
 
 
@@ -43,7 +43,7 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
 
 @pytest.fixture
 def engine(home: Path) -> Engine:
-    """Four pictures of one BET each, all called ALB, all flagged; the labels held say BET."""
+    """Four images of one BET each, all called ALB, all flagged; the labels held say BET."""
     engine = opened()[1]
     hold_fleet(engine, home / "fleet", count=4, also=label)
     return engine
@@ -77,15 +77,15 @@ def test_export_simulate_import_audit(engine: Engine, home: Path):
     audited = audit("--json")
 
     assert [done.exit_code for done in (exported, simulated, imported, again, audited)] == [0] * 5
-    assert json.loads(exported.output)["pictures"] == 3
+    assert json.loads(exported.output)["images"] == 3
     assert json.loads(simulated.output) == {"answered": 3, "problems": []}
     assert json.loads(imported.output)["outcomes"] == {"corrected": 3}
     assert "0 new answers, 3 known before" in again.output
     assert json.loads(audited.output)["missed"]["reviewed"] == 0
 
 
-def test_the_heat_maps_region_is_outlined_where_it_lies_on_the_picture(engine: Engine, home: Path):
-    # 4 rows of 6 cells on a 64 x 36 picture in an input of the same shape: a cell is 64/6 by 9 pixels.
+def test_the_heat_maps_region_is_outlined_where_it_lies_on_the_image(engine: Engine, home: Path):
+    # 4 rows of 6 cells on a 64 x 36 image in an input of the same shape: a cell is 64/6 by 9 pixels.
     heatmap = np.zeros((4, 6, 2))
     heatmap[..., 1] = 0.9
     heatmap[1:3, 3:5] = (0.9, 0.1)
@@ -117,7 +117,7 @@ def test_the_orders_are_compared_on_the_labels_held(engine: Engine):
     done = run("simulate", "--json")
 
     found = json.loads(done.output)
-    assert (found["pictures"], found["wrong"]) == (4, 4)
+    assert (found["images"], found["wrong"]) == (4, 4)
     assert set(found["shares"]) == {"our order", "least confidence", "random"}
     assert "looking at the first 20%" in run("simulate").output
 
@@ -151,11 +151,11 @@ def test_open_cases_of_people_are_reported_and_exported(engine: Engine, home: Pa
     closed = run("people", "--json")
     none_left = run("export", home / "fay", "--open-cases")
 
-    assert "4 pictures were answered by several people; 3 of 4 pairs agree" in told.output
+    assert "4 images were answered by several people; 3 of 4 pairs agree" in told.output
     assert "BET against YFT: 1" in told.output
     assert "1 still open; next: cli review export DIR --open-cases" in told.output
-    assert json.loads(exported.output)["pictures"] == 1
-    # Eve agrees with Ana, so two of the three pairs of that picture still differ.
+    assert json.loads(exported.output)["images"] == 1
+    # Eve agrees with Ana, so two of the three pairs of that image still differ.
     assert (json.loads(closed.output)["agreeing"], json.loads(closed.output)["pairs"]) == (4, 6)
     assert json.loads(closed.output)["open_cases"] == []
     assert isinstance(none_left.exception, ExportError)

@@ -10,7 +10,7 @@ import pytest
 from sqlalchemy import Engine
 
 from db.domain.boxes import Box
-from db.domain.corrections import BoxChange, Change, Correction, Outcome
+from db.domain.corrections import BoxChange, Change, Correction, CorrectionOutcome
 from db.domain.labels import ImageLabel, LabelledBox
 from db.domain.predictions import Head
 from db.session import reading, transaction
@@ -33,7 +33,7 @@ NOW = datetime(2026, 1, 1, tzinfo=UTC)
 
 @pytest.fixture
 def engine(engine: Engine) -> Engine:
-    """Ten pictures, agreement 0.0, 0.1, ... 0.9; even ones of camera `a`; the first half BET, the others ALB."""
+    """Ten images, agreement 0.0, 0.1, ... 0.9; even ones of camera `a`; the first half BET, the others ALB."""
     with transaction(engine) as session:
         session.add(ModelVersionRow(id="m1", state="champion", sha256="0", card={}, note="", created_at=NOW))
         session.add_all([CameraRow(id=1, name="a"), CameraRow(id=2, name="b")])
@@ -84,15 +84,15 @@ def detection(number: int, *, head: str) -> DetectionRow:
     )  # fmt: skip
 
 
-def hand_out(engine: Engine, *numbers: int, at_random: bool = False) -> None:
+def export_flagged(engine: Engine, *numbers: int, at_random: bool = False) -> None:
     items = [NewReviewItem(number, number, 100 + number, at_random, "why", 640, 360, ()) for number in numbers]
     with transaction(engine) as session:
         record_export(session, items, export_id="e1", folder=b"/out", model_version="m1", flag_below=0.5)
 
 
-def answer(engine: Engine, number: int, *, outcome: Outcome) -> None:
+def answer(engine: Engine, number: int, *, outcome: CorrectionOutcome) -> None:
     fish = LabelledBox(Box(1, 2, 30, 40), "BET")
-    decided = outcome is Outcome.CORRECTED
+    decided = outcome is CorrectionOutcome.CORRECTED
     said = Correction(
         sha256=f"{number:064d}",
         label=ImageLabel("BET", (fish,)) if decided else None,
@@ -139,7 +139,7 @@ def test_the_agreed_ones_are_drawn_from_the_unflagged(engine: Engine):
 
 
 def test_what_was_handed_out_is_asked_again_only_where_wanted(engine: Engine):
-    hand_out(engine, 0, 7)
+    export_flagged(engine, 0, 7)
 
     with reading(engine) as session:
         assert flagged_predictions(session, EVERY, limit=99) == [101, 102, 103, 104]
@@ -147,7 +147,7 @@ def test_what_was_handed_out_is_asked_again_only_where_wanted(engine: Engine):
         assert count_agreed(session, EVERY) == {("ALB", "a"): 2, ("ALB", "b"): 2}
 
 
-def test_a_candidate_carries_its_picture_and_opinions(engine: Engine):
+def test_a_candidate_carries_its_image_and_opinions(engine: Engine):
     with reading(engine) as session:
         found = load_candidates(session, [101, 109, 999])
         plain = load_candidates(session, [101], with_heatmaps=False)
@@ -162,7 +162,7 @@ def test_a_candidate_carries_its_picture_and_opinions(engine: Engine):
     assert plain[101].heatmap is None
 
 
-def test_a_picture_that_lies_in_two_places_is_one_candidate(engine: Engine):
+def test_a_image_that_lies_in_two_places_is_one_candidate(engine: Engine):
     with transaction(engine) as session:
         session.add(FileRow(folder_id=1, name=b"again.jpg", size_bytes=1, mtime_ns=1, image_id=1))
 
@@ -171,9 +171,9 @@ def test_a_picture_that_lies_in_two_places_is_one_candidate(engine: Engine):
 
 
 def test_only_decided_answers_drawn_by_chance_tell_the_miss_rate(engine: Engine):
-    hand_out(engine, 6, 7, 8, at_random=True)
-    answer(engine, 6, outcome=Outcome.CORRECTED)
-    answer(engine, 7, outcome=Outcome.UNSURE)
+    export_flagged(engine, 6, 7, 8, at_random=True)
+    answer(engine, 6, outcome=CorrectionOutcome.CORRECTED)
+    answer(engine, 7, outcome=CorrectionOutcome.UNSURE)
 
     with reading(engine) as session:
         assert answered_predictions(session, model_version="m1", at_random=True) == [106]

@@ -24,7 +24,7 @@ from tests.drawn_fish import draw_fish
 from tests.factories import add_noop_champion
 from tests.learning_site import FakeSteps, LearningSite
 from worker.delivery.app import RETRAIN_TASK
-from worker.retraining.retrain import Ask, Outcome, retrain
+from worker.retraining.retrain import RetrainOutcome, RetrainRequest, retrain
 from worker.retraining.schedule import CORRECTIONS, Due, outlook, retrain_if_due
 from worker.retraining.scheduler import Chores
 from worker.run_worker import train_app
@@ -109,13 +109,13 @@ def test_so_many_corrections_make_one_retraining_due(site: LearningSite, samples
 
     done, once_more = _retrain(site, steps), _retrain(site, steps)
 
-    assert isinstance(done, Outcome) and done.state is RetrainingState.PROMOTED
+    assert isinstance(done, RetrainOutcome) and done.state is RetrainingState.PROMOTED
     assert once_more is None
     with reading(site.engine) as session:
         (run,) = list_retrainings(session)
-    assert run.slot == Slot(CORRECTIONS, "after 0") and run.why.startswith("2 pictures were corrected")
+    assert run.slot == Slot(CORRECTIONS, "after 0") and run.why.startswith("2 images were corrected")
     site.correct({sample.sha256: ImageLabel("NoF") for sample in samples[2:4]})
-    assert isinstance(_retrain(site, steps), Outcome)
+    assert isinstance(_retrain(site, steps), RetrainOutcome)
 
 
 def test_two_schedulers_and_two_commands_at_once_make_one_model(
@@ -125,9 +125,9 @@ def test_two_schedulers_and_two_commands_at_once_make_one_model(
     site.correct({sample.sha256: ImageLabel("NoF") for sample in samples[:2]})
     steps = FakeSteps(site.settings, engine)
     ready = threading.Barrier(4)
-    came: list[Outcome | Occupied | None] = []
+    came: list[RetrainOutcome | Occupied | None] = []
 
-    def ask(how: Callable[[LearningSite, FakeSteps], Outcome | Occupied | None]) -> None:
+    def ask(how: Callable[[LearningSite, FakeSteps], RetrainOutcome | Occupied | None]) -> None:
         ready.wait(30)
         came.append(how(site, steps))
 
@@ -137,7 +137,7 @@ def test_two_schedulers_and_two_commands_at_once_make_one_model(
     for one in asking:
         one.join()
 
-    states = [one.state for one in came if isinstance(one, Outcome)]
+    states = [one.state for one in came if isinstance(one, RetrainOutcome)]
     assert len(came) == 4 and states.count(RetrainingState.PROMOTED) == 1
     assert set(states) <= {RetrainingState.PROMOTED, RetrainingState.NOTHING_NEW}
     with reading(engine) as session:
@@ -169,7 +169,7 @@ import sys
 from db.migrate import open_database
 from db.settings import get_settings
 from tests.learning_site import FakeSteps
-from worker.retraining.retrain import Ask, Outcome, retrain
+from worker.retraining.retrain import RetrainRequest, RetrainOutcome, retrain
 from worker.retraining.schedule import retrain_if_due
 
 settings = get_settings()
@@ -178,8 +178,8 @@ steps = FakeSteps(settings, engine)
 run = retrain_if_due if sys.argv[1] == "scheduler" else retrain
 print("ready", flush=True)
 sys.stdin.readline()
-done = run(engine, settings, Ask(), progress=lambda *_: None, steps=steps)
-print(done.state if isinstance(done, Outcome) else "not begun")
+done = run(engine, settings, RetrainRequest(), progress=lambda *_: None, steps=steps)
+print(done.state if isinstance(done, RetrainOutcome) else "not begun")
 """
 
 
@@ -236,9 +236,9 @@ def _site(engine: Engine, folder: Path, monkeypatch: pytest.MonkeyPatch, samples
     return site
 
 
-def _by_hand(site: LearningSite, steps: FakeSteps) -> Outcome | Occupied:
-    return retrain(site.engine, site.settings, Ask(), progress=lambda *_: None, steps=steps)
+def _by_hand(site: LearningSite, steps: FakeSteps) -> RetrainOutcome | Occupied:
+    return retrain(site.engine, site.settings, RetrainRequest(), progress=lambda *_: None, steps=steps)
 
 
-def _retrain(site: LearningSite, steps: FakeSteps) -> Outcome | Occupied | None:
-    return retrain_if_due(site.engine, site.settings, Ask(), progress=lambda *_: None, steps=steps)
+def _retrain(site: LearningSite, steps: FakeSteps) -> RetrainOutcome | Occupied | None:
+    return retrain_if_due(site.engine, site.settings, RetrainRequest(), progress=lambda *_: None, steps=steps)

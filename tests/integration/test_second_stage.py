@@ -1,4 +1,6 @@
-"""Two stages in a worker: every detection's crop is judged, stored beside the heads' answers, and counts in the end."""
+"""Two stages in a worker: every detection's crop is evaluated, stored beside the heads' answers, and counts in the
+end.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +15,7 @@ from PIL import Image
 from sqlalchemy import Engine, select
 
 from db.domain.boxes import Box
-from db.domain.final_answer import picture_opinion
+from db.domain.final_answer import image_prediction
 from db.domain.model_versions import ModelCard, SecondStage
 from db.domain.species import DEFAULT_LABEL_SET
 from db.session import reading, transaction
@@ -22,11 +24,11 @@ from db.store.model_versions import register_model
 from db.store.results import page_of_results
 from db.tables.jobs import BatchRow
 from db.tables.predictions import PredictionRow
-from tests.factories import add_noop_champion, write_pictures
-from worker.images.decode import Picture, decode_picture
+from tests.factories import add_noop_champion, write_images
+from worker.images.decode import DecodedImage, decode_image
 from worker.images.enqueue import enqueue_folder
 from worker.inference.detector import NOOP_KIND, NetworkFailed
-from worker.inference.second_stage import BATCH_CROPS, CropJudge
+from worker.inference.second_stage import BATCH_CROPS, CropClassifier
 from worker.inference.tasks import InferWorker
 from worker.models.crop_classifier import build_crop_classifier, build_pooled_trunk, set_logits
 from worker.storage.model_files import card_to_json, save_bundle
@@ -63,12 +65,12 @@ def settings(engine: Engine, tmp_path: Path) -> Settings:
 def test_both_stages_are_stored_and_the_documented_rule_makes_the_answer(
     engine: Engine, settings: Settings, classifier, tmp_path: Path
 ) -> None:
-    write_pictures(tmp_path / "images", 6)
+    write_images(tmp_path / "images", 6)
     _add_two_stages(engine, settings, classifier)
 
     results = _infer(engine, settings, tmp_path / "images")
 
-    judge = CropJudge(PART, classifier)
+    served = CropClassifier(PART, classifier)
     answers = set()
     for result in results:
         prediction = result.prediction
@@ -76,17 +78,17 @@ def test_both_stages_are_stored_and_the_documented_rule_makes_the_answer(
         if not prediction.detections:
             assert prediction.crop_probabilities is None
             continue
-        picture = decode_picture(Path(os.fsdecode(result.file)).read_bytes())
-        expected = judge.distributions([(picture, [found.detection.box for found in prediction.detections])])
+        image = decode_image(Path(os.fsdecode(result.file)).read_bytes())
+        expected = served.distributions([(image, [found.detection.box for found in prediction.detections])])
         stored = [found.crop_probabilities for found in prediction.detections]
         assert np.allclose(stored, expected, atol=1e-5)
         for found in prediction.detections:
             assert found.crop_probabilities is not None
             assert found.crop_confidence == max(found.crop_probabilities)
             assert found.crop_species == SPECIES[int(np.argmax(found.crop_probabilities))]
-        opinion = picture_opinion(stored, [found.detection.confidence for found in prediction.detections], no_fish=4)
+        by_crops = image_prediction(stored, [found.detection.confidence for found in prediction.detections], no_fish=4)
         heads = np.add(prediction.box_probabilities, prediction.heatmap_probabilities) / 2
-        assert np.allclose(prediction.probabilities, 0.25 * heads + 0.75 * np.asarray(opinion))
+        assert np.allclose(prediction.probabilities, 0.25 * heads + 0.75 * np.asarray(by_crops))
         answer = SPECIES.index(prediction.final_species)
         clearest = 0.25 * heads[answer] + 0.75 * max(crop[answer] for crop in stored)
         place = 1.0 if prediction.final_species == "NoF" else prediction.agreement.iou
@@ -100,7 +102,7 @@ def test_both_stages_are_stored_and_the_documented_rule_makes_the_answer(
 
 
 def test_a_version_without_a_second_stage_answers_as_ever(engine: Engine, settings: Settings, tmp_path: Path) -> None:
-    write_pictures(tmp_path / "images", 2)
+    write_images(tmp_path / "images", 2)
     add_noop_champion(engine, settings.models_dir)
 
     for result in _infer(engine, settings, tmp_path / "images"):
@@ -113,7 +115,7 @@ def test_a_version_without_a_second_stage_answers_as_ever(engine: Engine, settin
 
 
 def test_an_altered_second_stage_is_not_served(engine: Engine, settings: Settings, classifier, tmp_path: Path) -> None:
-    write_pictures(tmp_path / "images", 2)
+    write_images(tmp_path / "images", 2)
     _add_two_stages(engine, settings, classifier)
     file = settings.models_dir / "two" / "crops.keras"
     file.write_bytes(file.read_bytes() + b"x")
@@ -124,13 +126,13 @@ def test_an_altered_second_stage_is_not_served(engine: Engine, settings: Setting
 
 
 def test_answers_do_not_depend_on_which_crops_share_a_batch(classifier) -> None:
-    judge = CropJudge(dataclasses.replace(PART, turns=4), classifier)
+    served = CropClassifier(dataclasses.replace(PART, turns=4), classifier)
     rng = np.random.default_rng(0)
-    pictures = [Picture(rng.integers(0, 255, (90, 160, 3), dtype=np.uint8), 320, 180, None) for _ in range(3)]
+    images = [DecodedImage(rng.integers(0, 255, (90, 160, 3), dtype=np.uint8), 320, 180, None) for _ in range(3)]
     boxes = [Box(10, 10, 90, 60), Box(100, 20, 300, 170), Box(-20, 100, 50, 200)]
 
-    together = judge.distributions([(picture, boxes) for picture in pictures])
-    alone = [judge.distributions([(picture, [box])])[0] for picture in pictures for box in boxes]
+    together = served.distributions([(image, boxes) for image in images])
+    alone = [served.distributions([(image, [box])])[0] for image in images for box in boxes]
 
     assert len(together) == 9 > BATCH_CROPS
     assert np.allclose(together, alone, atol=1e-5)
@@ -138,23 +140,25 @@ def test_answers_do_not_depend_on_which_crops_share_a_batch(classifier) -> None:
 
 
 def test_four_turns_answer_alike_however_the_fish_lies(classifier) -> None:
-    judge = CropJudge(dataclasses.replace(PART, turns=4), classifier)
+    served = CropClassifier(dataclasses.replace(PART, turns=4), classifier)
     pixels = np.asarray(Image.effect_noise((64, 64), 80).convert("RGB"))
     turned = np.ascontiguousarray(np.rot90(pixels))
 
-    answers = judge.distributions([(Picture(shown, 64, 64, None), [Box(0, 0, 64, 64)]) for shown in (pixels, turned)])
+    answers = served.distributions(
+        [(DecodedImage(shown, 64, 64, None), [Box(0, 0, 64, 64)]) for shown in (pixels, turned)]
+    )
 
     assert np.allclose(answers[0], answers[1], atol=1e-4)
 
 
-def test_nothing_detected_asks_nobody_and_a_failing_network_is_no_pictures_fault(classifier) -> None:
-    judge = CropJudge(PART, classifier)
-    picture = Picture(np.zeros((90, 160, 3), dtype=np.uint8), 160, 90, None)
+def test_nothing_detected_asks_nobody_and_a_failing_network_is_no_images_fault(classifier) -> None:
+    served = CropClassifier(PART, classifier)
+    image = DecodedImage(np.zeros((90, 160, 3), dtype=np.uint8), 160, 90, None)
 
-    assert judge.distributions([(picture, [])]).shape == (0, len(SPECIES))
-    judge._call = lambda batch: 1 / 0  # type: ignore[assignment]
+    assert served.distributions([(image, [])]).shape == (0, len(SPECIES))
+    served._call = lambda batch: 1 / 0  # type: ignore[assignment]
     with pytest.raises(NetworkFailed, match="ZeroDivisionError"):
-        judge.distributions([(picture, [Box(0, 0, 9, 9)])])
+        served.distributions([(image, [Box(0, 0, 9, 9)])])
 
 
 def _add_two_stages(engine: Engine, settings: Settings, classifier) -> None:

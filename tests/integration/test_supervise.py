@@ -17,7 +17,7 @@ from db.session import reading, transaction
 from db.settings import Settings, make_home
 from db.store.batches import claim
 from db.tables.jobs import BatchRow
-from tests.factories import add_noop_champion, write_pictures
+from tests.factories import add_noop_champion, write_images
 from worker.delivery import supervise
 from worker.delivery.supervise import Supervisor, WorkerError
 from worker.images.enqueue import enqueue_folder
@@ -37,7 +37,7 @@ def settings(tmp_path: Path) -> Settings:
 def engine(settings: Settings, tmp_path: Path) -> Iterator[Engine]:
     engine = open_database(settings.database)
     add_noop_champion(engine, settings.models_dir)
-    write_pictures(tmp_path / "images", 4)
+    write_images(tmp_path / "images", 4)
     enqueue_folder(engine, settings, os.fsencode(tmp_path / "images"))
     yield engine
     engine.dispose()

@@ -28,8 +28,8 @@ LABELS = LabelSet(("ALB", "LAG", "NoF", "SHARK"))
 SETTINGS = CropTrainSettings(label_set=LABELS, crop_px=64, views=3, held_out=("camera 3",))
 
 
-def draw_picture(folder: Path, number: int) -> TrainingSample:
-    """A picture of 160 x 96 pixels: stripes are an ALB, plain is a LAG; each camera has a light of its own."""
+def draw_image(folder: Path, number: int) -> TrainingSample:
+    """An image of 160 x 96 pixels: stripes are an ALB, plain is a LAG; each camera has a light of its own."""
     rng = np.random.default_rng(number)
     species, camera = ("ALB", "LAG", "NoF")[number % 3], number // 3 % 4
     pixels = rng.integers(60 + 20 * camera, 90 + 20 * camera, (96, 160, 3), dtype=np.uint8)
@@ -54,7 +54,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def samples(folder: Path) -> tuple[CropSample, ...]:
-    return crop_samples([draw_picture(folder, number) for number in range(60)]).samples
+    return crop_samples([draw_image(folder, number) for number in range(60)]).samples
 
 
 def _train(samples: tuple[CropSample, ...], folder: Path, settings: CropTrainSettings) -> TrainedCropClassifier:
@@ -74,7 +74,7 @@ def test_frozen_features_tell_the_fish_of_a_camera_it_has_not_seen(trained: Trai
     assert trained.part.parameters["crops_held_out"] == figures["crops"] > 8
 
 
-def test_the_saved_bundle_answers_as_it_was_judged(
+def test_the_saved_bundle_answers_as_it_was_evaluated(
     trained: TrainedCropClassifier, samples: tuple[CropSample, ...], tmp_path: Path
 ) -> None:
     card = ModelCard("detector", "", "", (64, 96), LABELS.names, (), second_stage=trained.part)
@@ -150,7 +150,7 @@ def test_rare_species_may_count_more_and_the_prior_is_taken_back(
     assert part.log_prior_shift[3] == 0.0  # no shark was seen
 
 
-def test_an_unreadable_picture_is_reported_and_left_out(samples: tuple[CropSample, ...], folder: Path) -> None:
+def test_an_unreadable_image_is_reported_and_left_out(samples: tuple[CropSample, ...], folder: Path) -> None:
     odd = dataclasses.replace(samples[0], sha256="0" * 64)
 
     trained = _train((*samples, odd), folder, SETTINGS)

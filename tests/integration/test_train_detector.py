@@ -1,4 +1,4 @@
-"""Training a detector on drawn pictures: it learns, repeats by its seed, caches, and names what does not suffice."""
+"""Training a detector on drawn images: it learns, repeats by its seed, caches, and names what does not suffice."""
 
 from __future__ import annotations
 
@@ -56,14 +56,14 @@ def test_it_learns_species_and_boxes_on_cameras_it_has_not_seen(trained) -> None
     assert card.metrics["largest_fish_mean_iou"] > 0.25
     assert card.parameters["split"] == "by camera"
     assert set(card.metrics_by["camera"]) == set(card.folds[0])
-    assert card.parameters["species_without_pictures"] == ["SHARK"]
+    assert card.parameters["species_without_images"] == ["SHARK"]
 
 
 def test_the_heat_map_lights_up_where_the_fish_is(trained, samples: list[TrainingSample]) -> None:
     fish = [sample for sample in samples if sample.label.species == "ALB"][:10]
-    pictures = np.stack([np.asarray(Image.open(os.fsdecode(s.file)).resize(INPUT_HW[::-1])) for s in fish])
+    images = np.stack([np.asarray(Image.open(os.fsdecode(s.file)).resize(INPUT_HW[::-1])) for s in fish])
 
-    cells = trained.model.predict_on_batch(pictures)["heatmap"][..., LABELS.index("ALB")]
+    cells = trained.model.predict_on_batch(images)["heatmap"][..., LABELS.index("ALB")]
 
     truth = make_targets(fish, label_set=LABELS, input_hw=INPUT_HW, grid_hw=cells.shape[1:3]).cells
     hottest = cells.reshape(len(fish), -1).argmax(axis=1)
@@ -72,12 +72,12 @@ def test_the_heat_map_lights_up_where_the_fish_is(trained, samples: list[Trainin
 
 
 def test_a_saved_detector_serves_what_was_trained(trained, samples: list[TrainingSample], tmp_path: Path) -> None:
-    pictures = np.random.default_rng(0).integers(0, 256, (3, *INPUT_HW, 3), dtype=np.uint8)
-    expected = trained.model.predict_on_batch(pictures)
+    images = np.random.default_rng(0).integers(0, 256, (3, *INPUT_HW, 3), dtype=np.uint8)
+    expected = trained.model.predict_on_batch(images)
 
     sha256 = save_model(tmp_path, "m-1", trained.model, trained.card)
 
-    found = make_detector(trained.card, tmp_path / "m-1").predict(pictures)
+    found = make_detector(trained.card, tmp_path / "m-1").predict(images)
     assert load_model(tmp_path, "m-1", sha256).count_params() == trained.model.count_params()
     fish = expected["box_species"].argmax(axis=1) != LABELS.index("NoF")
     assert np.allclose(found.box, expected["box"] * fish[:, None], atol=0.1)
@@ -99,14 +99,14 @@ def _weights_hash(model) -> str:
     return hashlib.sha256(b"".join(weight.tobytes() for weight in model.get_weights())).hexdigest()
 
 
-def test_twelve_pictures_of_two_cameras_suffice(samples: list[TrainingSample], folder: Path) -> None:
+def test_twelve_images_of_two_cameras_suffice(samples: list[TrainingSample], folder: Path) -> None:
     few = [dataclasses.replace(sample, camera=f"camera {number % 2}") for number, sample in enumerate(samples[:12])]
     settings = dataclasses.replace(SETTINGS, fit=FitSettings(epochs=2, min_steps=0), final_fit=True)
 
     result = train_detector(few, settings=settings, features_dir=folder / "features")
 
     assert np.isfinite(list(result.card.metrics.values())).all()
-    assert result.card.parameters["pictures"] == 12
+    assert result.card.parameters["images"] == 12
 
 
 def test_one_camera_is_split_at_random_and_the_card_says_so(samples: list[TrainingSample], folder: Path) -> None:
@@ -117,11 +117,11 @@ def test_one_camera_is_split_at_random_and_the_card_says_so(samples: list[Traini
 
     result = train_detector(alone, settings=settings, features_dir=folder / "features")
 
-    assert result.card.parameters["split"] == "random: all pictures are of one camera"
+    assert result.card.parameters["split"] == "random: all images are of one camera"
     assert result.card.heads == ("box_species", "heatmap")
 
 
-def test_pictures_known_by_species_alone_teach_no_box(samples: list[TrainingSample]) -> None:
+def test_images_known_by_species_alone_teach_no_box(samples: list[TrainingSample]) -> None:
     unboxed = dataclasses.replace(samples[0], label=ImageLabel("ALB"))
     empty = dataclasses.replace(samples[0], label=ImageLabel("NoF"))
 
@@ -151,12 +151,12 @@ def test_class_weights_are_the_root_of_balance_and_leave_out_what_was_not_seen()
 
 
 @pytest.mark.parametrize("count", [0, 1, 3])
-def test_too_few_pictures_are_one_clear_error(count: int, samples: list[TrainingSample], folder: Path) -> None:
-    with pytest.raises(TrainingError, match=r"no labelled pictures|at least 4 pictures"):
+def test_too_few_images_are_one_clear_error(count: int, samples: list[TrainingSample], folder: Path) -> None:
+    with pytest.raises(TrainingError, match=r"no labelled images|at least 4 images"):
         train_detector(samples[:count], settings=SETTINGS, features_dir=folder / "features")
 
 
-def test_pictures_of_one_species_are_one_clear_error(samples: list[TrainingSample], folder: Path) -> None:
+def test_images_of_one_species_are_one_clear_error(samples: list[TrainingSample], folder: Path) -> None:
     with pytest.raises(TrainingError, match="of 1 species"):
         train_detector(samples[::3], settings=SETTINGS, features_dir=folder / "features")
 
@@ -186,4 +186,4 @@ def test_vgg16_goes_the_whole_way_at_the_lessons_size(folder: Path, tmp_path: Pa
     save_model(tmp_path, "m-1", result.model, result.card)
     found = make_detector(result.card, tmp_path / "m-1", batch_size=1).predict(np.zeros((1, 360, 640, 3), np.uint8))
     assert found.heatmap.shape == (1, 22, 40, len(LABELS))
-    assert found.fish_sides is not None and found.fish_sides.shape == (1, 22, 40, 4)
+    assert found.ltrb_offsets is not None and found.ltrb_offsets.shape == (1, 22, 40, 4)

@@ -1,4 +1,4 @@
-"""Every head is trained by its name on cached features, and judged on pictures that had no part in it."""
+"""Every head is trained by its name on cached features, and evaluated on images that had no part in it."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from worker.models.errors import TrainingError
 from worker.models.names import HeadName
 from worker.training.data.samples import TrainingSample
 from worker.training.detector.fit import FitSettings
-from worker.training.detector.train_head import picture_sizes, size_one_hot, spare_stopping_rows, train_head
+from worker.training.detector.train_head import image_sizes, size_one_hot, spare_stopping_rows, train_head
 from worker.training.features.compute import Features, compute_features
 
 INPUT_HW = (64, 96)
@@ -61,7 +61,7 @@ def test_every_head_learns_from_cached_features(
     assert np.mean(trained.species.argmax(axis=1) == truth) >= 0.6  # a guess gives 0.33
 
 
-def test_the_held_out_pictures_have_no_part_in_the_training(samples: list[TrainingSample], features: Features) -> None:
+def test_the_held_out_images_have_no_part_in_the_training(samples: list[TrainingSample], features: Features) -> None:
     lies = [
         dataclasses.replace(sample, label=ImageLabel("SHARK")) if sample.camera == "camera 3" else sample
         for sample in samples
@@ -73,7 +73,7 @@ def test_the_held_out_pictures_have_no_part_in_the_training(samples: list[Traini
     assert all(np.array_equal(a, b) for a, b in zip(first.head.get_weights(), second.head.get_weights(), strict=True))
 
 
-def test_whole_cameras_of_the_training_pictures_tell_when_to_stop(samples: list[TrainingSample]) -> None:
+def test_whole_cameras_of_the_training_images_tell_when_to_stop(samples: list[TrainingSample]) -> None:
     spread = [
         dataclasses.replace(sample, camera=f"camera {number % 8}", guessed=number % 5 == 0)
         for number, sample in enumerate(samples)
@@ -97,14 +97,14 @@ def test_a_size_that_training_never_saw_has_no_place_in_the_metadata(samples: li
     wide = dataclasses.replace(samples[1], width_px=400)
     odd = dataclasses.replace(samples[2], width_px=401)
 
-    sizes = picture_sizes([samples[0], wide, odd], np.array([0, 1]))
+    sizes = image_sizes([samples[0], wide, odd], np.array([0, 1]))
 
     assert sizes == ((192, 128), (400, 128))
     assert size_one_hot([samples[0], wide, odd], sizes).tolist() == [[1.0, 0.0], [0.0, 1.0], [0.0, 0.0]]
 
 
-def test_no_pictures_to_train_on_is_one_clear_error(samples: list[TrainingSample], features: Features) -> None:
+def test_no_images_to_train_on_is_one_clear_error(samples: list[TrainingSample], features: Features) -> None:
     nobody = [dataclasses.replace(sample, camera="camera 3") for sample in samples]
 
-    with pytest.raises(TrainingError, match="no pictures to train on"):
+    with pytest.raises(TrainingError, match="no images to train on"):
         _train(HeadName.GAP, nobody, features)

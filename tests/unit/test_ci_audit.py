@@ -21,7 +21,7 @@ OURS = {"name": "taffrail", "skip_reason": "not found on PyPI"}
         pytest.param(
             [CLEAN, OURS], 0, "1 packages audited, 0 known vulnerabilities; not found there: taffrail", id="clean"
         ),
-        pytest.param([CLEAN, BAD], 1, "jinja2 3.1.0: PYSEC-1, mended in 3.1.6", id="vulnerable"),
+        pytest.param([CLEAN, BAD], 1, "jinja2 3.1.0: PYSEC-1, repaired in 3.1.6", id="vulnerable"),
         pytest.param([OURS], 2, "NOT AUDITED", id="nothing could be looked up"),
         pytest.param(None, 2, "NOT AUDITED", id="no report at all"),
     ],

@@ -1,1 +1,1 @@
-"""Finds which camera took a picture: from its metadata, or else from its size and its still background."""
+"""Finds which camera took an image: from its metadata, or else from its size and its still background."""

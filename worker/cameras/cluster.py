@@ -1,7 +1,7 @@
-"""Groups pictures by camera: what a fixed camera's pictures share is their still background.
+"""Groups images by camera: what a fixed camera's images share is their still background.
 
-A picture's signature is the fine structure of its thumbnail, freed from light: logarithm, band-pass, local contrast.
-Pictures of one size are joined by average linkage, and the groups again by how alike they are *for their own spread*:
+An image's signature is the fine structure of its thumbnail, freed from light: logarithm, band-pass, local contrast.
+Images of one size are joined by average linkage, and the groups again by how alike they are *for their own spread*:
 the mean similarity across two groups over the root of the mean similarities within them (Spearman's correction for
 attenuation), which is near 1 for one camera however much people and fish hide, and near 0 for two.
 """
@@ -17,31 +17,31 @@ from scipy import ndimage
 from scipy.cluster.hierarchy import fcluster, linkage
 from scipy.spatial.distance import squareform
 
-from worker.cameras.views import View
+from worker.cameras.views import CameraView
 
 Signatures = npt.NDArray[np.float32]
 Labels = npt.NDArray[np.int64]
 
-# Measured on the drawn fleet: two pictures of one camera correlate by 0.5 and more (19 of 20), of two cameras by 0.3
+# Measured on the drawn fleet: two images of one camera correlate by 0.5 and more (19 of 20), of two cameras by 0.3
 # and less (99 of 100).
 LINK_CORRELATION = 0.35
 # Groups of two drawn cameras of one size reach 0.43. Joining too much costs a fold, joining too little leaks: so low.
 SAME_VIEW = 0.45
-# A few pictures measure themselves badly: they join the view that they resemble twice as much as any other.
+# A few images measure themselves badly: they join the view that they resemble twice as much as any other.
 FEW = 8
 FEW_SAME_VIEW, FEW_MARGIN = 0.3, 2.0
-# The same view at two picture sizes, such as a camera whose resolution was changed, must be plainer to be joined.
+# The same view at two image sizes, such as a camera whose resolution was changed, must be plainer to be joined.
 SAME_VIEW_OTHER_SIZE = 0.6
 ASPECT_TOLERANCE = 0.01
-# Linkage needs every pair of pictures: 3,000 pictures are 36 MB of pairs; further ones are joined to what it found.
+# Linkage needs every pair of images: 3,000 images are 36 MB of pairs; further ones are joined to what it found.
 LINKED_AT_ONCE = 3_000
-_PRIOR_CORRELATION, _PRIOR_PICTURES = 0.4, 2.0
+_PRIOR_CORRELATION, _PRIOR_IMAGES = 0.4, 2.0
 _MIN_GROUPS_WITH_COMMON_PART = 6
 _CHUNK = 512
 
 
-def cluster_views(views: Sequence[View], *, seed: int = 0) -> Labels:
-    """Return a camera's number for every view, (N,), 0 for the camera with the most pictures."""
+def cluster_views(views: Sequence[CameraView], *, seed: int = 0) -> Labels:
+    """Return a camera's number for every view, (N,), 0 for the camera with the most images."""
     if not views:
         return np.zeros(0, dtype=np.int64)
     thumbnails = np.stack([view.thumbnail for view in views])
@@ -99,7 +99,7 @@ def _common_part(thumbnails: npt.NDArray[np.uint8], rng: np.random.Generator) ->
 
 
 def _cluster_one_size(thumbnails: npt.NDArray[np.uint8], common: Signatures | None, rng: np.random.Generator) -> Labels:
-    """Link a part of the pictures, let the others join what they resemble, and go on with those that do not."""
+    """Link a part of the images, let the others join what they resemble, and go on with those that do not."""
     labels = np.full(len(thumbnails), -1, dtype=np.int64)
     while (waiting := np.flatnonzero(labels < 0)).size:
         rows = rng.permutation(waiting)[:LINKED_AT_ONCE]
@@ -125,7 +125,7 @@ def _link(found: Signatures) -> Labels:
 def _sums(
     thumbnails: npt.NDArray[np.uint8], labels: Labels, rows: Labels, common: Signatures | None
 ) -> npt.NDArray[np.float64]:
-    """Return the sum of each group's signatures, (K, D); in chunks, so that memory does not grow with the pictures."""
+    """Return the sum of each group's signatures, (K, D); in chunks, so that memory does not grow with the images."""
     total: npt.NDArray[np.float64] | None = None
     for chunk in _chunks(rows):
         found = signatures(thumbnails[chunk], common)
@@ -138,7 +138,7 @@ def _sums(
 
 @dataclass
 class _Groups:
-    """Groups of pictures while they are joined. products: (K, K) sums of the similarities of all pairs of pictures."""
+    """Groups of images while they are joined. products: (K, K) sums of the similarities of all pairs of images."""
 
     labels: Labels
     counts: npt.NDArray[np.float64]
@@ -160,7 +160,7 @@ class _Groups:
         return cls(labels, np.bincount(labels).astype(np.float64), sums @ sums.T, held)
 
     def join(self) -> Labels:
-        """Join the two groups that are most alike until none are alike enough; return each picture's group."""
+        """Join the two groups that are most alike until none are alike enough; return each image's group."""
         allowed = self._wanted_by_size()
         while len(self.counts) > 1:
             alike = self._alike()
@@ -176,7 +176,7 @@ class _Groups:
         pairs = np.maximum(self.counts * (self.counts - 1.0), 1.0)
         within = (np.diag(self.products) - self.counts) / pairs
         weight = self.counts - 1.0
-        within = (within * weight + _PRIOR_CORRELATION * _PRIOR_PICTURES) / (weight + _PRIOR_PICTURES)
+        within = (within * weight + _PRIOR_CORRELATION * _PRIOR_IMAGES) / (weight + _PRIOR_IMAGES)
         within = np.maximum(within, 0.02)
         alike = self.products / np.outer(self.counts, self.counts) / np.sqrt(np.outer(within, within))
         np.fill_diagonal(alike, -1.0)
@@ -219,7 +219,7 @@ def _numbered(labels: Labels) -> Labels:
 
 
 def _by_count(labels: Labels) -> Labels:
-    """Return the same groups, numbered by how many pictures they have, the most first."""
+    """Return the same groups, numbered by how many images they have, the most first."""
     counts = np.bincount(labels)
     order = np.argsort(-counts, kind="stable")
     rank = np.empty_like(order)

@@ -1,4 +1,4 @@
-"""Finds the cameras of the pictures held and stores them; what a person said of a picture's camera stays."""
+"""Finds the cameras of the images held and stores them; what a person said of an image's camera stays."""
 
 from __future__ import annotations
 
@@ -9,22 +9,22 @@ from dataclasses import dataclass
 
 from sqlalchemy import Engine
 
-from db.domain.cameras import CameraOrigin, CameraPicture
+from db.domain.cameras import CameraImage, CameraOrigin
 from db.domain.species import LabelSet
 from db.session import reading, transaction
-from db.store.cameras import camera_names, camera_pictures, set_cameras
+from db.store.cameras import camera_images, camera_names, set_cameras
 from worker.cameras.cluster import cluster_views
-from worker.cameras.views import View, read_views
+from worker.cameras.views import CameraView, read_views
 
 Progress = Callable[[int, int], None]
 
 
 @dataclass(frozen=True)
 class FoundCameras:
-    """What a search came to. looked_at: pictures; cameras: pictures by camera, of those looked at.
+    """What a search came to. looked_at: images; cameras: images by camera, of those looked at.
 
-    by_metadata: pictures whose file names its camera; alone: pictures like no other one, each a camera of its own.
-    left: pictures whose camera a person has set. unreadable: files that gave no picture, with the reason.
+    by_metadata: images whose file names its camera; alone: images like no other one, each a camera of its own.
+    left: images whose camera a person has set. unreadable: files that gave no image, with the reason.
     """
 
     looked_at: int
@@ -35,39 +35,39 @@ class FoundCameras:
     unreadable: tuple[tuple[bytes, str], ...]
 
 
-def folders_tell(pictures: Sequence[CameraPicture], label_set: LabelSet) -> bool:
-    """Return whether these pictures' folders can be their cameras: more than one, and not named like species."""
-    names = {picture.camera for picture in pictures if picture.origin is CameraOrigin.FOLDER}
+def folders_tell(images: Sequence[CameraImage], label_set: LabelSet) -> bool:
+    """Return whether these images' folders can be their cameras: more than one, and not named like species."""
+    names = {image.camera for image in images if image.origin is CameraOrigin.FOLDER}
     species = {name.lower() for name in label_set.names}
     return len(names) > 1 and not any(name.lower() in species for name in names)
 
 
-def pictures_below(engine: Engine, root: bytes | None) -> list[CameraPicture]:
-    """Return the pictures held, those below a folder where one is given."""
+def images_below(engine: Engine, root: bytes | None) -> list[CameraImage]:
+    """Return the images held, those below a folder where one is given."""
     with reading(engine) as session:
-        held = list(camera_pictures(session))
+        held = list(camera_images(session))
     if root is None:
         return held
     within = os.path.realpath(root).rstrip(b"/") + b"/"
-    return [picture for picture in held if picture.file.startswith(within)]
+    return [image for image in held if image.file.startswith(within)]
 
 
 def find_cameras(
-    engine: Engine, pictures: Sequence[CameraPicture], *, progress: Progress = lambda done, total: None
+    engine: Engine, images: Sequence[CameraImage], *, progress: Progress = lambda done, total: None
 ) -> FoundCameras:
-    """Return what came of finding the cameras of these pictures: from metadata, or else by size and background.
+    """Return what came of finding the cameras of these images: from metadata, or else by size and background.
 
-    Found again, a camera keeps the name that most of its pictures had.
+    Found again, a camera keeps the name that most of its images had.
     """
-    views, unreadable = _read(pictures, progress)
+    views, unreadable = _read(images, progress)
     told = {row: view.serial for row, view in views.items() if view.serial is not None}
     unknown = [row for row in views if row not in told]
     groups = dict(zip(unknown, cluster_views([views[row] for row in unknown]).tolist(), strict=True))
     with transaction(engine) as session:
-        names = _named(groups, pictures, taken=camera_names(session) | set(told.values()))
-        fixed = {row for row in views if pictures[row].origin is CameraOrigin.PERSON}
+        names = _named(groups, images, taken=camera_names(session) | set(told.values()))
+        fixed = {row for row in views if images[row].origin is CameraOrigin.PERSON}
         for origin, found in ((CameraOrigin.METADATA, told), (CameraOrigin.BACKGROUND, names)):
-            cameras = {pictures[row].image_id: name for row, name in found.items() if row not in fixed}
+            cameras = {images[row].image_id: name for row, name in found.items() if row not in fixed}
             set_cameras(session, cameras, origin=origin)
     counts = Counter({**told, **names}.values())
     sizes = Counter(groups.values())
@@ -81,34 +81,34 @@ def find_cameras(
     )
 
 
-def _read(pictures: Sequence[CameraPicture], progress: Progress) -> tuple[dict[int, View], list[tuple[bytes, str]]]:
-    views: dict[int, View] = {}
+def _read(images: Sequence[CameraImage], progress: Progress) -> tuple[dict[int, CameraView], list[tuple[bytes, str]]]:
+    views: dict[int, CameraView] = {}
     unreadable = []
-    for row, (file, view) in enumerate(read_views(picture.file for picture in pictures)):
-        if isinstance(view, View):
+    for row, (file, view) in enumerate(read_views(image.file for image in images)):
+        if isinstance(view, CameraView):
             views[row] = view
         else:
             unreadable.append((file, str(view) or type(view).__name__))
-        progress(row + 1, len(pictures))
+        progress(row + 1, len(images))
     return views, unreadable
 
 
-def _named(groups: Mapping[int, int], pictures: Sequence[CameraPicture], *, taken: set[str]) -> dict[int, str]:
+def _named(groups: Mapping[int, int], images: Sequence[CameraImage], *, taken: set[str]) -> dict[int, str]:
     """Return a name for every row: what a person called most of its group, its name when last found, or a new one."""
     names: dict[int, str] = {}
     for group in sorted(set(groups.values())):
         rows = [row for row, own in groups.items() if own == group]
-        names[group] = _earlier_name([pictures[row] for row in rows], set(names.values())) or _new_name(
+        names[group] = _earlier_name([images[row] for row in rows], set(names.values())) or _new_name(
             taken | set(names.values())
         )
     return {row: names[group] for row, group in groups.items()}
 
 
-def _earlier_name(pictures: Sequence[CameraPicture], used: set[str]) -> str | None:
-    said = Counter(one.camera for one in pictures if one.origin is CameraOrigin.PERSON)
+def _earlier_name(images: Sequence[CameraImage], used: set[str]) -> str | None:
+    said = Counter(one.camera for one in images if one.origin is CameraOrigin.PERSON)
     if said:
         return said.most_common(1)[0][0]  # two groups may be one camera because a person said so
-    found = Counter(one.camera for one in pictures if one.origin is CameraOrigin.BACKGROUND)
+    found = Counter(one.camera for one in images if one.origin is CameraOrigin.BACKGROUND)
     return next((name for name, _count in found.most_common() if name not in used), None)
 
 

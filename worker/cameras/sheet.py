@@ -10,13 +10,13 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageDraw
 
-from db.domain.cameras import CameraPicture
+from db.domain.cameras import CameraImage
 from db.errors import TaffrailError
-from worker.images.decode import decode_picture
+from worker.images.decode import decode_image
 from worker.images.errors import UnreadableImage
 from worker.images.read import read_image_file
 
-PICTURES_A_CAMERA = 23
+IMAGES_A_CAMERA = 23
 _TILE_HW = (135, 240)
 _COLUMNS = 6
 _CAPTION_PX = 16
@@ -29,25 +29,25 @@ class SheetError(TaffrailError):
 
 
 def write_sheets(
-    pictures: Mapping[str, Sequence[CameraPicture]], folder: Path, *, progress: Progress = lambda done, total: None
+    images: Mapping[str, Sequence[CameraImage]], folder: Path, *, progress: Progress = lambda done, total: None
 ) -> list[Path]:
     """Return the PNG of each camera, and first `cameras.png` with the still background of all of them.
 
-    pictures: by camera. Each sheet begins with the camera's background: the median of its pictures.
+    images: by camera. Each sheet begins with the camera's background: the median of its images.
     Raises:
         SheetError: the folder cannot be written.
     """
     backgrounds, files = [], []
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        for number, (camera, held) in enumerate(sorted(pictures.items()), start=1):
-            tiles = [tile for picture in _spread(held) if (tile := _tile(picture)) is not None]
+        for number, (camera, held) in enumerate(sorted(images.items()), start=1):
+            tiles = [tile for image in _spread(held) if (tile := _tile(image)) is not None]
             if tiles:
-                still = _background_tile([pixels for pixels, _caption in tiles], f"{camera}: {len(held)} pictures")
+                still = _background_tile([pixels for pixels, _caption in tiles], f"{camera}: {len(held)} images")
                 backgrounds.append(still)
                 files.append(folder / f"{number:03d}-{_safe(camera)}.png")
                 _sheet([still, *tiles]).save(files[-1])
-            progress(number, len(pictures))
+            progress(number, len(images))
         if backgrounds:
             files.insert(0, folder / "cameras.png")
             _sheet(backgrounds).save(files[0])
@@ -59,20 +59,20 @@ def write_sheets(
 _Tile = tuple[Image.Image, str]
 
 
-def _spread(pictures: Sequence[CameraPicture]) -> list[CameraPicture]:
-    """Return pictures from the first to the last, evenly."""
-    places = np.linspace(0, len(pictures) - 1, min(len(pictures), PICTURES_A_CAMERA)).round().astype(int)
-    return [pictures[place] for place in places]
+def _spread(images: Sequence[CameraImage]) -> list[CameraImage]:
+    """Return images from the first to the last, evenly."""
+    places = np.linspace(0, len(images) - 1, min(len(images), IMAGES_A_CAMERA)).round().astype(int)
+    return [images[place] for place in places]
 
 
-def _tile(picture: CameraPicture) -> _Tile | None:
+def _tile(image: CameraImage) -> _Tile | None:
     try:
-        pixels = decode_picture(read_image_file(picture.file).content, at_least_hw=_TILE_HW).pixels
+        pixels = decode_image(read_image_file(image.file).content, at_least_hw=_TILE_HW).pixels
     except UnreadableImage:
         return None
     rows, columns = _TILE_HW
-    name = os.fsdecode(os.path.basename(picture.file)).encode("ascii", "replace").decode()
-    return Image.fromarray(pixels).resize((columns, rows)), f"{picture.species or ''} {name}"[-36:]
+    name = os.fsdecode(os.path.basename(image.file)).encode("ascii", "replace").decode()
+    return Image.fromarray(pixels).resize((columns, rows)), f"{image.species or ''} {name}"[-36:]
 
 
 def _background_tile(tiles: Sequence[Image.Image], caption: str) -> _Tile:

@@ -2,7 +2,7 @@
 
 `TAFFRAIL_FAIL_AT` is read once, when a process starts. Its rules are separated by commas:
 `POINT[/FILE NAME]=ACTION[:ARGUMENT]`, for instance `inferred=pause:0.2,decoding/0007.jpg=kill`.
-Points: `claimed` (the batch is ours), `decoding` (one picture's bytes were read), `inferred` (crops are written,
+Points: `claimed` (the batch is ours), `decoding` (one image's bytes were read), `inferred` (crops are written,
 nothing is committed), `committed` (the results are stored, the message's end is not told).
 Actions: `kill` (as by kill -9), `hang` (for ever), `eat` (memory, up to a bound), each as often as the folder
 ARGUMENT holds files, or always without one; `pause` (ARGUMENT seconds, always); `tell` (takes a file out of the folder
@@ -52,7 +52,7 @@ def parse_rules(text: str) -> tuple[Rule, ...]:
 
 
 def fail_point(point: str, path: bytes | None = None) -> None:
-    """Let go wrong here what was asked for; nothing otherwise. path: the picture at hand, where it is one picture's."""
+    """Let go wrong here what was asked for; nothing otherwise. path: the image at hand, where it is one image's."""
     for rule in _RULES:
         if rule.point == point and rule.name in (None, os.path.basename(path or b"")):
             _happen(rule)

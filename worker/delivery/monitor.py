@@ -18,7 +18,7 @@ _SAME_AGAIN_S = 30.0
 
 
 @dataclass
-class Keeper:
+class Monitor:
     """Call `keep` several times a second. tell: what is wrong with the site, each text at most every half minute.
 
     supervisor: our own workers, None where others' do the work. last_trouble_s: when something was wrong, monotonic.

@@ -6,7 +6,7 @@ from sqlalchemy import Engine
 
 from db.session import reading, transaction
 from db.settings import Settings
-from db.store.batches import bury_expired, mark_sent, unsent
+from db.store.batches import mark_expired_dead, mark_sent, unsent
 from db.store.sql import database_now_s
 from worker.delivery.app import QueueName, count_messages, send_batches
 
@@ -25,7 +25,7 @@ def reconcile(engine: Engine, settings: Settings, *, lost_after_s: float = LOST_
     """
     with transaction(engine) as session:
         now_s = database_now_s(session)
-        bury_expired(session, now_s=now_s, lease_s=settings.lease_s)
+        mark_expired_dead(session, now_s=now_s, lease_s=settings.lease_s)
     waiting = count_messages(QueueName.INFER, settings=settings)
     with reading(engine) as session:
         overdue_s = RESEND_AFTER_S if waiting else lost_after_s

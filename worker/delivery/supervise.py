@@ -20,7 +20,7 @@ from sqlalchemy import Engine
 from db.errors import DatabaseError, TaffrailError
 from db.session import transaction
 from db.settings import Settings
-from db.store.batches import bury_worker, give_back_all
+from db.store.batches import give_back_all, mark_worker_dead
 from worker.delivery.app import QueueName
 from worker.delivery.devices import card_ids, environment_for, list_cards
 from worker.delivery.worker_events import EventReader
@@ -35,7 +35,7 @@ _MEMORY_LOOKS_EVERY_S = 2.0
 
 
 class WorkerError(TaffrailError):
-    """Workers die as soon as they start: something of the installation, not of a picture."""
+    """Workers die as soon as they start: something of the installation, not of an image."""
 
 
 @dataclass
@@ -133,7 +133,7 @@ class Supervisor:
                 worker.process.wait()
             worker.retired = True
             with contextlib.suppress(DatabaseError):  # the lease ends what cannot be told now
-                self._bury(worker)
+                self._mark_dead(worker)
         self._running = []
 
     def process_ids(self) -> list[int]:
@@ -193,19 +193,19 @@ class Supervisor:
     def _replace(self, worker: _Running) -> None:
         worker.process.wait()
         quick = time.monotonic() - worker.started_s < _QUICK_S
-        self._bury(worker)
+        self._mark_dead(worker)
         # A worker that had work died of it or of something else than the installation.
         self._quick_deaths = self._quick_deaths + 1 if quick and not worker.worked and not worker.retired else 0
         if self._quick_deaths >= _MAX_QUICK_DEATHS:
             raise WorkerError(f"worker processes end right after their start; see {self.log_file}")
         self._running[self._running.index(worker)] = self._start(worker.queue, worker.place)
 
-    def _bury(self, worker: _Running) -> None:
+    def _mark_dead(self, worker: _Running) -> None:
         with transaction(self.engine) as session:
             if worker.retired:
                 give_back_all(session, worker.name)
             else:
-                bury_worker(session, worker.name, reason=worker.fault or "its worker died")
+                mark_worker_dead(session, worker.name, reason=worker.fault or "its worker died")
         for pipe in (worker.process.stdin, worker.process.stdout):
             if pipe is not None:
                 pipe.close()

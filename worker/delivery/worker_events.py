@@ -1,6 +1,6 @@
 """What a worker process tells its supervisor, one JSON line each: how much is in work, and what is wrong with the site.
 
-`{"in_work": 2}` is a sign of life as well; `{"trouble": "one line"}` is nothing that a picture is to blame for.
+`{"in_work": 2}` is a sign of life as well; `{"trouble": "one line"}` is nothing that an image is to blame for.
 """
 
 from __future__ import annotations

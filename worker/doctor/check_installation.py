@@ -17,7 +17,7 @@ from db.settings import Settings
 from db.store.model_versions import champion_id, get_model
 from worker.delivery.supervise import LOG_NAME
 from worker.doctor.check_machine import check_processor, check_worker_log
-from worker.doctor.checks import Check, Verdict
+from worker.doctor.checks import Check, CheckState
 from worker.storage.artifacts import held_model
 
 _FREE_GIB = 5.0
@@ -33,7 +33,7 @@ def check_installation(settings: Settings) -> Iterator[Check]:
     database = _told(_check_database, settings, name="database", to_do="set DATABASE_URL, or unset it for SQLite")
     yield database
     yield _told(_check_broker, settings, name="broker", to_do="start it or set BROKER_URL; unset, files in HOME serve")
-    if database.verdict is not Verdict.BAD:
+    if database.verdict is not CheckState.BAD:
         yield _told(_check_model, settings, name="model", to_do="restore its file, or `cli models rollback`")
     yield check_processor(_version)
     yield check_worker_log(settings.home / LOG_NAME)
@@ -43,11 +43,11 @@ def _told(check: Callable[[Settings], Check], settings: Settings, *, name: str, 
     try:
         return check(settings)
     except TaffrailError as error:
-        return Check(name, Verdict.BAD, str(error), to_do)
+        return Check(name, CheckState.BAD, str(error), to_do)
 
 
 def _check_python() -> Check:
-    return Check("python", Verdict.GOOD, f"{platform.python_version()} at {sys.executable}")
+    return Check("python", CheckState.GOOD, f"{platform.python_version()} at {sys.executable}")
 
 
 def _check_packages() -> Check:
@@ -57,8 +57,8 @@ def _check_packages() -> Check:
         version = _version(name) or (_version("tensorflow-cpu") if name == "tensorflow" else None)
         (held if version else missing).append(f"{name} {version}" if version else name)
     if missing:
-        return Check("packages", Verdict.BAD, f"missing: {', '.join(missing)}", "pip install taffrail")
-    return Check("packages", Verdict.GOOD, ", ".join(held))
+        return Check("packages", CheckState.BAD, f"missing: {', '.join(missing)}", "pip install taffrail")
+    return Check("packages", CheckState.GOOD, ", ".join(held))
 
 
 def _version(name: str) -> str | None:
@@ -77,13 +77,13 @@ def _check_home(settings: Settings) -> Check:
             os.fsync(file.fileno())
     except OSError as error:
         return Check(
-            "home", Verdict.BAD, f"{settings.home}: {error.strerror}", "set TAFFRAIL_HOME to a writable folder"
+            "home", CheckState.BAD, f"{settings.home}: {error.strerror}", "set TAFFRAIL_HOME to a writable folder"
         )
     if settings.home.stat().st_mode & 0o077:
         return Check(
-            "home", Verdict.ODD, f"{settings.home}: other users can look into it", f"chmod 700 {settings.home}"
+            "home", CheckState.ODD, f"{settings.home}: other users can look into it", f"chmod 700 {settings.home}"
         )
-    return Check("home", Verdict.GOOD, str(settings.home))
+    return Check("home", CheckState.GOOD, str(settings.home))
 
 
 def _check_space(settings: Settings) -> Check:
@@ -91,22 +91,22 @@ def _check_space(settings: Settings) -> Check:
     try:
         free_gib = shutil.disk_usage(place).free / 2**30
     except OSError as error:
-        return Check("disk", Verdict.BAD, f"{place}: {error.strerror}")
+        return Check("disk", CheckState.BAD, f"{place}: {error.strerror}")
     if free_gib < _FREE_GIB:
-        return Check("disk", Verdict.ODD, f"{free_gib:.1f} GiB free in HOME", "a picture's crops take 50-200 kB")
-    return Check("disk", Verdict.GOOD, f"{free_gib:.0f} GiB free in HOME")
+        return Check("disk", CheckState.ODD, f"{free_gib:.1f} GiB free in HOME", "an image's crops take 50-200 kB")
+    return Check("disk", CheckState.GOOD, f"{free_gib:.0f} GiB free in HOME")
 
 
 def _check_database(settings: Settings) -> Check:
     engine = open_database(settings.database)
     with reading(engine) as session:
         champion_id(session)
-    return Check("database", Verdict.GOOD, f"{shown_url(engine)}, tables of this version")
+    return Check("database", CheckState.GOOD, f"{shown_url(engine)}, tables of this version")
 
 
 def _check_broker(settings: Settings) -> Check:
     if settings.broker is None:
-        return Check("broker", Verdict.GOOD, f"embedded, files in {settings.broker_dir}")
+        return Check("broker", CheckState.GOOD, f"embedded, files in {settings.broker_dir}")
     from worker.delivery.app import make_app
 
     connection = make_app(settings).connection_for_write()
@@ -114,14 +114,14 @@ def _check_broker(settings: Settings) -> Check:
     try:
         connection.ensure_connection(max_retries=1, interval_start=0, timeout=5)
     except Exception as error:  # kombu's transports raise their libraries' own kinds
-        return Check("broker", Verdict.BAD, f"{shown}: {_first_line(error)}", "start it, or mend BROKER_URL")
+        return Check("broker", CheckState.BAD, f"{shown}: {_first_line(error)}", "start it, or repair BROKER_URL")
     finally:
         connection.release()
     return _check_redis(settings.broker, shown) if settings.broker.startswith("redis") else _good_broker(shown)
 
 
 def _good_broker(shown: str) -> Check:
-    return Check("broker", Verdict.GOOD, shown)
+    return Check("broker", CheckState.GOOD, shown)
 
 
 def _check_redis(url: str, shown: str) -> Check:
@@ -134,7 +134,9 @@ def _check_redis(url: str, shown: str) -> Check:
     except redis.RedisError:
         return _good_broker(shown)  # hosted services forbid CONFIG; what they do is theirs
     if policy != "noeviction":
-        return Check("broker", Verdict.ODD, f"{shown}: drops keys when full ({policy})", "maxmemory-policy noeviction")
+        return Check(
+            "broker", CheckState.ODD, f"{shown}: drops keys when full ({policy})", "maxmemory-policy noeviction"
+        )
     return _good_broker(shown)
 
 
@@ -144,9 +146,9 @@ def _check_model(settings: Settings) -> Check:
         model_id = champion_id(session)
         held = get_model(session, model_id) if model_id else None
     if held is None:
-        return Check("model", Verdict.ODD, "none yet", "`cli labels import` and `cli train`, or `cli demo`")
+        return Check("model", CheckState.ODD, "none yet", "`cli labels import` and `cli train`, or `cli demo`")
     held_model(settings, held)
-    return Check("model", Verdict.GOOD, f"champion {held.model_id}, its file is as registered")
+    return Check("model", CheckState.GOOD, f"champion {held.model_id}, its file is as registered")
 
 
 def _first_line(error: BaseException) -> str:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 
-class Verdict(StrEnum):
+class CheckState(StrEnum):
     """What a check found."""
 
     GOOD = "ok"
@@ -19,6 +19,6 @@ class Check:
     """One thing looked at. found: what is there; to_do: what helps, empty where nothing is wanted."""
 
     name: str
-    verdict: Verdict
+    verdict: CheckState
     found: str
     to_do: str = ""

@@ -1,1 +1,1 @@
-"""Judging networks and model versions on pictures that they have not learnt from; see docs/judging.md."""
+"""Evaluation networks and model versions on images that they have not learnt from; see docs/evaluation.md."""

@@ -1,4 +1,4 @@
-"""What one contestant (a head, an average, a baseline, a model version) says of judged pictures."""
+"""What one compared model (a head, an average, a baseline, a model version) says of evaluated images."""
 
 from __future__ import annotations
 
@@ -30,11 +30,11 @@ class FoundFish:
 
 @dataclass(frozen=True)
 class Answers:
-    """A contestant's answers to all judged pictures, in their order.
+    """A compared model's answers to all evaluated images, in their order.
 
-    probabilities: (N, S). largest: (N, 4) xyxy, pixels, the box of the largest fish; None of a contestant that gives
-    none. found: every fish it boxes, by picture; None likewise. seconds: what its training took, all folds.
-    heatmaps: packed, by picture, empty where nobody wants to look at them.
+    probabilities: (N, S). largest: (N, 4) xyxy, pixels, the box of the largest fish; None of a compared model that
+    gives none. found: every fish it boxes, by image; None likewise. seconds: what its training took, all folds.
+    heatmaps: packed, by image, empty where nobody wants to look at them.
     """
 
     name: str
@@ -46,8 +46,8 @@ class Answers:
 
 
 @dataclass(frozen=True)
-class Judged:
-    """The judged pictures. folds: (N,) which fold judged each one."""
+class EvaluatedImages:
+    """The evaluated images. folds: (N,) which fold evaluated each one."""
 
     samples: Sequence[TrainingSample]
     folds: Ints
@@ -60,28 +60,30 @@ class Judged:
 
     @cached_property
     def cameras(self) -> npt.NDArray[np.str_]:
-        """Each picture's camera, (N,)."""
+        """Each image's camera, (N,)."""
         return np.array([sample.camera for sample in self.samples])
 
 
-def largest_iou(judged: Judged, answers: Answers) -> Floats:
-    """Return the IoU of each picture's predicted box with its largest labelled fish; NaN where none is boxed. (N,)."""
-    overlaps = np.full(len(judged.samples), np.nan)
+def largest_iou(evaluated: EvaluatedImages, answers: Answers) -> Floats:
+    """Return the IoU of each image's predicted box with its largest labelled fish; NaN where none is boxed. (N,)."""
+    overlaps = np.full(len(evaluated.samples), np.nan)
     if answers.largest is not None:
-        for row, (sample, box) in enumerate(zip(judged.samples, answers.largest, strict=True)):
+        for row, (sample, box) in enumerate(zip(evaluated.samples, answers.largest, strict=True)):
             if sample.label.largest is not None:
                 overlaps[row] = box_iou_batch(box, np.array([sample.label.largest.box.xyxy]))[0, 0]
     return overlaps
 
 
-def fish_average_precision(judged: Judged, answers: Answers, rows: Ints, *, species_index: int | None = None) -> float:
+def fish_average_precision(
+    evaluated: EvaluatedImages, answers: Answers, rows: Ints, *, species_index: int | None = None
+) -> float:
     """Return the AP at IoU 0.5 of every labelled fish, of one species where given; NaN where there is none to find.
 
-    Pictures of which only the species is known are left out: nobody said where their fish are.
+    Images of which only the species is known are left out: nobody said where their fish are.
     """
     if answers.found is None:
         return float("nan")
-    told = [row for row in rows if judged.samples[row].label.boxes or judged.samples[row].label.is_empty]
+    told = [row for row in rows if evaluated.samples[row].label.boxes or evaluated.samples[row].label.is_empty]
 
     def wanted(place: int) -> bool:
         return species_index is None or place == species_index
@@ -93,7 +95,7 @@ def fish_average_precision(judged: Judged, answers: Answers, rows: Ints, *, spec
         if wanted(fish.species_index)
     ]
     truths = [
-        [box.box.xyxy for box in judged.samples[row].label.boxes if wanted(judged.label_set.index(box.species))]
+        [box.box.xyxy for box in evaluated.samples[row].label.boxes if wanted(evaluated.label_set.index(box.species))]
         for row in told
     ]
     return metrics.average_precision(found, truths)

@@ -15,12 +15,12 @@ Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
 _TEMPERATURES = (0.2, 20.0)
 _FLOORS = (0.0, 0.001, 0.003, 0.01, 0.03)
-_MIN_PICTURES = 20  # fewer say nothing about confidence
+_MIN_IMAGES = 20  # fewer say nothing about confidence
 _LEAST = 1e-7  # what a probability of 0 is taken for
 
 
 @dataclass(frozen=True)
-class Calibration:
+class ConfidenceCalibration:
     """temperature: above 1 makes answers less sure. floor: no species gets less; bounds what a sure error costs."""
 
     temperature: float = 1.0
@@ -29,7 +29,7 @@ class Calibration:
     def apply(self, probabilities: npt.ArrayLike) -> Floats:
         """Return calibrated distributions, (N, S), in the same order of species.
 
-        >>> Calibration(floor=0.1).apply([[1.0, 0.0]]).round(6).tolist()
+        >>> ConfidenceCalibration(floor=0.1).apply([[1.0, 0.0]]).round(6).tolist()
         [[0.9, 0.1]]
         """
         rows = np.maximum(np.asarray(probabilities, dtype=np.float64), _LEAST) ** (1.0 / self.temperature)
@@ -37,33 +37,37 @@ class Calibration:
         return np.asarray(self.floor + (1.0 - self.floor * rows.shape[1]) * rows)
 
 
-def fit_calibration(probabilities: npt.ArrayLike, truth: Ints) -> Calibration:
-    """Return the temperature (0.2 to 20) and floor of least log loss; neither where there are too few pictures to tell.
+def fit_calibration(probabilities: npt.ArrayLike, truth: Ints) -> ConfidenceCalibration:
+    """Return the temperature (0.2 to 20) and floor of least log loss; neither where there are too few images to tell.
 
     probabilities: (N, S). truth: (N,) places on the species axis.
     Source: Guo et al. 2017, section 4.2, on log probabilities; the floor is the clipping of Kaggle's log loss.
     """
-    if len(truth) < _MIN_PICTURES:
-        return Calibration()
+    if len(truth) < _MIN_IMAGES:
+        return ConfidenceCalibration()
     rows = np.asarray(probabilities, dtype=np.float64)
 
-    def loss(calibration: Calibration) -> float:
+    def loss(calibration: ConfidenceCalibration) -> float:
         return metrics.log_loss(truth, calibration.apply(rows))
 
     bounds = (math.log(_TEMPERATURES[0]), math.log(_TEMPERATURES[1]))
     fitted = []
     for floor in (one for one in _FLOORS if one * rows.shape[1] <= 0.5):
         found = minimize_scalar(
-            lambda log_t, floor=floor: loss(Calibration(math.exp(log_t), floor)), bounds=bounds, method="bounded"
+            lambda log_t, floor=floor: loss(ConfidenceCalibration(math.exp(log_t), floor)),
+            bounds=bounds,
+            method="bounded",
         )
-        fitted.append(Calibration(float(math.exp(found.x)), floor))
+        fitted.append(ConfidenceCalibration(float(math.exp(found.x)), floor))
     return min(fitted, key=loss)
 
 
-def cross_calibrated(probabilities: npt.ArrayLike, truth: Ints, parts: Ints) -> tuple[Floats, dict[int, Calibration]]:
+def cross_calibrated(
+    probabilities: npt.ArrayLike, truth: Ints, parts: Ints
+) -> tuple[Floats, dict[int, ConfidenceCalibration]]:
     """Return the distributions, each part's calibrated by what fits the other parts, and that calibration by part.
 
-    parts: (N,) a number a picture. So no picture has a say in how it is judged itself. A single part stays as it is.
+    parts: (N,) a number an image. So no image has a say in how it is evaluated itself. A single part stays as it is.
     """
     rows, used = np.array(probabilities, dtype=np.float64), {}
     for part in np.unique(parts):

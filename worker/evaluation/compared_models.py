@@ -1,4 +1,4 @@
-"""Trains what is to be judged, fold by fold, on cached features: baselines, heads, averages of heads."""
+"""Trains what is to be evaluated, fold by fold, on cached features: baselines, heads, averages of heads."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from db.domain.species import NO_FISH, LabelSet
-from worker.evaluation.answers import Answers, FoundFish, Judged
+from worker.evaluation.answers import Answers, EvaluatedImages, FoundFish
 from worker.evaluation.kept_answers import KeptAnswers
 from worker.models.errors import TrainingError, UnknownNetwork
 from worker.models.names import HeadName
@@ -26,7 +26,7 @@ from worker.vision.interpret import interpret
 from worker.vision.letterbox import Letterbox
 
 MAJORITY, PROBE = "majority", "linear_probe"
-_PICTURES_AT_ONCE = 256  # 43 MB of heat maps and boxes: what is kept of them is a few numbers a picture
+_IMAGES_AT_ONCE = 256  # 43 MB of heat maps and boxes: what is kept of them is a few numbers an image
 _PROBE_SHARE = 0.25
 
 Floats = npt.NDArray[np.float64]
@@ -34,8 +34,8 @@ Progress = Callable[[str, int, int], None]
 
 
 @dataclass(frozen=True)
-class Wish:
-    """What is to be judged. heads: each is trained; averages: of heads among them."""
+class ComparedOptions:
+    """What is to be evaluated. heads: each is trained; averages: of heads among them."""
 
     heads: tuple[HeadName, ...]
     averages: tuple[tuple[HeadName, ...], ...]
@@ -43,7 +43,7 @@ class Wish:
 
 @dataclass(frozen=True)
 class Bench:
-    """What every contestant shares. fit_of: how a head is trained. heatmaps: keep them, packed.
+    """What every compared model shares. fit_of: how a head is trained. heatmaps: keep them, packed.
 
     kept: answers of an evaluation that was stopped.
     """
@@ -58,11 +58,11 @@ class Bench:
     progress: Progress = lambda stage, done, total: None
 
     def species(self, rows: Rows) -> npt.NDArray[np.int64]:
-        """The true species of pictures, (N,)."""
+        """The true species of images, (N,)."""
         return np.array([self.label_set.index(self.samples[row].label.species) for row in rows], dtype=np.int64)
 
 
-def parse_wish(words: Sequence[str]) -> Wish:
+def parse_options(words: Sequence[str]) -> ComparedOptions:
     """Return what is asked for: `box_species`, `box_species+inception` (their average), `all`.
 
     Raises:
@@ -75,15 +75,17 @@ def parse_wish(words: Sequence[str]) -> Wish:
         heads += parts
         if "+" in word:
             averages.append(parts)
-    return Wish(tuple(dict.fromkeys(heads)), tuple(dict.fromkeys(averages)))
+    return ComparedOptions(tuple(dict.fromkeys(heads)), tuple(dict.fromkeys(averages)))
 
 
-def judge_folds(bench: Bench, folds: Sequence[Fold], wish: Wish, *, called: str) -> tuple[Judged, list[Answers]]:
-    """Return the pictures that these folds judge and each contestant's answers, baselines first.
+def evaluate_folds(
+    bench: Bench, folds: Sequence[Fold], options: ComparedOptions, *, called: str
+) -> tuple[EvaluatedImages, list[Answers]]:
+    """Return the images that these folds evaluate and each compared model's answers, baselines first.
 
     called: what progress calls these folds.
     Raises:
-        TrainingError: a fold has nothing to learn from or to judge.
+        TrainingError: a fold has nothing to learn from or to evaluate.
     """
     pooled = bench.features.pooled(
         [sample.sha256 for sample in bench.samples],
@@ -92,26 +94,26 @@ def judge_folds(bench: Bench, folds: Sequence[Fold], wish: Wish, *, called: str)
     by_fold = []
     for number, fold in enumerate(folds, start=1):
         where = f"{called} fold {number} of {len(folds)}"
-        if not len(fold.learn_rows) or not len(fold.judge_rows):
+        if not len(fold.learn_rows) or not len(fold.eval_rows):
             raise TrainingError(
-                f"{where}: {len(fold.learn_rows)} pictures to learn from, {len(fold.judge_rows)} to judge"
+                f"{where}: {len(fold.learn_rows)} images to learn from, {len(fold.eval_rows)} to evaluate"
             )
-        by_fold.append(_one_fold(bench, fold, wish, pooled, where))
-    rows = np.concatenate([fold.judge_rows for fold in folds])
-    numbers = np.concatenate([np.full(len(fold.judge_rows), number) for number, fold in enumerate(folds)])
-    judged = Judged([bench.samples[row] for row in rows], numbers, bench.label_set)
-    return judged, [_joined(parts) for parts in zip(*by_fold, strict=True)]
+        by_fold.append(_one_fold(bench, fold, options, pooled, where))
+    rows = np.concatenate([fold.eval_rows for fold in folds])
+    numbers = np.concatenate([np.full(len(fold.eval_rows), number) for number, fold in enumerate(folds)])
+    evaluated = EvaluatedImages([bench.samples[row] for row in rows], numbers, bench.label_set)
+    return evaluated, [_joined(parts) for parts in zip(*by_fold, strict=True)]
 
 
-def _one_fold(bench: Bench, fold: Fold, wish: Wish, pooled: npt.NDArray[np.float32], where: str) -> list[Answers]:
+def _one_fold(
+    bench: Bench, fold: Fold, options: ComparedOptions, pooled: npt.NDArray[np.float32], where: str
+) -> list[Answers]:
     said = {
-        name: _trained_answers(bench, name, fold, partial(bench.progress, f"{where}: {name}")) for name in wish.heads
+        name: _trained_answers(bench, name, fold, partial(bench.progress, f"{where}: {name}")) for name in options.heads
     }
-    averages = [_average([said[name] for name in names]) for names in wish.averages]
-    probed = linear_probe(
-        bench.samples, pooled, bench.label_set, learn_rows=fold.learn_rows, judge_rows=fold.judge_rows
-    )
-    shares = majority(bench.species(fold.learn_rows), species=len(bench.label_set), count=len(fold.judge_rows))
+    averages = [_average([said[name] for name in names]) for names in options.averages]
+    probed = linear_probe(bench.samples, pooled, bench.label_set, learn_rows=fold.learn_rows, eval_rows=fold.eval_rows)
+    shares = majority(bench.species(fold.learn_rows), species=len(bench.label_set), count=len(fold.eval_rows))
     return [Answers(MAJORITY, shares), Answers(PROBE, probed), *said.values(), *averages]
 
 
@@ -132,19 +134,19 @@ def _trained_now(bench: Bench, name: HeadName, fold: Fold, progress: Callable[[i
         bench.samples,
         bench.features,
         train_rows=fold.learn_rows,
-        held_out_rows=fold.judge_rows[:0],
+        held_out_rows=fold.eval_rows[:0],
         label_set=bench.label_set,
         input_hw=bench.input_hw,
         fit=bench.fit_of(name),
         progress=progress,
     )
     return _joined(
-        [head_answers(bench, trained, rows) for rows in _chunks(fold.judge_rows)], seconds=trained.fit.seconds
+        [head_answers(bench, trained, rows) for rows in _chunks(fold.eval_rows)], seconds=trained.fit.seconds
     )
 
 
 def head_answers(bench: Bench, trained: TrainedHead, rows: Rows) -> Answers:
-    """Return what a trained head says of pictures, its boxes in pixels of the originals."""
+    """Return what a trained head says of images, its boxes in pixels of the originals."""
     outputs = predict_head(trained.head, trained.data, rows)
     answers = Answers(str(trained.name), np.asarray(species_of(outputs), dtype=np.float64))
     if "box" in outputs:
@@ -181,7 +183,7 @@ def _heatmap_fish(
         heatmap_probabilities=outputs["heatmap_species"][place],
         letterbox=_letterbox(bench, row),
         label_set=bench.label_set,
-        fish_sides=outputs["fish_sides"][place] if "fish_sides" in outputs else None,
+        ltrb_offsets=outputs["ltrb_offsets"][place] if "ltrb_offsets" in outputs else None,
     )
     return [
         FoundFish(one.box.xyxy, bench.label_set.index(one.species), one.confidence) for one in prediction.detections
@@ -214,7 +216,7 @@ def linear_probe(
     label_set: LabelSet,
     *,
     learn_rows: Rows,
-    judge_rows: Rows,
+    eval_rows: Rows,
 ) -> Floats:
     """Return what a softmax on the mean of each feature map says, (N, S); its L2 is chosen on cameras of its own.
 
@@ -228,7 +230,7 @@ def linear_probe(
     species = np.array([label_set.index(name) for name in names], dtype=np.int64)
     weights = np.array([sample.weight for sample in learnt], dtype=np.float32)
     probe = fit_probe(pooled[learn_rows], species, weights, count=len(label_set), folds=folds)
-    return probe.probabilities(pooled[judge_rows])
+    return probe.probabilities(pooled[eval_rows])
 
 
 def _joined(parts: Sequence[Answers], *, seconds: float | None = None) -> Answers:
@@ -248,7 +250,7 @@ def _letterbox(bench: Bench, row: int) -> Letterbox:
 
 
 def _chunks(rows: Rows) -> Iterator[Rows]:
-    return (rows[start : start + _PICTURES_AT_ONCE] for start in range(0, len(rows), _PICTURES_AT_ONCE))
+    return (rows[start : start + _IMAGES_AT_ONCE] for start in range(0, len(rows), _IMAGES_AT_ONCE))
 
 
 def _head(part: str, word: str) -> HeadName:

@@ -1,4 +1,4 @@
-"""Judges heads on the labels held: near-duplicates found, folds made, everything trained and asked, figures told."""
+"""Evaluates heads on the labels held: near-duplicates found, folds made, everything trained and asked, figures told."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from typing import Any
 
 import numpy as np
 
-from worker.evaluation.answers import Answers, Ints, Judged
-from worker.evaluation.compared_models import Bench, Wish, judge_folds
-from worker.evaluation.figures import contestant_figures
+from worker.evaluation.answers import Answers, EvaluatedImages, Ints
+from worker.evaluation.compared_models import Bench, ComparedOptions, evaluate_folds
+from worker.evaluation.figures import compared_figures
 from worker.models.errors import TrainingError
 from worker.training.data.samples import TrainingSample
 from worker.training.data.splits import Fold, SplitKind, camera_folds, make_folds
@@ -20,9 +20,11 @@ _CALIBRATION_PARTS = 3  # of a single fold, which has no other fold to be calibr
 
 @dataclass(frozen=True)
 class CrossValidation:
-    """Judged pictures, what each contestant says of them, and their figures. at_random: by contestant, beside them."""
+    """EvaluatedImages images, what each compared model says of them, and their figures. at_random: by compared
+    model, beside them.
+    """
 
-    judged: Judged
+    evaluated: EvaluatedImages
     answers: Sequence[Answers]
     figures: Sequence[dict[str, Any]]
     folds: Sequence[dict[str, Any]]
@@ -30,40 +32,40 @@ class CrossValidation:
 
 
 def refuse_early(samples: Sequence[TrainingSample], split: SplitKind) -> None:
-    """Refuse what can be seen to be too little before any picture is read.
+    """Refuse what can be seen to be too little before any image is read.
 
     Raises:
         TrainingError: names what is missing.
     """
     cameras, species = {sample.camera for sample in samples}, {sample.label.species for sample in samples}
     if len(species) == 1:
-        raise TrainingError(f"{len(samples)} pictures all show {species.pop()}; judging needs 2 species at least")
+        raise TrainingError(f"{len(samples)} images all show {species.pop()}; evaluation needs 2 species at least")
     if split is SplitKind.CAMERA and len(cameras) == 1:
         raise TrainingError(
-            f"all {len(samples)} labelled pictures are of one camera ({cameras.pop()}), so none is unseen; label "
-            "pictures of another one, correct the cameras (cli cameras --help), or judge with --split time or random"
+            f"all {len(samples)} labelled images are of one camera ({cameras.pop()}), so none is unseen; label "
+            "images of another one, correct the cameras (cli cameras --help), or evaluate with --split time or random"
         )
     if split is SplitKind.TIME and not any(sample.captured_at for sample in samples):
-        raise TrainingError("no picture has a capture time; split by camera instead")
+        raise TrainingError("no image has a capture time; split by camera instead")
 
 
 def cross_validate(
-    bench: Bench, wish: Wish, split: SplitKind, *, alike: Ints, folds: int, seed: int
+    bench: Bench, options: ComparedOptions, split: SplitKind, *, alike: Ints, folds: int, seed: int
 ) -> CrossValidation:
-    """Return what every contestant is worth over the folds of a split, and over one random fold beside it.
+    """Return what every compared model is worth over the folds of a split, and over one random fold beside it.
 
     alike: (N,) a number that near-duplicates share. folds: at most one a camera.
     Raises:
-        TrainingError: the pictures cannot be split so.
+        TrainingError: the images cannot be split so.
     """
     made = _folds(bench.samples, alike, split, folds=folds, seed=seed)
-    judged, answers = judge_folds(bench, made, wish, called=_called(split))
-    parts = judged.folds if len(made) > 1 else _parts(bench.samples, alike, made[0].judge_rows, split, seed=seed)
-    at_random = None if split is SplitKind.RANDOM else _at_random(bench, wish, alike, folds=folds, seed=seed)
+    evaluated, answers = evaluate_folds(bench, made, options, called=_called(split))
+    parts = evaluated.folds if len(made) > 1 else _parts(bench.samples, alike, made[0].eval_rows, split, seed=seed)
+    at_random = None if split is SplitKind.RANDOM else _at_random(bench, options, alike, folds=folds, seed=seed)
     return CrossValidation(
-        judged,
+        evaluated,
         answers,
-        [contestant_figures(judged, one, parts) for one in answers],
+        [compared_figures(evaluated, one, parts) for one in answers],
         [_fold_facts(fold, bench.samples) for fold in made],
         at_random,
     )
@@ -77,16 +79,18 @@ def _folds(samples: Sequence[TrainingSample], alike: Ints, split: SplitKind, *, 
     return make_folds(split, cameras=cameras, captured_at=captured, alike=alike.tolist(), k=k, seed=seed)
 
 
-def _at_random(bench: Bench, wish: Wish, alike: Ints, *, folds: int, seed: int) -> dict[str, dict[str, float]]:
-    """Return each contestant's figures where cameras leak, by name; of one fold, for it only shows how much."""
+def _at_random(
+    bench: Bench, options: ComparedOptions, alike: Ints, *, folds: int, seed: int
+) -> dict[str, dict[str, float]]:
+    """Return each compared model's figures where cameras leak, by name; of one fold, for it only shows how much."""
     fold = _folds(bench.samples, alike, SplitKind.RANDOM, folds=folds, seed=seed)[0]
-    judged, answers = judge_folds(bench, [fold], wish, called=_called(SplitKind.RANDOM))
-    parts = _parts(bench.samples, alike, fold.judge_rows, SplitKind.RANDOM, seed=seed)
-    return {one.name: contestant_figures(judged, one, parts)["mean"] for one in answers}
+    evaluated, answers = evaluate_folds(bench, [fold], options, called=_called(SplitKind.RANDOM))
+    parts = _parts(bench.samples, alike, fold.eval_rows, SplitKind.RANDOM, seed=seed)
+    return {one.name: compared_figures(evaluated, one, parts)["mean"] for one in answers}
 
 
 def _parts(samples: Sequence[TrainingSample], alike: Ints, rows: Ints, split: SplitKind, *, seed: int) -> Ints:
-    """Return which pictures of a single fold are calibrated together: whole cameras, at random near-duplicates."""
+    """Return which images of a single fold are calibrated together: whole cameras, at random near-duplicates."""
     names = [samples[row].camera for row in rows]
     if split is SplitKind.RANDOM or len(set(names)) < 2:
         names = [str(alike[row]) for row in rows]
@@ -99,13 +103,13 @@ def _parts(samples: Sequence[TrainingSample], alike: Ints, rows: Ints, split: Sp
 
 def _fold_facts(fold: Fold, samples: Sequence[TrainingSample]) -> dict[str, Any]:
     learnt = {samples[row].label.species for row in fold.learn_rows}
-    judged = {samples[row].label.species for row in fold.judge_rows}
+    evaluated = {samples[row].label.species for row in fold.eval_rows}
     return {
         "learn": len(fold.learn_rows),
-        "judge": len(fold.judge_rows),
+        "evaluate": len(fold.eval_rows),
         "left_out": fold.left_out,
-        "cameras": sorted({samples[row].camera for row in fold.judge_rows}),
-        "species_not_learnt": sorted(judged - learnt),
+        "cameras": sorted({samples[row].camera for row in fold.eval_rows}),
+        "species_not_learnt": sorted(evaluated - learnt),
     }
 
 

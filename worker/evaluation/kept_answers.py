@@ -21,7 +21,7 @@ from worker.training.detector.fit import FitSettings
 
 @dataclass(frozen=True)
 class KeptAnswers:
-    """A folder of answers. about: what they depend on besides head, recipe and pictures: trunk, size, species."""
+    """A folder of answers. about: what they depend on besides head, recipe and images: trunk, size, species."""
 
     folder: Path
     about: str
@@ -29,7 +29,7 @@ class KeptAnswers:
     def key(self, head: HeadName, fit: FitSettings, fold: Fold, samples: Sequence[TrainingSample]) -> str:
         """Return a name that changes with anything that a head's answers depend on."""
         digest = hashlib.sha256(f"{self.about} {head} {fit!r}".encode())
-        for rows in (fold.learn_rows, fold.judge_rows):
+        for rows in (fold.learn_rows, fold.eval_rows):
             for row in rows:
                 one = samples[row]
                 digest.update(f"{one.sha256} {one.camera} {one.label!r} {one.weight:g}\n".encode())

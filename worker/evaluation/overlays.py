@@ -1,4 +1,4 @@
-"""A sheet of judged pictures to look at: true boxes red, predicted ones yellow, and the heat map beneath each."""
+"""A sheet of evaluated images to look at: true boxes red, predicted ones yellow, and the heat map beneath each."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
 from db.domain.species import NO_FISH
-from worker.evaluation.answers import Answers, Floats, Ints, Judged
-from worker.images.decode import decode_picture
+from worker.evaluation.answers import Answers, EvaluatedImages, Floats, Ints
+from worker.images.decode import decode_image
 from worker.images.read import read_image_file
 from worker.report.heat_layer import species_layer
 from worker.training import metrics
@@ -21,18 +21,20 @@ _CAPTION_PX, _COLUMNS, _GAP = 24, 3, 6
 _SUREST = 0.5  # a fish of the heat map below this is not drawn: there are many
 
 
-def choose_pictures(judged: Judged, answers: Answers, count: int, *, seed: int) -> Ints:
-    """Return the places of pictures to look at: half the worst answers, half drawn at random; no picture twice."""
-    losses = metrics.losses(judged.truth, answers.probabilities)
+def choose_images(evaluated: EvaluatedImages, answers: Answers, count: int, *, seed: int) -> Ints:
+    """Return the places of images to look at: half the worst answers, half drawn at random; no image twice."""
+    losses = metrics.losses(evaluated.truth, answers.probabilities)
     worst = np.argsort(-losses, kind="stable")[: count // 2]
     others = np.setdiff1d(np.arange(len(losses)), worst)
     drawn = np.random.default_rng(seed).permutation(others)[: count - len(worst)]
     return np.concatenate([worst, np.sort(drawn)])
 
 
-def draw_pictures(judged: Judged, answers: Answers, rows: Ints, *, input_hw: tuple[int, int]) -> Image.Image | None:
-    """Return a sheet of these pictures; None where none can be read any more."""
-    tiles = [tile for row in rows if (tile := _tile(judged, answers, int(row), input_hw)) is not None]
+def draw_images(
+    evaluated: EvaluatedImages, answers: Answers, rows: Ints, *, input_hw: tuple[int, int]
+) -> Image.Image | None:
+    """Return a sheet of these images; None where none can be read any more."""
+    tiles = [tile for row in rows if (tile := _tile(evaluated, answers, int(row), input_hw)) is not None]
     if not tiles:
         return None
     height, width = tiles[0].height + _GAP, tiles[0].width + _GAP
@@ -42,39 +44,39 @@ def draw_pictures(judged: Judged, answers: Answers, rows: Ints, *, input_hw: tup
     return sheet
 
 
-def _tile(judged: Judged, answers: Answers, row: int, input_hw: tuple[int, int]) -> Image.Image | None:
-    sample = judged.samples[row]
+def _tile(evaluated: EvaluatedImages, answers: Answers, row: int, input_hw: tuple[int, int]) -> Image.Image | None:
+    sample = evaluated.samples[row]
     try:
         plain = _shrunk(sample)
-    except Exception:  # it was read when it was judged; what is gone since is not worth the whole sheet
+    except Exception:  # it was read when it was evaluated; what is gone since is not worth the whole sheet
         return None
     zoom = plain.width / sample.width_px
     boxed = plain.copy()
-    _draw_boxes(boxed, judged, answers, row, zoom)
+    _draw_boxes(boxed, evaluated, answers, row, zoom)
     parts = [boxed]
     if answers.heatmaps:
-        parts.append(_with_heat(plain, judged, answers, row, input_hw))
+        parts.append(_with_heat(plain, evaluated, answers, row, input_hw))
     tile = Image.new("RGB", (_TILE_HW[1], _CAPTION_PX + _TILE_HW[0] * len(parts)), (0, 0, 0))
-    ImageDraw.Draw(tile).text((4, 2), _caption(judged, answers, row), fill=(255, 255, 255), font=_font())
+    ImageDraw.Draw(tile).text((4, 2), _caption(evaluated, answers, row), fill=(255, 255, 255), font=_font())
     for number, part in enumerate(parts):
         tile.paste(part, (0, _CAPTION_PX + _TILE_HW[0] * number))
     return tile
 
 
 def _shrunk(sample: TrainingSample) -> Image.Image:
-    picture = Image.fromarray(decode_picture(read_image_file(sample.file).content, at_least_hw=_TILE_HW).pixels)
+    image = Image.fromarray(decode_image(read_image_file(sample.file).content, at_least_hw=_TILE_HW).pixels)
     zoom = min(_TILE_HW[0] / sample.height_px, _TILE_HW[1] / sample.width_px)
-    return picture.resize((round(sample.width_px * zoom), round(sample.height_px * zoom)), Image.Resampling.BILINEAR)
+    return image.resize((round(sample.width_px * zoom), round(sample.height_px * zoom)), Image.Resampling.BILINEAR)
 
 
-def _draw_boxes(image: Image.Image, judged: Judged, answers: Answers, row: int, zoom: float) -> None:
+def _draw_boxes(image: Image.Image, evaluated: EvaluatedImages, answers: Answers, row: int, zoom: float) -> None:
     draw = ImageDraw.Draw(image)
-    for labelled in judged.samples[row].label.boxes:
+    for labelled in evaluated.samples[row].label.boxes:
         draw.rectangle([side * zoom for side in labelled.box.xyxy], outline=_TRUE, width=3)
     for fish in answers.found[row] if answers.found is not None else ():
         if fish.confidence >= _SUREST:
             _draw_sorted(draw, [side * zoom for side in fish.xyxy], width=1)
-    if answers.largest is not None and not _says_no_fish(judged, answers.probabilities[row]):
+    if answers.largest is not None and not _says_no_fish(evaluated, answers.probabilities[row]):
         _draw_sorted(draw, [float(side) * zoom for side in answers.largest[row]], width=3)
 
 
@@ -87,24 +89,24 @@ def _draw_sorted(draw: ImageDraw.ImageDraw, xyxy: list[float], *, width: int) ->
 
 
 def _with_heat(
-    plain: Image.Image, judged: Judged, answers: Answers, row: int, input_hw: tuple[int, int]
+    plain: Image.Image, evaluated: EvaluatedImages, answers: Answers, row: int, input_hw: tuple[int, int]
 ) -> Image.Image:
     """Where the heat map sees fish of whatever species."""
     heatmap = unpack_heatmap(answers.heatmaps[row])  # (h, w, S)
-    plane = 1.0 - heatmap[:, :, judged.label_set.index(NO_FISH)]
-    frame = sample_letterbox(judged.samples[row], input_hw).grid_frame((heatmap.shape[0], heatmap.shape[1]))
+    plane = 1.0 - heatmap[:, :, evaluated.label_set.index(NO_FISH)]
+    frame = sample_letterbox(evaluated.samples[row], input_hw).grid_frame((heatmap.shape[0], heatmap.shape[1]))
     layer = species_layer(np.ascontiguousarray(plane, dtype=np.float32), frame=frame, size=plain.size)
     return Image.alpha_composite(plain.convert("RGBA"), layer).convert("RGB")
 
 
-def _caption(judged: Judged, answers: Answers, row: int) -> str:
-    sample, said = judged.samples[row], answers.probabilities[row]
+def _caption(evaluated: EvaluatedImages, answers: Answers, row: int) -> str:
+    sample, said = evaluated.samples[row], answers.probabilities[row]
     called = int(said.argmax())
-    return f"{sample.camera}: {sample.label.species}, called {judged.label_set.names[called]} {said[called]:.2f}"
+    return f"{sample.camera}: {sample.label.species}, called {evaluated.label_set.names[called]} {said[called]:.2f}"
 
 
-def _says_no_fish(judged: Judged, said: Floats) -> bool:
-    return int(said.argmax()) == judged.label_set.index(NO_FISH)
+def _says_no_fish(evaluated: EvaluatedImages, said: Floats) -> bool:
+    return int(said.argmax()) == evaluated.label_set.index(NO_FISH)
 
 
 def _font() -> ImageFont.FreeTypeFont | ImageFont.ImageFont:

@@ -17,7 +17,7 @@ Point = tuple[float, float]
 def draw_confusion(counts: Sequence[Sequence[int]], names: Sequence[str], *, title: str) -> Image.Image:
     """Return the confusion matrix: a row a true species that occurs, a column a species it was called.
 
-    A cell is as dark as its share of the row; the number is pictures.
+    A cell is as dark as its share of the row; the number is images.
     """
     seen = [place for place in range(len(names)) if sum(counts[place])]
     cell, left, top = 68, 120, 110
@@ -43,7 +43,7 @@ def draw_reliability(
 ) -> Image.Image:
     """Return how often answers are right by how sure they are; on the diagonal confidence is honest.
 
-    A dot's area is its share of the pictures.
+    A dot's area is its share of the images.
     """
     side, left, top = 440, 90, 90
     image, draw = _canvas(left + side + _MARGIN + 10, top + side + 80, title)
@@ -61,9 +61,9 @@ def draw_reliability(
         points = [at(step["confidence"], step["accuracy"]) for step in steps]
         if len(points) > 1:
             draw.line(points, fill=colour, width=3)
-        total = sum(step["pictures"] for step in steps)
+        total = sum(step["images"] for step in steps)
         for (x, y), step in zip(points, steps, strict=True):
-            radius = 3 + 22 * (step["pictures"] / total) ** 0.5
+            radius = 3 + 22 * (step["images"] / total) ** 0.5
             draw.ellipse((x - radius, y - radius, x + radius, y + radius), outline=colour, width=3)
     _text(draw, (left + side / 2, top + side + 40), "how sure", small=True, anchor="mm")
     _text(draw, (_MARGIN, top - 26), "share right", small=True)
@@ -75,9 +75,9 @@ def draw_reliability(
 def draw_cameras(
     rows: Mapping[str, Mapping[str, float]], *, title: str, mean: float, at_random: float | None
 ) -> Image.Image:
-    """Return a bar a camera, the worst first: the share of its pictures that are named right.
+    """Return a bar a camera, the worst first: the share of its images that are named right.
 
-    mean: of all cameras' pictures, a blue line. at_random: what a random split says, an orange one.
+    mean: of all cameras' images, a blue line. at_random: what a random split says, an orange one.
     """
     ranked = sorted(rows.items(), key=lambda item: (item[1]["accuracy"], item[0]))
     step, left, top, side = 26, 230, 84, 480
@@ -86,7 +86,7 @@ def draw_cameras(
         y, width = top + step * place, side * row["accuracy"]
         _text(draw, (left - 12, y + step / 2), camera[-24:], small=True, anchor="rm")
         draw.rectangle((left, y + 3, left + width, y + step - 5), fill=(150, 180, 210))
-        told = f"{row['accuracy']:.2f} of {row['pictures']:.0f}"
+        told = f"{row['accuracy']:.2f} of {row['images']:.0f}"
         _text(draw, (left + side + 12, y + step / 2), told, small=True, anchor="lm")
     bottom = top + step * len(ranked)
     lines = [(mean, _BLUE, "mean of folds")] + ([(at_random, _ORANGE, "random split")] if at_random is not None else [])

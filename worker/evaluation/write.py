@@ -1,4 +1,4 @@
-"""Writes an evaluation into a folder: the figures as JSON, three plots, and a sheet of pictures to look at."""
+"""Writes an evaluation into a folder: the figures as JSON, three plots, and a sheet of images to look at."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from typing import Any
 from PIL import Image
 
 from db.errors import TaffrailError
-from worker.evaluation.answers import Answers, Judged
-from worker.evaluation.overlays import choose_pictures, draw_pictures
+from worker.evaluation.answers import Answers, EvaluatedImages
+from worker.evaluation.overlays import choose_images, draw_images
 from worker.evaluation.plots import draw_cameras, draw_confusion, draw_reliability
 
 
@@ -33,24 +33,24 @@ def make_folder(out: Path) -> None:
 def write_evaluation(
     out: Path,
     result: dict[str, Any],
-    judged: Judged,
+    evaluated: EvaluatedImages,
     answers: Answers,
     *,
-    pictures: int,
+    images: int,
     input_hw: tuple[int, int],
     seed: int,
 ) -> list[str]:
-    """Return the names of the files written; the plots and pictures are of one contestant.
+    """Return the names of the files written; the plots and images are of one compared model.
 
-    result: as `cli evaluate --json` prints it. pictures: how many to show.
+    result: as `cli evaluate --json` prints it. images: how many to show.
     Raises:
         EvaluationFolderError: a file cannot be written.
     """
-    figures = next(one for one in result["contestants"] if one["name"] == answers.name)
+    figures = next(one for one in result["compared_models"] if one["name"] == answers.name)
     beside = (result.get("random") or {}).get(answers.name)
     sheets: dict[str, Image.Image | None] = {
         "confusion.png": draw_confusion(
-            figures["confusion"], judged.label_set.names, title=f"{answers.name}: what was called what"
+            figures["confusion"], evaluated.label_set.names, title=f"{answers.name}: what was called what"
         ),
         "reliability.png": draw_reliability(
             figures["reliability"]["as_said"],
@@ -64,9 +64,9 @@ def write_evaluation(
             at_random=beside["accuracy"] if beside else None,
         ),
     }
-    if pictures:
-        rows = choose_pictures(judged, answers, pictures, seed=seed)
-        sheets["pictures.jpg"] = draw_pictures(judged, answers, rows, input_hw=input_hw)
+    if images:
+        rows = choose_images(evaluated, answers, images, seed=seed)
+        sheets["images.jpg"] = draw_images(evaluated, answers, rows, input_hw=input_hw)
     written = []
     try:
         (out / "figures.json").write_text(json.dumps(result, indent=1), encoding="utf-8")

@@ -21,8 +21,8 @@ MAX_PIXELS = 178_956_970
 
 
 @dataclass(frozen=True)
-class PictureSize:
-    """What a picture's head says, without decoding it: its upright size, and when it was taken."""
+class ImageSize:
+    """What an image's head says, without decoding it: its upright size, and when it was taken."""
 
     width_px: int
     height_px: int
@@ -30,8 +30,8 @@ class PictureSize:
 
 
 @dataclass(frozen=True)
-class Picture:
-    """An upright RGB picture. pixels: (H, W, 3) uint8, perhaps reduced; width_px, height_px: of the whole original.
+class DecodedImage:
+    """An upright RGB image. pixels: (H, W, 3) uint8, perhaps reduced; width_px, height_px: of the whole original.
 
     captured_at: what the camera's EXIF says, ISO 8601 without a zone, or None.
     """
@@ -42,32 +42,32 @@ class Picture:
     captured_at: str | None
 
 
-def decode_picture(
+def decode_image(
     content: bytes, *, at_least_hw: tuple[int, int] | None = None, max_pixels: int = MAX_PIXELS
-) -> Picture:
-    """Return the upright RGB picture in a file's bytes; a JPEG may come reduced, never below at_least_hw.
+) -> DecodedImage:
+    """Return the upright RGB image in a file's bytes; a JPEG may come reduced, never below at_least_hw.
 
-    Alpha is laid on black, 16-bit grey becomes 8-bit by its high byte, of an animation the first picture counts.
+    Alpha is laid on black, 16-bit grey becomes 8-bit by its high byte, of an animation the first image counts.
 
     Raises:
-        UnreadableImage: no picture of the allowed formats, broken, or more than max_pixels.
+        UnreadableImage: no image of the allowed formats, broken, or more than max_pixels.
     """
     with _told_clearly(max_pixels):
         return _decode(content, at_least_hw=at_least_hw, max_pixels=max_pixels)
 
 
-def measure_picture(content: bytes, *, max_pixels: int = MAX_PIXELS) -> PictureSize:
-    """Return the upright size of the picture in a file's bytes; it is not decoded, so it may still be torn.
+def measure_image(content: bytes, *, max_pixels: int = MAX_PIXELS) -> ImageSize:
+    """Return the upright size of the image in a file's bytes; it is not decoded, so it may still be torn.
 
     Raises:
-        UnreadableImage: no picture of the allowed formats, or more than max_pixels.
+        UnreadableImage: no image of the allowed formats, or more than max_pixels.
     """
     with _told_clearly(max_pixels), Image.open(io.BytesIO(content), formats=FORMATS) as image:
         width_px, height_px = _checked_size(image, max_pixels)
         exif = _read_exif(image)
         if _is_turned(exif):
             width_px, height_px = height_px, width_px
-        return PictureSize(width_px, height_px, _captured_at(exif))
+        return ImageSize(width_px, height_px, _captured_at(exif))
 
 
 @contextmanager
@@ -75,7 +75,7 @@ def _told_clearly(max_pixels: int) -> Iterator[None]:
     """Turn whatever a decoder raises into one clear line."""
     try:
         with warnings.catch_warnings():
-            # A bomb is judged by max_pixels; Pillow's other warnings are about odd metadata.
+            # A bomb is evaluated by max_pixels; Pillow's other warnings are about odd metadata.
             warnings.simplefilter("ignore")
             yield
     except UnreadableImage:
@@ -91,7 +91,7 @@ def _told_clearly(max_pixels: int) -> Iterator[None]:
         raise UnreadableImage(UnreadableReason.BROKEN, found) from None
 
 
-def _decode(content: bytes, *, at_least_hw: tuple[int, int] | None, max_pixels: int) -> Picture:
+def _decode(content: bytes, *, at_least_hw: tuple[int, int] | None, max_pixels: int) -> DecodedImage:
     with Image.open(io.BytesIO(content), formats=FORMATS) as image:
         width_px, height_px = _checked_size(image, max_pixels)
         exif = _read_exif(image)
@@ -104,7 +104,7 @@ def _decode(content: bytes, *, at_least_hw: tuple[int, int] | None, max_pixels: 
     if turned:
         width_px, height_px = height_px, width_px
     pixels = np.asarray(upright, dtype=np.uint8)
-    return Picture(pixels=pixels, width_px=width_px, height_px=height_px, captured_at=_captured_at(exif))
+    return DecodedImage(pixels=pixels, width_px=width_px, height_px=height_px, captured_at=_captured_at(exif))
 
 
 def _checked_size(image: Image.Image, max_pixels: int) -> tuple[int, int]:
@@ -140,7 +140,7 @@ def _to_rgb(image: Image.Image) -> Image.Image:
 def _read_exif(image: Image.Image) -> Image.Exif:
     try:
         return image.getexif()
-    except Exception:  # Broken metadata must not cost a good picture.
+    except Exception:  # Broken metadata must not cost a good image.
         return Image.Exif()
 
 

@@ -37,12 +37,12 @@ def enqueue_folder(
     model: str | None = None,
     progress: Progress = lambda found: None,
 ) -> Enqueued:
-    """Register every picture below a folder and make batches of what is new; repeating it adds nothing.
+    """Register every image below a folder and make batches of what is new; repeating it adds nothing.
 
     folder: on this machine, or a URL such as `s3://bucket/trip7`.
 
     Raises:
-        FolderError: there is no such folder, or no picture in it. RemoteRootError: the URL cannot be used.
+        FolderError: there is no such folder, or no image in it. RemoteRootError: the URL cannot be used.
         StoreUnreachable: the store that the URL names does not answer.
     """
     problems: list[tuple[bytes, str]] = []
@@ -51,7 +51,7 @@ def enqueue_folder(
     chunk = list(islice(files, _FILES_A_TRANSACTION))
     if not chunk:
         why = f"; {os.fsdecode(problems[0][0])!r}: {problems[0][1]}" if problems else ""
-        raise FolderError(f"{os.fsdecode(folder)!r}: no picture in it or below{why}")
+        raise FolderError(f"{os.fsdecode(folder)!r}: no image in it or below{why}")
     with transaction(engine) as session:
         job_id = open_job(session, root, model_asked=model)
     while chunk:

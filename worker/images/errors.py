@@ -11,7 +11,7 @@ MAX_BYTES = 512 * 2**20
 
 
 class UnreadableReason(StrEnum):
-    """Why a file gave no picture."""
+    """Why a file gave no image."""
 
     MISSING = "missing"
     PERMISSION = "permission"
@@ -26,7 +26,7 @@ class UnreadableReason(StrEnum):
 
 
 class UnreadableImage(TaffrailError):
-    """A file that gives no picture; `reason` is one of a closed set, the message is one line."""
+    """A file that gives no image; `reason` is one of a closed set, the message is one line."""
 
     def __init__(self, reason: UnreadableReason, text: str) -> None:
         super().__init__(f"{reason}: {text}" if text else str(reason))

@@ -13,11 +13,11 @@ from worker.images.scan import Problem, scan_folder
 
 
 class FolderError(TaffrailError):
-    """The folder to enqueue is not one, or holds no picture."""
+    """The folder to enqueue is not one, or holds no image."""
 
 
 def look_into(folder: bytes, settings: Settings, *, on_problem: Problem) -> tuple[bytes, Iterator[FoundFile]]:
-    """Return a folder's or URL's root and the pictures below it, found as they are asked for.
+    """Return a folder's or URL's root and the images below it, found as they are asked for.
 
     Raises:
         FolderError: there is no such folder. RemoteRootError: the URL cannot be used.
@@ -29,6 +29,6 @@ def look_into(folder: bytes, settings: Settings, *, on_problem: Problem) -> tupl
         return root, scan_remote(root, on_problem=on_problem)
     root = os.path.realpath(folder)
     if not os.path.isdir(root):
-        raise FolderError(f"{os.fsdecode(folder)!r}: not a folder; wanted a folder of pictures")
+        raise FolderError(f"{os.fsdecode(folder)!r}: not a folder; wanted a folder of images")
     home = os.fsencode(os.path.realpath(settings.home))
     return root, scan_folder(root, on_problem=on_problem, leave_out=home)

@@ -1,4 +1,4 @@
-"""Pictures that lie in an object store or on another machine, named by an fsspec URL such as `s3://bucket/trip7`.
+"""Images that lie in an object store or on another machine, named by an fsspec URL such as `s3://bucket/trip7`.
 
 A root and every path below it are URLs in bytes; the part before the last slash is the folder, as on a disk. Needs the
 extra `remote`. Credentials come from the environment or the provider's own files, never from the URL: it is stored.
@@ -20,7 +20,7 @@ from worker.images.errors import ImageFile, StoreUnreachable, UnreadableImage, U
 from worker.images.scan import EXTENSIONS, Problem
 
 PROTOCOLS = frozenset({"s3", "s3a", "gs", "gcs", "az", "abfs", "abfss", "sftp", "ssh", "smb"})
-_PICTURE = re.compile(rb"(?i)(" + b"|".join(re.escape(extension) for extension in sorted(EXTENSIONS)) + rb")\Z")
+_IMAGE = re.compile(rb"(?i)(" + b"|".join(re.escape(extension) for extension in sorted(EXTENSIONS)) + rb")\Z")
 
 
 class RemoteRootError(TaffrailError):
@@ -49,7 +49,7 @@ def checked_root(url: bytes) -> bytes:
 
 
 def scan_remote(root: bytes, *, on_problem: Problem) -> Iterator[FoundFile]:
-    """Yield every object below root that is named like a picture, folder by folder.
+    """Yield every object below root that is named like an image, folder by folder.
 
     Raises:
         StoreUnreachable: the place cannot be listed.
@@ -60,7 +60,7 @@ def scan_remote(root: bytes, *, on_problem: Problem) -> Iterator[FoundFile]:
         for folder, _inner, entries in system.walk(top, detail=True, on_error="raise"):
             place = scheme + b"://" + folder.encode().rstrip(b"/")
             for name, entry in sorted(entries.items()):
-                if not name.startswith(".") and _PICTURE.search(name.encode()):
+                if not name.startswith(".") and _IMAGE.search(name.encode()):
                     yield FoundFile(place, name.encode(), int(entry.get("size") or 0), _modified_ns(entry))
     except FileNotFoundError:
         on_problem(root, "there is nothing at this place")

@@ -1,4 +1,4 @@
-"""Reads picture files that may be anything at all: a picture comes out, or the reason why not."""
+"""Reads image files that may be anything at all: an image comes out, or the reason why not."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def read_image_file(path: bytes, *, root: bytes | None = None, max_bytes: int = 
         raise _open_failure(error) from None
     try:
         if real_root is not None and (opened := _opened_path(descriptor)) is not None:
-            # Judged again: a part of the path may have become a link since.
+            # Evaluated again: a part of the path may have become a link since.
             _refuse_outside(opened, real_root)
         _check_status(os.fstat(descriptor), max_bytes=max_bytes)
         with os.fdopen(descriptor, "rb", closefd=False) as file:

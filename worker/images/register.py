@@ -1,4 +1,4 @@
-"""Registers pictures without asking any model: read once, hashed and measured, so that a person can see them."""
+"""Registers images without asking any model: read once, hashed and measured, so that a person can see them."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from db.domain.files import FoundFile
 from db.domain.outcomes import SeenImage
 from db.session import transaction
 from db.settings import Settings
-from db.store.images import Seen, hold_pictures, register_unread
-from worker.images.decode import measure_picture
+from db.store.images import Seen, hold_images, register_unread
+from worker.images.decode import measure_image
 from worker.images.errors import UnreadableImage
 from worker.images.look_into import look_into
 from worker.images.read import read_image_file
@@ -24,17 +24,17 @@ Progress = Callable[[int], None]
 
 
 @dataclass(frozen=True)
-class RegisteredPictures:
-    """What lies below a folder. root: absolute, or a URL. problems: what gave no picture, with the reason."""
+class RegisteredImages:
+    """What lies below a folder. root: absolute, or a URL. problems: what gave no image, with the reason."""
 
     root: bytes
     found: int
     problems: tuple[tuple[bytes, str], ...]
 
 
-def register_pictures(
+def register_images(
     engine: Engine, settings: Settings, folder: bytes, *, progress: Progress = lambda found: None
-) -> RegisteredPictures:
+) -> RegisteredImages:
     """Return what was registered below a folder; files that are known and unchanged are not read again.
 
     Raises:
@@ -48,20 +48,20 @@ def register_pictures(
             unread = register_unread(session, chunk, root=root)
         seen = _read(unread, root, settings, problems)
         with transaction(engine) as session:
-            hold_pictures(session, seen, root=root)
+            hold_images(session, seen, root=root)
         found += len(chunk)
         progress(found)
-    return RegisteredPictures(root, found, tuple(problems))
+    return RegisteredImages(root, found, tuple(problems))
 
 
 def seen_image(file: FoundFile, *, root: bytes, settings: Settings) -> SeenImage:
-    """Return a picture's hash, upright size and moment; it is not decoded.
+    """Return an image's hash, upright size and moment; it is not decoded.
 
     Raises:
-        UnreadableImage: it gives no picture. StoreUnreachable: its store does not answer.
+        UnreadableImage: it gives no image. StoreUnreachable: its store does not answer.
     """
     read = read_image_file(file.folder + b"/" + file.name, root=root, max_bytes=settings.max_file_mib * 2**20)
-    size = measure_picture(read.content, max_pixels=settings.max_pixels)
+    size = measure_image(read.content, max_pixels=settings.max_pixels)
     return SeenImage(read.sha256, size.width_px, size.height_px, size.captured_at)
 
 

@@ -1,4 +1,4 @@
-"""Scans a folder for files that may be pictures: the first step of an enqueue. Nothing is opened that is no file."""
+"""Scans a folder for files that may be images: the first step of an enqueue. Nothing is opened that is no file."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ _SORTED_AT_ONCE = 20_000
 
 
 def scan_folder(root: bytes, *, on_problem: Problem, leave_out: bytes | None = None) -> Iterator[FoundFile]:
-    """Yield every file below root that may be a picture, folder by folder; names in order, 20,000 at a time.
+    """Yield every file below root that may be an image, folder by folder; names in order, 20,000 at a time.
 
     Hidden files and folders are left out, links to folders are not followed (they may be loops). A file without a
-    picture's extension is a picture if it begins like one. leave_out: a folder (HOME) that is not looked into.
+    image's extension is an image if it begins like one. leave_out: a folder (HOME) that is not looked into.
     """
     folders = [root]
     while folders:
@@ -29,13 +29,13 @@ def scan_folder(root: bytes, *, on_problem: Problem, leave_out: bytes | None = N
             with os.scandir(folder) as listing:
                 # Never a whole folder at once: one of a million files would take hundreds of megabytes.
                 while entries := sorted(islice(listing, _SORTED_AT_ONCE), key=lambda entry: entry.name):
-                    yield from _pictures(folder, entries, inner, on_problem)
+                    yield from _images(folder, entries, inner, on_problem)
         except OSError as error:
             on_problem(folder, error.strerror or str(error))
         folders.extend(path for path in sorted(inner, reverse=True) if path != leave_out)
 
 
-def _pictures(
+def _images(
     folder: bytes, entries: list[os.DirEntry[bytes]], inner: list[bytes], on_problem: Problem
 ) -> Iterator[FoundFile]:
     for entry in entries:
@@ -44,7 +44,7 @@ def _pictures(
         try:
             if entry.is_dir(follow_symlinks=False):
                 inner.append(entry.path)
-            elif _may_be_picture(entry):
+            elif _may_be_image(entry):
                 yield _found(folder, entry)
         except OSError as error:
             on_problem(entry.path, error.strerror or str(error))
@@ -54,14 +54,14 @@ def _found(folder: bytes, entry: os.DirEntry[bytes]) -> FoundFile:
     try:
         status = entry.stat()
     except OSError:
-        status = entry.stat(follow_symlinks=False)  # a dangling link: the worker stores why it gave no picture
+        status = entry.stat(follow_symlinks=False)  # a dangling link: the worker stores why it gave no image
     return FoundFile(folder, entry.name, status.st_size, status.st_mtime_ns)
 
 
-def _may_be_picture(entry: os.DirEntry[bytes]) -> bool:
+def _may_be_image(entry: os.DirEntry[bytes]) -> bool:
     if entry.name[entry.name.rfind(b".") :].lower() in EXTENSIONS:
         return not _leads_to_folder(entry)
-    return entry.is_file(follow_symlinks=False) and _begins_like_picture(entry.path)
+    return entry.is_file(follow_symlinks=False) and _begins_like_image(entry.path)
 
 
 def _leads_to_folder(entry: os.DirEntry[bytes]) -> bool:
@@ -72,7 +72,7 @@ def _leads_to_folder(entry: os.DirEntry[bytes]) -> bool:
         return False
 
 
-def _begins_like_picture(path: bytes) -> bool:
+def _begins_like_image(path: bytes) -> bool:
     descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW)
     try:
         if not stat.S_ISREG(os.fstat(descriptor).st_mode):

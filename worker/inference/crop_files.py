@@ -10,7 +10,7 @@ from PIL import Image
 
 from db.domain.predictions import Prediction
 from db.settings import Settings
-from worker.images.decode import Picture
+from worker.images.decode import DecodedImage
 from worker.storage.artifacts import put_artifact
 from worker.vision.crops import crop_box
 
@@ -18,7 +18,7 @@ _QUALITY = 90
 
 
 def write_crops(
-    picture: Picture, prediction: Prediction, *, sha256: str, model_version: str, settings: Settings
+    image: DecodedImage, prediction: Prediction, *, sha256: str, model_version: str, settings: Settings
 ) -> tuple[str, ...]:
     """Return the crop file of every detection, as artifacts are named.
 
@@ -27,7 +27,7 @@ def write_crops(
     """
     files = []
     for number, found in enumerate(prediction.detections):
-        pixels = crop_box(picture.pixels, found.box, width_px=picture.width_px, height_px=picture.height_px)
+        pixels = crop_box(image.pixels, found.box, width_px=image.width_px, height_px=image.height_px)
         name = f"crops/{sha256[:2]}/{sha256}-{model_version}-{number}.jpg"
         put_artifact(settings, name, _jpeg(pixels))
         files.append(name)

@@ -19,12 +19,12 @@ from worker.vision.letterbox import Letterbox
 NOOP_KIND = "noop"
 BATCH_SIZE = 8
 
-Pictures = npt.NDArray[np.uint8]
+Images = npt.NDArray[np.uint8]
 Floats = npt.NDArray[np.float32]
 
 
 class NetworkFailed(TaffrailError):
-    """The network library failed; no picture's fault, for to the network all pictures are alike."""
+    """The network library failed; no image's fault, for to the network all images are alike."""
 
     def __init__(self, error: Exception) -> None:
         first_line = (str(error).strip().splitlines() or [""])[0][:300]
@@ -36,7 +36,7 @@ class RawOutputs:
     """What the network says of a batch, before any geometry.
 
     box: (B, 4) xyxy in input pixels; 0,0,0,0 where the box head says no fish. box_species, heatmap_species: (B, S)
-    probabilities. heatmap: (B, h, w, S) logits. fish_sides: (B, h, w, 4) input pixels from each cell's centre to the
+    probabilities. heatmap: (B, h, w, S) logits. ltrb_offsets: (B, h, w, 4) input pixels from each cell's centre to the
     sides of its fish; None of a model whose heat-map cells give no boxes.
     """
 
@@ -44,17 +44,17 @@ class RawOutputs:
     box_species: Floats
     heatmap: Floats
     heatmap_species: Floats
-    fish_sides: Floats | None = None
+    ltrb_offsets: Floats | None = None
 
 
 def prediction_of(raw: RawOutputs, row: int, *, letterbox: Letterbox, label_set: LabelSet) -> Prediction:
-    """Return what the heads say of one picture of a batch, in the original's pixels."""
+    """Return what the heads say of one image of a batch, in the original's pixels."""
     return interpret(
         box=raw.box[row],
         box_probabilities=raw.box_species[row],
         heatmap_logits=raw.heatmap[row],
         heatmap_probabilities=raw.heatmap_species[row],
-        fish_sides=None if raw.fish_sides is None else raw.fish_sides[row],
+        ltrb_offsets=None if raw.ltrb_offsets is None else raw.ltrb_offsets[row],
         letterbox=letterbox,
         label_set=label_set,
     )
@@ -65,11 +65,11 @@ class AnyDetector(Protocol):
 
     card: ModelCard
 
-    def predict(self, batch: Pictures) -> RawOutputs:
-        """Return the outputs of a batch of letterboxed pictures (B, H, W, 3)."""
+    def predict(self, batch: Images) -> RawOutputs:
+        """Return the outputs of a batch of letterboxed images (B, H, W, 3)."""
 
     def warm_up(self) -> None:
-        """Do the slow first call before the first picture waits for it."""
+        """Do the slow first call before the first image waits for it."""
 
 
 class Detector:
@@ -89,10 +89,10 @@ class Detector:
         signature = [tf.TensorSpec(shape, tf.uint8)]
         self._call = tf.function(lambda x: self._model(x, training=False), input_signature=signature)
 
-    def predict(self, batch: Pictures) -> RawOutputs:
-        """Return the outputs of any number of pictures (B, H, W, 3) uint8, in chunks of the fixed batch size."""
+    def predict(self, batch: Images) -> RawOutputs:
+        """Return the outputs of any number of images (B, H, W, 3) uint8, in chunks of the fixed batch size."""
         if batch.shape[1:] != (*self.card.input_hw, 3) or batch.dtype != np.uint8:
-            raise ValueError(f"pictures are {batch.shape} {batch.dtype}, wanted (B, {self.card.input_hw}, 3) uint8")
+            raise ValueError(f"images are {batch.shape} {batch.dtype}, wanted (B, {self.card.input_hw}, 3) uint8")
         starts = range(0, max(len(batch), 1), self._batch_size)
         return _joined([self._predict_chunk(batch[start : start + self._batch_size]) for start in starts])
 
@@ -100,7 +100,7 @@ class Detector:
         """Trace the graph and let the libraries choose their kernels."""
         self.predict(np.zeros((1, *self.card.input_hw, 3), dtype=np.uint8))
 
-    def _predict_chunk(self, chunk: Pictures) -> RawOutputs:
+    def _predict_chunk(self, chunk: Images) -> RawOutputs:
         count, missing = len(chunk), self._batch_size - len(chunk)
         if missing:
             chunk = np.concatenate([chunk, np.zeros((missing, *chunk.shape[1:]), dtype=np.uint8)])
@@ -115,8 +115,8 @@ class NoopDetector:
     def __init__(self, card: ModelCard) -> None:
         self.card = card
 
-    def predict(self, batch: Pictures) -> RawOutputs:
-        """Return plausible outputs that depend only on the pixels: one fish per picture, in a fixed place."""
+    def predict(self, batch: Images) -> RawOutputs:
+        """Return plausible outputs that depend only on the pixels: one fish per image, in a fixed place."""
         count, species = len(batch), len(self.card.species)
         rows, columns = self.card.input_hw
         chosen = batch[:, rows // 2, columns // 2].astype(np.int64).sum(axis=1) % species  # (B,)

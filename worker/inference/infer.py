@@ -1,4 +1,4 @@
-"""Infers pictures with one model version, stage by stage: read, decode, network, boxes and crops. No database here."""
+"""Infers images with one model version, stage by stage: read, decode, network, boxes and crops. No database here."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Protocol
 
 import numpy as np
 
-from db.domain.final_answer import SecondOpinion, final_probabilities, most_probable
+from db.domain.final_answer import CropPrediction, final_probabilities, most_probable
 from db.domain.jobs import ClaimedItem
 from db.domain.outcomes import ItemOutcome, NewPrediction
 from db.domain.predictions import Prediction
@@ -17,8 +17,8 @@ from db.domain.species import NO_FISH, LabelSet
 from db.settings import Settings
 from worker.inference.crop_files import write_crops
 from worker.inference.detector import AnyDetector, RawOutputs, prediction_of
-from worker.inference.load_image import HashedFile, LoadedPicture, PictureLoader
-from worker.inference.second_stage import CropJudge
+from worker.inference.load_image import HashedFile, ImageLoader, LoadedImage
+from worker.inference.second_stage import CropClassifier
 from worker.vision.agreement import agreement_score
 from worker.vision.heatmaps import pack_heatmap
 
@@ -26,7 +26,7 @@ from worker.vision.heatmaps import pack_heatmap
 class Inference(Protocol):
     """What becomes of a batch's items under one model version; the pipeline calls the stages from its threads.
 
-    model_version, parameters: what, with the content, results are unique by. network_batch: pictures a network call.
+    model_version, parameters: what, with the content, results are unique by. network_batch: images a network call.
     """
 
     model_version: str
@@ -36,14 +36,14 @@ class Inference(Protocol):
     def read(self, item: ClaimedItem, root: bytes) -> HashedFile | ItemOutcome:
         """Return an item's bytes and hash, or its failure."""
 
-    def decode(self, file: HashedFile, root: bytes) -> LoadedPicture | ItemOutcome:
-        """Return the picture in them, ready for the network, or the item's failure."""
+    def decode(self, file: HashedFile, root: bytes) -> LoadedImage | ItemOutcome:
+        """Return the image in them, ready for the network, or the item's failure."""
 
-    def predict(self, pictures: Sequence[LoadedPicture]) -> RawOutputs:
+    def predict(self, images: Sequence[LoadedImage]) -> RawOutputs:
         """Return the network's outputs; called from one thread only."""
 
-    def finish(self, pictures: Sequence[LoadedPicture], raw: RawOutputs, *, each_ms: float) -> list[ItemOutcome]:
-        """Return each picture's outcome; its crops are on the disk. each_ms: network time a picture."""
+    def finish(self, images: Sequence[LoadedImage], raw: RawOutputs, *, each_ms: float) -> list[ItemOutcome]:
+        """Return each image's outcome; its crops are on the disk. each_ms: network time an image."""
 
 
 class DetectorInference:
@@ -55,55 +55,55 @@ class DetectorInference:
         *,
         model_version: str,
         settings: Settings,
-        crop_judge: CropJudge | None = None,
+        crop_classifier: CropClassifier | None = None,
     ) -> None:
         self.model_version = model_version
         self.parameters = parameters_of(detector)
         self.network_batch = settings.network_batch
         self._detector = detector
-        self._crop_judge = crop_judge
+        self._crop_classifier = crop_classifier
         self._settings = settings
         self._label_set = LabelSet(detector.card.species)
-        self._loader = PictureLoader(
+        self._loader = ImageLoader(
             input_hw=detector.card.input_hw,
             max_bytes=settings.max_file_mib * 2**20,
             max_pixels=settings.max_pixels,
-            whole_crops=crop_judge is not None,
+            whole_crops=crop_classifier is not None,
         )
 
     def read(self, item: ClaimedItem, root: bytes) -> HashedFile | ItemOutcome:
         """Return an item's bytes and hash, or its failure."""
         return self._loader.read(item, root)
 
-    def decode(self, file: HashedFile, root: bytes) -> LoadedPicture | ItemOutcome:
-        """Return the picture in a file that was read, or its failure."""
+    def decode(self, file: HashedFile, root: bytes) -> LoadedImage | ItemOutcome:
+        """Return the image in a file that was read, or its failure."""
         return self._loader.decode(file, root)
 
-    def predict(self, pictures: Sequence[LoadedPicture]) -> RawOutputs:
+    def predict(self, images: Sequence[LoadedImage]) -> RawOutputs:
         """Return the outputs of one network call."""
-        return self._detector.predict(np.stack([picture.canvas for picture in pictures]))
+        return self._detector.predict(np.stack([image.canvas for image in images]))
 
-    def finish(self, pictures: Sequence[LoadedPicture], raw: RawOutputs, *, each_ms: float) -> list[ItemOutcome]:
-        """Return the outcomes of the pictures of one network call, with boxes in the originals' pixels."""
+    def finish(self, images: Sequence[LoadedImage], raw: RawOutputs, *, each_ms: float) -> list[ItemOutcome]:
+        """Return the outcomes of the images of one network call, with boxes in the originals' pixels."""
         predictions = [
             prediction_of(raw, row, letterbox=loaded.letterbox, label_set=self._label_set)
-            for row, loaded in enumerate(pictures)
+            for row, loaded in enumerate(images)
         ]
-        seconds: Sequence[SecondOpinion | None] = [None] * len(pictures)
-        if self._crop_judge is not None:
+        seconds: Sequence[CropPrediction | None] = [None] * len(images)
+        if self._crop_classifier is not None:
             started = time.perf_counter()
-            seconds = self._crop_judge.judge([loaded.picture for loaded in pictures], predictions)
-            each_ms += (time.perf_counter() - started) * 1000 / len(pictures)
+            seconds = self._crop_classifier.classify([loaded.decoded for loaded in images], predictions)
+            each_ms += (time.perf_counter() - started) * 1000 / len(images)
         return [
             self._finished(loaded, prediction, second, each_ms)
-            for loaded, prediction, second in zip(pictures, predictions, seconds, strict=True)
+            for loaded, prediction, second in zip(images, predictions, seconds, strict=True)
         ]
 
     def _finished(
-        self, loaded: LoadedPicture, prediction: Prediction, second: SecondOpinion | None, each_ms: float
+        self, loaded: LoadedImage, prediction: Prediction, second: CropPrediction | None, each_ms: float
     ) -> ItemOutcome:
         crop_files = write_crops(
-            loaded.picture,
+            loaded.decoded,
             prediction,
             sha256=loaded.image.sha256,
             model_version=self.model_version,
@@ -127,20 +127,20 @@ def parameters_of(detector: AnyDetector) -> str:
     return f"letterbox-{rows}x{columns}"
 
 
-def _answered(prediction: Prediction, second: SecondOpinion | None, label_set: LabelSet) -> tuple[str, Prediction]:
-    """Return the final species, and the prediction with the agreement of all opinions on it."""
+def _answered(prediction: Prediction, second: CropPrediction | None, label_set: LabelSet) -> tuple[str, Prediction]:
+    """Return the final species, and the prediction with the agreement of all predictions on it."""
     heads = (prediction.box_probabilities, prediction.heatmap_probabilities)
     first = final_probabilities(*heads)
-    if second is None or second.picture is None:
+    if second is None or second.image is None:
         return most_probable(first, label_set.names), prediction
-    final = final_probabilities(*heads, second.picture, weight=second.weight)
+    final = final_probabilities(*heads, second.image, weight=second.weight)
     species = most_probable(final, label_set.names)
     answer = label_set.index(species)
     clearest = max(crop[answer] for crop in second.crops)
     score = agreement_score(
         first_stage=first[answer],
         final=final[answer],
-        # A second stage that has no say in the answer has none in its doubt.
+        # A second stage that has no say in the answer has none in its error_probability.
         clearest_crop=(1.0 - second.weight) * first[answer] + second.weight * clearest,
         place_iou=1.0 if species == NO_FISH else prediction.agreement.iou,
     )

@@ -1,4 +1,4 @@
-"""Loads one item of a batch: its bytes and hash first, then the picture fitted into the network's input."""
+"""Loads one item of a batch: its bytes and hash first, then the image fitted into the network's input."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ import numpy.typing as npt
 from db.domain.jobs import ClaimedItem
 from db.domain.outcomes import ItemOutcome, SeenImage
 from worker.delivery.fail_points import fail_point
-from worker.images.decode import Picture, decode_picture, measure_picture
+from worker.images.decode import DecodedImage, decode_image, measure_image
 from worker.images.errors import UnreadableImage
 from worker.images.read import read_image_file
-from worker.vision.letterbox import Letterbox, letterbox_picture
+from worker.vision.letterbox import Letterbox, letterbox_image
 
 # A file above this is read a second time for decoding: a thousand waiting files must fit into memory.
 _KEPT_BYTES = 8 * 2**20
-# Pictures above this are decoded one at a time: two of the largest allowed would take gigabytes.
+# Images above this are decoded one at a time: two of the largest allowed would take gigabytes.
 _LARGE_PIXELS = 24_000_000
-# Crops are cut from no more than this many times the network's input; what a larger picture adds is not kept.
+# Crops are cut from no more than this many times the network's input; what a larger image adds is not kept.
 _KEPT_TIMES_INPUT = 4
 
 
@@ -35,17 +35,17 @@ class HashedFile:
 
 
 @dataclass(frozen=True, eq=False)
-class LoadedPicture:
-    """A picture ready for the network. canvas: (H, W, 3) uint8, letterboxed. picture: what crops are cut from."""
+class LoadedImage:
+    """An image ready for the network. canvas: (H, W, 3) uint8, letterboxed. decoded: what crops are cut from."""
 
     item: ClaimedItem
     image: SeenImage
-    picture: Picture
+    decoded: DecodedImage
     canvas: npt.NDArray[np.uint8]
     letterbox: Letterbox
 
 
-class PictureLoader:
+class ImageLoader:
     """Reads and decodes items for one network input size; safe to be called from many threads.
 
     whole_crops: crops are cut from the original, not from what a JPEG's reduced decoding gives the network.
@@ -68,48 +68,48 @@ class PictureLoader:
             return failed_outcome(item, error)
         return HashedFile(item, file.sha256, file.content if len(file.content) <= _KEPT_BYTES else None)
 
-    def decode(self, file: HashedFile, root: bytes) -> LoadedPicture | ItemOutcome:
-        """Return the picture of a file that was read; its failure's outcome where there is none in it."""
+    def decode(self, file: HashedFile, root: bytes) -> LoadedImage | ItemOutcome:
+        """Return the image of a file that was read; its failure's outcome where there is none in it."""
         fail_point("decoding", file.item.path)
         try:
             content, sha256 = file.content, file.sha256
             if content is None:
                 again = read_image_file(file.item.path, root=root, max_bytes=self._max_bytes)
                 content, sha256 = again.content, again.sha256
-            picture = self._decoded(content)
+            decoded = self._decoded(content)
         except UnreadableImage as error:
             return failed_outcome(file.item, error)
-        canvas, fitted = letterbox_picture(picture.pixels, into_hw=self._input_hw)
+        canvas, fitted = letterbox_image(decoded.pixels, into_hw=self._input_hw)
         # The letterbox speaks of the whole original, whatever size was decoded.
         letterbox = Letterbox(
-            width_px=picture.width_px,
-            height_px=picture.height_px,
+            width_px=decoded.width_px,
+            height_px=decoded.height_px,
             input_hw=self._input_hw,
             fitted_hw=fitted.fitted_hw,
             pad_x=fitted.pad_x,
             pad_y=fitted.pad_y,
         )
-        image = SeenImage(sha256, picture.width_px, picture.height_px, picture.captured_at)
-        if self._whole_crops and picture.pixels.shape[1] < picture.width_px:
-            picture = decode_picture(content, max_pixels=self._max_pixels)
-        return LoadedPicture(file.item, image, self._kept(picture), canvas, letterbox)
+        image = SeenImage(sha256, decoded.width_px, decoded.height_px, decoded.captured_at)
+        if self._whole_crops and decoded.pixels.shape[1] < decoded.width_px:
+            decoded = decode_image(content, max_pixels=self._max_pixels)
+        return LoadedImage(file.item, image, self._kept(decoded), canvas, letterbox)
 
-    def _decoded(self, content: bytes) -> Picture:
-        size = measure_picture(content, max_pixels=self._max_pixels)
+    def _decoded(self, content: bytes) -> DecodedImage:
+        size = measure_image(content, max_pixels=self._max_pixels)
         large = size.width_px * size.height_px > _LARGE_PIXELS
         with self._one_large if large else nullcontext():
-            return decode_picture(content, at_least_hw=self._input_hw, max_pixels=self._max_pixels)
+            return decode_image(content, at_least_hw=self._input_hw, max_pixels=self._max_pixels)
 
-    def _kept(self, picture: Picture) -> Picture:
-        """A picture that waits for its crops must not hold hundreds of megabytes."""
+    def _kept(self, decoded: DecodedImage) -> DecodedImage:
+        """An image that waits for its crops must not hold hundreds of megabytes."""
         rows, columns = self._input_hw
-        step = min(picture.pixels.shape[0] // rows, picture.pixels.shape[1] // columns) // _KEPT_TIMES_INPUT
+        step = min(decoded.pixels.shape[0] // rows, decoded.pixels.shape[1] // columns) // _KEPT_TIMES_INPUT
         if step < 2:
-            return picture
-        pixels = np.ascontiguousarray(picture.pixels[::step, ::step])
-        return Picture(pixels, picture.width_px, picture.height_px, picture.captured_at)
+            return decoded
+        pixels = np.ascontiguousarray(decoded.pixels[::step, ::step])
+        return DecodedImage(pixels, decoded.width_px, decoded.height_px, decoded.captured_at)
 
 
 def failed_outcome(item: ClaimedItem, error: UnreadableImage) -> ItemOutcome:
-    """Return the stored failure of an item whose file gave no picture."""
+    """Return the stored failure of an item whose file gave no image."""
     return ItemOutcome(item.item_id, item.file_id, reason=str(error.reason), failure=str(error))

@@ -21,10 +21,10 @@ from db.errors import TaffrailError
 from worker.images.errors import UnreadableReason
 from worker.inference.detector import NetworkFailed
 from worker.inference.infer import Inference
-from worker.inference.load_image import HashedFile, LoadedPicture
+from worker.inference.load_image import HashedFile, LoadedImage
 
 Known = Callable[[Sequence[str]], set[str]]
-Load = LoadedPicture | ItemOutcome
+Load = LoadedImage | ItemOutcome
 # One in the network, one before it, one being stored.
 _MAX_IN_WORK = 3
 _READ_AT_ONCE = 32
@@ -42,7 +42,7 @@ class _Work:
     claim: Claim
     loads: Queue[Future[Load] | None]
     asked: set[str] = field(default_factory=set)
-    twins: list[HashedFile] = field(default_factory=list)
+    duplicates: list[HashedFile] = field(default_factory=list)
     outcomes: list[ItemOutcome] = field(default_factory=list)
     finishing: list[Future[list[ItemOutcome]]] = field(default_factory=list)
     error: Exception | None = None
@@ -78,7 +78,7 @@ class BatchPipeline:
         self._network.start()
 
     def put(self, claim: Claim, *, known: Known) -> None:
-        """Start a batch; returns when its last picture is on its way. known: contents with a stored prediction."""
+        """Start a batch; returns when its last image is on its way. known: contents with a stored prediction."""
         work = _Work(claim, Queue(maxsize=_NETWORK_CALLS_AHEAD * self.inference.network_batch))
         with self._changed:
             self._changed.wait_for(lambda: len(self._in_work) < _MAX_IN_WORK)
@@ -127,7 +127,7 @@ class BatchPipeline:
             if file.sha256 in stored:
                 work.outcomes.append(_done_already(file))
             elif file.sha256 in work.asked:  # twice in one batch is inferred once, too
-                work.twins.append(file)
+                work.duplicates.append(file)
             else:
                 work.asked.add(file.sha256)
                 work.loads.put(self._decoders.submit(self.inference.decode, file, root))
@@ -140,37 +140,37 @@ class BatchPipeline:
 
     def _infer(self, work: _Work) -> None:
         try:
-            for pictures in self._network_batches(work):
-                self._call_network(work, pictures)
+            for images in self._network_batches(work):
+                self._call_network(work, images)
         except Exception as error:
             work.error = work.error or error
         while not work.ended:  # whoever feeds us waits for room
             work.next_load()
 
-    def _network_batches(self, work: _Work) -> Iterator[list[LoadedPicture]]:
-        pictures: list[LoadedPicture] = []
+    def _network_batches(self, work: _Work) -> Iterator[list[LoadedImage]]:
+        images: list[LoadedImage] = []
         while (load := work.next_load()) is not None:
             loaded = load.result()
             if isinstance(loaded, ItemOutcome):
                 work.outcomes.append(loaded)
                 continue
-            pictures.append(loaded)
-            if len(pictures) == self.inference.network_batch:
-                yield pictures
-                pictures = []
-        if pictures:
-            yield pictures
+            images.append(loaded)
+            if len(images) == self.inference.network_batch:
+                yield images
+                images = []
+        if images:
+            yield images
 
-    def _call_network(self, work: _Work, pictures: list[LoadedPicture]) -> None:
+    def _call_network(self, work: _Work, images: list[LoadedImage]) -> None:
         if self._stopped:
             raise Stopped("the worker was asked to stop")
         started = time.perf_counter()
         try:
-            raw = self.inference.predict(pictures)
+            raw = self.inference.predict(images)
         except Exception as error:
             raise NetworkFailed(error) from error
-        each_ms = (time.perf_counter() - started) * 1000 / len(pictures)
-        work.finishing.append(self._decoders.submit(self.inference.finish, pictures, raw, each_ms=each_ms))
+        each_ms = (time.perf_counter() - started) * 1000 / len(images)
+        work.finishing.append(self._decoders.submit(self.inference.finish, images, raw, each_ms=each_ms))
         self._on_progress()
 
     def _store(self, work: _Work) -> None:
@@ -178,7 +178,7 @@ class BatchPipeline:
             finished = [outcome for future in work.finishing for outcome in future.result()]
             if work.error is not None:
                 raise work.error
-            self._on_done(work.claim, work.outcomes + finished + _twins(work.twins, finished))
+            self._on_done(work.claim, work.outcomes + finished + _duplicates(work.duplicates, finished))
         except Exception as error:
             self._on_failed(work.claim, error)
         finally:
@@ -192,13 +192,15 @@ def _done_already(file: HashedFile) -> ItemOutcome:
     return ItemOutcome(file.item.item_id, file.item.file_id, image=SeenImage(file.sha256))
 
 
-def _twins(twins: Sequence[HashedFile], finished: Sequence[ItemOutcome]) -> list[ItemOutcome]:
+def _duplicates(duplicates: Sequence[HashedFile], finished: Sequence[ItemOutcome]) -> list[ItemOutcome]:
     """The same bytes as another file of the batch: the same prediction, or the same fault."""
-    judged = {outcome.image.sha256 for outcome in finished if outcome.image is not None}
-    text = f"{UnreadableReason.BROKEN}: the same bytes as another file of this batch that gave no picture"
+    evaluated = {outcome.image.sha256 for outcome in finished if outcome.image is not None}
+    text = f"{UnreadableReason.BROKEN}: the same bytes as another file of this batch that gave no image"
     return [
-        _done_already(twin)
-        if twin.sha256 in judged
-        else ItemOutcome(twin.item.item_id, twin.item.file_id, reason=str(UnreadableReason.BROKEN), failure=text)
-        for twin in twins
+        _done_already(duplicate)
+        if duplicate.sha256 in evaluated
+        else ItemOutcome(
+            duplicate.item.item_id, duplicate.item.file_id, reason=str(UnreadableReason.BROKEN), failure=text
+        )
+        for duplicate in duplicates
     ]

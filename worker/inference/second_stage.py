@@ -1,4 +1,4 @@
-"""The second stage in a worker: judges the crop of every detection of some pictures, in batches of one fixed shape."""
+"""The second stage in a worker: evaluates the crop of every detection of some images, in batches of one fixed shape."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ import numpy as np
 import numpy.typing as npt
 
 from db.domain.boxes import Box
-from db.domain.final_answer import SecondOpinion, picture_opinion
+from db.domain.final_answer import CropPrediction, image_prediction
 from db.domain.model_versions import SecondStage
 from db.domain.predictions import Prediction
 from db.domain.species import NO_FISH
-from worker.images.decode import Picture
+from worker.images.decode import DecodedImage
 from worker.inference.detector import NetworkFailed
 from worker.vision.crop_answers import crop_distributions
 from worker.vision.crops import letterbox_crop, quarter_turns
@@ -23,10 +23,10 @@ from worker.vision.crops import letterbox_crop, quarter_turns
 BATCH_CROPS = 8
 
 Crops = npt.NDArray[np.uint8]
-Boxed = tuple[Picture, Sequence[Box]]
+Boxed = tuple[DecodedImage, Sequence[Box]]
 
 
-class CropJudge:
+class CropClassifier:
     """A crop classifier, ready to be called from any thread; one call at a time is in the network."""
 
     def __init__(self, part: SecondStage, model: Any) -> None:
@@ -47,20 +47,20 @@ class CropJudge:
         """Trace the graph and let the libraries choose their kernels."""
         self._logits(np.zeros((1, self.part.crop_px, self.part.crop_px, 3), dtype=np.uint8))
 
-    def judge(self, pictures: Sequence[Picture], predictions: Sequence[Prediction]) -> list[SecondOpinion]:
-        """Return what the second stage says of each picture and of each of its detections, in their order."""
+    def classify(self, images: Sequence[DecodedImage], predictions: Sequence[Prediction]) -> list[CropPrediction]:
+        """Return what the second stage says of each image and of each of its detections, in their order."""
         boxes = [[found.box for found in prediction.detections] for prediction in predictions]
-        answers = self.distributions(list(zip(pictures, boxes, strict=True)))
-        opinions, start = [], 0
+        answers = self.distributions(list(zip(images, boxes, strict=True)))
+        said, start = [], 0
         for prediction in predictions:
             mine = answers[start : start + len(prediction.detections)]
             start += len(mine)
-            opinions.append(self._opinion(prediction, [tuple(row.tolist()) for row in mine]))
-        return opinions
+            said.append(self._prediction(prediction, [tuple(row.tolist()) for row in mine]))
+        return said
 
     def distributions(self, boxed: Sequence[Boxed]) -> npt.NDArray[np.float64]:
-        """Return a species distribution for each box of each picture, one after the other; (N, S)."""
-        crops = [self._crop(picture, box) for picture, boxes in boxed for box in boxes]
+        """Return a species distribution for each box of each image, one after the other; (N, S)."""
+        crops = [self._crop(image, box) for image, boxes in boxed for box in boxes]
         if not crops:
             return np.zeros((0, len(self.part.species)))
         turned = quarter_turns(np.stack(crops), self.part.turns)
@@ -71,21 +71,21 @@ class CropJudge:
             temperature=self.part.temperature,
         )
 
-    def _opinion(self, prediction: Prediction, crops: list[tuple[float, ...]]) -> SecondOpinion:
+    def _prediction(self, prediction: Prediction, crops: list[tuple[float, ...]]) -> CropPrediction:
         confidences = [found.confidence for found in prediction.detections]
-        return SecondOpinion(
+        return CropPrediction(
             species=self.part.species,
             crops=tuple(crops),
-            picture=picture_opinion(crops, confidences, no_fish=self._no_fish),
+            image=image_prediction(crops, confidences, no_fish=self._no_fish),
             weight=self.part.weight,
         )
 
-    def _crop(self, picture: Picture, box: Box) -> Crops:
+    def _crop(self, image: DecodedImage, box: Box) -> Crops:
         return letterbox_crop(
-            picture.pixels,
+            image.pixels,
             box,
-            width_px=picture.width_px,
-            height_px=picture.height_px,
+            width_px=image.width_px,
+            height_px=image.height_px,
             side_px=self.part.crop_px,
             margin=self.part.margin,
         )
@@ -107,7 +107,7 @@ class CropJudge:
             raise NetworkFailed(error) from error
 
 
-def load_crop_judge(part: SecondStage | None, folder: Path) -> CropJudge | None:
+def load_crop_classifier(part: SecondStage | None, folder: Path) -> CropClassifier | None:
     """Return the second stage of a version, warmed up; None where it has none. folder: checked against its hashes.
 
     Raises:
@@ -117,6 +117,6 @@ def load_crop_judge(part: SecondStage | None, folder: Path) -> CropJudge | None:
         return None
     from worker.storage.model_files import CROPS_NAME, load_model_file
 
-    judge = CropJudge(part, load_model_file(folder, CROPS_NAME))
-    judge.warm_up()
-    return judge
+    evaluate = CropClassifier(part, load_model_file(folder, CROPS_NAME))
+    evaluate.warm_up()
+    return evaluate

@@ -18,7 +18,7 @@ from db.domain.places import is_url
 from db.errors import DatabaseError, TaffrailError
 from db.session import engine_for, reading, transaction
 from db.settings import Settings
-from db.store.batches import bury, claim, give_back, renew
+from db.store.batches import claim, give_back, mark_dead, renew
 from db.store.model_versions import champion_id
 from db.store.predictions import finish, known_contents
 from db.store.sql import database_now_s
@@ -30,7 +30,7 @@ from worker.images.errors import StoreUnreachable, UnreadableReason
 from worker.inference.detector import NetworkFailed, make_detector
 from worker.inference.infer import DetectorInference, Inference
 from worker.inference.pipeline import BatchPipeline, Stopped
-from worker.inference.second_stage import load_crop_judge
+from worker.inference.second_stage import load_crop_classifier
 from worker.models.errors import ModelFileError
 from worker.storage.artifacts import bring_model
 from worker.storage.model_files import BundleHashes, check_model_file, read_card
@@ -50,7 +50,7 @@ class FolderUnseen(TaffrailError):
     """The job's folder is not there on this machine."""
 
 
-# The site's fault, not a picture's: the batch is given back, and somebody is told.
+# The site's fault, not an image's: the batch is given back, and somebody is told.
 _SITE_FAULTS = (DatabaseError, NoModel, FolderUnseen, StoreUnreachable, ModelFileError, NetworkFailed, OSError)
 
 
@@ -65,8 +65,8 @@ def load_detector(settings: Settings, model_version: str, hashes: BundleHashes) 
     card = read_card(settings.models_dir, model_version)
     detector = make_detector(card, path, batch_size=settings.network_batch)
     detector.warm_up()
-    crop_judge = load_crop_judge(card.second_stage, path)
-    return DetectorInference(detector, model_version=model_version, settings=settings, crop_judge=crop_judge)
+    crop_classifier = load_crop_classifier(card.second_stage, path)
+    return DetectorInference(detector, model_version=model_version, settings=settings, crop_classifier=crop_classifier)
 
 
 class InferWorker:
@@ -94,7 +94,7 @@ class InferWorker:
         app.task(name=INFER_TASK, ignore_result=True)(self.take_batch)
 
     def infer_batch(self, batch_id: int) -> None:
-        """Do everything about one batch, or leave it as it was found; never raises for what a picture holds."""
+        """Do everything about one batch, or leave it as it was found; never raises for what an image holds."""
         self.take_batch(batch_id)
         self.drain()
 
@@ -202,10 +202,10 @@ class InferWorker:
         elif isinstance(error, _SITE_FAULTS):
             self._tell(f"batch {held.batch_id} is given back: {error}")
             self._write(lambda session: give_back(session, held))
-        else:  # whatever one picture does, its neighbours must not suffer
+        else:  # whatever one image does, its neighbours must not suffer
             _log.error("batch %d failed", held.batch_id, exc_info=error)
             reason = f"it failed with {type(error).__name__}: {error}"
-            self._write(lambda session: bury(session, held, reason=reason))
+            self._write(lambda session: mark_dead(session, held, reason=reason))
 
     def _write(self, change: Callable[..., object]) -> None:
         def write() -> None:
@@ -245,7 +245,7 @@ class InferWorker:
 
 
 def check_folder(root: bytes) -> None:
-    """Refuse a folder that this machine does not have: each of its pictures would be stored as missing.
+    """Refuse a folder that this machine does not have: each of its images would be stored as missing.
 
     Raises:
         FolderUnseen: it is not there, or nothing is in it, as in the place of a disk that is not mounted.

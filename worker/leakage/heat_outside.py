@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 @dataclass(frozen=True)
 class HeatSpread:
-    """Where the heat of one picture lies. outside: share beside the boxes, 0..1; even: what an even map would have."""
+    """Where the heat of one image lies. outside: share beside the boxes, 0..1; even: what an even map would have."""
 
     outside: float
     even: float
@@ -26,7 +26,7 @@ def heat_outside(
     """Return how much of a heat map lies beside the boxes; None where it has no heat or no cell beside them.
 
     A cell's heat is the probability that it shows any fish. A cell that a box touches counts as inside.
-    heatmap: (h, w, S), each cell sums to 1. boxes: (M, 4) xyxy, cells. frame: the cells that show the picture.
+    heatmap: (h, w, S), each cell sums to 1. boxes: (M, 4) xyxy, cells. frame: the cells that show the image.
 
     >>> heat_outside([[[1.0, 0.0], [0.75, 0.25]]], [[0, 0, 1, 1]], no_fish_index=1, frame=(0, 0, 2, 1)).outside
     0.42857142857142855

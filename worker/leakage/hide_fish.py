@@ -1,7 +1,7 @@
-"""Hides the fish of a picture, so that what is left can be asked what it tells of the species. numpy only.
+"""Hides the fish of an image, so that what is left can be asked what it tells of the species. numpy only.
 
-Every labelled box, and a margin around it, is filled with grey. A picture without fish would give itself away by having
-no grey, so it is given the boxes of another picture, drawn by the pictures' hashes.
+Every labelled box, and a margin around it, is filled with grey. An image without fish would give itself away by having
+no grey, so it is given the boxes of another image, drawn by the images' hashes.
 """
 
 from __future__ import annotations
@@ -27,9 +27,9 @@ _REACH_CELLS = 2.0  # a cell sees beyond its own pixels; so far from a hole it s
 
 
 def holes_of(samples: Sequence[TrainingSample], *, input_hw: tuple[int, int]) -> dict[str, Floats]:
-    """Return what is hidden of each picture, by content: (M, 4) xyxy, input pixels, whole.
+    """Return what is hidden of each image, by content: (M, 4) xyxy, input pixels, whole.
 
-    A picture whose fish are known by species only is not among them: its fish cannot be hidden.
+    An image whose fish are known by species only is not among them: its fish cannot be hidden.
     """
     boxed = {sample.sha256: _wide_boxes(sample, input_hw) for sample in samples if sample.label.boxes}
     lenders = sorted(boxed)
@@ -41,7 +41,7 @@ def holes_of(samples: Sequence[TrainingSample], *, input_hw: tuple[int, int]) ->
 
 
 def fill_holes(pixels: Pixels, holes: Floats) -> Pixels:
-    """Return the picture with grey in its holes. pixels: (H, W, 3). holes: (M, 4) xyxy, whole pixels."""
+    """Return the image with grey in its holes. pixels: (H, W, 3). holes: (M, 4) xyxy, whole pixels."""
     filled = pixels.copy()
     for x_min, y_min, x_max, y_max in holes.astype(int):
         filled[max(y_min, 0) : y_max, max(x_min, 0) : x_max] = BORDER_GREY
@@ -49,16 +49,16 @@ def fill_holes(pixels: Pixels, holes: Floats) -> Pixels:
 
 
 def holes_text(holes: Mapping[str, Floats], sha256: str) -> str:
-    """Return a short text that changes with a picture's holes."""
+    """Return a short text that changes with an image's holes."""
     return hashlib.sha256(holes[sha256].astype(np.int32).tobytes()).hexdigest()[:12]
 
 
 def untouched_cells(
     holes: Floats, *, input_hw: tuple[int, int], grid_hw: tuple[int, int], frame: tuple[float, float, float, float]
 ) -> Mask:
-    """Return the feature cells that show the picture and lie clear of every hole, (h, w).
+    """Return the feature cells that show the image and lie clear of every hole, (h, w).
 
-    frame: the cells that show the picture, x_min, y_min, x_max, y_max.
+    frame: the cells that show the image, x_min, y_min, x_max, y_max.
 
     >>> untouched_cells(
     ...     np.array([[0, 0, 16, 16]]), input_hw=(16, 96), grid_hw=(1, 6), frame=(0.0, 0.0, 5.0, 1.0)

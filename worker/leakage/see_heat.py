@@ -1,4 +1,4 @@
-"""Looks where a model's heat lies on labelled pictures: on the fish, or beside them."""
+"""Looks where a model's heat lies on labelled images: on the fish, or beside them."""
 
 from __future__ import annotations
 
@@ -9,26 +9,26 @@ import numpy as np
 import numpy.typing as npt
 
 from db.domain.species import NO_FISH, LabelSet
-from worker.images.decode import decode_picture
+from worker.images.decode import decode_image
 from worker.images.read import read_image_file
 from worker.inference.detector import AnyDetector
 from worker.leakage.heat_outside import HeatSpread, heat_outside
-from worker.leakage.verdicts import HeatReport, judge_heat
+from worker.leakage.verdicts import HeatReport, evaluate_heat
 from worker.training.data.samples import TrainingSample
 from worker.training.data.targets import boxes_in_input, sample_letterbox
 from worker.vision.heatmaps import cell_probabilities
-from worker.vision.letterbox import letterbox_picture
+from worker.vision.letterbox import letterbox_image
 
 Pixels = npt.NDArray[np.uint8]
 Progress = Callable[[int, int], None]
 
-_PICTURES_AT_ONCE = 16
+_IMAGES_AT_ONCE = 16
 
 
 def see_heat(
     model: str, detector: AnyDetector, samples: Sequence[TrainingSample], *, progress: Progress
 ) -> HeatReport | None:
-    """Return where the heat lies on pictures with labelled fish; None where there is no such picture to be read."""
+    """Return where the heat lies on images with labelled fish; None where there is no such image to be read."""
     label_set = LabelSet(detector.card.species)
     spreads: list[HeatSpread] = []
     cameras: list[str] = []
@@ -40,8 +40,8 @@ def see_heat(
             if spread is not None:
                 spreads.append(spread)
                 cameras.append(sample.camera)
-        progress(min(done * _PICTURES_AT_ONCE, len(boxed)), len(boxed))
-    return judge_heat(model, spreads, cameras) if spreads else None
+        progress(min(done * _IMAGES_AT_ONCE, len(boxed)), len(boxed))
+    return evaluate_heat(model, spreads, cameras) if spreads else None
 
 
 def heat_beside(
@@ -61,17 +61,17 @@ def heat_beside(
 def _loaded(
     samples: Sequence[TrainingSample], input_hw: tuple[int, int]
 ) -> Iterator[list[tuple[TrainingSample, Pixels]]]:
-    """Yield readable pictures, letterboxed, some at a time."""
+    """Yield readable images, letterboxed, some at a time."""
 
     def load(sample: TrainingSample) -> tuple[TrainingSample, Pixels] | None:
         try:
-            picture = decode_picture(read_image_file(sample.file).content, at_least_hw=input_hw)
+            image = decode_image(read_image_file(sample.file).content, at_least_hw=input_hw)
         except Exception:  # it was named already where its features were computed
             return None
-        return sample, letterbox_picture(picture.pixels, into_hw=input_hw)[0]
+        return sample, letterbox_image(image.pixels, into_hw=input_hw)[0]
 
     with ThreadPoolExecutor(2, thread_name_prefix="decode") as pool:
-        for start in range(0, len(samples), _PICTURES_AT_ONCE):
-            found = pool.map(load, samples[start : start + _PICTURES_AT_ONCE])
+        for start in range(0, len(samples), _IMAGES_AT_ONCE):
+            found = pool.map(load, samples[start : start + _IMAGES_AT_ONCE])
             if chunk := [one for one in found if one is not None]:
                 yield chunk

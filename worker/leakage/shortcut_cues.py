@@ -1,4 +1,4 @@
-"""Asks a clue, something known of a picture, for its species: every picture is answered by what learnt from others.
+"""Asks a cue, something known of an image, for its species: every image is answered by what learnt from others.
 
 numpy and scipy only; a network is passed in as a learner.
 """
@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import numpy.typing as npt
 
-from worker.leakage.verdicts import PLANTED_SHARE, ClueAnswers, Interval, judge_told
+from worker.leakage.verdicts import PLANTED_SHARE, CueAnswers, Interval, evaluate_told
 from worker.training import metrics
 from worker.training.data.splits import camera_folds
 from worker.training.probe import fit_probe
@@ -25,11 +25,11 @@ _SHARES = np.linspace(0.0, 1.0, 41)
 _INNER_FOLDS = 2
 
 Learner = Callable[[Ints, Rows, Rows], npt.ArrayLike]
-"""Called with the species of all pictures, the rows to learn from and the rows to answer; returns distributions."""
+"""Called with the species of all images, the rows to learn from and the rows to answer; returns distributions."""
 
 
 def folds_by(names: Sequence[object], *, seed: int) -> Ints:
-    """Return the fold of each picture, so that what shares a name, such as a camera, is in one fold; (N,).
+    """Return the fold of each image, so that what shares a name, such as a camera, is in one fold; (N,).
 
     Raises:
         TrainingError: all share one name.
@@ -41,9 +41,9 @@ def folds_by(names: Sequence[object], *, seed: int) -> Ints:
 
 
 def plain_guess(species: Ints, folds: Ints, *, count: int) -> Floats:
-    """Return what one says who knows nothing of a picture: the other folds' shares of the species; (N, S).
+    """Return what one says who knows nothing of an image: the other folds' shares of the species; (N, S).
 
-    Half a picture is added to each species that occurs, so that one that only this fold has is not impossible.
+    Half an image is added to each species that occurs, so that one that only this fold has is not impossible.
     """
     said, occurs = np.zeros((len(species), count)), np.bincount(species, minlength=count) > 0
     for fold in np.unique(folds):
@@ -53,8 +53,8 @@ def plain_guess(species: Ints, folds: Ints, *, count: int) -> Floats:
 
 
 @dataclass(frozen=True)
-class AskedPictures:
-    """Pictures whose species are asked for. species: (N,) places on the axis of count species. folds: (N,).
+class CueImages:
+    """Images whose species are asked for. species: (N,) places on the axis of count species. folds: (N,).
 
     alike: (N,) a number that near-duplicates share, see `near_duplicates`.
     """
@@ -65,15 +65,15 @@ class AskedPictures:
     count: int
     seed: int = 0
 
-    def part(self, rows: Sequence[int]) -> AskedPictures:
+    def part(self, rows: Sequence[int]) -> CueImages:
         """Return some of them, in the same folds."""
         return replace(self, species=self.species[rows], folds=self.folds[rows], alike=self.alike[rows])
 
-    def ask(self, learn: Learner, *, at_most_folds: int = FOLDS) -> ClueAnswers:
-        """Return what a clue says of the species, every fold learnt from all others.
+    def ask(self, learn: Learner, *, at_most_folds: int = FOLDS) -> CueAnswers:
+        """Return what a cue says of the species, every fold learnt from all others.
 
-        Its word is mixed with the plain guess by the share that does best on the other folds: a clue that tells
-        nothing then costs nothing, while a clue that was learnt by heart would say nonsense surely.
+        Its word is mixed with the plain guess by the share that does best on the other folds: a cue that tells
+        nothing then costs nothing, while a cue that was learnt by heart would say nonsense surely.
         at_most_folds: fewer are answered where learning takes long.
         """
         answered = np.unique(self.folds)[:at_most_folds]
@@ -88,25 +88,25 @@ class AskedPictures:
             mine = folds == fold
             share = _best_share(said[~mine], guess[~mine], truth[~mine])
             mixed[mine] = share * said[mine] + (1.0 - share) * guess[mine]
-        return ClueAnswers(truth, mixed, guess, self.alike[rows])
+        return CueAnswers(truth, mixed, guess, self.alike[rows])
 
     def find_planted(self, learn: Learner, tied_to: Sequence[object]) -> Interval | None:
-        """Return how much of a planted leak a clue finds; None where no species can depend on it.
+        """Return how much of a planted leak a cue finds; None where no species can depend on it.
 
-        tied_to: one a picture, what the planted species depend on.
+        tied_to: one an image, what the planted species depend on.
         """
         planted = plant_leak(self.species, tied_to, count=self.count, share=PLANTED_SHARE, seed=self.seed)
         if planted is None:
             return None
-        return judge_told(replace(self, species=planted).ask(learn))
+        return evaluate_told(replace(self, species=planted).ask(learn))
 
 
 def plant_leak(species: Ints, groups: Sequence[object], *, count: int, share: float, seed: int) -> Ints | None:
     """Return species drawn anew so that the groups tell this share of them; None where no species could depend on them.
 
-    Each group has one species of its own, which its pictures show as often as that takes; else they show what all
-    pictures show. Groups that tell all of their species and still less than the share tell what they can.
-    species: (N,). groups: one a picture, such as its camera. share: of the species' entropy, 0..1.
+    Each group has one species of its own, which its images show as often as that takes; else they show what all
+    images show. Groups that tell all of their species and still less than the share tell what they can.
+    species: (N,). groups: one an image, such as its camera. share: of the species' entropy, 0..1.
     """
     rng = np.random.default_rng(seed)
     _names, places = np.unique([str(group) for group in groups], return_inverse=True)

@@ -16,9 +16,9 @@ Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
 
 # Share of what there is to know of the species. The competition's first and third place were 0.08 nats apart, which is
-# a twentieth of what its species leave open: a clue that tells less decides nothing.
+# a twentieth of what its species leave open: a cue that tells less decides nothing.
 WORTH_THE_NAME = 0.05
-# "No leak" is only said where a leak of this share, planted into the same pictures, is found.
+# "No leak" is only said where a leak of this share, planted into the same images, is found.
 PLANTED_SHARE = 0.10
 CONFIDENCE = 0.95
 DRAWS = 2_000
@@ -26,8 +26,8 @@ DRAWS = 2_000
 SEES_FISH = 3.0
 
 
-class Verdict(StrEnum):
-    """What the audit says of a clue, or of all of them."""
+class LeakVerdict(StrEnum):
+    """What the audit says of a cue, or of all of them."""
 
     LEAK = "leak"
     NONE = "no leak"
@@ -35,9 +35,9 @@ class Verdict(StrEnum):
 
 
 @dataclass(frozen=True)
-class ClueAnswers:
-    """What was said of pictures. species: (N,) the truth, places on the axis of species. said, guess: (N, S), by one
-    with a clue and by one who knows nothing of a picture. alike: (N,) a number that near-duplicates share."""
+class CueAnswers:
+    """What was said of images. species: (N,) the truth, places on the axis of species. said, guess: (N, S), by one
+    with a cue and by one who knows nothing of an image. alike: (N,) a number that near-duplicates share."""
 
     species: Ints
     said: Floats
@@ -55,28 +55,28 @@ class Interval:
 
 
 @dataclass(frozen=True)
-class Clue:
+class ShortcutCue:
     """How well something names the species that is known without a look at the fish.
 
     accuracy, balanced_accuracy: its own; majority_accuracy, majority_balanced: of always saying the most common
     species. told: the share of what there is to know of the species that it tells, 0 for nothing, 1 for all. control:
-    the same of species into which a leak was planted; None where no species could depend on the clue.
+    the same of species into which a leak was planted; None where no species could depend on the cue.
     """
 
     name: str
-    pictures: int
+    images: int
     accuracy: float
     balanced_accuracy: float
     majority_accuracy: float
     majority_balanced: float
     told: Interval
     control: Interval | None
-    verdict: Verdict
+    verdict: LeakVerdict
 
 
 @dataclass(frozen=True)
 class SplitGap:
-    """How much better a linear probe on whole pictures looks on known cameras than on unseen ones.
+    """How much better a linear probe on whole images looks on known cameras than on unseen ones.
 
     accuracy_gap, loss_gap: known minus unseen, and unseen minus known (nats); above 0 where a random split flatters.
     """
@@ -91,30 +91,30 @@ class SplitGap:
 
 @dataclass(frozen=True)
 class HeatReport:
-    """Where the heat of a model's maps lies on held-out pictures. outside: mean share beside the boxes, 0..1.
+    """Where the heat of a model's maps lies on held-out images. outside: mean share beside the boxes, 0..1.
 
-    even: what maps without any opinion would have there. cameras: of how many the pictures are.
+    even: what maps without any prediction would have there. cameras: of how many the images are.
     """
 
     model: str
-    pictures: int
+    images: int
     cameras: int
     outside: Interval
     even: float
 
     @property
     def contrast(self) -> float:
-        """How many times as hot a cell on a fish is as one beside it; 1 for a map without any opinion."""
+        """How many times as hot a cell on a fish is as one beside it; 1 for a map without any prediction."""
         inside = (1.0 - self.outside.value) / (1.0 - self.even)
         return inside / max(self.outside.value / self.even, 1e-9)
 
 
-def judge_clue(name: str, answers: ClueAnswers, *, control: Interval | None) -> Clue:
-    """Return what a clue tells, and whether that is a leak. control: what it told of a planted one."""
-    species, said, guess, told = answers.species, answers.said, answers.guess, judge_told(answers)
-    return Clue(
+def evaluate_cue(name: str, answers: CueAnswers, *, control: Interval | None) -> ShortcutCue:
+    """Return what a cue tells, and whether that is a leak. control: what it told of a planted one."""
+    species, said, guess, told = answers.species, answers.said, answers.guess, evaluate_told(answers)
+    return ShortcutCue(
         name=name,
-        pictures=len(species),
+        images=len(species),
         accuracy=metrics.accuracy(species, said),
         balanced_accuracy=metrics.balanced_accuracy(species, said),
         majority_accuracy=metrics.accuracy(species, guess),
@@ -125,7 +125,7 @@ def judge_clue(name: str, answers: ClueAnswers, *, control: Interval | None) -> 
     )
 
 
-def judge_told(answers: ClueAnswers) -> Interval:
+def evaluate_told(answers: CueAnswers) -> Interval:
     """Return the share of what there is to know of the species that was told; near-duplicates are drawn together.
 
     Source: the share of the guess's log loss that is saved is a lower bound of the mutual information over the
@@ -135,34 +135,34 @@ def judge_told(answers: ClueAnswers) -> Interval:
     return _interval(before - metrics.losses(answers.species, answers.said), answers.alike, over=before)
 
 
-def verdict_of(told: Interval, control: Interval | None) -> Verdict:
+def verdict_of(told: Interval, control: Interval | None) -> LeakVerdict:
     """Return the verdict on a share that is told, and on that of a planted leak.
 
     It is a leak where it is worth the name and surely more than nothing. It is none where it surely is less than that,
-    and the planted one was found; what lies between cannot be told from so few pictures.
+    and the planted one was found; what lies between cannot be told from so few images.
 
     >>> planted = Interval(0.09, 0.06, 0.12)
     >>> [str(verdict_of(Interval(*told), planted)) for told in ((0.2, 0.1, 0.3), (0.0, -0.01, 0.01), (0.04, -0.1, 0.2))]
     ['leak', 'no leak', 'undecided']
     """
     if told.low > 0.0 and told.value >= WORTH_THE_NAME:
-        return Verdict.LEAK
+        return LeakVerdict.LEAK
     able = control is None or control.low > 0.0
-    return Verdict.NONE if able and told.high < WORTH_THE_NAME else Verdict.UNDECIDED
+    return LeakVerdict.NONE if able and told.high < WORTH_THE_NAME else LeakVerdict.UNDECIDED
 
 
-def verdict_of_all(clues: Sequence[Clue]) -> Verdict:
-    """Return the verdict on a fleet: a leak where one clue leaks, none where every clue surely tells nothing."""
-    found = {clue.verdict for clue in clues}
-    if Verdict.LEAK in found:
-        return Verdict.LEAK
-    return Verdict.UNDECIDED if Verdict.UNDECIDED in found else Verdict.NONE
+def verdict_of_all(cues: Sequence[ShortcutCue]) -> LeakVerdict:
+    """Return the verdict on a fleet: a leak where one cue leaks, none where every cue surely tells nothing."""
+    found = {cue.verdict for cue in cues}
+    if LeakVerdict.LEAK in found:
+        return LeakVerdict.LEAK
+    return LeakVerdict.UNDECIDED if LeakVerdict.UNDECIDED in found else LeakVerdict.NONE
 
 
-def judge_gap(species: npt.ArrayLike, known: npt.ArrayLike, unseen: npt.ArrayLike, cameras: Sequence[str]) -> SplitGap:
-    """Return the gap between two splits on the same pictures; whole cameras are drawn with replacement.
+def decide_gap(species: npt.ArrayLike, known: npt.ArrayLike, unseen: npt.ArrayLike, cameras: Sequence[str]) -> SplitGap:
+    """Return the gap between two splits on the same images; whole cameras are drawn with replacement.
 
-    known, unseen: (N, S), what was said by one who had seen the picture's camera, and by one who had not.
+    known, unseen: (N, S), what was said by one who had seen the image's camera, and by one who had not.
     """
     truth = np.asarray(species, dtype=np.int64)
     right = [(np.argmax(said, axis=1) == truth).astype(np.float64) for said in (known, unseen)]
@@ -177,63 +177,63 @@ def judge_gap(species: npt.ArrayLike, known: npt.ArrayLike, unseen: npt.ArrayLik
     )
 
 
-def judge_heat(model: str, spreads: Sequence[HeatSpread], cameras: Sequence[str]) -> HeatReport:
-    """Return where a model's heat lies, over pictures with labelled fish. cameras: one name a picture."""
+def evaluate_heat(model: str, spreads: Sequence[HeatSpread], cameras: Sequence[str]) -> HeatReport:
+    """Return where a model's heat lies, over images with labelled fish. cameras: one name an image."""
     outside = np.array([spread.outside for spread in spreads])
     even = float(np.mean([spread.even for spread in spreads]))
     return HeatReport(model, len(spreads), len(set(cameras)), _interval(outside, cameras), even)
 
 
-def sentence(clues: Sequence[Clue], *, majority: str, gap: SplitGap, heat: HeatReport | None) -> str:
+def sentence(cues: Sequence[ShortcutCue], *, majority: str, gap: SplitGap, heat: HeatReport | None) -> str:
     """Return what it comes to, for those who decide and never saw a log loss. majority: the most common species."""
-    verdict = verdict_of_all(clues)
-    parts = [_LEADS[verdict](clues, majority), _gap_sentence(verdict, gap)]
+    verdict = verdict_of_all(cues)
+    parts = [_LEADS[verdict](cues, majority), _gap_sentence(verdict, gap)]
     if heat is not None:
         parts.append(_heat_sentence(heat))
     return " ".join(parts)
 
 
-def _leak_lead(clues: Sequence[Clue], majority: str) -> str:
-    worst = max((clue for clue in clues if clue.verdict is Verdict.LEAK), key=lambda clue: clue.told.value)
+def _leak_lead(cues: Sequence[ShortcutCue], majority: str) -> str:
+    worst = max((cue for cue in cues if cue.verdict is LeakVerdict.LEAK), key=lambda cue: cue.told.value)
     return (
         f"LEAK: without a look at the fish, {worst.name} alone names the right species of {worst.accuracy:.0%} of the "
-        f"pictures, where always saying {majority} would be right for {worst.majority_accuracy:.0%}."
+        f"images, where always saying {majority} would be right for {worst.majority_accuracy:.0%}."
     )
 
 
-def _no_leak_lead(clues: Sequence[Clue], majority: str) -> str:
+def _no_leak_lead(cues: Sequence[ShortcutCue], majority: str) -> str:
     return (
         f"NO LEAK: without a look at the fish, nothing names the species better than always saying {majority} "
-        f"(right for {clues[0].majority_accuracy:.0%}); what a model gets right here it has from the fish."
+        f"(right for {cues[0].majority_accuracy:.0%}); what a model gets right here it has from the fish."
     )
 
 
-def _undecided_lead(clues: Sequence[Clue], majority: str) -> str:
-    open_clues = " and ".join(clue.name for clue in clues if clue.verdict is Verdict.UNDECIDED)
+def _undecided_lead(cues: Sequence[ShortcutCue], majority: str) -> str:
+    open_cues = " and ".join(cue.name for cue in cues if cue.verdict is LeakVerdict.UNDECIDED)
     return (
-        f"UNDECIDED: {clues[0].pictures} pictures are too few to tell whether {open_clues} "
+        f"UNDECIDED: {cues[0].images} images are too few to tell whether {open_cues} "
         "gives the species away; label more."
     )
 
 
-_LEADS = {Verdict.LEAK: _leak_lead, Verdict.NONE: _no_leak_lead, Verdict.UNDECIDED: _undecided_lead}
+_LEADS = {LeakVerdict.LEAK: _leak_lead, LeakVerdict.NONE: _no_leak_lead, LeakVerdict.UNDECIDED: _undecided_lead}
 
 
-def _gap_sentence(verdict: Verdict, gap: SplitGap) -> str:
+def _gap_sentence(verdict: LeakVerdict, gap: SplitGap) -> str:
     known, unseen = f"{gap.known_accuracy:.0%}", f"{gap.unseen_accuracy:.0%}"
     if gap.accuracy_gap.low > 0.0:
-        why = "" if verdict is Verdict.LEAK else ", because they look different"
+        why = "" if verdict is LeakVerdict.LEAK else ", because they look different"
         return (
-            f"Judged on cameras it knows a simple network is right for {known}, on unseen ones for {unseen}{why}: "
+            f"Evaluated on cameras it knows a simple network is right for {known}, on unseen ones for {unseen}{why}: "
             "believe figures of unseen cameras only."
         )
     return f"On unseen cameras a simple network does as well as on those it knows ({unseen}, {known})."
 
 
 def _heat_sentence(heat: HeatReport) -> str:
-    shares = f"of its heat {heat.outside.value:.0%} lies beside the fish, as does {heat.even:.0%} of the picture"
+    shares = f"of its heat {heat.outside.value:.0%} lies beside the fish, as does {heat.even:.0%} of the image"
     if heat.contrast < SEES_FISH:
-        return f"The serving model's heat map hardly tells fish from deck ({shares}): it wants more labelled pictures."
+        return f"The serving model's heat map hardly tells fish from deck ({shares}): it wants more labelled images."
     times = f"{heat.contrast:.0f} times"
     return f"The serving model looks at the fish: a spot on one is {times} as hot as elsewhere ({shares})."
 

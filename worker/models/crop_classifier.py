@@ -40,7 +40,7 @@ def set_logits(model: keras.Model, weights: npt.NDArray[np.float32], bias: npt.N
 
 
 def unfreeze(model: Any) -> None:
-    """Let every layer learn but the batch norms, which keep the statistics of a million pictures.
+    """Let every layer learn but the batch norms, which keep the statistics of a million images.
 
     Batches of a few dozen crops of a few cameras would replace them by those cameras'.
     """

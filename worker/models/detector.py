@@ -14,15 +14,15 @@ from worker.models.names import HeadName
 if TYPE_CHECKING:
     import keras
 
-OUTPUT_NAMES = ("box", "box_species", "heatmap", "heatmap_species", "fish_sides")
+OUTPUT_NAMES = ("box", "box_species", "heatmap", "heatmap_species", "ltrb_offsets")
 
 
 def build_detector(trunk: keras.Model, box_head: keras.Model, heatmap_head: keras.Model) -> keras.Model:
-    """Return one flat graph from pictures to both heads' outputs, with the heads' trained weights.
+    """Return one flat graph from images to both heads' outputs, with the heads' trained weights.
 
     Input (B, H, W, 3) uint8 RGB. Outputs by name: box (B, 4) xyxy in input pixels, box_species (B, S) and
-    heatmap_species (B, S) probabilities, heatmap (B, h, w, S) logits; with `heatmap_hires` also fish_sides (B, h, w, 4)
-    input pixels.
+    heatmap_species (B, S) probabilities, heatmap (B, h, w, S) logits; with `heatmap_hires` also ltrb_offsets (B, h,
+    w, 4) input pixels.
     """
     from worker.models.keras_import import keras
 
@@ -40,7 +40,7 @@ def build_tunable(
     """Return the trunk's last blocks and both heads as one graph to train, with every output of both heads.
 
     tail: from `trunk_tail`; its layers stay shared with the trunk. Its batch norms keep their statistics and scales:
-    a batch of a few cameras would spoil what millions of pictures gave.
+    a batch of a few cameras would spoil what millions of images gave.
     """
     from worker.models.keras_import import keras
 
@@ -73,10 +73,10 @@ def copy_weights(source: keras.Model, target: keras.Model) -> None:
             layer.set_weights(given[layer.name].get_weights())
 
 
-def layer_output(model: keras.Model, layer: str, pictures: np.ndarray) -> np.ndarray:
-    """Return what one named layer gives for some pictures, for looking inside.
+def layer_output(model: keras.Model, layer: str, images: np.ndarray) -> np.ndarray:
+    """Return what one named layer gives for some images, for looking inside.
 
-    pictures: (B, H, W, 3) uint8.
+    images: (B, H, W, 3) uint8.
     Raises:
         UnknownNetwork: no layer has this name; those most like it are named.
     """
@@ -87,7 +87,7 @@ def layer_output(model: keras.Model, layer: str, pictures: np.ndarray) -> np.nda
         near = difflib.get_close_matches(layer, names, n=4, cutoff=0.3) or names[-4:]
         raise UnknownNetwork(f"no layer {layer!r} (near: {', '.join(near)})")
     part = keras.Model(model.inputs, model.get_layer(layer).output)
-    return np.asarray(part.predict_on_batch(pictures))
+    return np.asarray(part.predict_on_batch(images))
 
 
 def fold_batch_norms(model: keras.Model) -> keras.Model:

@@ -20,4 +20,4 @@ class ModelFileError(ModelError):
 
 
 class TrainingError(ModelError):
-    """The labelled pictures do not suffice for what was asked."""
+    """The labelled images do not suffice for what was asked."""

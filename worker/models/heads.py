@@ -20,8 +20,8 @@ def head_outputs(
     """Return the head's outputs by name on a feature tensor.
 
     features: (B, h, w, C). `box_species` gives box (B, 4) xyxy in input pixels, box_species (B, S) probabilities and,
-    for training, box_look (B, h * w): where it looks;
-    the heat-map heads give heatmap (B, h', w', S) logits and heatmap_species (B, S), `heatmap_hires` also fish_sides
+    for training, location_map (B, h * w): where it looks;
+    the heat-map heads give heatmap (B, h', w', S) logits and heatmap_species (B, S), `heatmap_hires` also ltrb_offsets
     (B, h, w, 4): a box a cell; the others give species (B, S).
     """
     if head is HeadName.BOX_SPECIES:
@@ -44,7 +44,7 @@ def build_head(
 ) -> Any:
     """Return the head as a model of its own, for training on cached features.
 
-    feature_shape: (h, w, C). sizes: how many picture sizes `dense_metadata` tells apart.
+    feature_shape: (h, w, C). sizes: how many image sizes `dense_metadata` tells apart.
     """
     from worker.models.keras_import import keras
 
@@ -69,9 +69,9 @@ def _conv_norm_relu(x: Any, filters: int, kernel: int, name: str) -> Any:
 def _box_species(features: Any, *, species: int, input_hw: tuple[int, int]) -> dict[str, Any]:
     """The lesson's box head: one shared dense stack, four linear outputs, one softmax.
 
-    Two things are added, because a flattened grid alone must learn every place anew, which takes more pictures than
-    most projects have labelled. A learnt map of where the largest fish is (output `box_look`, for training only) gives
-    the stack a first box, its mean and spread, which the linear outputs correct; and outputs are in parts of the
+    Two things are added, because a flattened grid alone must learn every place anew, which takes more images than
+    most projects have labelled. A learnt map of where the largest fish is (output `location_map`, for training only)
+    gives the stack a first box, its mean and spread, which the linear outputs correct; and outputs are in parts of the
     input's sides, scaled to pixels by a fixed layer, so that the first steps need not grow weights several hundredfold.
     """
     from worker.models.keras_import import keras
@@ -92,7 +92,7 @@ def _box_species(features: Any, *, species: int, input_hw: tuple[int, int]) -> d
     to_pixels = layers.Rescaling([columns, rows, columns, rows], dtype="float32", name="box_to_pixels")
     return {
         "box": to_pixels(unit),
-        "box_look": shares,
+        "location_map": shares,
         "box_species": layers.Dense(species, activation="softmax", name="box_softmax")(x),
     }
 
@@ -113,7 +113,7 @@ def _first_box(x: Any) -> tuple[Any, Any]:
 
     layers, ops, (rows, columns) = keras.layers, keras.ops, x.shape[1:3]
     logits = layers.Conv2D(1, 3, padding="same", name="box_map")(x)
-    shares = layers.Softmax(name="box_look")(layers.Flatten(name="box_map_cells")(logits))
+    shares = layers.Softmax(name="location_map")(layers.Flatten(name="box_map_cells")(logits))
     spots = [((col + 0.5) / columns, (row + 0.5) / rows) for row in range(rows) for col in range(columns)]
     table = [[across, down, across**2, down**2] for across, down in spots]  # (h * w, 4)
     fixed = keras.initializers.Constant(table)
@@ -126,8 +126,8 @@ def _first_box(x: Any) -> tuple[Any, Any]:
 def _heatmap_hires(features: Any, species: int, input_hw: tuple[int, int]) -> dict[str, Any]:
     """Convolutions without pooling to one map a species, at the trunk's grid.
 
-    The picture's species comes from the average of the maps, as in the lesson, behind a learnt scale and shift a
-    species: a fish covers about a sixty-fourth of the picture, so a plain average of cells that are each right about
+    The image's species comes from the average of the maps, as in the lesson, behind a learnt scale and shift a
+    species: a fish covers about a sixty-fourth of the image, so a plain average of cells that are each right about
     what they show would always say "no fish".
     """
     from worker.models.keras_import import keras
@@ -149,31 +149,31 @@ def _heatmap_hires(features: Any, species: int, input_hw: tuple[int, int]) -> di
     evidence = layers.BatchNormalization(momentum=0.9, name="hires_evidence_bn")(evidence)
     return {
         "heatmap": logits,
-        "fish_sides": _fish_sides(x, input_hw),
+        "ltrb_offsets": _ltrb_offsets(x, input_hw),
         "heatmap_species": layers.Dense(species, activation="softmax", name="hires_softmax")(evidence),
     }
 
 
-def _fish_sides(x: Any, input_hw: tuple[int, int]) -> Any:
+def _ltrb_offsets(x: Any, input_hw: tuple[int, int]) -> Any:
     """Return how far each cell's centre lies from the sides of the fish it shows, (B, h, w, 4) input pixels.
 
-    Left, top, right, bottom. The first guess is a fish of an eighth of the picture's width.
+    Left, top, right, bottom. The first guess is a fish of an eighth of the image's width.
     Source: Tian et al. 2019 (FCOS), section 3.1.
     """
     from worker.models.keras_import import keras
 
     layers = keras.layers
-    x = _conv_norm_relu(x, _HIRES_CHANNELS, 3, "hires_sides_mix")
-    x = layers.Conv2D(4, 3, padding="same", name="hires_sides")(x)
-    x = layers.Activation("softplus", name="hires_sides_positive")(x)
-    return layers.Rescaling(input_hw[1] / 11.0, dtype="float32", name="hires_sides_to_pixels")(x)
+    x = _conv_norm_relu(x, _HIRES_CHANNELS, 3, "hires_ltrb_mix")
+    x = layers.Conv2D(4, 3, padding="same", name="hires_ltrb")(x)
+    x = layers.Activation("softplus", name="hires_ltrb_positive")(x)
+    return layers.Rescaling(input_hw[1] / 11.0, dtype="float32", name="hires_ltrb_to_pixels")(x)
 
 
 def _heatmap_pooled(features: Any, species: int, *, strongest: bool) -> dict[str, Any]:
-    """Convolutions with pooling to one map a species, pooled to the picture's species.
+    """Convolutions with pooling to one map a species, pooled to the image's species.
 
     The pooled maps pass a learnt scale and shift a species for the reason given at `_heatmap_hires`: the most certain
-    cell of "no fish" is certain in every picture.
+    cell of "no fish" is certain in every image.
     """
     from worker.models.keras_import import keras
 

@@ -48,16 +48,16 @@ class HeadName(StrEnum):
 
 
 HEAD_DESCRIPTIONS: dict[HeadName, str] = {
-    HeadName.BOX_SPECIES: "The box of the largest fish and the picture's species from one shared dense stack.\n"
+    HeadName.BOX_SPECIES: "The box of the largest fish and the image's species from one shared dense stack.\n"
     "Four linear outputs and a softmax; squared error times 0.001 plus cross-entropy.",
     HeadName.HEATMAP_HIRES: "A heat map a species at the trunk's full grid, and the species from its average.\n"
     "Convolutions without pooling; with boxes it also learns each cell, so it can box several fish.",
-    HeadName.HEATMAP: "The heat map after convolutions with pooling, averaged to the picture's species.\n"
-    "Coarser than heatmap_hires and steadier on few pictures.",
+    HeadName.HEATMAP: "The heat map after convolutions with pooling, averaged to the image's species.\n"
+    "Coarser than heatmap_hires and steadier on few images.",
     HeadName.HEATMAP_MAX: "As heatmap, but the strongest cell of a species decides instead of the average.\n"
     "One small fish suffices; so does one misleading spot.",
     HeadName.DENSE: "Two dense layers on pooled features: the baseline that the others must beat.\nSpecies only.",
-    HeadName.DENSE_METADATA: "The dense baseline with the picture's size as a second, one-hot input.\n"
+    HeadName.DENSE_METADATA: "The dense baseline with the image's size as a second, one-hot input.\n"
     "Sizes tell cameras apart, so it shows how far the camera leaks the species.",
     HeadName.INCEPTION: "Two small inception blocks whose parallel convolutions are concatenated.\n"
     "Species from their average.",
@@ -83,7 +83,7 @@ TRUNKS: dict[str, TrunkSpec] = {
             stride=16,
             preprocessing=Preprocessing.CAFFE,
             application="VGG16",
-            description="VGG16, the lesson's own trunk: about 3 pictures a second on two cores.\n"
+            description="VGG16, the lesson's own trunk: about 3 images a second on two cores.\n"
             "Cut before its last max-pool: 22 x 40 x 512 at 360 x 640.",
         ),
         TrunkSpec(
@@ -94,7 +94,7 @@ TRUNKS: dict[str, TrunkSpec] = {
             preprocessing=Preprocessing.CAFFE,
             application="ResNet50",
             description="ResNet50: 23 x 40 x 1024 at 360 x 640, cut before its last stage.\n"
-            "About 10 pictures a second on two cores.",
+            "About 10 images a second on two cores.",
         ),
         TrunkSpec(
             name="efficientnet_b0",

@@ -1,4 +1,4 @@
-"""Builds a trunk: uint8 pictures in, one feature map out; the preprocessing is part of the graph."""
+"""Builds a trunk: uint8 images in, one feature map out; the preprocessing is part of the graph."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def trunk_spec(name: str) -> TrunkSpec:
 def build_trunk(
     name: str, *, input_hw: tuple[int, int], weights: str | Path = IMAGENET, layer: str | None = None
 ) -> keras.Model:
-    """Return a model from pictures to the features of one layer.
+    """Return a model from images to the features of one layer.
 
     weights: `imagenet`, `random`, or a file: of weights, or a `.keras` model of ours whose trunk may have been tuned.
     layer: where to cut; the trunk's own choice by default.
@@ -43,7 +43,7 @@ def build_trunk(
     from worker.models.keras_import import keras
 
     spec = trunk_spec(name)
-    inputs = keras.Input((*input_hw, 3), dtype="uint8", name="pictures")
+    inputs = keras.Input((*input_hw, 3), dtype="uint8", name="images")
     whole = _whole_network(spec, inputs, weights)
     trunk = keras.Model(inputs, _layer_output(whole, layer or spec.layer, name), name="trunk")
     _load(spec, whole, trunk, weights)

@@ -1,4 +1,4 @@
-"""Draws a layer's channels as a grid of small maps beside the picture they come from."""
+"""Draws a layer's channels as a grid of small maps beside the image they come from."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image, ImageDraw
 
-MAX_MAPS = 63  # with the picture a grid of eight by eight
+MAX_MAPS = 63  # with the image a grid of eight by eight
 _COLUMNS = 8
 _TILE_PX = 160
 _GAP_PX = 4
@@ -17,29 +17,29 @@ _INK = (220, 220, 220)
 Floats = npt.NDArray[np.float32]
 
 
-def draw_channel_maps(maps: Floats, picture: npt.NDArray[np.uint8]) -> Image.Image:
-    """Return the picture and its most varied channels, each stretched from its darkest to its brightest cell.
+def draw_channel_maps(maps: Floats, image: npt.NDArray[np.uint8]) -> Image.Image:
+    """Return the image and its most varied channels, each stretched from its darkest to its brightest cell.
 
-    maps: (h, w, C). picture: (H, W, 3), what the network saw. The number of each channel stands above it.
+    maps: (h, w, C). image: (H, W, 3), what the network saw. The number of each channel stands above it.
     """
     channels = varied_channels(maps, MAX_MAPS)
-    tiles = [("picture", Image.fromarray(picture))]
+    tiles = [("image", Image.fromarray(image))]
     tiles += [(f"{channel}", Image.fromarray(stretched(maps[..., channel]))) for channel in channels]
     rows, columns = -(-len(tiles) // _COLUMNS), min(_COLUMNS, len(tiles))
-    tile_hw = (round(_TILE_PX * picture.shape[0] / picture.shape[1]), _TILE_PX)
+    tile_hw = (round(_TILE_PX * image.shape[0] / image.shape[1]), _TILE_PX)
     step_y, step_x = tile_hw[0] + _CAPTION_PX + _GAP_PX, tile_hw[1] + _GAP_PX
     sheet = Image.new("RGB", (columns * step_x + _GAP_PX, rows * step_y + _GAP_PX), _GROUND)
     pen = ImageDraw.Draw(sheet)
     for place, (caption, tile) in enumerate(tiles):
         x, y = _GAP_PX + place % _COLUMNS * step_x, _GAP_PX + place // _COLUMNS * step_y
         pen.text((x, y), caption, fill=_INK)
-        smooth = Image.Resampling.BILINEAR if caption == "picture" else Image.Resampling.NEAREST
+        smooth = Image.Resampling.BILINEAR if caption == "image" else Image.Resampling.NEAREST
         sheet.paste(tile.convert("RGB").resize((tile_hw[1], tile_hw[0]), smooth), (x, y + _CAPTION_PX))
     return sheet
 
 
 def varied_channels(maps: Floats, count: int) -> list[int]:
-    """Return the channels that differ most within the picture, in their own order.
+    """Return the channels that differ most within the image, in their own order.
 
     >>> varied_channels(np.array([[[0.0, 1.0, 5.0], [9.0, 1.0, 4.0]]], dtype=np.float32), 2)
     [0, 2]

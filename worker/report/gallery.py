@@ -1,4 +1,4 @@
-"""A picture's entry in the report's data file: what the page's script shows and filters by."""
+"""An image's entry in the report's data file: what the page's script shows and filters by."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ from dataclasses import asdict
 from db.domain.answer_boxes import answer_boxes
 from db.domain.boxes import Box
 from db.domain.results import ImageResult, StoredDetection, StoredPrediction
-from worker.report.images import DrawnPicture
+from worker.report.images import DrawnImage
 
 Entry = dict[str, object]
 
 
-def picture_entry(result: ImageResult, drawn: DrawnPicture, *, flag_below: float) -> Entry:
-    """Return the entry of a picture with a prediction. Boxes are shares of the picture's sides, 0..1."""
+def image_entry(result: ImageResult, drawn: DrawnImage, *, flag_below: float) -> Entry:
+    """Return the entry of an image with a prediction. Boxes are shares of the image's sides, 0..1."""
     said = result.prediction
     assert said is not None
     return _place(result) | {
@@ -23,7 +23,7 @@ def picture_entry(result: ImageResult, drawn: DrawnPicture, *, flag_below: float
         "confidence": _short(said.confidence),
         "agreement": _short(said.agreement.score),
         "parts": {name: _short(value) for name, value in asdict(said.agreement).items()},
-        "doubt": _short(said.doubt),
+        "error_probability": _short(said.error_probability),
         "flagged": result.is_open(flag_below),
         "probabilities": [_short(value) for value in said.probabilities],
         "names": list(said.species),
@@ -34,7 +34,7 @@ def picture_entry(result: ImageResult, drawn: DrawnPicture, *, flag_below: float
         "crops": [_short(value) for value in said.crop_probabilities] if said.crop_probabilities else None,
         "boxes": _boxes(result, said, drawn),
         "model": said.model_version,
-        "picture": drawn.picture,
+        "image": drawn.image,
         "heat": drawn.heat,
         "heatSpecies": list(drawn.heat_species),
         "heatRows": drawn.heat_rows,
@@ -74,7 +74,7 @@ def _review(result: ImageResult) -> Entry | None:
     }
 
 
-def _boxes(result: ImageResult, said: StoredPrediction, drawn: DrawnPicture) -> list[Entry]:
+def _boxes(result: ImageResult, said: StoredPrediction, drawn: DrawnImage) -> list[Entry]:
     answer = {found.detection_id for found in answer_boxes(said)}
     crops = drawn.crops or (None,) * len(said.detections)
     return [

@@ -1,4 +1,4 @@
-"""A picture's species heat maps as one strip of transparent colours, to be laid over the picture."""
+"""An image's species heat maps as one strip of transparent colours, to be laid over the image."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class HeatLayer:
 def heat_layer(heatmap: npt.ArrayLike, *, frame: tuple[float, float, float, float]) -> HeatLayer | None:
     """Return the layer of the species that a heat map sees somewhere, or None where it sees none.
 
-    heatmap: (H, W, S), 0..1. frame: the cells that show the picture, x_min, y_min, x_max, y_max.
+    heatmap: (H, W, S), 0..1. frame: the cells that show the image, x_min, y_min, x_max, y_max.
     """
     grid = np.asarray(heatmap, dtype=np.float32)
     seen = tuple(int(index) for index in np.flatnonzero(grid.max(axis=(0, 1)) >= FAINT))
@@ -43,9 +43,9 @@ def heat_layer(heatmap: npt.ArrayLike, *, frame: tuple[float, float, float, floa
 def species_layer(
     plane: npt.NDArray[np.float32], *, frame: tuple[float, float, float, float], size: tuple[int, int]
 ) -> Image.Image:
-    """Return one species' heat in the same colours, RGBA, to be laid over a picture of this size (width, height).
+    """Return one species' heat in the same colours, RGBA, to be laid over an image of this size (width, height).
 
-    plane: (H, W), 0..1. frame: the cells that show the picture, x_min, y_min, x_max, y_max.
+    plane: (H, W), 0..1. frame: the cells that show the image, x_min, y_min, x_max, y_max.
     """
     colours, alpha = _palette()
     levels = np.asarray(Image.fromarray(_tile(plane, frame)).resize(size, Image.Resampling.BILINEAR))
@@ -71,6 +71,6 @@ def _palette() -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.uint8]]:
     """Return the colour (256, 3) and the opacity (256,) of each level."""
     steps = np.arange(256)
     channels = [np.interp(steps, [at for at, _ in _STOPS], [colour[band] for _, colour in _STOPS]) for band in range(3)]
-    # What is faint must not tint the whole picture.
+    # What is faint must not tint the whole image.
     alpha = np.clip((steps / 255.0 - FAINT) / (1 - FAINT), 0, 1) ** 0.7 * _MOST_OPAQUE
     return np.stack(channels, axis=1).round().astype(np.uint8), alpha.round().astype(np.uint8)

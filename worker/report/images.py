@@ -1,4 +1,4 @@
-"""Draws one picture's part of a report: a small copy, its heat maps, its crops. Runs in processes of its own."""
+"""Draws one image's part of a report: a small copy, its heat maps, its crops. Runs in processes of its own."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from PIL import Image
 
 from db.domain.results import ImageResult
 from db.errors import TaffrailError
-from worker.images.decode import decode_picture
+from worker.images.decode import decode_image
 from worker.images.read import read_image_file
 from worker.report.heat_layer import HeatLayer, heat_layer
 from worker.vision.heatmaps import unpack_heatmap
@@ -25,30 +25,30 @@ _ENDINGS = frozenset({".jpg", ".jpeg", ".jpe", ".jfif", ".mpo", ".png", ".tif", 
 
 
 @dataclass(frozen=True)
-class PictureTask:
-    """What drawing one picture needs. input_hw: rows, columns of its model's input, None where it is not known."""
+class ImageTask:
+    """What drawing one image needs. input_hw: rows, columns of its model's input, None where it is not known."""
 
     result: ImageResult
     root: bytes
     artifacts: bytes
     out: Path
     input_hw: tuple[int, int] | None
-    picture_px: int
+    image_px: int
     with_original: bool
     max_bytes: int
     max_pixels: int
 
 
 @dataclass(frozen=True)
-class DrawnPicture:
-    """Files of one picture, relative to the report. problem: why there is no picture.
+class DrawnImage:
+    """Files of one image, relative to the report. problem: why there is no image.
 
     crops: one a detection, in their order, None where none was kept. heat_species: indices on the species axis, from
     the top of the strip.
     """
 
     item_id: int
-    picture: str | None = None
+    image: str | None = None
     heat: str | None = None
     heat_species: tuple[int, ...] = ()
     heat_rows: int = 0
@@ -57,10 +57,10 @@ class DrawnPicture:
     problem: str | None = None
 
 
-def draw_picture(task: PictureTask) -> DrawnPicture:
-    """Return what was written of a picture; one that cannot be read any more keeps its figures and its reason."""
+def draw_image(task: ImageTask) -> DrawnImage:
+    """Return what was written of an image; one that cannot be read any more keeps its figures and its reason."""
     result = task.result
-    stem = f"pictures/{result.item_id:06d}"
+    stem = f"images/{result.item_id:06d}"
     crops = _write_crops(task, stem)
     layer = _heat_layer(task)
     if layer is not None:
@@ -74,9 +74,9 @@ def draw_picture(task: PictureTask) -> DrawnPicture:
         problem = None
     except TaffrailError as error:
         problem = str(error)
-    return DrawnPicture(
+    return DrawnImage(
         item_id=result.item_id,
-        picture=f"{stem}.jpg" if problem is None else None,
+        image=f"{stem}.jpg" if problem is None else None,
         heat=f"{stem}-heat.png" if layer else None,
         heat_species=layer.species_indices if layer else (),
         heat_rows=layer.rows if layer else 0,
@@ -86,22 +86,22 @@ def draw_picture(task: PictureTask) -> DrawnPicture:
     )
 
 
-def _write_small(task: PictureTask, content: bytes, file: Path) -> None:
-    side = task.picture_px
-    picture = decode_picture(content, at_least_hw=(side, side), max_pixels=task.max_pixels)
-    image = Image.fromarray(picture.pixels)
+def _write_small(task: ImageTask, content: bytes, file: Path) -> None:
+    side = task.image_px
+    decoded = decode_image(content, at_least_hw=(side, side), max_pixels=task.max_pixels)
+    image = Image.fromarray(decoded.pixels)
     image.thumbnail((side, side), Image.Resampling.BILINEAR, reducing_gap=2.0)
     image.save(file, "JPEG", quality=_QUALITY)
 
 
-def _write_original(task: PictureTask, content: bytes) -> str:
+def _write_original(task: ImageTask, content: bytes) -> str:
     ending = Path(task.result.path).suffix.lower()
     name = f"originals/{task.result.item_id:06d}{ending if ending in _ENDINGS else ''}"
     (task.out / name).write_bytes(content)
     return name
 
 
-def _write_crops(task: PictureTask, stem: str) -> tuple[str | None, ...]:
+def _write_crops(task: ImageTask, stem: str) -> tuple[str | None, ...]:
     detections = task.result.prediction.detections if task.result.prediction else ()
     names: list[str | None] = []
     for number, found in enumerate(detections):
@@ -110,11 +110,11 @@ def _write_crops(task: PictureTask, stem: str) -> tuple[str | None, ...]:
     return tuple(names)
 
 
-def _write_crop(task: PictureTask, crop_file: str, name: str) -> str | None:
+def _write_crop(task: ImageTask, crop_file: str, name: str) -> str | None:
     """A crop of another machine's HOME is not here: the page does without."""
     try:
         content = read_image_file(task.artifacts + b"/" + os.fsencode(crop_file), max_bytes=task.max_bytes).content
-        image = Image.fromarray(decode_picture(content, at_least_hw=(CROP_PX, CROP_PX)).pixels)
+        image = Image.fromarray(decode_image(content, at_least_hw=(CROP_PX, CROP_PX)).pixels)
     except TaffrailError:
         return None
     image.thumbnail((CROP_PX, CROP_PX), Image.Resampling.BILINEAR, reducing_gap=2.0)
@@ -124,7 +124,7 @@ def _write_crop(task: PictureTask, crop_file: str, name: str) -> str | None:
     return name
 
 
-def _heat_layer(task: PictureTask) -> HeatLayer | None:
+def _heat_layer(task: ImageTask) -> HeatLayer | None:
     result, said = task.result, task.result.prediction
     if said is None or said.heatmap is None or task.input_hw is None or not result.width_px or not result.height_px:
         return None

@@ -15,7 +15,7 @@ from worker.report.summary import AGREEMENT_BINS, Summary
 
 @dataclass(frozen=True)
 class Bar:
-    """One bar of a chart. share: of the largest, 0..1. filter: what the pictures' page is to show."""
+    """One bar of a chart. share: of the largest, 0..1. filter: what the images' page is to show."""
 
     name: str
     count: int
@@ -25,7 +25,7 @@ class Bar:
 
 @dataclass(frozen=True)
 class AgreementBar:
-    """One step of the agreement's histogram: all pictures and the flagged among them; shares: of the tallest step."""
+    """One step of the agreement's histogram: all images and the flagged among them; shares: of the tallest step."""
 
     name: str
     count: int
@@ -36,7 +36,7 @@ class AgreementBar:
 
 @dataclass(frozen=True)
 class CameraLine:
-    """One camera's counts in the label set's order; shares: of its pictures, for the shade."""
+    """One camera's counts in the label set's order; shares: of its images, for the shade."""
 
     name: str
     counts: tuple[int, ...]
@@ -53,7 +53,7 @@ def render_overview(job: Job, summary: Summary, label_set: LabelSet, *, nonce: s
         job=job,
         folder=_text(job.root),
         summary=summary,
-        judged=sum(summary.species.values()),
+        evaluated=sum(summary.species.values()),
         waiting=summary.states[ItemState.PENDING] + summary.states[ItemState.CANCELLED],
         failed=sum(summary.reasons.values()),
         species=_bars([(name, summary.species[name]) for name in label_set.names if summary.species[name]], "species"),
@@ -64,12 +64,10 @@ def render_overview(job: Job, summary: Summary, label_set: LabelSet, *, nonce: s
     )
 
 
-def render_pictures(job: Job, summary: Summary, *, nonce: str) -> str:
-    """Return the page of pictures; its script fills it from data.js."""
+def render_images(job: Job, summary: Summary, *, nonce: str) -> str:
+    """Return the page of images; its script fills it from data.js."""
     total = sum(summary.species.values())
-    return _render(
-        "pictures.html", nonce=nonce, job=job, folder=_text(job.root), shown=len(summary.chosen), total=total
-    )
+    return _render("images.html", nonce=nonce, job=job, folder=_text(job.root), shown=len(summary.chosen), total=total)
 
 
 def _render(template: str, **values: object) -> str:

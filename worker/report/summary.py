@@ -1,4 +1,4 @@
-"""One pass over a job's results: what the overview counts, and which pictures are worth a place."""
+"""One pass over a job's results: what the overview counts, and which images are worth a place."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ MAX_FAILURES_SHOWN = 1_000
 
 @dataclass
 class Summary:
-    """A job in numbers. chosen: ids of the items with a picture in the report; failed: those without a result.
+    """A job in numbers. chosen: ids of the items with an image in the report; failed: those without a result.
 
-    agreement_bins, flagged_bins: pictures by agreement, all and the flagged ones, `AGREEMENT_BINS` equal steps from 0
+    agreement_bins, flagged_bins: images by agreement, all and the flagged ones, `AGREEMENT_BINS` equal steps from 0
     to 1. flagged: those nobody has looked at yet. reviewed: those of which a person said what is in them; differing:
     where the person named another species than the model. by_camera: species counts, the person's before the model's.
     """
@@ -42,18 +42,18 @@ class Summary:
     failed: list[ImageResult] = field(default_factory=list)
 
     @property
-    def pictures(self) -> int:
+    def images(self) -> int:
         """All items of the job."""
         return sum(self.states.values())
 
     @property
-    def judged(self) -> int:
+    def evaluated(self) -> int:
         """Items with a prediction."""
         return sum(self.species.values())
 
 
 def summarise(results: Iterable[ImageResult], *, max_images: int, flag_below: float) -> Summary:
-    """Return a job's summary. The most doubtful pictures are chosen, and the surest few of each species."""
+    """Return a job's summary. The most doubtful images are chosen, and the surest few of each species."""
     done = Summary(flag_below=flag_below)
     doubtful: list[tuple[float, int]] = []
     surest: dict[str, list[tuple[float, int]]] = defaultdict(list)
@@ -64,9 +64,9 @@ def summarise(results: Iterable[ImageResult], *, max_images: int, flag_below: fl
             continue
         said = result.prediction
         _count(done, result, said)
-        # Of heaps whose smallest goes; of equals the later picture goes first.
-        _keep(doubtful, (said.doubt, -result.item_id), at_most=max_images)
-        _keep(surest[said.final_species], (-said.doubt, -result.item_id), at_most=SUREST_A_SPECIES)
+        # Of heaps whose smallest goes; of equals the later image goes first.
+        _keep(doubtful, (said.error_probability, -result.item_id), at_most=max_images)
+        _keep(surest[said.final_species], (-said.error_probability, -result.item_id), at_most=SUREST_A_SPECIES)
     sure = {-item for best in surest.values() for _, item in best} if max_images else set()
     room = max(0, max_images - len(sure))
     most = [-item for _, item in sorted(doubtful, reverse=True) if -item not in sure]

@@ -21,13 +21,13 @@ from db.domain.species import NO_FISH, LabelSet
 from db.errors import TaffrailError
 from db.session import reading
 from db.settings import Settings
-from db.store.error_probabilities import refresh_doubts
+from db.store.error_probabilities import refresh_error_probabilities
 from db.store.jobs import get_job
 from db.store.model_versions import frame_of_model
 from db.store.results import PAGE, iterate_results, label_set_of_models, models_of_job, results_with_heatmaps
-from worker.report.gallery import Entry, failure_entry, picture_entry
-from worker.report.images import DrawnPicture, PictureTask, draw_picture
-from worker.report.pages import render_overview, render_pictures
+from worker.report.gallery import Entry, failure_entry, image_entry
+from worker.report.images import DrawnImage, ImageTask, draw_image
+from worker.report.pages import render_images, render_overview
 from worker.report.summary import Summary, summarise
 from worker.results.files import new_folder
 from worker.storage.artifacts import artifacts_root
@@ -41,20 +41,20 @@ class ReportError(TaffrailError):
 
 
 @dataclass(frozen=True)
-class ReportWish:
-    """max_images: pictures drawn. picture_px: the longer side of each. originals: whether they are copied in full."""
+class ReportOptions:
+    """max_images: images drawn. image_px: the longer side of each. originals: whether they are copied in full."""
 
     max_images: int = 1_000
-    picture_px: int = 640
+    image_px: int = 640
     originals: bool = False
     processes: int | None = None
 
 
 @dataclass(frozen=True)
 class Report:
-    """What was written: pictures of the job, those drawn, and those that could not be read any more."""
+    """What was written: images of the job, those drawn, and those that could not be read any more."""
 
-    pictures: int
+    images: int
     drawn: int
     unreadable: int
     failed: int
@@ -65,7 +65,7 @@ def write_report(
     settings: Settings,
     job_id: int,
     out: Path,
-    wish: ReportWish,
+    options: ReportOptions,
     *,
     progress: Progress = lambda stage, done, total: None,
 ) -> Report:
@@ -77,21 +77,21 @@ def write_report(
     with reading(engine) as session:
         job = get_job(session, job_id)
     with new_folder(out) as folder:
-        (folder / "pictures").mkdir()
-        if wish.originals:
+        (folder / "images").mkdir()
+        if options.originals:
             (folder / "originals").mkdir()
         with reading(engine) as session:
             models = models_of_job(session, job_id)
         for model in models:
-            refresh_doubts(engine, model)
+            refresh_error_probabilities(engine, model)
         counted = _counted(iterate_results(engine, job_id), job.counts.total, progress)
-        summary = summarise(counted, max_images=wish.max_images, flag_below=settings.flag_below)
-        entries, unreadable = _draw_all(engine, settings, job, summary, folder, wish, progress)
+        summary = summarise(counted, max_images=options.max_images, flag_below=settings.flag_below)
+        entries, unreadable = _draw_all(engine, settings, job, summary, folder, options, progress)
         entries += [failure_entry(result) for result in summary.failed]
         with reading(engine) as session:
             label_set = label_set_of_models(session, models, default=settings.label_set)
         _write_pages(folder, job, summary, label_set, entries)
-    return Report(summary.pictures, len(summary.chosen), unreadable, sum(summary.reasons.values()))
+    return Report(summary.images, len(summary.chosen), unreadable, sum(summary.reasons.values()))
 
 
 def _counted(results: Iterator[ImageResult], total: int, progress: Progress) -> Iterator[ImageResult]:
@@ -107,46 +107,46 @@ def _draw_all(
     job: Job,
     summary: Summary,
     folder: Path,
-    wish: ReportWish,
+    options: ReportOptions,
     progress: Progress,
 ) -> tuple[list[Entry], int]:
     entries: list[Entry] = []
     unreadable = 0
     # Spawned: the caller may have threads, which a fork would not survive.
-    processes = wish.processes or os.cpu_count() or 1
+    processes = options.processes or os.cpu_count() or 1
     with ProcessPoolExecutor(processes, mp_context=get_context("spawn")) as pool:
         for start in range(0, len(summary.chosen), PAGE):
-            tasks = _tasks(engine, settings, job, summary.chosen[start : start + PAGE], folder, wish)
+            tasks = _tasks(engine, settings, job, summary.chosen[start : start + PAGE], folder, options)
             for task, drawn in zip(tasks, _drawn(pool, tasks), strict=True):
-                entries.append(picture_entry(task.result, drawn, flag_below=summary.flag_below))
+                entries.append(image_entry(task.result, drawn, flag_below=summary.flag_below))
                 unreadable += drawn.problem is not None
                 progress("drawing", len(entries), len(summary.chosen))
     return entries, unreadable
 
 
-def _drawn(pool: ProcessPoolExecutor, tasks: list[PictureTask]) -> Iterator[DrawnPicture]:
+def _drawn(pool: ProcessPoolExecutor, tasks: list[ImageTask]) -> Iterator[DrawnImage]:
     try:
-        yield from pool.map(draw_picture, tasks, chunksize=4)
+        yield from pool.map(draw_image, tasks, chunksize=4)
     except BrokenProcessPool:
         raise ReportError("a drawing process was killed, perhaps for memory; --max-images takes fewer") from None
 
 
 def _tasks(
-    engine: Engine, settings: Settings, job: Job, item_ids: list[int], folder: Path, wish: ReportWish
-) -> list[PictureTask]:
+    engine: Engine, settings: Settings, job: Job, item_ids: list[int], folder: Path, options: ReportOptions
+) -> list[ImageTask]:
     with reading(engine) as session:
         results = results_with_heatmaps(session, job.job_id, item_ids)
         models = {result.prediction.model_version for result in results if result.prediction}
         frames = {model: frame_of_model(session, model) for model in models}
     return [
-        PictureTask(
+        ImageTask(
             result=result,
             root=job.root,
             artifacts=artifacts_root(settings),
             out=folder,
             input_hw=frame.input_hw if (frame := frames[result.prediction.model_version]) else None,
-            picture_px=wish.picture_px,
-            with_original=wish.originals,
+            image_px=options.image_px,
+            with_original=options.originals,
             max_bytes=settings.max_file_mib * 2**20,
             max_pixels=settings.max_pixels,
         )
@@ -159,9 +159,9 @@ def _write_pages(folder: Path, job: Job, summary: Summary, label_set: LabelSet, 
     for name in _ASSETS:
         asset = files("worker.report") / "templates" / name
         (folder / name).write_text(asset.read_text(encoding="utf-8"), encoding="utf-8")
-    data = {"species": list(label_set.names), "noFish": NO_FISH, "pictures": entries}
+    data = {"species": list(label_set.names), "noFish": NO_FISH, "images": entries}
     # A script, not JSON to fetch: pages opened from a disk may not fetch. ASCII, so that no character can surprise it.
     (folder / "data.js").write_text(f"window.TAFFRAIL = {json.dumps(data)};\n", encoding="ascii")
     nonce = secrets.token_urlsafe(16)
     (folder / "index.html").write_text(render_overview(job, summary, label_set, nonce=nonce), encoding="utf-8")
-    (folder / "pictures.html").write_text(render_pictures(job, summary, nonce=nonce), encoding="utf-8")
+    (folder / "images.html").write_text(render_images(job, summary, nonce=nonce), encoding="utf-8")

@@ -1,4 +1,4 @@
-"""One row a picture, for spreadsheets; no cell is ever a formula."""
+"""One row an image, for spreadsheets; no cell is ever a formula."""
 
 from __future__ import annotations
 
@@ -14,14 +14,25 @@ from worker.results.options import Export
 # What spreadsheets take for the beginning of a formula. Source: OWASP, CSV Injection.
 _FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n")
 
-_BEFORE = ("file", "camera", "captured_at", "state", "species", "confidence", "agreement", "doubt", "flagged", "fish")
+_BEFORE = (
+    "file",
+    "camera",
+    "captured_at",
+    "state",
+    "species",
+    "confidence",
+    "agreement",
+    "error_probability",
+    "flagged",
+    "fish",
+)
 _BOX = ("x_min", "y_min", "x_max", "y_max")
 _REVIEW = ("reviewed_species", "reviewed_by", "reviewed_at")
 _AFTER = ("width_px", "height_px", "model", "predicted_at", "sha256", *_REVIEW, "failure")
 
 
 def write(out: Path, results: Iterable[ImageResult], export: Export) -> list[str]:
-    """Write the table; it has a place for every picture, so nothing is returned."""
+    """Write the table; it has a place for every image, so nothing is returned."""
     with new_file(out) as file:
         rows = csv.writer(file, lineterminator="\n")
         rows.writerow([*_BEFORE, *_BOX, *(harmless(f"p_{name}") for name in export.label_set.names), *_AFTER])
@@ -42,12 +53,14 @@ def harmless(text: str) -> str:
 def _row(result: ImageResult, export: Export) -> list[object]:
     said = result.prediction
     place = [harmless(result.path), harmless(result.camera), result.captured_at or "", str(result.state)]
-    opinion = _opinion(said, export) if said else [""] * (len(_BEFORE) - len(place) + len(_BOX) + len(export.label_set))
+    prediction = (
+        _prediction(said, export) if said else [""] * (len(_BEFORE) - len(place) + len(_BOX) + len(export.label_set))
+    )
     model = [said.model_version, said.predicted_at] if said else ["", ""]
     size = [_or_empty(result.width_px), _or_empty(result.height_px)]
     return [
         *place,
-        *opinion,
+        *prediction,
         *size,
         *model,
         result.sha256 or "",
@@ -56,12 +69,18 @@ def _row(result: ImageResult, export: Export) -> list[object]:
     ]
 
 
-def _opinion(said: StoredPrediction, export: Export) -> list[object]:
+def _prediction(said: StoredPrediction, export: Export) -> list[object]:
     """Species to the last probability; the box is the first of those that go out, so the largest fish's if boxed."""
     chosen = export.chosen(said)
     box = [f"{value:.1f}" for value in chosen[0].detection.box.xyxy] if chosen else [""] * len(_BOX)
-    flagged = "yes" if said.is_flagged(export.wish.flag_below) else "no"
-    figures = [f"{said.confidence:.4f}", f"{said.agreement.score:.4f}", f"{said.doubt:.4f}", flagged, len(chosen)]
+    flagged = "yes" if said.is_flagged(export.options.flag_below) else "no"
+    figures = [
+        f"{said.confidence:.4f}",
+        f"{said.agreement.score:.4f}",
+        f"{said.error_probability:.4f}",
+        flagged,
+        len(chosen),
+    ]
     probabilities = [f"{value:.4f}" for value in export.probabilities(said)]
     return [harmless(said.final_species), *figures, *box, *probabilities]
 

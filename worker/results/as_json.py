@@ -1,4 +1,4 @@
-"""Everything that is known of a job's pictures as one JSON document, a picture a line."""
+"""Everything that is known of a job's images as one JSON document, an image a line."""
 
 from __future__ import annotations
 
@@ -15,21 +15,21 @@ from worker.results.options import RULE, Export, now_text
 
 FORMAT_VERSION = 1
 ABOUT = {
-    "images": "one entry a picture, in the order in which they were found; a picture without result has `failure`",
+    "images": "one entry an image, in the order in which they were found; an image without result has `failure`",
     "box": "x_min, y_min, x_max, y_max in pixels of the upright original, whose size is width_px, height_px",
     "species": f"{RULE}; `heads` and `second_stage` have each one's own",
-    "answer": "true for the detections that box each fish once; the others box the same fish again, or doubt it",
-    "agreement": "0..1, how far all opinions back the answer",
-    "doubt": "the chance that the species is wrong; `flagged` where the chance to be right is below `flag_below`",
+    "answer": "true for the detections that box each fish once; the others box the same fish again, or are doubtful",
+    "agreement": "0..1, how far all predictions back the answer",
+    "error_probability": "the chance that the species is wrong; `flagged` where it is above 1 - `flag_below`",
     "review": "what a person said last, or null: their species, boxes, name and time; `outcome` is what they did",
-    "captured_at": "the camera's clock as the picture tells it, ISO 8601 without a zone, or null",
+    "captured_at": "the camera's clock as the image tells it, ISO 8601 without a zone, or null",
     "crop": "file of the cut-out, relative to TAFFRAIL_HOME, or null",
     "file": "below `folder`; bytes that are no UTF-8 are shown as \\xNN, and then `file_base64` holds the exact name",
 }
 
 
 def write(out: Path, results: Iterable[ImageResult], export: Export) -> list[str]:
-    """Write the document; it has a place for every picture, so nothing is returned."""
+    """Write the document; it has a place for every image, so nothing is returned."""
     with new_file(out) as file:
         file.write("{\n")
         for key, value in _head(export).items():
@@ -42,7 +42,7 @@ def write(out: Path, results: Iterable[ImageResult], export: Export) -> list[str
 
 
 def image_to_json(result: ImageResult, export: Export) -> dict[str, object]:
-    """Return a picture's entry."""
+    """Return an image's entry."""
     entry: dict[str, object] = {"file": result.path}
     if result.relative != result.path.encode("utf-8"):
         entry["file_base64"] = base64.b64encode(result.relative).decode("ascii")
@@ -70,7 +70,7 @@ def _head(export: Export) -> dict[str, object]:
         "folder": export.root,
         "models": list(export.models),
         "label_set": list(export.label_set.names),
-        "flag_below": export.wish.flag_below,
+        "flag_below": export.options.flag_below,
     }
 
 
@@ -86,8 +86,8 @@ def _prediction(prediction: StoredPrediction, export: Export) -> dict[str, objec
         },
         "second_stage": _second_stage(prediction),
         "agreement": asdict(prediction.agreement),
-        "doubt": prediction.doubt,
-        "flagged": prediction.is_flagged(export.wish.flag_below),
+        "error_probability": prediction.error_probability,
+        "flagged": prediction.is_flagged(export.options.flag_below),
         "detections": [_detection(found, in_answer=found.detection_id in answer) for found in prediction.detections],
         "model": prediction.model_version,
         "predicted_at": prediction.predicted_at,
@@ -123,7 +123,7 @@ def _review(said: Correction | None) -> dict[str, object] | None:
 
 
 def _second_stage(prediction: StoredPrediction) -> dict[str, object] | None:
-    """The second stage's opinion of the picture and its share in the answer; None where there is none."""
+    """The second stage's prediction of the image and its share in the answer; None where there is none."""
     if prediction.crop_probabilities is None:
         return None
     probabilities = dict(zip(prediction.species, prediction.crop_probabilities, strict=True))

@@ -1,4 +1,4 @@
-"""COCO: a dataset JSON (pictures, categories, boxes) and beside it a detections JSON for `loadRes`."""
+"""COCO: a dataset JSON (images, categories, boxes) and beside it a detections JSON for `loadRes`."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ def detections_file(out: Path) -> Path:
 
 
 def write(out: Path, results: Iterable[ImageResult], export: Export) -> list[str]:
-    """Write both files. Pictures whose size is not known have no place in COCO and are returned."""
+    """Write both files. Images whose size is not known have no place in COCO and are returned."""
     problems = []
-    # Pictures come before annotations in one document; those wait in a file, not in memory.
+    # Images come before annotations in one document; those wait in a file, not in memory.
     with (
         new_file(out) as dataset,
         new_file(detections_file(out)) as detections,

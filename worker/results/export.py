@@ -13,12 +13,12 @@ from db.domain.jobs import ItemState
 from db.domain.results import ImageResult
 from db.domain.species import LabelSet
 from db.session import reading
-from db.store.error_probabilities import refresh_doubts
+from db.store.error_probabilities import refresh_error_probabilities
 from db.store.jobs import get_job
 from db.store.results import iterate_results, label_set_of_models, models_of_job
 from worker.results import as_csv, as_json, coco, kaggle, megadetector, yolo
 from worker.results.names import ResultFormat
-from worker.results.options import Export, ExportWish
+from worker.results.options import Export, ResultOptions
 
 Writer = Callable[[Path, Iterable[ImageResult], Export], list[str]]
 Progress = Callable[[int, int], None]
@@ -31,16 +31,16 @@ WRITERS: dict[ResultFormat, Writer] = {
     ResultFormat.YOLO: yolo.write,
     ResultFormat.KAGGLE: kaggle.write,
 }
-# A dataset of pictures cannot say "could not be read"; MegaDetector's format can, but not "nobody looked yet".
+# A dataset of images cannot say "could not be read"; MegaDetector's format can, but not "nobody looked yet".
 HOLD_FAILURES = frozenset({ResultFormat.JSON, ResultFormat.CSV, ResultFormat.MEGADETECTOR})
 HOLD_WAITING = frozenset({ResultFormat.JSON, ResultFormat.CSV})
 
 
 @dataclass
 class Exported:
-    """What an export came to: pictures by state, and what the format could not hold.
+    """What an export came to: images by state, and what the format could not hold.
 
-    problems: pictures that this format in particular has no place for, with the reason.
+    problems: images that this format in particular has no place for, with the reason.
     """
 
     by_state: Counter[ItemState] = field(default_factory=Counter)
@@ -52,7 +52,7 @@ def export_results(
     engine: Engine,
     job_id: int,
     out: Path,
-    wish: ExportWish,
+    options: ResultOptions,
     *,
     default: LabelSet,
     progress: Progress = lambda done, total: None,
@@ -67,10 +67,10 @@ def export_results(
         models = models_of_job(session, job_id)
         label_set = label_set_of_models(session, models, default=default)
     for model in models:
-        refresh_doubts(engine, model)
+        refresh_error_probabilities(engine, model)
     done = Exported()
-    stream = _counted(iterate_results(engine, job_id), done, wish.result_format, job.counts.total, progress)
-    done.problems += WRITERS[wish.result_format](out, stream, Export(job, label_set, models, wish))
+    stream = _counted(iterate_results(engine, job_id), done, options.result_format, job.counts.total, progress)
+    done.problems += WRITERS[options.result_format](out, stream, Export(job, label_set, models, options))
     return done
 
 

@@ -1,4 +1,4 @@
-"""The competition's table: a row a picture, a probability a species, each row sums to exactly 1."""
+"""The competition's table: a row an image, a probability a species, each row sums to exactly 1."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _UNITS = 10**8  # probabilities are written with eight decimals
 
 
 def write(out: Path, results: Iterable[ImageResult], export: Export) -> list[str]:
-    """Write the table; every picture with a result has a place in it, so nothing is returned."""
+    """Write the table; every image with a result has a place in it, so nothing is returned."""
     with new_file(out) as file:
         rows = csv.writer(file, lineterminator="\n")
         rows.writerow(["image", *export.label_set.names])

@@ -19,7 +19,7 @@ _FISH = "1"
 
 
 def write(out: Path, results: Iterable[ImageResult], export: Export) -> list[str]:
-    """Write the document; pictures that were read but whose size is not known cannot be normalised and are returned."""
+    """Write the document; images that were read but whose size is not known cannot be normalised and are returned."""
     problems = []
     with new_file(out) as file:
         file.write("{\n")

@@ -19,7 +19,7 @@ class ResultFormat(StrEnum):
 class BoxChoice(StrEnum):
     """Whose boxes go out.
 
-    answer: one box a fish, none where the picture's final species is no fish. both: every box of both heads, so one
+    answer: one box a fish, none where the image's final species is no fish. both: every box of both heads, so one
     fish may come twice.
     """
 

@@ -19,7 +19,7 @@ RULE = (
 
 
 @dataclass(frozen=True)
-class ExportWish:
+class ResultOptions:
     """What the user chose. flag_below: chance to be right below which a person looks.
 
     min_confidence: 0..1, of a detection; None is the answer's own rule, and every box where a head's are chosen.
@@ -38,11 +38,11 @@ class Export:
     job: Job
     label_set: LabelSet
     models: tuple[str, ...]
-    wish: ExportWish
+    options: ResultOptions
 
     def chosen(self, prediction: StoredPrediction) -> tuple[StoredDetection, ...]:
-        """The detections of a picture that go out."""
-        least, choice = self.wish.min_confidence, self.wish.boxes
+        """The detections of an image that go out."""
+        least, choice = self.options.min_confidence, self.options.boxes
         if choice is BoxChoice.ANSWER:
             return answer_boxes(prediction, at_least=SURE if least is None else least)
         wanted = tuple(Head) if choice is BoxChoice.BOTH else (Head(choice.value),)

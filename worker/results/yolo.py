@@ -1,4 +1,4 @@
-"""YOLO: `labels/`, a text file a picture with a line a fish (empty for background), and `data.yaml` with the names."""
+"""YOLO: `labels/`, a text file an image with a line a fish (empty for background), and `data.yaml` with the names."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _LONGEST_NAME = 255  # bytes, on every common file system
 
 
 def write(out: Path, results: Iterable[ImageResult], export: Export) -> list[str]:
-    """Write the folder. Pictures whose label file has another's name, or none that a disk takes, are returned."""
+    """Write the folder. Images whose label file has another's name, or none that a disk takes, are returned."""
     problems = []
     classes = {name: number for number, name in enumerate(export.label_set.fish)}
     with new_folder(out) as folder:
@@ -28,13 +28,13 @@ def write(out: Path, results: Iterable[ImageResult], export: Export) -> list[str
             # YOLO finds labels/ beside images/; a link saves the copy.
             os.symlink(export.job.root, os.fsencode(folder / "images"))
         for result in results:
-            problem = _write_picture(labels, result, classes, export)
+            problem = _write_image(labels, result, classes, export)
             if problem:
                 problems.append(f"{result.path}: {problem}")
     return problems
 
 
-def _write_picture(labels: bytes, result: ImageResult, classes: dict[str, int], export: Export) -> str | None:
+def _write_image(labels: bytes, result: ImageResult, classes: dict[str, int], export: Export) -> str | None:
     if result.prediction is None or not result.width_px or not result.height_px:
         return "its size is not known"
     file = os.path.join(labels, os.path.splitext(result.relative)[0] + b".txt")
@@ -48,7 +48,7 @@ def _write_picture(labels: bytes, result: ImageResult, classes: dict[str, int], 
         with open(file, "x", encoding="ascii") as text:
             text.writelines(lines)
     except FileExistsError:
-        return "another picture beside it has the same name but for the ending, and YOLO has one label file for both"
+        return "another image beside it has the same name but for the ending, and YOLO has one label file for both"
     return None
 
 

@@ -14,8 +14,8 @@ from db.store.model_versions import ModelVersion
 from worker.training import metrics
 from worker.training.paired_bootstrap import ENOUGH_CAMERAS, PairedBootstrap, Resampled, draw_rows, paired_bootstrap
 
-# One picture more or less is no fall, however rare its species is.
-_LEAST_PICTURES_LOST = 2
+# One image more or less is no fall, however rare its species is.
+_LEAST_IMAGES_LOST = 2
 _CALIBRATION_DRAWS = 500
 
 Floats = npt.NDArray[np.float64]
@@ -35,11 +35,11 @@ class GateRule:
 
 
 @dataclass(frozen=True)
-class Judged:
-    """The same pictures as two models answer them, all final answers.
+class GateAnswers:
+    """The same images as two models answer them, all final answers.
 
     truth: (N,) places on the species axis. champion, candidate: (N, S) probabilities. champion_saw: whether the
-    champion has learnt from these pictures (`cli train --final-fit`); a candidate never has.
+    champion has learnt from these images (`cli train --final-fit`); a candidate never has.
     """
 
     species: tuple[str, ...]
@@ -51,7 +51,7 @@ class Judged:
 
 
 @dataclass(frozen=True)
-class Verdict:
+class GateDecision:
     """Whether a candidate may serve, and why (not). objections: empty where it may."""
 
     bootstrap: PairedBootstrap
@@ -69,7 +69,7 @@ class Verdict:
         found = self.bootstrap
         what = (
             f"log loss {-found.gain:+.3f} (90 % of the draws {-found.high:+.3f} to {-found.low:+.3f}) on "
-            f"{found.pictures} pictures of {_cameras(found.cameras)}, lower in {found.sure:.1%} of the draws, "
+            f"{found.images} images of {_cameras(found.cameras)}, lower in {found.sure:.1%} of the draws, "
             f"{found.level:.1%} asked for"
         )
         return "; ".join([*(self.objections or ("better",)), what, *self.remarks])
@@ -80,81 +80,84 @@ def rule_of(settings: Settings) -> GateRule:
     return GateRule(settings.gate_level, settings.gate_species_drop, settings.gate_calibration_slack)
 
 
-def decide(judged: Judged, rule: GateRule) -> Verdict:
+def decide(evaluated: GateAnswers, rule: GateRule) -> GateDecision:
     """Return whether a candidate is to take the champion's place, from final answers on held-out cameras."""
     bootstrap = paired_bootstrap(
-        metrics.losses(judged.truth, judged.champion),
-        metrics.losses(judged.truth, judged.candidate),
-        judged.cameras,
+        metrics.losses(evaluated.truth, evaluated.champion),
+        metrics.losses(evaluated.truth, evaluated.candidate),
+        evaluated.cameras,
         level=rule.level,
     )
     objections = [] if bootstrap.better else ["not surely better"]
-    objections += [*_fallen_species(judged, rule), *_worse_calibration(judged, rule, level=bootstrap.level)]
-    return Verdict(bootstrap, tuple(objections), tuple(_remarks(bootstrap, judged)))
+    objections += [*_fallen_species(evaluated, rule), *_worse_calibration(evaluated, rule, level=bootstrap.level)]
+    return GateDecision(bootstrap, tuple(objections), tuple(_remarks(bootstrap, evaluated)))
 
 
 def figures(truth: npt.NDArray[np.int64], probabilities: Floats) -> dict[str, float]:
-    """Return a model's figures on held-out pictures, by name."""
+    """Return a model's figures on held-out images, by name."""
     return {
         "accuracy": metrics.accuracy(truth, probabilities),
         "balanced_accuracy": metrics.balanced_accuracy(truth, probabilities),
         "log_loss": metrics.log_loss(truth, probabilities),
         "calibration_error": metrics.expected_calibration_error(truth, probabilities),
-        "pictures": float(len(truth)),
+        "images": float(len(truth)),
     }
 
 
-def _fallen_species(judged: Judged, rule: GateRule) -> list[str]:
-    before, after = metrics.recalls(judged.truth, judged.champion), metrics.recalls(judged.truth, judged.candidate)
+def _fallen_species(evaluated: GateAnswers, rule: GateRule) -> list[str]:
+    before, after = (
+        metrics.recalls(evaluated.truth, evaluated.champion),
+        metrics.recalls(evaluated.truth, evaluated.candidate),
+    )
     fallen = []
     for place, recall in before.items():
-        pictures = int(np.sum(judged.truth == place))
-        lost = round((recall - after[place]) * pictures)
-        if recall - after[place] > rule.species_drop and lost >= _LEAST_PICTURES_LOST:
+        images = int(np.sum(evaluated.truth == place))
+        lost = round((recall - after[place]) * images)
+        if recall - after[place] > rule.species_drop and lost >= _LEAST_IMAGES_LOST:
             fallen.append(
-                f"{judged.species[place]} falls below its floor: recall {after[place]:.2f} on {pictures} pictures, "
+                f"{evaluated.species[place]} falls below its floor: recall {after[place]:.2f} on {images} images, "
                 f"the champion's {recall:.2f} less {rule.species_drop:g} at most"
             )
     return fallen
 
 
-def _worse_calibration(judged: Judged, rule: GateRule, *, level: float) -> list[str]:
+def _worse_calibration(evaluated: GateAnswers, rule: GateRule, *, level: float) -> list[str]:
     """Object where the calibration error is surely more than the slack above the champion's.
 
-    Of few pictures the error itself is mostly noise, so it is compared draw by draw, as the log loss is.
+    Of few images the error itself is mostly noise, so it is compared draw by draw, as the log loss is.
     """
-    rows_of_draws = list(draw_rows(judged.cameras, draws=_CALIBRATION_DRAWS))
-    before = np.array([_calibration_error(judged, judged.champion, rows) for rows in rows_of_draws])
-    after = np.array([_calibration_error(judged, judged.candidate, rows) for rows in rows_of_draws])
+    rows_of_draws = list(draw_rows(evaluated.cameras, draws=_CALIBRATION_DRAWS))
+    before = np.array([_calibration_error(evaluated, evaluated.champion, rows) for rows in rows_of_draws])
+    after = np.array([_calibration_error(evaluated, evaluated.candidate, rows) for rows in rows_of_draws])
     worse = float(np.mean(after > before + rule.calibration_slack))
     if worse < level:
         return []
-    everything = np.arange(len(judged.truth))
+    everything = np.arange(len(evaluated.truth))
     return [
-        f"calibration error {_calibration_error(judged, judged.candidate, everything):.3f}, the champion's "
-        f"{_calibration_error(judged, judged.champion, everything):.3f}: more than {rule.calibration_slack:g} above it "
-        f"in {worse:.1%} of the draws"
+        f"calibration error {_calibration_error(evaluated, evaluated.candidate, everything):.3f}, the champion's "
+        f"{_calibration_error(evaluated, evaluated.champion, everything):.3f}: more than {rule.calibration_slack:g} "
+        f"above it in {worse:.1%} of the draws"
     ]
 
 
-def _calibration_error(judged: Judged, answers: Floats, rows: npt.NDArray[np.intp]) -> float:
-    return metrics.expected_calibration_error(judged.truth[rows], answers[rows])
+def _calibration_error(evaluated: GateAnswers, answers: Floats, rows: npt.NDArray[np.intp]) -> float:
+    return metrics.expected_calibration_error(evaluated.truth[rows], answers[rows])
 
 
 def _cameras(count: int) -> str:
     return "1 held-out camera" if count == 1 else f"{count} held-out cameras"
 
 
-def _remarks(found: PairedBootstrap, judged: Judged) -> list[str]:
+def _remarks(found: PairedBootstrap, evaluated: GateAnswers) -> list[str]:
     remarks = []
     if found.resampled is not Resampled.CAMERAS:
         remarks.append(
-            f"with fewer than {ENOUGH_CAMERAS} held-out cameras pictures were drawn anew, not cameras: this speaks for "
-            "these cameras alone; label pictures of more cameras"
+            f"with fewer than {ENOUGH_CAMERAS} held-out cameras images were drawn anew, not cameras: this speaks for "
+            "these cameras alone; label images of more cameras"
         )
-    if judged.champion_saw:
+    if evaluated.champion_saw:
         remarks.append(
-            "the champion has learnt from these pictures (--final-fit), which favours it: compare the cards' figures; "
+            "the champion has learnt from these images (--final-fit), which favours it: compare the cards' figures; "
             "`cli models promote --force` overrules this"
         )
     return remarks
@@ -164,12 +167,12 @@ def objection_to(candidate: ModelVersion, champion: ModelVersion) -> str | None:
     """Why a candidate should not serve, by what the gate said or else by both cards; None where nothing objects."""
     gate = _gate_of(candidate)
     if gate is not None and gate.get("champion") != champion.model_id:
-        return f"was judged against {gate.get('champion')}, which does not serve now; `cli retrain --again` judges anew"
+        return f"was evaluated against {gate.get('champion')}, which does not serve now: cli retrain --again"
     if gate is not None:
         return None if gate.get("promoted") else f"the gate refused it ({'; '.join(gate.get('objections', []))})"
     new, old = candidate.card, champion.card
     if new.get("folds") != old.get("folds"):
-        return "was judged on other cameras than the champion, so their figures do not compare"
+        return "was evaluated on other cameras than the champion, so their figures do not compare"
     first, second = _log_loss(candidate), _log_loss(champion)
     if first is None or second is None:
         return "its figures or the champion's are not known"

@@ -1,4 +1,4 @@
-"""Keeps a judged candidate: its card, its row and what the gate said; it serves at once where the gate lets it."""
+"""Keeps an evaluated candidate: its card, its row and what the gate said; it serves at once where the gate lets it."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from db.settings import Settings
 from db.store.model_versions import get_champion, is_registered, promote, register_model
 from db.store.retrainings import end_retraining
 from worker.models.errors import ModelFileError
-from worker.retraining.gate import Judged, Verdict, figures
+from worker.retraining.gate import GateAnswers, GateDecision, figures
 from worker.retraining.lease import LeaseLost
 from worker.retraining.rerank import ask_flagged
 from worker.storage.artifacts import publish_model
@@ -29,7 +29,9 @@ from worker.storage.model_files import BundleHashes, model_folder, plain_card, r
 
 @dataclass(frozen=True)
 class Candidate:
-    """A trained and judged model, not yet registered: its folder lies in work_dir. champion_id: judged against it."""
+    """A trained and evaluated model, not yet registered: its folder lies in work_dir. champion_id: evaluated against
+    it.
+    """
 
     model_id: str
     work_dir: Path
@@ -40,9 +42,9 @@ class Candidate:
 
 @dataclass(frozen=True)
 class Kept:
-    """A registered candidate. figures: by name, of its final answers and the champion's on the same pictures.
+    """A registered candidate. figures: by name, of its final answers and the champion's on the same images.
 
-    job_ids: the jobs whose flagged pictures wait to be ranked anew by it.
+    job_ids: the jobs whose flagged images wait to be ranked anew by it.
     """
 
     model_id: str
@@ -59,15 +61,15 @@ def keep_candidate(
     settings: Settings,
     held: HeldRetraining,
     candidate: Candidate,
-    judged: Judged,
-    verdict: Verdict,
+    evaluated: GateAnswers,
+    verdict: GateDecision,
 ) -> Kept:
     """Return the registered candidate; its files lie in their place before its row does.
 
     Raises:
         LeaseLost: another process took the retraining over. ModelFileError: the files cannot be moved.
     """
-    card = _judged_card(read_card(candidate.work_dir, candidate.model_id), candidate, judged, verdict)
+    card = _evaluated_card(read_card(candidate.work_dir, candidate.model_id), candidate, evaluated, verdict)
     folder = model_folder(settings.models_dir, candidate.model_id)
     try:
         write_card(candidate.work_dir, candidate.model_id, card, hashes=candidate.hashes)
@@ -81,7 +83,7 @@ def keep_candidate(
             unchanged = serving is not None and serving.model_id == candidate.champion_id
             note = verdict.reason
             if verdict.promoted and not unchanged:
-                note = f"the champion was changed while this one was judged against {candidate.champion_id}; {note}"
+                note = f"the champion was changed while this one was evaluated against {candidate.champion_id}; {note}"
             register_model(
                 session,
                 candidate.model_id,
@@ -107,8 +109,8 @@ def keep_candidate(
         state,
         note,
         candidate.champion_id,
-        figures(judged.truth, judged.candidate),
-        figures(judged.truth, judged.champion),
+        figures(evaluated.truth, evaluated.candidate),
+        figures(evaluated.truth, evaluated.champion),
         tuple(job_ids),
     )
 
@@ -124,42 +126,42 @@ def _remove_unregistered(engine: Engine, model_id: str, folder: Path) -> None:
             shutil.rmtree(folder, ignore_errors=True)
 
 
-def _judged_card(card: ModelCard, candidate: Candidate, judged: Judged, verdict: Verdict) -> ModelCard:
+def _evaluated_card(card: ModelCard, candidate: Candidate, evaluated: GateAnswers, verdict: GateDecision) -> ModelCard:
     """Return the card with the figures of the final answers, and what the gate was told and said."""
     gate = {
         "promoted": verdict.promoted,
         "champion": candidate.champion_id,
         "objections": list(verdict.objections),
         "bootstrap": asdict(verdict.bootstrap),
-        "champion_figures": figures(judged.truth, judged.champion),
+        "champion_figures": figures(evaluated.truth, evaluated.champion),
     }
     return replace(
         card,
-        metrics={**card.metrics, **figures(judged.truth, judged.candidate)},
-        metrics_by={**card.metrics_by, **_by_group(judged)},
+        metrics={**card.metrics, **figures(evaluated.truth, evaluated.candidate)},
+        metrics_by={**card.metrics_by, **_by_group(evaluated)},
         parameters={**card.parameters, "gate": gate},
     )
 
 
-def _by_group(judged: Judged) -> dict[str, dict[str, dict[str, float]]]:
+def _by_group(evaluated: GateAnswers) -> dict[str, dict[str, dict[str, float]]]:
     """Return the candidate's figures by species and by camera, with the champion's beside them."""
-    cameras, called = np.array(judged.cameras), judged.candidate.argmax(axis=1)
-    before = judged.champion.argmax(axis=1)
+    cameras, called = np.array(evaluated.cameras), evaluated.candidate.argmax(axis=1)
+    before = evaluated.champion.argmax(axis=1)
     species = {
-        judged.species[place]: {
-            "pictures": float(np.sum(judged.truth == place)),
-            "recall": float(np.mean(called[judged.truth == place] == place)),
-            "champion_recall": float(np.mean(before[judged.truth == place] == place)),
+        evaluated.species[place]: {
+            "images": float(np.sum(evaluated.truth == place)),
+            "recall": float(np.mean(called[evaluated.truth == place] == place)),
+            "champion_recall": float(np.mean(before[evaluated.truth == place] == place)),
         }
-        for place in np.unique(judged.truth)
+        for place in np.unique(evaluated.truth)
     }
     camera = {}
     for name in np.unique(cameras):
         mine = cameras == name
-        ours = figures(judged.truth[mine], judged.candidate[mine])
-        theirs = figures(judged.truth[mine], judged.champion[mine])
+        ours = figures(evaluated.truth[mine], evaluated.candidate[mine])
+        theirs = figures(evaluated.truth[mine], evaluated.champion[mine])
         camera[str(name)] = {
-            "pictures": ours["pictures"],
+            "images": ours["images"],
             "accuracy": ours["accuracy"],
             "log_loss": ours["log_loss"],
             "champion_accuracy": theirs["accuracy"],

@@ -1,4 +1,4 @@
-"""After a change of the champion: flagged pictures that nobody was shown yet are inferred again, so ranked anew."""
+"""After a change of the champion: flagged images that nobody was shown yet are inferred again, so ranked anew."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from db.session import reading
 from db.settings import Settings
 from db.store.champion_items import ask_flagged_again
 from db.store.jobs import get_job, make_batches
-from worker.delivery.monitor import Keeper
+from worker.delivery.monitor import Monitor
 from worker.delivery.reconcile import reconcile
 from worker.delivery.supervise import Supervisor
 
@@ -20,7 +20,7 @@ _LOOK_EVERY_S = 0.25
 
 
 def ask_flagged(session: Session, settings: Settings, *, former: str | None) -> list[int]:
-    """Return the jobs whose flagged pictures wait for the new champion, in batches of their own. The caller commits."""
+    """Return the jobs whose flagged images wait for the new champion, in batches of their own. The caller commits."""
     if former is None:
         return []
     job_ids = ask_flagged_again(session, former, below=settings.flag_below)
@@ -41,9 +41,9 @@ def work_off(engine: Engine, settings: Settings, job_ids: Sequence[int], *, tell
     if settings.broker is not None:
         return
     with Supervisor(engine, settings) as supervisor:
-        keeper = Keeper(engine, settings, tell=tell, supervisor=supervisor)
+        monitor = Monitor(engine, settings, tell=tell, supervisor=supervisor)
         while _waiting(engine, job_ids):
-            keeper.keep()
+            monitor.keep()
             time.sleep(_LOOK_EVERY_S)  # the database has no event to wait for
 
 

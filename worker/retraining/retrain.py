@@ -1,7 +1,7 @@
-"""One retraining: data set, training, candidate and champion judged on the same pictures, the gate.
+"""One retraining: data set, training, candidate and champion evaluated on the same images, the gate.
 
-It runs in whatever process asks for it and needs no network library there: training and judging are steps in processes
-of their own. Whatever goes wrong, the champion stays as it is.
+It runs in whatever process asks for it and needs no network library there: training and evaluation are steps in
+processes of their own. Whatever goes wrong, the champion stays as it is.
 """
 
 from __future__ import annotations
@@ -25,17 +25,17 @@ from db.settings import Settings
 from db.store.model_versions import ModelVersion, get_champion, models_of_dataset
 from db.store.retrainings import begin_retraining, end_retraining
 from db.store.sql import database_now_s
-from worker.retraining.gate import Judged, decide, rule_of
+from worker.retraining.gate import GateAnswers, decide, rule_of
 from worker.retraining.keep_candidate import Candidate, Kept, keep_candidate
 from worker.retraining.lease import LEASE_S, Lease, LeaseLost, died_here, this_holder
 from worker.steps.step_process import Request, StepProgress, run_step
 from worker.storage.artifacts import held_model
 from worker.storage.model_files import BundleHashes, new_model_id
-from worker.training.data.snapshot import refuse_unjudgeable, take_snapshot
+from worker.training.data.snapshot import refuse_unevaluable, take_snapshot
 
 FIT_STEP = "worker.steps.fit_candidate"
 JUDGE_STEP = "worker.steps.answer_held_out"
-# More pictures make the bootstrap hardly surer, and each costs a trunk pass of either model.
+# More images make the bootstrap hardly surer, and each costs a trunk pass of either model.
 JUDGED_AT_MOST = 4_000
 _WORK_PREFIX = ".retraining-"
 
@@ -48,7 +48,7 @@ class Steps(Protocol):
 
 
 @dataclass(frozen=True)
-class Ask:
+class RetrainRequest:
     """What is asked of a retraining. why: for people; slot: of a scheduled one.
 
     None for the champion's way: parts, `heads`, `crops` or `both`; of the crop classifier second_stage, `frozen` or
@@ -69,10 +69,10 @@ class Ask:
 
 
 @dataclass(frozen=True)
-class Outcome:
+class RetrainOutcome:
     """What came of a retraining. note: one line. kept: the registered candidate, None where there is none.
 
-    unreadable: pictures that training went on without, with the reason. second_stage_missing: why the candidate has
+    unreadable: images that training went on without, with the reason. second_stage_missing: why the candidate has
     none, '' where it has one or none was asked for.
     """
 
@@ -90,7 +90,7 @@ class _Run:
 
     engine: Engine
     settings: Settings
-    ask: Ask
+    ask: RetrainRequest
     steps: Steps
     progress: StepProgress
     lease: Lease
@@ -99,8 +99,8 @@ class _Run:
 
 
 def retrain(
-    engine: Engine, settings: Settings, ask: Ask, *, progress: StepProgress, steps: Steps = run_step
-) -> Outcome | Occupied:
+    engine: Engine, settings: Settings, ask: RetrainRequest, *, progress: StepProgress, steps: Steps = run_step
+) -> RetrainOutcome | Occupied:
     """Return what came of a retraining, or why it did not begin.
 
     Raises:
@@ -122,7 +122,7 @@ def retrain(
         return _retrain(_Run(engine, settings, ask, steps, progress, lease, work_dir), held)
 
 
-def _retrain(run: _Run, held: HeldRetraining) -> Outcome:
+def _retrain(run: _Run, held: HeldRetraining) -> RetrainOutcome:
     with reading(run.engine) as session:
         serving = get_champion(session)
         if serving is None:
@@ -131,22 +131,22 @@ def _retrain(run: _Run, held: HeldRetraining) -> Outcome:
     with transaction(run.engine) as session:
         dataset = take_snapshot(session, run.settings, champion=serving, pseudo_labels=True)
         earlier = models_of_dataset(session, dataset.dataset_id)
-    refuse_unjudgeable(dataset)
+    refuse_unevaluable(dataset)
     if earlier and not run.ask.again:
         note = f"nothing new was said since model {earlier[-1]} learnt from the same data set"
         with transaction(run.engine) as session:
             end_retraining(session, held, RetrainingState.NOTHING_NEW, note=note, dataset_id=dataset.dataset_id)
-        return Outcome(RetrainingState.NOTHING_NEW, note, dataset)
+        return RetrainOutcome(RetrainingState.NOTHING_NEW, note, dataset)
     fitted = _fit(run, dataset, serving)
     run.lease.check()
     hashes = BundleHashes(fitted["sha256"], fitted.get("crops_sha256"))
-    judged = _judge_both(run, dataset, serving, hashes)
-    verdict = decide(judged, rule_of(run.settings))
+    evaluated = _judge_both(run, dataset, serving, hashes)
+    verdict = decide(evaluated, rule_of(run.settings))
     run.lease.check()
     candidate = Candidate(run.candidate_id, run.work_dir, hashes, serving.model_id, dataset)
-    kept = keep_candidate(run.engine, run.settings, held, candidate, judged, verdict)
+    kept = keep_candidate(run.engine, run.settings, held, candidate, evaluated, verdict)
     unreadable = tuple((str(file), str(reason)) for file, reason in fitted["unreadable"])
-    return Outcome(kept.state, kept.note, dataset, kept, unreadable, fitted.get("second_stage_missing", ""))
+    return RetrainOutcome(kept.state, kept.note, dataset, kept, unreadable, fitted.get("second_stage_missing", ""))
 
 
 def _fit(run: _Run, dataset: Dataset, serving: ModelVersion) -> Request:
@@ -166,17 +166,17 @@ def _fit(run: _Run, dataset: Dataset, serving: ModelVersion) -> Request:
     return run.steps(FIT_STEP, request, progress=run.progress)
 
 
-def _judge_both(run: _Run, dataset: Dataset, serving: ModelVersion, hashes: BundleHashes) -> Judged:
-    """Return both models' final answers to the held-out pictures that both could read."""
+def _judge_both(run: _Run, dataset: Dataset, serving: ModelVersion, hashes: BundleHashes) -> GateAnswers:
+    """Return both models' final answers to the held-out images that both could read."""
     held = BundleHashes(serving.sha256, serving.crops_sha256)
     champion = _answers(run, dataset, serving.model_id, held, run.settings.models_dir)
     run.lease.check()
     candidate = _answers(run, dataset, run.candidate_id, hashes, run.work_dir)
     entries = [entry for entry in dataset.entries if entry.place.sha256 in champion and entry.place.sha256 in candidate]
     if not entries:
-        raise TaffrailError(f"none of the pictures of {', '.join(dataset.held_out_cameras)} can be read to judge by")
+        raise TaffrailError(f"none of the images of {', '.join(dataset.held_out_cameras)} can be read to evaluate by")
     species = run.settings.label_set.names
-    return Judged(
+    return GateAnswers(
         species=species,
         truth=np.array([species.index(entry.label.species) for entry in entries], dtype=np.int64),
         cameras=[entry.place.camera for entry in entries],

@@ -7,7 +7,7 @@ import logging
 from db.migrate import open_database
 from db.settings import Settings, get_settings
 from worker.retraining.rerank import work_off
-from worker.retraining.retrain import Ask, Outcome
+from worker.retraining.retrain import RetrainOutcome, RetrainRequest
 from worker.retraining.schedule import retrain_if_due
 from worker.steps.step_process import Request, StepProgress, serve_step
 
@@ -26,12 +26,12 @@ def what_came(settings: Settings, *, command: str) -> str:
         TaffrailError: as `worker.retraining.retrain.retrain`.
     """
     engine = open_database(settings.database)
-    done = retrain_if_due(engine, settings, Ask(command=command), progress=lambda *_: None)  # nobody watches
+    done = retrain_if_due(engine, settings, RetrainRequest(command=command), progress=lambda *_: None)  # nobody watches
     if done is None:
         return "nothing is due"
-    if isinstance(done, Outcome) and done.kept is not None:
+    if isinstance(done, RetrainOutcome) and done.kept is not None:
         work_off(engine, settings, done.kept.job_ids, tell=_log.warning)
-    return f"{done.state}: {done.note}" if isinstance(done, Outcome) else done.reason
+    return f"{done.state}: {done.note}" if isinstance(done, RetrainOutcome) else done.reason
 
 
 if __name__ == "__main__":

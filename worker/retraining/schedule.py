@@ -15,7 +15,7 @@ from db.settings import Settings
 from db.store.dataset_sources import corrected_since
 from db.store.retrainings import in_force_since, is_run, learnt_up_to
 from db.store.sql import database_now_s
-from worker.retraining.retrain import Ask, Outcome, Steps, retrain
+from worker.retraining.retrain import RetrainOutcome, RetrainRequest, Steps, retrain
 from worker.steps.step_process import StepProgress, run_step
 
 CRON = "cron"
@@ -34,7 +34,7 @@ class Due:
 class Outlook:
     """What the schedule says now. due: what is to be run at once; next_at: the next time of the cron line, UTC.
 
-    corrected: pictures decided on since the last retraining. wanted: how many make one due, 0 for none.
+    corrected: images decided on since the last retraining. wanted: how many make one due, 0 for none.
     """
 
     cron: str
@@ -57,7 +57,7 @@ def outlook(session: Session, settings: Settings, *, now: datetime) -> Outlook:
     if due is None and settings.retrain_after and corrected >= settings.retrain_after:
         slot = Slot(CORRECTIONS, f"after {learnt}")
         if not is_run(session, slot):
-            due = Due(slot, f"{corrected} pictures were corrected since the last retraining")
+            due = Due(slot, f"{corrected} images were corrected since the last retraining")
     return Outlook(settings.retrain_cron, since, next_at, corrected, settings.retrain_after, due)
 
 
@@ -68,8 +68,8 @@ def look(engine: Engine, settings: Settings) -> Outlook:
 
 
 def retrain_if_due(
-    engine: Engine, settings: Settings, ask: Ask, *, progress: StepProgress, steps: Steps = run_step
-) -> Outcome | Occupied | None:
+    engine: Engine, settings: Settings, ask: RetrainRequest, *, progress: StepProgress, steps: Steps = run_step
+) -> RetrainOutcome | Occupied | None:
     """Return what came of the retraining that is due, None where none is.
 
     Raises:

@@ -1,1 +1,1 @@
-"""A synthetic fleet: pictures, labels and truth with the statistics of the NCFM competition, but no one's pictures."""
+"""A synthetic fleet: images, labels and truth with the statistics of the NCFM competition, but no one's images."""

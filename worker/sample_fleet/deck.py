@@ -1,4 +1,4 @@
-"""Draws a camera's still view: deck, rail, sea, gear; the same for all its pictures, as a fixed camera's is."""
+"""Draws a camera's still view: deck, rail, sea, gear; the same for all its images, as a fixed camera's is."""
 
 from __future__ import annotations
 

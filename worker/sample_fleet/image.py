@@ -1,4 +1,4 @@
-"""Draws one picture of one camera: fish on the deck, people and gear before them, weather over all."""
+"""Draws one image of one camera: fish on the deck, people and gear before them, weather over all."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _Drawn = tuple[str, np.ndarray, tuple[float, float], tuple[float, float]]  # spe
 
 @dataclass(frozen=True)
 class CameraLook:
-    """What stays the same in all pictures of a camera."""
+    """What stays the same in all images of a camera."""
 
     name: str
     deck: Image.Image
@@ -34,8 +34,8 @@ class CameraLook:
 
 
 @dataclass(frozen=True)
-class SamplePicture:
-    """A picture and its truth; species is the largest fish's, or `NoF`."""
+class SampleImage:
+    """An image and its truth; species is the largest fish's, or `NoF`."""
 
     image: Image.Image
     species: str
@@ -43,8 +43,8 @@ class SamplePicture:
     conditions: Conditions
 
 
-def draw_picture(look: CameraLook, *, species: str, clock: str, rng: np.random.Generator) -> SamplePicture:
-    """Return one picture of a camera with fish of a species (`NoF`: none), some partly hidden."""
+def draw_image(look: CameraLook, *, species: str, clock: str, rng: np.random.Generator) -> SampleImage:
+    """Return one image of a camera with fish of a species (`NoF`: none), some partly hidden."""
     image = look.deck.copy()
     conditions = draw_conditions(rng)
     masks: list[_Drawn] = []
@@ -56,7 +56,7 @@ def draw_picture(look: CameraLook, *, species: str, clock: str, rng: np.random.G
         write_clock(image, corner=look.clock_corner, text=clock)
     fish = _visible(masks, hidden)
     largest = max(fish, key=lambda labelled: labelled.box.area_px, default=None)
-    return SamplePicture(image, largest.species if largest else NO_FISH, tuple(fish), conditions)
+    return SampleImage(image, largest.species if largest else NO_FISH, tuple(fish), conditions)
 
 
 def _fish_names(species: str, rng: np.random.Generator) -> list[str]:

@@ -16,14 +16,14 @@ class TruthError(TaffrailError):
 
 
 def read_truth(path: Path) -> dict[str, ImageLabel]:
-    """Return the label of every picture, by its name below `images/`.
+    """Return the label of every image, by its name below `images/`.
 
     Raises:
         TruthError: missing, torn, or of another shape.
     """
     try:
-        pictures = json.loads(path.read_text(encoding="utf-8"))["pictures"]
-        return {str(picture["file"]): _label(picture) for picture in pictures}
+        images = json.loads(path.read_text(encoding="utf-8"))["images"]
+        return {str(image["file"]): _label(image) for image in images}
     except OSError as error:
         raise TruthError(f"{path}: {error.strerror}") from None
     except (ValueError, KeyError, TypeError) as error:
@@ -31,27 +31,27 @@ def read_truth(path: Path) -> dict[str, ImageLabel]:
 
 
 def truth_by_content(path: Path) -> dict[str, ImageLabel]:
-    """Return the label of every picture of the fleet, by its content hash.
+    """Return the label of every image of the fleet, by its content hash.
 
     Raises:
-        TruthError: truth.json or a picture of it cannot be read.
+        TruthError: truth.json or an image of it cannot be read.
     """
     found = {}
     for name, label in read_truth(path).items():
-        picture = path.parent / "images" / name
+        image = path.parent / "images" / name
         try:
-            found[hashlib.sha256(picture.read_bytes()).hexdigest()] = label
+            found[hashlib.sha256(image.read_bytes()).hexdigest()] = label
         except OSError as error:
-            raise TruthError(f"{picture}: {error.strerror}; the truth belongs beside its fleet's images") from None
+            raise TruthError(f"{image}: {error.strerror}; the truth belongs beside its fleet's images") from None
     return found
 
 
-def _label(picture: dict[str, object]) -> ImageLabel:
-    fish: list[dict[str, list[float]]] = picture["fish"]  # type: ignore[assignment]
+def _label(image: dict[str, object]) -> ImageLabel:
+    fish: list[dict[str, list[float]]] = image["fish"]  # type: ignore[assignment]
     boxes = tuple(
         LabelledBox(
             Box(*one["box"]), str(one["species"]), (one["head"][0], one["head"][1]), (one["tail"][0], one["tail"][1])
         )
         for one in fish
     )
-    return ImageLabel(species=str(picture["species"]), boxes=boxes)
+    return ImageLabel(species=str(image["species"]), boxes=boxes)

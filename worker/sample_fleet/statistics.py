@@ -1,4 +1,4 @@
-"""Figures of the NCFM training set (counts and quantiles, no pictures): which camera sees what, and how large."""
+"""Figures of the NCFM training set (counts and quantiles, no images): which camera sees what, and how large."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)
 
 @dataclass(frozen=True)
 class CameraStatistics:
-    """One camera's picture size and how many pictures of each species it has."""
+    """One camera's image size and how many images of each species it has."""
 
     size_px: tuple[int, int]
     species: dict[str, int]
@@ -17,7 +17,7 @@ class CameraStatistics:
 
 @dataclass(frozen=True)
 class FishStatistics:
-    """Quantiles (5, 25, 50, 75, 95 %) of box centres and lengths, shares of the picture; counts of 1, 2, ... fish."""
+    """Quantiles (5, 25, 50, 75, 95 %) of box centres and lengths, shares of the image; counts of 1, 2, ... fish."""
 
     centre_x: tuple[float, ...]
     centre_y: tuple[float, ...]

@@ -12,7 +12,7 @@ from worker.sample_fleet.deck import smooth_noise
 
 @dataclass(frozen=True)
 class Conditions:
-    """The conditions of one picture."""
+    """The conditions of one image."""
 
     night: bool
     blur: bool
@@ -21,7 +21,7 @@ class Conditions:
 
 
 def draw_conditions(rng: np.random.Generator) -> Conditions:
-    """Return the conditions of a picture by chance."""
+    """Return the conditions of an image by chance."""
     night, blur, spray, glare = rng.random(4) < (0.22, 0.15, 0.15, 0.12)
     return Conditions(night=bool(night), blur=bool(blur), spray=bool(spray), glare=bool(glare and not night))
 
@@ -29,7 +29,7 @@ def draw_conditions(rng: np.random.Generator) -> Conditions:
 def apply_conditions(
     image: Image.Image, conditions: Conditions, *, cast: tuple[float, float, float], rng: np.random.Generator
 ) -> Image.Image:
-    """Return the picture as the camera took it. cast: this camera's gain of red, green, blue."""
+    """Return the image as the camera took it. cast: this camera's gain of red, green, blue."""
     if conditions.blur:
         image = image.filter(ImageFilter.GaussianBlur(float(rng.uniform(1.0, 3.5)) * image.width / 1280))
     pixels = np.asarray(image).astype(np.float32)

@@ -18,7 +18,7 @@ import numpy as np
 from db.domain.species import NO_FISH
 from db.errors import TaffrailError
 from worker.sample_fleet.deck import draw_deck
-from worker.sample_fleet.image import CameraLook, draw_picture
+from worker.sample_fleet.image import CameraLook, draw_image
 from worker.sample_fleet.statistics import CAMERAS, CameraStatistics
 
 Progress = Callable[[int, int], None]
@@ -30,7 +30,7 @@ class SampleError(TaffrailError):
 
 @dataclass(frozen=True)
 class FleetSummary:
-    """What was written: pictures by species and by camera."""
+    """What was written: images by species and by camera."""
 
     images: int
     species: dict[str, int]
@@ -38,8 +38,8 @@ class FleetSummary:
 
 
 @dataclass(frozen=True)
-class PlannedPicture:
-    """A picture before it is drawn: its number, its camera's, and the species it shows."""
+class PlannedImage:
+    """An image before it is drawn: its number, its camera's, and the species it shows."""
 
     index: int
     camera: int
@@ -47,7 +47,7 @@ class PlannedPicture:
 
     @property
     def size_px(self) -> tuple[int, int]:
-        """Width and height of the camera's real pictures."""
+        """Width and height of the camera's real images."""
         return _statistics(self.camera).size_px
 
 
@@ -70,7 +70,7 @@ def write_sample_fleet(
     progress: Progress | None = None,
     processes: int | None = None,
 ) -> FleetSummary:
-    """Return what was written below out. scale: share of the real picture sizes. The same seed writes the same fleet.
+    """Return what was written below out. scale: share of the real image sizes. The same seed writes the same fleet.
 
     first_camera: its number; with another one the same seed gives boats of the same fleet that were not seen before.
     leak: whether each camera has species of its own, as in real fleets; else every camera has all species alike.
@@ -79,7 +79,7 @@ def write_sample_fleet(
         SampleError: out holds something already, or the numbers make no fleet.
     """
     if images < 1 or cameras < 1:
-        raise SampleError(f"a fleet has at least one picture and one camera, found {images} and {cameras}")
+        raise SampleError(f"a fleet has at least one image and one camera, found {images} and {cameras}")
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise SampleError(f"{out}: not empty; name a new folder")
     orders = plan_fleet(images, range(first_camera, first_camera + cameras), seed, leak=leak)
@@ -93,7 +93,7 @@ def write_sample_fleet(
             if progress:
                 progress(len(truths), images)
     _write_labels(out / "labels", truths)
-    told = {"seed": seed, "cameras_tell_species": leak, "pictures": truths}
+    told = {"seed": seed, "cameras_tell_species": leak, "images": truths}
     (out / "truth.json").write_text(json.dumps(told, indent=1), encoding="utf-8")
     return FleetSummary(
         images=len(truths),
@@ -102,10 +102,10 @@ def write_sample_fleet(
     )
 
 
-def plan_fleet(images: int, cameras: range, seed: int, *, leak: bool) -> list[PlannedPicture]:
+def plan_fleet(images: int, cameras: range, seed: int, *, leak: bool) -> list[PlannedImage]:
     """Return which camera takes which species: cameras by their share (at least one each), species by the camera's own.
 
-    Without a leak the species are by all cameras' together; their looks and picture sizes stay as different as ever.
+    Without a leak the species are by all cameras' together; their looks and image sizes stay as different as ever.
     """
     rng = np.random.default_rng([seed, 1, cameras.start])
     weights = np.array([sum(_statistics(camera).species.values()) for camera in cameras], dtype=np.float64) ** 0.6
@@ -115,7 +115,7 @@ def plan_fleet(images: int, cameras: range, seed: int, *, leak: bool) -> list[Pl
     for index, camera in enumerate(sorted(chosen)):
         counts = _statistics(camera).species if leak else everywhere
         shares = np.array(list(counts.values()), dtype=np.float64)
-        orders.append(PlannedPicture(index, camera, str(rng.choice(list(counts), p=shares / shares.sum()))))
+        orders.append(PlannedImage(index, camera, str(rng.choice(list(counts), p=shares / shares.sum()))))
     return orders
 
 
@@ -137,20 +137,20 @@ def _look(camera: int, plan: _Plan) -> CameraLook:
     return CameraLook(_camera_name(camera), draw_deck(size_px=size_px, rng=rng), tuple(cast), corner, lean)
 
 
-def _write_one(plan: _Plan, order: PlannedPicture) -> dict[str, object]:
+def _write_one(plan: _Plan, order: PlannedImage) -> dict[str, object]:
     rng = np.random.default_rng([plan.seed, 3, order.camera, order.index])
     look = _look(order.camera, plan)
     clock = (
         f"2024-{1 + order.index % 12:02d}-{1 + order.index % 28:02d} {order.index % 24:02d}:{order.index % 60:02d}:07"
     )
-    picture = draw_picture(look, species=order.species, clock=clock, rng=rng)
+    image = draw_image(look, species=order.species, clock=clock, rng=rng)
     name = f"{look.name}/img_{order.index:05d}.jpg"
-    picture.image.save(Path(plan.out) / "images" / name, "JPEG", quality=int(rng.integers(45, 92)))
+    image.image.save(Path(plan.out) / "images" / name, "JPEG", quality=int(rng.integers(45, 92)))
     return {
         "file": name,
         "camera": look.name,
-        "species": picture.species,
-        "size_px": list(picture.image.size),
+        "species": image.species,
+        "size_px": list(image.image.size),
         "fish": [
             {
                 "species": fish.species,
@@ -158,9 +158,9 @@ def _write_one(plan: _Plan, order: PlannedPicture) -> dict[str, object]:
                 "head": list(fish.head_px or ()),
                 "tail": list(fish.tail_px or ()),
             }
-            for fish in picture.fish
+            for fish in image.fish
         ],
-        "conditions": asdict(picture.conditions),
+        "conditions": asdict(image.conditions),
     }
 
 

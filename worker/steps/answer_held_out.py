@@ -1,6 +1,6 @@
-"""Answers held-out pictures with one model version, in a process of its own: `python -m worker.steps.answer_held_out`.
+"""Answers held-out images with one model version, in a process of its own: `python -m worker.steps.answer_held_out`.
 
-That a saved model loads and answers in a fresh process is a part of the gate, so this is how it is judged, too.
+That a saved model loads and answers in a fresh process is a part of the gate, so this is how it is evaluated, too.
 """
 
 from __future__ import annotations
@@ -24,8 +24,8 @@ from db.settings import get_settings
 from db.store.datasets import get_dataset
 from worker.inference.detector import make_detector
 from worker.inference.infer import DetectorInference, Inference
-from worker.inference.load_image import LoadedPicture
-from worker.inference.second_stage import load_crop_judge
+from worker.inference.load_image import LoadedImage
+from worker.inference.second_stage import load_crop_classifier
 from worker.models.errors import ModelFileError
 from worker.steps.step_process import Request, StepProgress, serve_step
 from worker.storage.model_files import check_model_file, read_card
@@ -33,11 +33,11 @@ from worker.storage.model_files import check_model_file, read_card
 Floats = npt.NDArray[np.float64]
 
 
-def judge(request: Request, progress: StepProgress) -> Request:
-    """Write the final answers of one model version to the held-out pictures of a data set.
+def evaluate(request: Request, progress: StepProgress) -> Request:
+    """Write the final answers of one model version to the held-out images of a data set.
 
-    request: models_dir, model, sha256, dataset, at_most (pictures), answers (the .npz file to write). It then holds
-    `species` (S,), `sha256s` (N,) of the pictures that could be read, and `probabilities` (N, S).
+    request: models_dir, model, sha256, dataset, at_most (images), answers (the .npz file to write). It then holds
+    `species` (S,), `sha256s` (N,) of the images that could be read, and `probabilities` (N, S).
     Raises:
         ModelFileError: the model is missing, altered, does not load, or does not answer with distributions; or the
         answers cannot be written.
@@ -48,36 +48,40 @@ def judge(request: Request, progress: StepProgress) -> Request:
     )
     card = read_card(folder.parent, folder.name)
     detector = make_detector(card, folder, batch_size=settings.network_batch)
-    # Judged exactly as it would serve; its crops go where the answers go, and are swept with them.
+    # Evaluated exactly as it would serve; its crops go where the answers go, and are swept with them.
     elsewhere = settings.model_copy(update={"home": Path(request["answers"]).parent, "artifacts": ""})
-    crop_judge = load_crop_judge(card.second_stage, folder)
-    inference = DetectorInference(detector, model_version=request["model"], settings=elsewhere, crop_judge=crop_judge)
+    crop_classifier = load_crop_classifier(card.second_stage, folder)
+    inference = DetectorInference(
+        detector, model_version=request["model"], settings=elsewhere, crop_classifier=crop_classifier
+    )
     with reading(open_database(settings.database)) as session:
         dataset = get_dataset(session, int(request["dataset"]))
-    entries = judged_entries(dataset.entries, at_most=int(request["at_most"]))
+    entries = evaluated_entries(dataset.entries, at_most=int(request["at_most"]))
     sha256s: list[str] = []
     answers: list[Distribution] = []
     for chunk in _loaded(entries, inference):
         done = inference.finish(chunk, inference.predict(chunk), each_ms=0.0)
-        sha256s += [picture.image.sha256 for picture in chunk]
+        sha256s += [image.image.sha256 for image in chunk]
         answers += [_final(outcome) for outcome in done]
-        progress(f"judging {request['model']}", len(sha256s), len(entries))
+        progress(f"evaluation {request['model']}", len(sha256s), len(entries))
     probabilities = np.array(answers, dtype=np.float64).reshape(len(answers), len(card.species))
     _refuse_nonsense(folder, probabilities)
     _write(Path(request["answers"]), species=np.array(card.species), sha256s=np.array(sha256s), answers=probabilities)
-    return {"pictures": len(sha256s), "unreadable": len(entries) - len(sha256s)}
+    return {"images": len(sha256s), "unreadable": len(entries) - len(sha256s)}
 
 
-def judged_entries(entries: Sequence[DatasetEntry], *, at_most: int) -> list[DatasetEntry]:
-    """Return the held-out pictures to judge by: all, or so many in the order of their hash, which nobody can choose."""
+def evaluated_entries(entries: Sequence[DatasetEntry], *, at_most: int) -> list[DatasetEntry]:
+    """Return the held-out images to evaluate by: all, or so many in the order of their hash, which nobody can
+    choose.
+    """
     held = sorted((entry for entry in entries if entry.held_out), key=lambda entry: entry.place.sha256)
     return held[:at_most]
 
 
-def _loaded(entries: Sequence[DatasetEntry], inference: Inference) -> Iterator[list[LoadedPicture]]:
-    """Yield the readable pictures in network batches; the next ones are decoded meanwhile."""
+def _loaded(entries: Sequence[DatasetEntry], inference: Inference) -> Iterator[list[LoadedImage]]:
+    """Yield the readable images in network batches; the next ones are decoded meanwhile."""
 
-    def load(entry: DatasetEntry) -> LoadedPicture | None:
+    def load(entry: DatasetEntry) -> LoadedImage | None:
         root = os.path.dirname(entry.place.file)
         file = inference.read(ClaimedItem(item_id=0, file_id=0, path=entry.place.file), root)
         if isinstance(file, ItemOutcome) or file.sha256 != entry.place.sha256:
@@ -94,9 +98,9 @@ def _loaded(entries: Sequence[DatasetEntry], inference: Inference) -> Iterator[l
 
 
 def _final(outcome: ItemOutcome) -> Distribution:
-    assert outcome.prediction is not None  # a picture that was loaded has one
+    assert outcome.prediction is not None  # an image that was loaded has one
     said, second = outcome.prediction.prediction, outcome.prediction.second
-    crops, weight = (second.picture, second.weight) if second is not None else (None, 0.0)
+    crops, weight = (second.image, second.weight) if second is not None else (None, 0.0)
     return final_probabilities(said.box_probabilities, said.heatmap_probabilities, crops, weight=weight)
 
 
@@ -115,4 +119,4 @@ def _refuse_nonsense(folder: Path, probabilities: Floats) -> None:
 
 
 if __name__ == "__main__":
-    serve_step(judge)
+    serve_step(evaluate)

@@ -1,6 +1,6 @@
 """Audits what gives the species away besides the fish: `python -m worker.steps.audit_leakage`.
 
-`cli audit leakage` starts it. It reads what was said of pictures so far and the serving model; it stores nothing but
+`cli audit leakage` starts it. It reads what was said of images so far and the serving model; it stores nothing but
 cached features.
 """
 
@@ -19,7 +19,7 @@ from db.session import reading
 from db.settings import Settings, get_settings
 from db.store.model_versions import get_champion, get_model
 from worker.inference.detector import make_detector
-from worker.leakage.ask_cues import ask_clues
+from worker.leakage.ask_cues import ask_cues
 from worker.leakage.see_heat import see_heat
 from worker.leakage.verdicts import HeatReport, sentence, verdict_of_all
 from worker.models.names import DEFAULT_TRUNK, TRUNKS
@@ -32,12 +32,12 @@ from worker.training.data.samples import TrainingSample
 from worker.training.data.snapshot import entries_said, training_samples
 from worker.training.features.compute import FeatureSource
 
-_MIN_PICTURES = 20
+_MIN_IMAGES = 20
 _MOST_HEAT_MAPS = 400  # in the order of their hash, which nobody can choose
 
 
 class LeakageError(TaffrailError):
-    """The pictures held do not make an audit."""
+    """The images held do not make an audit."""
 
 
 def audit_leakage(request: Request, progress: StepProgress) -> Request:
@@ -45,7 +45,7 @@ def audit_leakage(request: Request, progress: StepProgress) -> Request:
 
     request: model (the champion where not given), trunk, weights, input_hw (the model's where not given), seed.
     Raises:
-        LeakageError: no labels, one camera, one species, too few pictures. NotFoundError: no such model.
+        LeakageError: no labels, one camera, one species, too few images. NotFoundError: no such model.
     """
     settings = get_settings()
     with reading(open_database(settings.database)) as session:
@@ -56,7 +56,7 @@ def audit_leakage(request: Request, progress: StepProgress) -> Request:
     samples = list({sample.sha256: sample for sample in checked.samples}.values())
     refuse_unauditable(samples)
     folder = held_model(settings, model) if model else None
-    found = ask_clues(
+    found = ask_cues(
         samples,
         source=_source(request, settings, read_card(folder.parent, folder.name) if folder else None, progress),
         label_set=settings.label_set,
@@ -67,43 +67,43 @@ def audit_leakage(request: Request, progress: StepProgress) -> Request:
     left_out = [(odd.file, odd.text) for odd in checked.left_out]
     left_out += [(bad.file, bad.reason) for bad in found.unreadable]
     return {
-        "pictures": found.clues[0].pictures,
+        "images": found.cues[0].images,
         "boxless": found.boxless,
         "near_duplicates": found.near_duplicates,
         "cameras": len({sample.camera for sample in samples}),
         "species": dict(Counter(sample.label.species for sample in samples)),
         "majority": majority,
-        "clues": [asdict(clue) for clue in found.clues],
+        "cues": [asdict(cue) for cue in found.cues],
         "gap": asdict(found.gap),
         "heat": asdict(heat) if heat else None,
         "no_heat": no_heat,
-        "verdict": str(verdict_of_all(found.clues)),
-        "sentence": sentence(found.clues, majority=majority, gap=found.gap, heat=heat),
+        "verdict": str(verdict_of_all(found.cues)),
+        "sentence": sentence(found.cues, majority=majority, gap=found.gap, heat=heat),
         "unreadable": [[os.fsdecode(file), reason] for file, reason in left_out],
-        "mended": [[os.fsdecode(odd.file), odd.text] for odd in checked.mended],
+        "repaired": [[os.fsdecode(odd.file), odd.text] for odd in checked.repaired],
     }
 
 
 def refuse_unauditable(samples: Sequence[TrainingSample]) -> None:
-    """Refuse pictures of which nothing can be told.
+    """Refuse images of which nothing can be told.
 
     Raises:
         LeakageError: names what is missing.
     """
     if not samples:
         raise LeakageError(
-            "nobody has said yet what any picture shows; `cli labels import` or `cli review import` bring that in"
+            "nobody has said yet what any image shows; `cli labels import` or `cli review import` bring that in"
         )
     cameras, species = {sample.camera for sample in samples}, {sample.label.species for sample in samples}
     if len(cameras) < 2:
         raise LeakageError(
-            f"all {len(samples)} labelled pictures are of one camera ({cameras.pop()}); a leak shows between cameras, "
+            f"all {len(samples)} labelled images are of one camera ({cameras.pop()}); a leak shows between cameras, "
             "so 2 are needed at least (`cli cameras` shows and corrects them)"
         )
     if len(species) < 2:
-        raise LeakageError(f"all {len(samples)} labelled pictures show {species.pop()}; 2 species are needed at least")
-    if len(samples) < _MIN_PICTURES:
-        raise LeakageError(f"{len(samples)} labelled pictures tell nothing; {_MIN_PICTURES} are needed at least")
+        raise LeakageError(f"all {len(samples)} labelled images show {species.pop()}; 2 species are needed at least")
+    if len(samples) < _MIN_IMAGES:
+        raise LeakageError(f"{len(samples)} labelled images tell nothing; {_MIN_IMAGES} are needed at least")
 
 
 def _source(request: Request, settings: Settings, card: ModelCard | None, progress: StepProgress) -> FeatureSource:
@@ -138,7 +138,7 @@ def _heat(
         held[:_MOST_HEAT_MAPS],
         progress=lambda done, total: progress("heat maps", done, total),
     )
-    return found, "" if found else f"no boxed picture is known of cameras that model {folder.name} has not learnt from"
+    return found, "" if found else f"no boxed image is known of cameras that model {folder.name} has not learnt from"
 
 
 if __name__ == "__main__":

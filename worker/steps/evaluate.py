@@ -1,4 +1,4 @@
-"""Judges networks, or a model version, on the labels held: the step of `cli evaluate`."""
+"""Evaluates networks, or a model version, on the labels held: the step of `cli evaluate`."""
 
 from __future__ import annotations
 
@@ -18,15 +18,15 @@ from db.migrate import open_database
 from db.session import reading
 from db.settings import Settings, get_settings
 from db.store.model_versions import get_champion, get_model
-from worker.evaluation.answers import Answers, Judged
-from worker.evaluation.compared_models import Bench, parse_wish
+from worker.evaluation.answers import Answers, EvaluatedImages
+from worker.evaluation.compared_models import Bench, parse_options
 from worker.evaluation.cross_validate import cross_validate, refuse_early
-from worker.evaluation.figures import contestant_figures
+from worker.evaluation.figures import compared_figures
 from worker.evaluation.kept_answers import KeptAnswers
-from worker.evaluation.version import judge_version, sides_of
+from worker.evaluation.version import evaluate_version, sides_of
 from worker.evaluation.write import make_folder, write_evaluation
 from worker.inference.detector import make_detector
-from worker.inference.second_stage import load_crop_judge
+from worker.inference.second_stage import load_crop_classifier
 from worker.models.errors import TrainingError
 from worker.models.names import DEFAULT_TRUNK, HeadName
 from worker.models.trunks import named_weights, weights_key
@@ -50,7 +50,7 @@ def evaluate(request: Request, progress: StepProgress) -> Request:
     """Return figures of heads, averages and baselines over folds, or of one model version; nothing is registered.
 
     request: model (an id or `champion`), or else split, folds, heads, trunk, weights, input_hw, epochs; seed; out (a
-    folder to write plots into, or None) and pictures (how many to show there).
+    folder to write plots into, or None) and images (how many to show there).
     Raises:
         TrainingError, ModelError: the labels held do not suffice; names what is missing.
     """
@@ -61,7 +61,7 @@ def evaluate(request: Request, progress: StepProgress) -> Request:
     with reading(engine) as session:
         samples = training_samples(entries_said(session, settings))
     if not samples:
-        raise TrainingError("no labelled pictures; register some with: cli labels import")
+        raise TrainingError("no labelled images; register some with: cli labels import")
     if request.get("model"):
         return _version(request, settings, engine, samples, progress)
     return _networks(request, settings, samples, progress)
@@ -70,7 +70,7 @@ def evaluate(request: Request, progress: StepProgress) -> Request:
 def _networks(
     request: Request, settings: Settings, samples: Sequence[TrainingSample], progress: StepProgress
 ) -> Request:
-    wish, split = parse_wish(request["heads"]), SplitKind(request["split"])
+    options, split = parse_options(request["heads"]), SplitKind(request["split"])
     seed, source = int(request.get("seed", 0)), _source(request, settings, progress)
     checked = check_samples(samples, settings.label_set)
     refuse_early(checked.samples, split)
@@ -92,7 +92,7 @@ def _networks(
         kept=kept,
         progress=progress,
     )
-    done = cross_validate(bench, wish, split, alike=alike, folds=int(request["folds"]), seed=seed)
+    done = cross_validate(bench, options, split, alike=alike, folds=int(request["folds"]), seed=seed)
     unreadable = [[os.fsdecode(bad.file), bad.reason] for bad in computed.unreadable]
     result = {
         "split": str(split),
@@ -100,11 +100,11 @@ def _networks(
         "folds": list(done.folds),
         "random": done.at_random,
         "near_duplicates": int(sum(count for count in np.bincount(alike) if count > 1)),
-        **_facts(request, usable, done.judged, source.input_hw),
-        "contestants": list(done.figures),
+        **_facts(request, usable, done.evaluated, source.input_hw),
+        "compared_models": list(done.figures),
         **_oddities(checked, unreadable),
     }
-    written = _written(request, result, done.judged, done.answers)
+    written = _written(request, result, done.evaluated, done.answers)
     kept.forget()
     return written
 
@@ -122,37 +122,37 @@ def _version(
     checked = check_samples(samples, LabelSet(card.species))
     once = list({sample.sha256: sample for sample in checked.samples}.values())
     sides = sides_of(version.model_id, card, once)
-    judged, answers = judge_version(
+    evaluated, answers = evaluate_version(
         card,
         sides,
         detector=make_detector(card, folder, batch_size=settings.network_batch),
-        crop_judge=load_crop_judge(card.second_stage, folder),
+        crop_classifier=load_crop_classifier(card.second_stage, folder),
         heatmaps=bool(request.get("out")),
-        progress=lambda done, total: progress(f"judging {version.model_id}", done, total),
+        progress=lambda done, total: progress(f"evaluation {version.model_id}", done, total),
     )
-    parts = np.unique(judged.cameras, return_inverse=True)[1]
-    read = {sample.sha256 for sample in judged.samples}
+    parts = np.unique(evaluated.cameras, return_inverse=True)[1]
+    read = {sample.sha256 for sample in evaluated.samples}
     missing = [[os.fsdecode(one.file), "cannot be read"] for one in sides.unseen if one.sha256 not in read]
     result = {
         "model": version.model_id,
         "state": str(version.state),
         "trunk": card.trunk,
-        **_facts(request, once, judged, card.input_hw),
-        "contestants": [contestant_figures(judged, one, parts) for one in answers],
+        **_facts(request, once, evaluated, card.input_hw),
+        "compared_models": [compared_figures(evaluated, one, parts) for one in answers],
         **_oddities(checked, missing),
     }
-    return _written(request, result, judged, answers)
+    return _written(request, result, evaluated, answers)
 
 
-def _written(request: Request, result: Request, judged: Judged, answers: Sequence[Answers]) -> Request:
+def _written(request: Request, result: Request, evaluated: EvaluatedImages, answers: Sequence[Answers]) -> Request:
     if not request.get("out"):
         return result
     files = write_evaluation(
         Path(request["out"]),
         result,
-        judged,
+        evaluated,
         answers[-1],
-        pictures=int(request.get("pictures") or 0),
+        images=int(request.get("images") or 0),
         input_hw=(result["input_hw"][0], result["input_hw"][1]),
         seed=result["seed"],
     )
@@ -184,15 +184,15 @@ def _alike(samples: Sequence[TrainingSample], settings: Settings, progress: Step
 
 
 def _facts(
-    request: Request, samples: Sequence[TrainingSample], judged: Judged, input_hw: tuple[int, int]
+    request: Request, samples: Sequence[TrainingSample], evaluated: EvaluatedImages, input_hw: tuple[int, int]
 ) -> dict[str, Any]:
     return {
-        "pictures": len(samples),
+        "images": len(samples),
         "cameras": len({sample.camera for sample in samples}),
         "species": dict(Counter(sample.label.species for sample in samples)),
-        "species_names": list(judged.label_set.names),
-        "judged": len(judged.samples),
-        "judged_cameras": len(set(judged.cameras.tolist())),
+        "species_names": list(evaluated.label_set.names),
+        "evaluated": len(evaluated.samples),
+        "evaluated_cameras": len(set(evaluated.cameras.tolist())),
         "input_hw": list(input_hw),
         "seed": int(request.get("seed", 0)),
     }
@@ -202,7 +202,7 @@ def _oddities(checked: CheckedSamples, unreadable: list[list[str]]) -> dict[str,
     left_out = [[os.fsdecode(odd.file), odd.text] for odd in checked.left_out]
     return {
         "unreadable": left_out + unreadable,
-        "mended": [[os.fsdecode(odd.file), odd.text] for odd in checked.mended],
+        "repaired": [[os.fsdecode(odd.file), odd.text] for odd in checked.repaired],
     }
 
 

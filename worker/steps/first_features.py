@@ -1,4 +1,4 @@
-"""What the trunk sees in pictures before any model was trained: `python -m worker.steps.first_features`, a step.
+"""What the trunk sees in images before any model was trained: `python -m worker.steps.first_features`, a step.
 
 The features are those that a training with the default settings learns from, and stay cached for it.
 """
@@ -20,7 +20,7 @@ _DIGITS = 4
 
 
 def first_features(request: Request, progress: StepProgress) -> Request:
-    """Return the features of pictures (by content, of the store), each channel's mean over the picture.
+    """Return the features of images (by content, of the store), each channel's mean over the image.
 
     request: `sha256s`; `weights` (imagenet where not given) and `input_hw` (the trunk's own) as for a training.
     Result: `features` {sha256: [C floats]}, and `unreadable` [[file, reason]] for those that have none.

@@ -44,7 +44,7 @@ def fit_candidate(request: Request, progress: StepProgress) -> Request:
 
     request: dataset, parent and model (ids), into (the folder for the model's own folder), seed, epochs, command; where
     not the parent's way, parts, and of the crop classifier second_stage, balance, by_sampling. The result names the
-    pictures that training went on without, and why there is no second stage (or '').
+    images that training went on without, and why there is no second stage (or '').
     Raises:
         TrainingError: the parent is no detector, or too little can be read. ModelFileError: it cannot be saved.
     """
@@ -70,7 +70,7 @@ def fit_candidate(request: Request, progress: StepProgress) -> Request:
             missing = str(error)
     elif parent.second_stage is not None and held.crops_sha256 is not None:
         part = parent.second_stage
-        if not _judged_alike(parent, dataset):
+        if not _evaluated_alike(parent, dataset):
             part = replace(part, metrics={}, metrics_by={})
         card = replace(card, second_stage=part)
         crops = HeldModel(held.model_id, held.crops_sha256)
@@ -104,7 +104,7 @@ def _detector(
             progress=progress,
         )
     folder = check_model_file(settings.models_dir, held.model_id, held.sha256)
-    same = _judged_alike(parent, dataset)
+    same = _evaluated_alike(parent, dataset)
     card = replace(
         parent,
         metrics=parent.metrics if same else {},
@@ -118,8 +118,8 @@ def _detector(
     return TrainedDetector(load_model_file(folder), card, ())
 
 
-def _judged_alike(parent: ModelCard, dataset: Dataset) -> bool:
-    """Whether the parent's figures are of the cameras that judge now; a new card must not tell them otherwise."""
+def _evaluated_alike(parent: ModelCard, dataset: Dataset) -> bool:
+    """Whether the parent's figures are of the cameras that evaluate now; a new card must not tell them otherwise."""
     return parent.folds == (dataset.held_out_cameras,)
 
 

@@ -1,4 +1,4 @@
-"""Shows what a layer of a model makes of a picture: the step of `cli models look`."""
+"""Shows what a layer of a model makes of an image: the step of `cli models look`."""
 
 from __future__ import annotations
 
@@ -11,21 +11,21 @@ from db.migrate import open_database
 from db.session import reading
 from db.settings import get_settings
 from db.store.model_versions import get_model
-from worker.images.decode import decode_picture
+from worker.images.decode import decode_image
 from worker.images.read import read_image_file
 from worker.models.detector import layer_output
 from worker.models.errors import UnknownNetwork
 from worker.report.channel_maps import MAX_MAPS, draw_channel_maps
 from worker.steps.step_process import Request, StepProgress, serve_step
 from worker.storage.model_files import load_model
-from worker.vision.letterbox import letterbox_picture
+from worker.vision.letterbox import letterbox_image
 
 
 def look(request: Request, progress: StepProgress) -> Request:
-    """Draw a layer's channels for a picture; return the layer's shape and how many channels were drawn.
+    """Draw a layer's channels for an image; return the layer's shape and how many channels were drawn.
 
     Raises:
-        UnknownNetwork: the model has no such layer, or it gives no maps. UnreadableImage: no picture.
+        UnknownNetwork: the model has no such layer, or it gives no maps. UnreadableImage: no image.
     """
     settings = get_settings()
     with reading(open_database(settings.database)) as session:
@@ -33,7 +33,7 @@ def look(request: Request, progress: StepProgress) -> Request:
     model = load_model(settings.models_dir, held.model_id, held.sha256)
     rows, columns = model.input_shape[1:3]
     read = read_image_file(os.fsencode(str(request["image"])))
-    pixels, _letterbox = letterbox_picture(decode_picture(read.content).pixels, into_hw=(rows, columns))
+    pixels, _letterbox = letterbox_image(decode_image(read.content).pixels, into_hw=(rows, columns))
     maps = layer_output(model, str(request["layer"]), pixels[None])
     if maps.ndim != 4:
         raise UnknownNetwork(f"layer {request['layer']!r} gives {maps.shape[1:]}, no maps (rows, columns, channels)")

@@ -26,7 +26,7 @@ StepProgress = Callable[[str, int, int], None]
 
 Request = dict[str, Any]
 _SHOWN_LINES = 5
-# What a person mends on the machine, not in the code: it is one line wherever in a step it comes up.
+# What a person repairs on the machine, not in the code: it is one line wherever in a step it comes up.
 _SITE_ERRNOS = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)
 
 

@@ -33,7 +33,7 @@ from worker.training.detector.train_detector import TrainedDetector, train_detec
 
 
 def train(request: Request, progress: StepProgress) -> Request:
-    """Return what came of a training: the new version, its state and figures, and the pictures left out."""
+    """Return what came of a training: the new version, its state and figures, and the images left out."""
     settings = get_settings()
     asked = _train_settings(request, settings)
     engine = open_database(settings.database)
@@ -66,7 +66,7 @@ def train(request: Request, progress: StepProgress) -> Request:
         "second_stage_missing": missing,
         "train_seconds": trained.card.train_seconds,
         "unreadable": [[os.fsdecode(bad.file), bad.reason] for bad in trained.unreadable],
-        "mended": [[os.fsdecode(odd.file), odd.text] for odd in trained.mended],
+        "repaired": [[os.fsdecode(odd.file), odd.text] for odd in trained.repaired],
     }
 
 
@@ -81,8 +81,8 @@ def training_dataset(session: Session, request: Request, settings: Settings) -> 
         return take_snapshot(session, settings, champion=champion, held_out_share=request.get("held_out_share"))
     if champion is None:
         raise TrainingError(
-            "--pseudo: no model serves yet that could be sure of a picture; `cli train` makes one, `cli enqueue DIR` "
-            "asks it about unlabelled pictures"
+            "--pseudo: no model serves yet that could be sure of an image; `cli train` makes one, `cli enqueue DIR` "
+            "asks it about unlabelled images"
         )
     surer = settings.model_copy(update={"pseudo_confidence": float(floor)})
     return take_snapshot(

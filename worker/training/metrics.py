@@ -16,7 +16,7 @@ _FLOOR = 1e-7
 
 
 def accuracy(truth: npt.ArrayLike, probabilities: npt.ArrayLike) -> float:
-    """Return the share of pictures whose most probable species is the true one.
+    """Return the share of images whose most probable species is the true one.
 
     truth: (N,) places on the species axis. probabilities: (N, S).
     """
@@ -44,7 +44,7 @@ def log_loss(truth: npt.ArrayLike, probabilities: npt.ArrayLike) -> float:
 
 
 def losses(truth: npt.ArrayLike, probabilities: npt.ArrayLike) -> Floats:
-    """Return each picture's negative log of the true species' probability, clipped at 1e-7; (N,), nats."""
+    """Return each image's negative log of the true species' probability, clipped at 1e-7; (N,), nats."""
     rows = np.asarray(probabilities, dtype=np.float64)
     chosen = rows[np.arange(len(rows)), np.asarray(truth)]
     return np.asarray(-np.log(np.clip(chosen, _FLOOR, 1.0)))
@@ -56,7 +56,7 @@ def expected_calibration_error(truth: npt.ArrayLike, probabilities: npt.ArrayLik
     Source: Guo et al. 2017, section 2.
     """
     steps = reliability(truth, probabilities, bins=bins)
-    gaps = [abs(step["confidence"] - step["accuracy"]) * step["pictures"] for step in steps]
+    gaps = [abs(step["confidence"] - step["accuracy"]) * step["images"] for step in steps]
     return float(np.sum(gaps) / len(np.asarray(truth)))
 
 
@@ -64,7 +64,7 @@ def reliability(truth: npt.ArrayLike, probabilities: npt.ArrayLike, *, bins: int
     """Return how often answers of about one confidence are right, by steps of confidence that occur.
 
     >>> reliability([0], [[0.75, 0.25]])
-    [{'confidence': 0.75, 'accuracy': 1.0, 'pictures': 1.0}]
+    [{'confidence': 0.75, 'accuracy': 1.0, 'images': 1.0}]
     """
     rows = np.asarray(probabilities, dtype=np.float64)
     confidence, right = rows.max(axis=1), rows.argmax(axis=1) == np.asarray(truth)
@@ -73,7 +73,7 @@ def reliability(truth: npt.ArrayLike, probabilities: npt.ArrayLike, *, bins: int
         {
             "confidence": float(confidence[place == step].mean()),
             "accuracy": float(right[place == step].mean()),
-            "pictures": float((place == step).sum()),
+            "images": float((place == step).sum()),
         }
         for step in np.unique(place)
     ]
@@ -94,9 +94,9 @@ def paired_iou(first: npt.ArrayLike, second: npt.ArrayLike) -> Floats:
 
 @dataclass(frozen=True)
 class ScoredBox:
-    """A predicted box for average precision: of which picture, where, how sure."""
+    """A predicted box for average precision: of which image, where, how sure."""
 
-    picture: int
+    image: int
     xyxy: tuple[float, float, float, float]
     confidence: float
 
@@ -106,7 +106,7 @@ def average_precision(
 ) -> float:
     """Return the area under the precision-recall curve, 0..1; NaN where there is nothing to find.
 
-    truths: for each picture its true boxes, (M, 4) xyxy. Each true box is found at most once, surest first.
+    truths: for each image its true boxes, (M, 4) xyxy. Each true box is found at most once, surest first.
     Source: Everingham et al. 2010, section 4.2, with every recall level (VOC 2010 and later).
     """
     boxes = [np.asarray(truth, dtype=np.float64).reshape(-1, 4) for truth in truths]
@@ -123,12 +123,12 @@ def average_precision(
 
 
 def _claim(found: ScoredBox, boxes: list[Floats], free: list[npt.NDArray[np.bool_]], threshold: float) -> bool:
-    truth = boxes[found.picture]
+    truth = boxes[found.image]
     if not len(truth):
         return False
     overlaps = box_iou_batch(found.xyxy, truth)[0]
-    best = int(np.argmax(np.where(free[found.picture], overlaps, -1.0)))
-    if overlaps[best] < threshold or not free[found.picture][best]:
+    best = int(np.argmax(np.where(free[found.image], overlaps, -1.0)))
+    if overlaps[best] < threshold or not free[found.image][best]:
         return False
-    free[found.picture][best] = False
+    free[found.image][best] = False
     return True

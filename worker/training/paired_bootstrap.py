@@ -1,4 +1,4 @@
-"""How sure it is that one model is better than another on the same pictures: a paired bootstrap. Numpy only."""
+"""How sure it is that one model is better than another on the same images: a paired bootstrap. Numpy only."""
 
 from __future__ import annotations
 
@@ -20,15 +20,15 @@ class Resampled(StrEnum):
     """What was drawn anew: it decides what the answer is about."""
 
     CAMERAS = "cameras"
-    PICTURES = "pictures within cameras"
+    IMAGES = "images within cameras"
 
 
 @dataclass(frozen=True)
 class PairedBootstrap:
     """How much lower the second model's mean loss is than the first's, and how sure that is.
 
-    gain: nats a picture, above 0 where the second is better. low, high: the middle 90 % of the draws. sure: the share
-    of the draws with a gain, 0..1. level: the share that was asked for. cameras, pictures: how many were compared.
+    gain: nats an image, above 0 where the second is better. low, high: the middle 90 % of the draws. sure: the share
+    of the draws with a gain, 0..1. level: the share that was asked for. cameras, images: how many were compared.
     """
 
     gain: float
@@ -38,7 +38,7 @@ class PairedBootstrap:
     level: float
     resampled: Resampled
     cameras: int
-    pictures: int
+    images: int
 
     @property
     def better(self) -> bool:
@@ -51,12 +51,12 @@ def paired_bootstrap(
 ) -> PairedBootstrap:
     """Return how sure it is that the second model's loss is lower, on cameras like these.
 
-    Whole cameras are drawn with replacement, because pictures of one camera are no independent witnesses; the mean is
-    over the pictures of the draw. With fewer than three cameras that says nothing, so the pictures are drawn within
+    Whole cameras are drawn with replacement, because images of one camera are no independent witnesses; the mean is
+    over the images of the draw. With fewer than three cameras that says nothing, so the images are drawn within
     each camera instead. That answers for these cameras only and takes neighbouring frames for independent, so half of
-    the doubt is asked for: a level of 0.9 becomes 0.95.
+    the error_probability is asked for: a level of 0.9 becomes 0.95.
 
-    first_losses, second_losses: (N,) the loss of each picture. cameras: one name a picture.
+    first_losses, second_losses: (N,) the loss of each image. cameras: one name an image.
     Source: Efron and Tibshirani 1993, chapters 8 and 16.
 
     >>> paired_bootstrap([1.0, 1.2, 0.9], [0.1, 0.2, 0.3], ["a", "b", "c"], level=0.9).better
@@ -69,7 +69,7 @@ def paired_bootstrap(
     if resampled is Resampled.CAMERAS:
         draws = _draw_cameras(gains, places, rng)
     else:
-        draws, level = _draw_pictures(gains, places, rng), (1.0 + level) / 2.0
+        draws, level = _draw_images(gains, places, rng), (1.0 + level) / 2.0
     low, high = np.quantile(draws, [0.05, 0.95])
     return PairedBootstrap(
         gain=float(gains.mean()),
@@ -79,17 +79,17 @@ def paired_bootstrap(
         level=level,
         resampled=resampled,
         cameras=len(names),
-        pictures=len(gains),
+        images=len(gains),
     )
 
 
 def what_to_draw(cameras: Sequence[str]) -> Resampled:
     """Return whether there are enough cameras to draw them."""
-    return Resampled.CAMERAS if len(set(cameras)) >= ENOUGH_CAMERAS else Resampled.PICTURES
+    return Resampled.CAMERAS if len(set(cameras)) >= ENOUGH_CAMERAS else Resampled.IMAGES
 
 
 def draw_rows(cameras: Sequence[str], *, draws: int, seed: int = 0) -> Iterator[npt.NDArray[np.intp]]:
-    """Yield the rows of each draw, as `paired_bootstrap` draws them: for figures that are no mean over pictures."""
+    """Yield the rows of each draw, as `paired_bootstrap` draws them: for figures that are no mean over images."""
     rng = np.random.default_rng(seed)
     groups = [np.flatnonzero(np.asarray(cameras) == name) for name in sorted(set(cameras))]
     whole = what_to_draw(cameras) is Resampled.CAMERAS
@@ -106,10 +106,10 @@ def _draw_cameras(gains: Floats, places: npt.NDArray[np.intp], rng: np.random.Ge
     return np.asarray(sums[chosen].sum(axis=1) / counts[chosen].sum(axis=1), dtype=np.float64)
 
 
-def _draw_pictures(gains: Floats, places: npt.NDArray[np.intp], rng: np.random.Generator) -> Floats:
+def _draw_images(gains: Floats, places: npt.NDArray[np.intp], rng: np.random.Generator) -> Floats:
     total = np.zeros(DRAWS)
     for place in np.unique(places):
         mine = gains[places == place]
-        for start in range(0, DRAWS, 100):  # a hundred draws at a time: memory stays small with many pictures
+        for start in range(0, DRAWS, 100):  # a hundred draws at a time: memory stays small with many images
             total[start : start + 100] += mine[rng.integers(0, len(mine), size=(100, len(mine)))].sum(axis=1)
     return total / len(gains)

@@ -1,4 +1,4 @@
-"""Measures how far all opinions of a picture say the same: the two heads' and the second stage's."""
+"""Measures how far all predictions of an image say the same: the two heads' and the second stage's."""
 
 from __future__ import annotations
 
@@ -42,14 +42,14 @@ def measure_agreement(
 def agreement_score(
     *, first_stage: float, place_iou: float, final: float | None = None, clearest_crop: float | None = None
 ) -> float:
-    """Return how far everything backs the picture's answer, 0..1: the mean of four figures.
+    """Return how far everything backs the image's answer, 0..1: the mean of four figures.
 
     first_stage, final, clearest_crop: the probability that the two heads' mean, the final distribution and the one
     crop that shows it best give to the answer; the first stage's where there is no other. place_iou: of the two heads'
     boxes, 1 for an answer of no fish, which has no place.
 
-    An answer that one opinion gives alone is doubtful, however sure that one is. The figures were chosen on two sample
-    fleets and judged on a third (docs/review.md).
+    An answer that one prediction gives alone is doubtful, however sure that one is. The figures were chosen on two
+    sample fleets and evaluated on a third (docs/review.md).
 
     >>> agreement_score(first_stage=0.5, final=0.75, clearest_crop=1.0, place_iou=0.25)
     0.625

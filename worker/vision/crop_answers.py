@@ -1,4 +1,4 @@
-"""Turns the crop classifier's logits into calibrated distributions; the same for serving and for judging it."""
+"""Turns the crop classifier's logits into calibrated distributions; the same for serving and for evaluation it."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ def crop_distributions(
 ) -> Floats:
     """Return one species distribution a crop. logits: (N * turns, S), a crop's turns together. Returns (N, S).
 
-    The turns' logits are averaged (a geometric mean of their opinions), the training's prior is taken back, and the
+    The turns' logits are averaged (a geometric mean of their predictions), the training's prior is taken back, and the
     whole is divided by the temperature (Guo et al. 2017, section 4.2).
 
     >>> crop_distributions([[0.0, 0.0]], turns=1, log_prior_shift=[0.0, np.log(3.0)], temperature=1.0).round(2).tolist()

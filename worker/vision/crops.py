@@ -1,4 +1,4 @@
-"""Cuts crops out of pictures."""
+"""Cuts crops out of images."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 
 from db.domain.boxes import Box
-from worker.vision.letterbox import letterbox_picture
+from worker.vision.letterbox import letterbox_image
 
 Pixels = npt.NDArray[np.uint8]
 
@@ -15,7 +15,7 @@ MARGIN = 0.1
 
 
 def crop_box(pixels: Pixels, box: Box, *, width_px: int, height_px: int, margin: float = MARGIN) -> Pixels:
-    """Return the part of a picture inside a box and a margin around it, at least one pixel.
+    """Return the part of an image inside a box and a margin around it, at least one pixel.
 
     pixels: (H, W, 3), perhaps reduced; box in the original's pixels, width_px x height_px. margin: share of the box's
     longer side.
@@ -33,10 +33,10 @@ def letterbox_crop(
     """Return a crop as the second stage wants it: letterboxed into a grey square, (side_px, side_px, 3).
 
     The box's own shape is kept and what lies beside it stays out: the deck tells the camera, not the fish.
-    pixels, box, margin: as in `crop_box`; a box outside the picture gives the pixel at its edge.
+    pixels, box, margin: as in `crop_box`; a box outside the image gives the pixel at its edge.
     """
     crop = crop_box(pixels, box, width_px=width_px, height_px=height_px, margin=margin)
-    return letterbox_picture(crop, into_hw=(side_px, side_px))[0]
+    return letterbox_image(crop, into_hw=(side_px, side_px))[0]
 
 
 def quarter_turns(crops: Pixels, count: int) -> Pixels:

@@ -1,4 +1,4 @@
-"""Turns the boxes that single heat-map cells give into the fish of a picture: one box a fish, surest first."""
+"""Turns the boxes that single heat-map cells give into the fish of an image: one box a fish, surest first."""
 
 from __future__ import annotations
 
@@ -29,17 +29,17 @@ class DenseBox:
 
 def find_dense_boxes(
     heatmap: npt.ArrayLike,
-    fish_sides: npt.ArrayLike,
+    ltrb_offsets: npt.ArrayLike,
     *,
     no_fish_index: int,
     frame: tuple[float, float, float, float],
     input_hw: tuple[int, int],
     floor: float = CELL_FLOOR,
 ) -> list[DenseBox]:
-    """Return every fish of a picture, most confident first.
+    """Return every fish of an image, most confident first.
 
-    heatmap: (h, w, S), 0..1. fish_sides: (h, w, 4), input pixels from each cell's centre to its fish's left, top,
-    right and bottom. frame: the cells that show the picture; no other cell has a say.
+    heatmap: (h, w, S), 0..1. ltrb_offsets: (h, w, 4), input pixels from each cell's centre to its fish's left, top,
+    right and bottom. frame: the cells that show the image; no other cell has a say.
     The surest cell starts a fish; all cells whose boxes overlap its box give the fish's box, weighted by their own
     certainty, and its species. Source: box voting, Gidaris and Komodakis 2015, section 3.
     """
@@ -49,7 +49,7 @@ def find_dense_boxes(
     rows, columns = np.nonzero((sure >= floor) & _in_frame(grid.shape[:2], frame))
     order = np.argsort(-sure[rows, columns], kind="stable")
     rows, columns = rows[order], columns[order]
-    boxes = _cell_boxes(np.asarray(fish_sides, dtype=np.float64), rows, columns, input_hw)
+    boxes = _cell_boxes(np.asarray(ltrb_offsets, dtype=np.float64), rows, columns, input_hw)
     return _grouped(boxes, grid[rows, columns], sure[rows, columns], no_fish_index)
 
 
@@ -80,7 +80,7 @@ def _cell_boxes(
 
 
 def _in_frame(grid_hw: tuple[int, ...], frame: tuple[float, float, float, float]) -> npt.NDArray[np.bool_]:
-    # A cell counts where its centre shows the picture.
+    # A cell counts where its centre shows the image.
     x, y = np.arange(grid_hw[1]) + 0.5, np.arange(grid_hw[0]) + 0.5
     inside: npt.NDArray[np.bool_] = ((y >= frame[1]) & (y <= frame[3]))[:, None] & ((x >= frame[0]) & (x <= frame[2]))[
         None, :

@@ -26,7 +26,7 @@ EIGHT_NEIGHBOURS = np.ones((3, 3), dtype=np.int64)
 
 
 @dataclass(frozen=True, eq=False)
-class Region:
+class HeatRegion:
     """One fish on the heat map. box: xyxy, cells. mask: (H, W) the cells it covers. confidence: its peak, 0..1."""
 
     box: tuple[float, float, float, float]
@@ -46,10 +46,10 @@ def find_regions(
     no_fish_index: int,
     frame: tuple[float, float, float, float],
     floor: float = FLOOR,
-) -> list[Region]:
+) -> list[HeatRegion]:
     """Return the fish of a heat map, most confident first.
 
-    heatmap: (H, W, S), 0..1. frame: the cells that show the picture; nothing is found outside it.
+    heatmap: (H, W, S), 0..1. frame: the cells that show the image; nothing is found outside it.
     """
     grid = np.array(heatmap, dtype=np.float64)
     grid[~_frame_mask(grid.shape[:2], frame)] = 0.0
@@ -111,13 +111,13 @@ def unpack_heatmap(packed: bytes) -> npt.NDArray[np.float32]:
 
 
 def _frame_mask(grid_hw: tuple[int, ...], frame: tuple[float, float, float, float]) -> Mask:
-    # A cell counts where its centre shows the picture.
+    # A cell counts where its centre shows the image.
     x, y = np.arange(grid_hw[1]) + 0.5, np.arange(grid_hw[0]) + 0.5
     inside: Mask = ((y >= frame[1]) & (y <= frame[3]))[:, None] & ((x >= frame[0]) & (x <= frame[2]))[None, :]
     return inside
 
 
-def _regions_of(plane: Floats, species_index: int, *, floor: float) -> list[Region]:
+def _regions_of(plane: Floats, species_index: int, *, floor: float) -> list[HeatRegion]:
     """The regions of one species: each spot is cut at half of its own peak, so that a bright fish hides no dim one."""
     spots, count = ndimage.label(plane >= floor, structure=EIGHT_NEIGHBOURS)
     regions = []
@@ -127,7 +127,7 @@ def _regions_of(plane: Floats, species_index: int, *, floor: float) -> list[Regi
         parts, part_count = ndimage.label(inside & (plane >= peak * PEAK_SHARE), structure=EIGHT_NEIGHBOURS)
         for part in range(1, part_count + 1):
             mask = np.asarray(parts == part)
-            regions.append(Region(_extent(mask), species_index, min(1.0, float(plane[mask].max())), mask))
+            regions.append(HeatRegion(_extent(mask), species_index, min(1.0, float(plane[mask].max())), mask))
     return regions
 
 

@@ -1,4 +1,4 @@
-"""Turns a network's raw outputs for one picture into a prediction in the original's pixels."""
+"""Turns a network's raw outputs for one image into a prediction in the original's pixels."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from db.domain.predictions import Detection, Head, Prediction
 from db.domain.species import NO_FISH, LabelSet
 from worker.vision.agreement import measure_agreement
 from worker.vision.dense_boxes import DenseBox, find_dense_boxes
-from worker.vision.heatmaps import Region, cell_probabilities, find_regions
+from worker.vision.heatmaps import HeatRegion, cell_probabilities, find_regions
 from worker.vision.letterbox import Letterbox
 
 # A box head that says "no fish" answers 0,0,0,0; training leaves it a few pixels of noise.
@@ -25,22 +25,22 @@ def interpret(
     heatmap_probabilities: npt.ArrayLike,
     letterbox: Letterbox,
     label_set: LabelSet,
-    fish_sides: npt.ArrayLike | None = None,
+    ltrb_offsets: npt.ArrayLike | None = None,
 ) -> Prediction:
-    """Return what the heads say of a picture.
+    """Return what the heads say of an image.
 
-    box: (4,) xyxy, input pixels. probabilities: (S,). heatmap_logits: (h, w, S). fish_sides: (h, w, 4), input pixels,
+    box: (4,) xyxy, input pixels. probabilities: (S,). heatmap_logits: (h, w, S). ltrb_offsets: (h, w, 4), input pixels,
     of a heat-map head whose cells give boxes; of another one the regions of its maps are the boxes.
     """
     heatmap = cell_probabilities(heatmap_logits)
     frame = letterbox.grid_frame((heatmap.shape[0], heatmap.shape[1]))
     no_fish = label_set.index(NO_FISH)
     box_p, heat_p = _distribution(box_probabilities), _distribution(heatmap_probabilities)
-    if fish_sides is None:
+    if ltrb_offsets is None:
         regions = find_regions(heatmap, no_fish_index=no_fish, frame=frame)
         every = [_region_detection(region, letterbox, heatmap.shape[:2], label_set) for region in regions]
     else:
-        dense = find_dense_boxes(heatmap, fish_sides, no_fish_index=no_fish, frame=frame, input_hw=letterbox.input_hw)
+        dense = find_dense_boxes(heatmap, ltrb_offsets, no_fish_index=no_fish, frame=frame, input_hw=letterbox.input_hw)
         every = [_dense_detection(found, letterbox, label_set) for found in dense]
     seen = [detection for detection in every if detection is not None]
     boxed = _box_detection(box, box_p, letterbox, label_set)
@@ -79,7 +79,7 @@ def _box_detection(
 
 
 def _region_detection(
-    region: Region, letterbox: Letterbox, grid_hw: tuple[int, ...], label_set: LabelSet
+    region: HeatRegion, letterbox: Letterbox, grid_hw: tuple[int, ...], label_set: LabelSet
 ) -> Detection | None:
     found = _in_original(letterbox.grid_to_original([region.box], grid_hw=(grid_hw[0], grid_hw[1]))[0], letterbox)
     if found is None:

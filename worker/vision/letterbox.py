@@ -1,4 +1,4 @@
-"""Fits a picture of any shape into the network's input, and takes boxes there and back."""
+"""Fits an image of any shape into the network's input, and takes boxes there and back."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ BORDER_GREY = 127  # The zero of every trunk's preprocessing, near enough: a bor
 
 @dataclass(frozen=True)
 class Letterbox:
-    """Where the picture lies in the input: scale by axis, then shift, pixels.
+    """Where the image lies in the input: scale by axis, then shift, pixels.
 
-    The axes' scales differ by rounding only: the picture fills a whole number of input pixels.
+    The axes' scales differ by rounding only: the image fills a whole number of input pixels.
     """
 
     width_px: int
@@ -48,7 +48,7 @@ class Letterbox:
         return moved
 
     def grid_frame(self, grid_hw: tuple[int, int]) -> tuple[float, float, float, float]:
-        """Return the part of a heat-map grid that shows the picture: x_min, y_min, x_max, y_max in cells."""
+        """Return the part of a heat-map grid that shows the image: x_min, y_min, x_max, y_max in cells."""
         rows, columns = grid_hw[0] / self.input_hw[0], grid_hw[1] / self.input_hw[1]
         right, bottom = self.pad_x + self.fitted_hw[1], self.pad_y + self.fitted_hw[0]
         return (self.pad_x * columns, self.pad_y * rows, right * columns, bottom * rows)
@@ -60,7 +60,7 @@ class Letterbox:
 
 
 def fit_letterbox(*, width_px: int, height_px: int, into_hw: tuple[int, int]) -> Letterbox:
-    """Return how a picture fits an input of (rows, columns), as large as possible, in its middle.
+    """Return how an image fits an input of (rows, columns), as large as possible, in its middle.
 
     >>> fit_letterbox(width_px=1280, height_px=720, into_hw=(360, 640)).to_input([[0, 0, 1280, 720]]).tolist()
     [[0.0, 0.0, 640.0, 360.0]]
@@ -77,8 +77,8 @@ def fit_letterbox(*, width_px: int, height_px: int, into_hw: tuple[int, int]) ->
     )
 
 
-def letterbox_picture(pixels: Pixels, *, into_hw: tuple[int, int]) -> tuple[Pixels, Letterbox]:
-    """Return the picture fitted into the input, and how. pixels: (H, W, 3) RGB. Returns (h, w, 3) RGB."""
+def letterbox_image(pixels: Pixels, *, into_hw: tuple[int, int]) -> tuple[Pixels, Letterbox]:
+    """Return the image fitted into the input, and how. pixels: (H, W, 3) RGB. Returns (h, w, 3) RGB."""
     letterbox = fit_letterbox(width_px=pixels.shape[1], height_px=pixels.shape[0], into_hw=into_hw)
     rows, columns = letterbox.fitted_hw
     fitted = Image.fromarray(pixels).resize((columns, rows), Image.Resampling.BILINEAR, reducing_gap=2.0)

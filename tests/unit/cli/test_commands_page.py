@@ -17,7 +17,7 @@ COMMANDS = [pytest.param(command, id=command.name) for command in commands_of(ap
 # Of these a help may begin; a new command with another verb adds it here.
 VERBS = (
     "Add Answer Apply Ask Audit Bring Calibrate Cancel Check Compare Correct Count Draw Evaluate Explain Export Find "
-    "Fit Give Go Import Infer Judge Learn Let List Look Make Mark Measure Merge Move Name Open Plan Predict Promote "
+    "Fit Give Go Import Infer Evaluate Learn Let List Look Make Mark Measure Merge Move Name Open Plan Predict Promote "
     "Put Queue Read Register Remove Rename Report Restore Retrain Run Save Say Send Serve Set Show Split Start Stop "
     "Store Tell Test Train Turn Update Verify Watch Write"
 )

@@ -1,5 +1,5 @@
 "use strict";
-// The page of pictures: filters, pages and the large view. Whatever comes from a file name is only ever set as text.
+// The page of images: filters, pages and the large view. Whatever comes from a file name is only ever set as text.
 (() => {
   const data = window.TAFFRAIL;
   const PAGE = 48;
@@ -29,7 +29,7 @@
   function fillChoices() {
     const counted = (key) => {
       const counts = new Map();
-      for (const one of data.pictures) if (one[key]) counts.set(one[key], (counts.get(one[key]) || 0) + 1);
+      for (const one of data.images) if (one[key]) counts.set(one[key], (counts.get(one[key]) || 0) + 1);
       return counts;
     };
     const add = (select, names, counts) => {
@@ -44,7 +44,7 @@
   }
 
   // The address holds the filters, so that a view can be kept, linked to and gone back to.
-  const KEYS = { species: "", camera: "", show: "", reason: "", agreement: "1", name: "", order: "doubt" };
+  const KEYS = { species: "", camera: "", show: "", reason: "", agreement: "1", name: "", order: "error probability" };
   function readAddress() {
     const wanted = new URLSearchParams(location.hash.slice(1));
     for (const [key, usual] of Object.entries(KEYS)) filters.elements[key].value = wanted.get(key) ?? usual;
@@ -60,8 +60,8 @@
   }
 
   const ORDERS = {
-    doubt: (a, b) => (b.doubt ?? -1) - (a.doubt ?? -1) || a.id - b.id,
-    sure: (a, b) => (a.doubt ?? 2) - (b.doubt ?? 2) || a.id - b.id,
+    error probability: (a, b) => (b.error probability ?? -1) - (a.error probability ?? -1) || a.id - b.id,
+    sure: (a, b) => (a.error probability ?? 2) - (b.error probability ?? 2) || a.id - b.id,
     name: (a, b) => (a.name < b.name ? -1 : a.name > b.name ? 1 : a.id - b.id),
     time: (a, b) => ((a.taken ?? "9") < (b.taken ?? "9") ? -1 : (a.taken ?? "9") > (b.taken ?? "9") ? 1 : a.id - b.id),
   };
@@ -69,7 +69,7 @@
     const value = (key) => filters.elements[key].value;
     const most = Number(value("agreement")), part = value("name").toLowerCase();
     filters.elements.agreementShown.value = most.toFixed(2);
-    shown = data.pictures.filter((one) =>
+    shown = data.images.filter((one) =>
       (!value("species") || one.species === value("species")) &&
       (!value("camera") || one.camera === value("camera")) &&
       (!value("reason") || one.reason === value("reason")) &&
@@ -87,8 +87,8 @@
     const first = page * PAGE, part = shown.slice(first, first + PAGE), last = Math.ceil(shown.length / PAGE) || 1;
     grid.replaceChildren(...part.map((one, place) => card(one, first + place)));
     byId("count").textContent = shown.length
-      ? `${shown.length} of ${data.pictures.length}; ${first + 1} to ${first + part.length} shown`
-      : "No picture fits these filters.";
+      ? `${shown.length} of ${data.images.length}; ${first + 1} to ${first + part.length} shown`
+      : "No image fits these filters.";
     pages.hidden = last < 2;
     pages.querySelector("span").textContent = `page ${page + 1} of ${last}`;
     pages.querySelector("[data-step='-1']").disabled = page === 0;
@@ -120,15 +120,15 @@
 
   function view(one, large) {
     const made = element("span", { class: "view" });
-    if (!one.picture) {
-      made.append(element("span", { class: "missing", text: one.failure || one.problem || "no picture" }));
+    if (!one.image) {
+      made.append(element("span", { class: "missing", text: one.failure || one.problem || "no image" }));
       return made;
     }
     const fish = one.boxes.filter((box) => box.answer).map((box) => box.species).join(", ") || "no fish boxed";
     const size = { width: one.width, height: one.height, loading: large ? "eager" : "lazy" };
-    made.append(element("img", { src: one.picture, alt: `${one.name}: ${fish}`, ...size }));
+    made.append(element("img", { src: one.image, alt: `${one.name}: ${fish}`, ...size }));
     const layer = element("span", { class: "layer" });
-    layer.picture = one;
+    layer.image = one;
     made.append(layer, boxes(one, large));
     return made;
   }
@@ -142,7 +142,7 @@
       const group = drawn("g", { class: box.answer ? box.head : `${box.head} doubted` });
       group.append(drawn("rect", { x: left, y: top, width: right - left, height: bottom - top }));
       svg.append(group);
-      // On a small picture the words of a second box of the same fish would hide the first's.
+      // On a small image the words of a second box of the same fish would hide the first's.
       if (!large && !box.answer) continue;
       const above = top > letter * 1.3;
       const text = drawn("text", { x: left, y: above ? top - letter * 0.3 : top + letter, "font-size": letter });
@@ -158,7 +158,7 @@
     }
     const wanted = layers.elements.heat.value;
     for (const layer of document.querySelectorAll(".layer")) {
-      const one = layer.picture;
+      const one = layer.image;
       const species = wanted !== "*" ? wanted : one.species === data.noFish ? "" : one.species;
       const tile = species ? one.heatSpecies.indexOf(one.names.indexOf(species)) : -1;
       const tiles = one.heatSpecies.length;
@@ -197,12 +197,12 @@
     return element("li", { class: box.head }, [image, element("span", { text })]);
   }
   function probabilities(one) {
-    const opinions = [one.probabilities, one.heads.box_species, one.heads.heatmap, ...(one.crops ? [one.crops] : [])];
+    const predictions = [one.probabilities, one.heads.box_species, one.heads.heatmap, ...(one.crops ? [one.crops] : [])];
     const names = ["", "answer", "box", "heat map", ...(one.crops ? ["crops"] : [])];
     const head = element("tr", {}, names.map((text) => element("th", { scope: "col", text })));
     const rows = one.names.map((name, place) => {
       const row = element("tr", name === one.said ? { class: "final" } : {}, [element("th", { scope: "row", text: name })]);
-      row.append(...opinions.map((shares) => element("td", { text: percent(shares[place]) })));
+      row.append(...predictions.map((shares) => element("td", { text: percent(shares[place]) })));
       return row;
     });
     return element("table", { class: "probabilities" }, [element("thead", {}, [head]), element("tbody", {}, rows)]);
@@ -218,11 +218,11 @@
     if (failed(one)) {
       pairs.push(["state", one.state], ["failure", one.failure]);
     } else {
-      pairs.push(["chance it is wrong", `${percent(one.doubt)}${one.flagged ? ", flagged" : ""}`]);
+      pairs.push(["chance it is wrong", `${percent(one.error probability)}${one.flagged ? ", flagged" : ""}`]);
       pairs.push(["agreement", one.agreement.toFixed(2)]);
       pairs.push(["boxes overlap", percent(one.parts.iou)], ["species differ", one.parts.species_distance.toFixed(2)]);
       pairs.push(["fish on heat map", one.parts.fish_count], ["model", one.model]);
-      if (one.problem) pairs.push(["picture", one.problem]);
+      if (one.problem) pairs.push(["image", one.problem]);
     }
     return element("dl", {}, pairs.flatMap(([name, text]) => [element("dt", { text: name }), element("dd", { text })]));
   }
@@ -250,7 +250,7 @@
     else if (event.target.dataset.step) stepDetail(Number(event.target.dataset.step));
   });
   detail.addEventListener("close", () => {
-    // Back to the picture last looked at, which may be on another page.
+    // Back to the image last looked at, which may be on another page.
     if (Math.floor(open / PAGE) !== page) {
       page = Math.floor(open / PAGE);
       showGrid();

@@ -1,4 +1,4 @@
-"""Gives a trained detector its second stage: crops, training, and the judgement of both stages together."""
+"""Gives a trained detector its second stage: crops, training, and the evaluation of both stages together."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from typing import Any
 from db.domain.boxes import Box
 from db.domain.model_versions import ModelCard
 from worker.inference.detector import Detector
-from worker.inference.second_stage import CropJudge
-from worker.training.crops.evaluate import judge_pictures, judge_second_stage
+from worker.inference.second_stage import CropClassifier
+from worker.training.crops.evaluate import evaluate_images, evaluate_second_stage
 from worker.training.crops.samples import crop_samples
 from worker.training.crops.settings import CropTrainSettings
 from worker.training.crops.train import train_crop_classifier
 from worker.training.data.samples import TrainingSample
-from worker.training.features.compute import UnreadablePicture
+from worker.training.features.compute import LeftOutImage
 
 Progress = Callable[[str, int, int], None]
 
@@ -32,13 +32,13 @@ class TwoStages:
     crops: Any
     card: ModelCard
     left_out: tuple[str, ...]
-    unreadable: tuple[UnreadablePicture, ...]
+    unreadable: tuple[LeftOutImage, ...]
 
 
 def add_second_stage(
     detector: Any,
     card: ModelCard,
-    pictures: Sequence[TrainingSample],
+    images: Sequence[TrainingSample],
     *,
     settings: CropTrainSettings,
     features_dir: Path,
@@ -46,14 +46,14 @@ def add_second_stage(
     false_boxes: Mapping[str, Sequence[Box]] | None = None,
     progress: Progress = lambda stage, done, total: None,
 ) -> TwoStages:
-    """Return a second stage for this Keras detector, judged on the cameras that its card says were held out.
+    """Return a second stage for this Keras detector, evaluated on the cameras that its card says were held out.
 
     The plain figures of the card become those of the final answer; the first stage's are kept as first_stage_*.
     Raises:
         TrainingError: too few crops, species or cameras. UnknownNetwork, WeightsError: the trunk cannot be built.
     """
     held_out = card.folds[0] if card.folds else ()
-    found = crop_samples(pictures, false_boxes=false_boxes, seed=settings.seed)
+    found = crop_samples(images, false_boxes=false_boxes, seed=settings.seed)
     trained = train_crop_classifier(
         found.samples,
         settings=dataclasses.replace(settings, held_out=held_out),
@@ -62,16 +62,16 @@ def add_second_stage(
         progress=progress,
     )
     part, figures, figures_by = trained.part, card.metrics, card.metrics_by
-    judged = judge_pictures(
-        [picture for picture in pictures if picture.camera in held_out],
+    evaluated = evaluate_images(
+        [image for image in images if image.camera in held_out],
         detector=Detector(card, detector),
-        crop_judge=CropJudge(part, trained.model),
-        progress=lambda done, total: progress("judging both stages", done, total),
+        crop_classifier=CropClassifier(part, trained.model),
+        progress=lambda done, total: progress("evaluation both stages", done, total),
     )
-    if judged:
-        judgement = judge_second_stage(judged, part)
-        part, figures = judgement.part, {**card.metrics, **judgement.metrics}
-        figures_by = _with_final(card.metrics_by, judgement.metrics_by)
+    if evaluated:
+        evaluation = evaluate_second_stage(evaluated, part)
+        part, figures = evaluation.part, {**card.metrics, **evaluation.metrics}
+        figures_by = _with_final(card.metrics_by, evaluation.metrics_by)
     two = dataclasses.replace(
         card,
         metrics=figures,

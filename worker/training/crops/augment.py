@@ -10,8 +10,8 @@ import numpy.typing as npt
 from PIL import Image
 
 from db.domain.boxes import Box
-from worker.training.features.augment import Look, change_light
-from worker.vision.letterbox import BORDER_GREY, letterbox_picture
+from worker.training.features.augment import AugmentParameters, change_light
+from worker.vision.letterbox import BORDER_GREY, letterbox_image
 
 Pixels = npt.NDArray[np.uint8]
 
@@ -65,7 +65,7 @@ def canvas_side(crop_px: int, *, margin: float) -> int:
 
 
 def cut_canvas(pixels: Pixels, box: Box, *, side_px: int) -> Pixels:
-    """Return the box in the middle of a square with its surroundings, (side_px, side_px, 3); grey beyond the picture.
+    """Return the box in the middle of a square with its surroundings, (side_px, side_px, 3); grey beyond the image.
 
     pixels: (H, W, 3), the whole original. box: in its pixels.
     """
@@ -90,17 +90,17 @@ def show_crop(
     box: Box,
     view: CropView,
     *,
-    picture_px: tuple[int, int],
+    image_px: tuple[int, int],
     margin: float,
     crop_px: int,
 ) -> Pixels:
     """Return the crop of a canvas as a view shows it, letterboxed as in serving; (crop_px, crop_px, 3).
 
-    canvas: as `cut_canvas` made it of this box. picture_px: width and height of the picture that the box is in.
+    canvas: as `cut_canvas` made it of this box. image_px: width and height of the image that the box is in.
     """
-    rows = slice(*_span(box, view, axis=1, limit=picture_px[1], margin=margin, side_px=canvas.shape[0]))
-    columns = slice(*_span(box, view, axis=0, limit=picture_px[0], margin=margin, side_px=canvas.shape[0]))
-    light = Look(gain=view.gains, contrast=view.contrast, grey=float(view.grey))
+    rows = slice(*_span(box, view, axis=1, limit=image_px[1], margin=margin, side_px=canvas.shape[0]))
+    columns = slice(*_span(box, view, axis=0, limit=image_px[0], margin=margin, side_px=canvas.shape[0]))
+    light = AugmentParameters(gain=view.gains, contrast=view.contrast, grey=float(view.grey))
     shown = Image.fromarray(change_light(canvas[rows, columns], light))
     if view.mirrored:
         shown = shown.transpose(Image.Transpose.FLIP_LEFT_RIGHT)
@@ -108,17 +108,17 @@ def show_crop(
         shown = shown.rotate(
             view.turn_deg, Image.Resampling.BILINEAR, expand=True, fillcolor=(BORDER_GREY, BORDER_GREY, BORDER_GREY)
         )
-    return letterbox_picture(np.asarray(shown), into_hw=(crop_px, crop_px))[0]
+    return letterbox_image(np.asarray(shown), into_hw=(crop_px, crop_px))[0]
 
 
 def _canvas_frame(box: Box, side_px: int) -> tuple[float, float, float]:
-    """Canvas pixels a picture pixel, and where the canvas begins in the picture."""
+    """Canvas pixels an image pixel, and where the canvas begins in the image."""
     span = max(box.x_max - box.x_min, box.y_max - box.y_min) * (1.0 + 2.0 * CONTEXT_MARGIN)
     return side_px / span, (box.x_min + box.x_max - span) / 2.0, (box.y_min + box.y_max - span) / 2.0
 
 
 def _span(box: Box, view: CropView, *, axis: int, limit: int, margin: float, side_px: int) -> tuple[int, int]:
-    """The canvas pixels of one axis that the moved box and its margin cover, inside the picture, at least one."""
+    """The canvas pixels of one axis that the moved box and its margin cover, inside the image, at least one."""
     scale, *begin = _canvas_frame(box, side_px)
     sides = (box.x_max - box.x_min, box.y_max - box.y_min)
     stretched = [side * factor for side, factor in zip(sides, view.stretch, strict=True)]

@@ -1,4 +1,6 @@
-"""Judges the second stage where it works, on the detector's own boxes: its share in the final answer, the figures."""
+"""Evaluates the second stage where it works, on the detector's own boxes: its share in the final answer, the
+figures.
+"""
 
 from __future__ import annotations
 
@@ -14,25 +16,25 @@ from db.domain.final_answer import final_probabilities
 from db.domain.model_versions import SecondStage
 from db.domain.predictions import Prediction
 from db.domain.species import LabelSet
-from worker.images.decode import Picture, decode_picture
+from worker.images.decode import DecodedImage, decode_image
 from worker.images.read import read_image_file
 from worker.inference.detector import AnyDetector, prediction_of
-from worker.inference.second_stage import CropJudge
+from worker.inference.second_stage import CropClassifier
 from worker.training import metrics
 from worker.training.crops.calibrate import species_figures
 from worker.training.data.samples import TrainingSample
-from worker.vision.letterbox import Letterbox, fit_letterbox, letterbox_picture
+from worker.vision.letterbox import Letterbox, fit_letterbox, letterbox_image
 
 Floats = npt.NDArray[np.float64]
 Progress = Callable[[int, int], None]
-_PICTURES_AT_ONCE = 16
+_IMAGES_AT_ONCE = 16
 _WEIGHTS = np.linspace(0.0, 1.0, 21)
-_MIN_PICTURES = 20  # fewer say nothing about whom to believe
+_MIN_IMAGES = 20  # fewer say nothing about whom to believe
 
 
 @dataclass(frozen=True)
-class JudgedPicture:
-    """A held-out picture and what each stage says of it. crops: None where nothing was detected."""
+class EvaluatedImage:
+    """A held-out image and what each stage says of it. crops: None where nothing was detected."""
 
     sample: TrainingSample
     prediction: Prediction
@@ -46,7 +48,7 @@ class JudgedPicture:
 
 
 @dataclass(frozen=True)
-class SecondStageJudgement:
+class SecondStageEvaluation:
     """The part of the card with its fitted weight; and figures of the final answer, by name, species and camera.
 
     A figure of a camera is made with the weight that suits the other held-out cameras.
@@ -57,59 +59,59 @@ class SecondStageJudgement:
     metrics_by: dict[str, dict[str, dict[str, float]]]
 
 
-def judge_pictures(
+def evaluate_images(
     samples: Sequence[TrainingSample],
     *,
     detector: AnyDetector,
-    crop_judge: CropJudge | None,
+    crop_classifier: CropClassifier | None,
     progress: Progress = lambda done, total: None,
-) -> list[JudgedPicture]:
-    """Return what both stages say of pictures, as a worker would; a picture that cannot be read is left out.
+) -> list[EvaluatedImage]:
+    """Return what both stages say of images, as a worker would; an image that cannot be read is left out.
 
-    crop_judge: None of a version without a second stage.
+    crop_classifier: None of a version without a second stage.
     """
-    label_set, judged, done = LabelSet(detector.card.species), [], 0
+    label_set, evaluated, done = LabelSet(detector.card.species), [], 0
     for chunk in _loaded(samples, detector.card.input_hw):
         raw = detector.predict(np.stack([canvas for _, _, canvas in chunk]))
         predictions = [
-            prediction_of(raw, row, letterbox=_letterbox(picture, detector.card.input_hw), label_set=label_set)
-            for row, (_, picture, _) in enumerate(chunk)
+            prediction_of(raw, row, letterbox=_letterbox(image, detector.card.input_hw), label_set=label_set)
+            for row, (_, image, _) in enumerate(chunk)
         ]
         crops: list[tuple[float, ...] | None] = [None] * len(chunk)
-        if crop_judge is not None:
-            opinions = crop_judge.judge([picture for _, picture, _ in chunk], predictions)
-            crops = [opinion.picture for opinion in opinions]
-        judged += [
-            JudgedPicture(sample, prediction, said)
+        if crop_classifier is not None:
+            seconds = crop_classifier.classify([image for _, image, _ in chunk], predictions)
+            crops = [second.image for second in seconds]
+        evaluated += [
+            EvaluatedImage(sample, prediction, said)
             for (sample, _, _), prediction, said in zip(chunk, predictions, crops, strict=True)
         ]
         done += len(chunk)
         progress(done, len(samples))
-    return judged
+    return evaluated
 
 
-def judge_second_stage(judged: Sequence[JudgedPicture], part: SecondStage) -> SecondStageJudgement:
-    """Return the second stage's weight of least log loss on these pictures, and the figures of the final answer."""
-    species = np.array([part.species.index(one.sample.label.species) for one in judged], dtype=np.int64)
-    by_weight = _by_weight(judged)
-    cameras = np.array([one.sample.camera for one in judged])
-    answers = cross_weighted(judged, species)
+def evaluate_second_stage(evaluated: Sequence[EvaluatedImage], part: SecondStage) -> SecondStageEvaluation:
+    """Return the second stage's weight of least log loss on these images, and the figures of the final answer."""
+    species = np.array([part.species.index(one.sample.label.species) for one in evaluated], dtype=np.int64)
+    by_weight = _by_weight(evaluated)
+    cameras = np.array([one.sample.camera for one in evaluated])
+    answers = cross_weighted(evaluated, species)
     figures = species_figures(species, answers)
     first = {f"first_stage_{name}": value for name, value in species_figures(species, by_weight[0]).items()}
     weight = float(_WEIGHTS[_best(by_weight, species)])
-    return SecondStageJudgement(
+    return SecondStageEvaluation(
         dataclasses.replace(part, weight=weight),
         {**figures, **{name: first[name] for name in first if not name.endswith("majority_accuracy")}},
         {"species": _by_species(species, answers, part.species), "camera": _by_camera(species, answers, cameras)},
     )
 
 
-def cross_weighted(judged: Sequence[JudgedPicture], species: npt.NDArray[np.int64]) -> Floats:
+def cross_weighted(evaluated: Sequence[EvaluatedImage], species: npt.NDArray[np.int64]) -> Floats:
     """Return the final answers, each camera's with the weight that suits the other cameras; (N, S).
 
     species: (N,) the true ones, places on the species axis.
     """
-    by_weight, cameras = _by_weight(judged), np.array([one.sample.camera for one in judged])
+    by_weight, cameras = _by_weight(evaluated), np.array([one.sample.camera for one in evaluated])
     answers = np.array(by_weight[0])
     for camera in np.unique(cameras):
         mine = cameras == camera
@@ -117,13 +119,13 @@ def cross_weighted(judged: Sequence[JudgedPicture], species: npt.NDArray[np.int6
     return answers
 
 
-def _by_weight(judged: Sequence[JudgedPicture]) -> Floats:
-    return np.array([[one.final(float(weight)) for one in judged] for weight in _WEIGHTS])  # (W, N, S)
+def _by_weight(evaluated: Sequence[EvaluatedImage]) -> Floats:
+    return np.array([[one.final(float(weight)) for one in evaluated] for weight in _WEIGHTS])  # (W, N, S)
 
 
 def _best(by_weight: Floats, species: npt.NDArray[np.int64]) -> int:
-    """The place of the weight of least log loss; an even share where too few pictures tell."""
-    if len(species) < _MIN_PICTURES:
+    """The place of the weight of least log loss; an even share where too few images tell."""
+    if len(species) < _MIN_IMAGES:
         return len(_WEIGHTS) // 2
     return int(np.argmin([metrics.log_loss(species, answers) for answers in by_weight]))
 
@@ -133,8 +135,8 @@ def _by_species(species: npt.NDArray[np.int64], answers: Floats, names: Sequence
     for place, recall in metrics.recalls(species, answers).items():
         called = chosen == place
         precision = float((species[called] == place).mean()) if called.any() else 0.0
-        pictures = float((species == place).sum())
-        rows[names[place]] = {"pictures": pictures, "recall": recall, "precision": precision}
+        images = float((species == place).sum())
+        rows[names[place]] = {"images": images, "recall": recall, "precision": precision}
     return rows
 
 
@@ -145,33 +147,33 @@ def _by_camera(
     for camera in np.unique(cameras):
         mine = cameras == camera
         rows[str(camera)] = {
-            "pictures": float(mine.sum()),
+            "images": float(mine.sum()),
             "accuracy": metrics.accuracy(species[mine], answers[mine]),
             "log_loss": metrics.log_loss(species[mine], answers[mine]),
         }
     return rows
 
 
-def _letterbox(picture: Picture, input_hw: tuple[int, int]) -> Letterbox:
-    return fit_letterbox(width_px=picture.width_px, height_px=picture.height_px, into_hw=input_hw)
+def _letterbox(image: DecodedImage, input_hw: tuple[int, int]) -> Letterbox:
+    return fit_letterbox(width_px=image.width_px, height_px=image.height_px, into_hw=input_hw)
 
 
 def _loaded(
     samples: Sequence[TrainingSample], input_hw: tuple[int, int]
-) -> Iterator[list[tuple[TrainingSample, Picture, npt.NDArray[np.uint8]]]]:
-    """Yield readable pictures, whole ones for the crops and letterboxed ones as the detector knows them."""
+) -> Iterator[list[tuple[TrainingSample, DecodedImage, npt.NDArray[np.uint8]]]]:
+    """Yield readable images, whole ones for the crops and letterboxed ones as the detector knows them."""
 
-    def load(sample: TrainingSample) -> tuple[TrainingSample, Picture, npt.NDArray[np.uint8]] | None:
+    def load(sample: TrainingSample) -> tuple[TrainingSample, DecodedImage, npt.NDArray[np.uint8]] | None:
         try:
             file = read_image_file(sample.file)
-            reduced = decode_picture(file.content, at_least_hw=input_hw)
-            whole = reduced if reduced.pixels.shape[1] == reduced.width_px else decode_picture(file.content)
+            reduced = decode_image(file.content, at_least_hw=input_hw)
+            whole = reduced if reduced.pixels.shape[1] == reduced.width_px else decode_image(file.content)
         except Exception:  # it was named already where the crops were cut
             return None
-        return (sample, whole, letterbox_picture(reduced.pixels, into_hw=input_hw)[0])
+        return (sample, whole, letterbox_image(reduced.pixels, into_hw=input_hw)[0])
 
     with ThreadPoolExecutor(2, thread_name_prefix="decode") as pool:
-        for start in range(0, len(samples), _PICTURES_AT_ONCE):
-            found = pool.map(load, samples[start : start + _PICTURES_AT_ONCE])
+        for start in range(0, len(samples), _IMAGES_AT_ONCE):
+            found = pool.map(load, samples[start : start + _IMAGES_AT_ONCE])
             if chunk := [one for one in found if one is not None]:
                 yield chunk

@@ -1,4 +1,4 @@
-"""The second stage's caches: each crop is cut once from its picture, each view of it goes through the trunk once."""
+"""The second stage's caches: each crop is cut once from its image, each view of it goes through the trunk once."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from typing import Any, TypeVar
 import numpy as np
 import numpy.typing as npt
 
-from worker.images.decode import decode_picture
+from worker.images.decode import decode_image
 from worker.images.read import read_image_file
 from worker.models.crop_classifier import build_pooled_trunk
 from worker.models.detector import fold_batch_norms
@@ -25,7 +25,7 @@ from worker.models.trunks import weights_key
 from worker.training.crops.augment import PLAIN, CropView, canvas_side, cut_canvas, draw_view, show_crop
 from worker.training.crops.samples import CropSample
 from worker.training.features.cache import Shard, open_cache, write_shard
-from worker.training.features.compute import UnreadablePicture
+from worker.training.features.compute import LeftOutImage
 from worker.vision.crops import quarter_turns
 
 _LAYOUT = 1  # raise when cutting, drawing views or preprocessing changes what a row means
@@ -51,11 +51,11 @@ class CropShape:
 
 @dataclass(frozen=True)
 class Canvases:
-    """The crops with their surroundings, on the disk, and the pictures that gave none."""
+    """The crops with their surroundings, on the disk, and the images that gave none."""
 
     shape: CropShape
     rows: Rows
-    unreadable: tuple[UnreadablePicture, ...]
+    unreadable: tuple[LeftOutImage, ...]
 
     def __contains__(self, sample: CropSample) -> bool:
         return sample.key in self.rows
@@ -67,7 +67,7 @@ class Canvases:
             np.asarray(shard[row]),
             sample.box,
             view,
-            picture_px=(sample.width_px, sample.height_px),
+            image_px=(sample.width_px, sample.height_px),
             margin=self.shape.margin,
             crop_px=self.shape.crop_px,
         )
@@ -80,7 +80,7 @@ def cut_canvases(
     cache_dir: Path,
     progress: Progress = lambda done, total: None,
 ) -> Canvases:
-    """Return every crop of a readable picture, cutting only those not cached yet; each picture is decoded once.
+    """Return every crop of a readable image, cutting only those not cached yet; each image is decoded once.
 
     Raises:
         TrainingError: the cache cannot be written.
@@ -92,13 +92,13 @@ def cut_canvases(
         if sample.key not in held:
             missing.setdefault(sample.sha256, []).append(sample)
     total, done = len(samples), len(samples) - sum(len(crops) for crops in missing.values())
-    unreadable: list[UnreadablePicture] = []
+    unreadable: list[LeftOutImage] = []
     names: list[str] = []
     rows: list[Pixels] = []
     run = _Run(folder)
     progress(done, total)
     for crops, cut in ahead(lambda crops: (crops, _cut(crops, shape)), missing.values()):
-        if isinstance(cut, UnreadablePicture):
+        if isinstance(cut, LeftOutImage):
             unreadable.append(cut)
         else:
             names += [crop.key for crop in crops]
@@ -227,18 +227,18 @@ def _nth_view(sample: CropSample, number: int) -> CropView:
     return draw_view(np.random.default_rng(int(sample.key[:15], 16) + number)) if number else PLAIN
 
 
-def _cut(crops: Sequence[CropSample], shape: CropShape) -> list[Pixels] | UnreadablePicture:
-    """Return the canvases of one picture's crops, or why there are none."""
+def _cut(crops: Sequence[CropSample], shape: CropShape) -> list[Pixels] | LeftOutImage:
+    """Return the canvases of one image's crops, or why there are none."""
     file = crops[0].file
     try:
         read = read_image_file(file)
         if read.sha256 != crops[0].sha256:
             raise TrainingError(f"{os.fsdecode(file)}: the file changed since it was labelled")
-        pixels = decode_picture(read.content).pixels
+        pixels = decode_image(read.content).pixels
         side_px = canvas_side(shape.crop_px, margin=shape.margin)
         return [cut_canvas(pixels, crop.box, side_px=side_px) for crop in crops]
-    except Exception as error:  # decoders raise many kinds; one bad picture never stops a training
-        return UnreadablePicture(file, str(error) or type(error).__name__)
+    except Exception as error:  # decoders raise many kinds; one bad image never stops a training
+        return LeftOutImage(file, str(error) or type(error).__name__)
 
 
 def ahead(work: Callable[[_Item], _Result], items: Iterable[_Item]) -> Iterator[_Result]:

@@ -40,7 +40,7 @@ _JUDGED_AT_ONCE = 32
 
 def finetune(
     learn: CropRows,
-    judge: CropRows,
+    evaluate: CropRows,
     *,
     start: Probe,
     settings: CropTrainSettings,
@@ -55,8 +55,8 @@ def finetune(
     """
     from worker.models.keras_import import keras
 
-    keeper = _Keeper(work_dir, _run_name(learn, settings))
-    model, done = keeper.last()
+    monitor = _Checkpoint(work_dir, _run_name(learn, settings))
+    model, done = monitor.last()
     if model is None:
         model, done = _begin(start, settings), 0
         loss = keras.losses.CategoricalCrossentropy(from_logits=True, label_smoothing=settings.label_smoothing)
@@ -67,14 +67,14 @@ def finetune(
         for batch in _epoch(learn, epoch, settings):
             train_step(model, batch, steps=steps * settings.epochs, learning_rate=settings.learning_rate)
             told.step()
-        keeper.keep(model, epoch + 1)
+        monitor.keep(model, epoch + 1)
     tuned = _plain_copy(model, settings)
-    logits = _turn_logits(tuned, judge, settings)
-    keeper.forget()
+    logits = _turn_logits(tuned, evaluate, settings)
+    monitor.forget()
     return tuned, logits, {"epochs": settings.epochs, "resumed_at_epoch": done, "strength": start.strength}
 
 
-class _Keeper:
+class _Checkpoint:
     """Keeps the model after each epoch, whole or not at all, under a name that only this run has."""
 
     def __init__(self, work_dir: Path, run: str) -> None:
@@ -170,10 +170,10 @@ def draw_order(
     return rng.choice(len(learn), size=len(learn), p=chances), np.ones_like(learn.weights)
 
 
-def _turn_logits(model: Any, judge: CropRows, settings: CropTrainSettings) -> Floats:
+def _turn_logits(model: Any, evaluate: CropRows, settings: CropTrainSettings) -> Floats:
     parts = [np.zeros((0, len(settings.label_set)), dtype=np.float32)]
-    for start in range(0, len(judge), _JUDGED_AT_ONCE):
-        shown = [judge.canvases.show(sample) for sample in judge.samples[start : start + _JUDGED_AT_ONCE]]
+    for start in range(0, len(evaluate), _JUDGED_AT_ONCE):
+        shown = [evaluate.canvases.show(sample) for sample in evaluate.samples[start : start + _JUDGED_AT_ONCE]]
         padded = np.zeros((_JUDGED_AT_ONCE, *shown[0].shape), dtype=np.uint8)  # one shape: nothing is traced again
         padded[: len(shown)] = shown
         turned = np.asarray(model.predict_on_batch(quarter_turns(padded, settings.turns)))

@@ -36,7 +36,8 @@ class Balance(StrEnum):
 class CropTrainSettings:
     """What to train and how.
 
-    held_out: cameras kept apart for judging, named by the caller; none judges nothing. crop_px: side of the network's
+    held_out: cameras kept apart for evaluation, named by the caller; none evaluates nothing. crop_px: side of the
+    network's
     input. views: a crop's views that frozen features are made of, at most. turns: quarter turns averaged in serving, 1
     or 4. by_sampling: fine-tuning draws rare species more often instead of counting them more.
     """

@@ -1,4 +1,6 @@
-"""Trains the second stage from crops: on frozen features in minutes, or its whole trunk; judged on held-out cameras."""
+"""Trains the second stage from crops: on frozen features in minutes, or its whole trunk; evaluated on held-out
+cameras.
+"""
 
 from __future__ import annotations
 
@@ -21,7 +23,7 @@ from worker.training.crops.finetune import finetune
 from worker.training.crops.samples import CropSample
 from worker.training.crops.settings import Balance, CropMethod, CropRows, CropTrainSettings
 from worker.training.data.splits import camera_folds
-from worker.training.features.compute import UnreadablePicture
+from worker.training.features.compute import LeftOutImage
 from worker.training.metrics import recalls
 from worker.training.probe import Probe, fit_probe
 
@@ -32,17 +34,17 @@ MIN_CROPS = 16
 _MAX_ROWS = 60_000  # rows of features that are held in memory at once: 300 MB of the default trunk
 _PROBE_FOLDS = 3
 _VIEWS_TO_TUNE_FROM = 2
-# Until it is fitted (see judge_second_stage), the second stage counts as much as both heads together.
+# Until it is fitted (see evaluate_second_stage), the second stage counts as much as both heads together.
 UNFITTED_WEIGHT = 0.5
 
 
 @dataclass(frozen=True)
 class TrainedCropClassifier:
-    """A trained Keras crop classifier (crops to logits), its part of the card, and the pictures it went without."""
+    """A trained Keras crop classifier (crops to logits), its part of the card, and the images it went without."""
 
     model: Any
     part: SecondStage
-    unreadable: tuple[UnreadablePicture, ...]
+    unreadable: tuple[LeftOutImage, ...]
 
 
 def train_crop_classifier(
@@ -53,7 +55,7 @@ def train_crop_classifier(
     work_dir: Path,
     progress: Progress = lambda stage, done, total: None,
 ) -> TrainedCropClassifier:
-    """Return a crop classifier trained on these crops, judged on those of the held-out cameras.
+    """Return a crop classifier trained on these crops, evaluated on those of the held-out cameras.
 
     features_dir: where crops and features are cached. work_dir: where a fine-tuning keeps its place; a killed one goes
     on from its last epoch. progress: called with (stage, done, total).
@@ -68,15 +70,15 @@ def train_crop_classifier(
     canvases = cut_canvases(samples, shape=shape, cache_dir=features_dir, progress=_stage(progress, "crops"))
     train, held_out = _split([sample for sample in samples if sample in canvases], settings)
     class_weights = balance_weights(train, settings)
-    learn, judge = (_rows(part, class_weights, canvases, settings) for part in (train, held_out))
+    learn, evaluate = (_rows(part, class_weights, canvases, settings) for part in (train, held_out))
     probe, told = _fit_probe(learn, settings, features_dir, progress)
     if settings.method is CropMethod.FROZEN:
-        model, logits = _frozen(probe, judge, settings, features_dir, progress)
+        model, logits = _frozen(probe, evaluate, settings, features_dir, progress)
     else:
         model, logits, told = finetune(
-            learn, judge, start=probe, settings=settings, work_dir=work_dir, progress=progress
+            learn, evaluate, start=probe, settings=settings, work_dir=work_dir, progress=progress
         )
-    part = _part(learn, judge, logits, class_weights, settings, told)
+    part = _part(learn, evaluate, logits, class_weights, settings, told)
     part = dataclasses.replace(part, train_seconds=round(time.perf_counter() - started, 1))
     return TrainedCropClassifier(model, part, canvases.unreadable)
 
@@ -100,7 +102,7 @@ def _split(samples: Sequence[CropSample], settings: CropTrainSettings) -> tuple[
     if len(train) < MIN_CROPS or len(species) < 2:
         raise TrainingError(
             f"{len(train)} usable crops of {len(species)} species{where}; the second stage needs at least {MIN_CROPS} "
-            "crops of 2 species: label boxes of more pictures, or train without it"
+            "crops of 2 species: label boxes of more images, or train without it"
         )
     return train, held_out
 
@@ -143,16 +145,16 @@ def _fit_probe(
 
 
 def _frozen(
-    probe: Probe, judge: CropRows, settings: CropTrainSettings, features_dir: Path, progress: Progress
+    probe: Probe, evaluate: CropRows, settings: CropTrainSettings, features_dir: Path, progress: Progress
 ) -> tuple[Any, npt.NDArray[np.float32]]:
     """Return a classifier whose trunk is as it came, and its logits of the held-out crops' turns."""
     from worker.models.crop_classifier import build_crop_classifier, build_pooled_trunk, set_logits
 
     logits = np.zeros((0, len(settings.label_set)), dtype=np.float32)
-    if len(judge):
+    if len(evaluate):
         held = turn_features(
-            judge.samples,
-            judge.canvases,
+            evaluate.samples,
+            evaluate.canvases,
             turns=settings.turns,
             trunk=settings.trunk,
             weights=settings.weights,
@@ -167,7 +169,7 @@ def _frozen(
 
 
 def _folds(learn: CropRows, settings: CropTrainSettings) -> list[npt.NDArray[np.bool_]]:
-    """Return which crops are kept apart in turn to choose the probe's strength: by camera, as it is judged later."""
+    """Return which crops are kept apart in turn to choose the probe's strength: by camera, as it is evaluated later."""
     cameras = [sample.camera for sample in learn.samples]
     if len(set(cameras)) < 2:
         return []
@@ -178,7 +180,7 @@ def _folds(learn: CropRows, settings: CropTrainSettings) -> list[npt.NDArray[np.
 
 def _part(
     learn: CropRows,
-    judge: CropRows,
+    evaluate: CropRows,
     logits: npt.NDArray[np.float32],
     class_weights: npt.NDArray[np.float64],
     settings: CropTrainSettings,
@@ -186,14 +188,14 @@ def _part(
 ) -> SecondStage:
     shift = log_prior_shift(learn.species, [sample.weight for sample in learn.samples], class_weights)
     temperature, figures, figures_by = 1.0, {}, {}
-    if len(judge):
-        cameras = [sample.camera for sample in judge.samples]
-        temperature = fit_temperature(logits, judge.species, turns=settings.turns, shift=shift)
-        answers = cross_fitted(logits, judge.species, cameras, turns=settings.turns, shift=shift)
-        figures = {**species_figures(judge.species, answers), "crops": float(len(judge))}
+    if len(evaluate):
+        cameras = [sample.camera for sample in evaluate.samples]
+        temperature = fit_temperature(logits, evaluate.species, turns=settings.turns, shift=shift)
+        answers = cross_fitted(logits, evaluate.species, cameras, turns=settings.turns, shift=shift)
+        figures = {**species_figures(evaluate.species, answers), "crops": float(len(evaluate))}
         by_species = {
-            settings.label_set.names[place]: {"recall": recall, "crops": float((judge.species == place).sum())}
-            for place, recall in recalls(judge.species, answers).items()
+            settings.label_set.names[place]: {"recall": recall, "crops": float((evaluate.species == place).sum())}
+            for place, recall in recalls(evaluate.species, answers).items()
         }
         figures_by = {"species": by_species}
     seen = Counter(sample.species for sample in learn.samples)
@@ -213,7 +215,7 @@ def _part(
             "by_sampling": settings.by_sampling,
             "seed": settings.seed,
             "crops": len(learn),
-            "crops_held_out": len(judge),
+            "crops_held_out": len(evaluate),
             "crops_by_species": {name: seen[name] for name in settings.label_set.names},
             **told,
         },

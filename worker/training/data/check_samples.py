@@ -1,8 +1,8 @@
-"""Looks at labelled pictures before a training starts: what is odd is named, mended by a stated rule, or refused.
+"""Looks at labelled images before a training starts: what is odd is named, repaired by a stated rule, or refused.
 
-Refused: a label outside the label set (the rest alone would teach that its fish is background). Left out: a picture
-whose size is not known. Mended: a box that reaches beyond the frame is cut there; one wholly outside is dropped, and
-a picture that loses its last box so teaches its species alone, for nothing is known of where the fish is.
+Refused: a label outside the label set (the rest alone would teach that its fish is background). Left out: an image
+whose size is not known. Repaired: a box that reaches beyond the frame is cut there; one wholly outside is dropped, and
+an image that loses its last box so teaches its species alone, for nothing is known of where the fish is.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ _SLACK_PX = 1.0  # rounding at the frame is not worth a note
 
 @dataclass(frozen=True)
 class Oddity:
-    """A picture and what is odd about it; left_out: whether training goes on without it."""
+    """An image and what is odd about it; left_out: whether training goes on without it."""
 
     file: bytes
     text: str
@@ -31,27 +31,27 @@ class Oddity:
 
 @dataclass(frozen=True)
 class CheckedSamples:
-    """The pictures that can be learnt from, mended where they had to be, and what was odd."""
+    """The images that can be learnt from, repaired where they had to be, and what was odd."""
 
     samples: tuple[TrainingSample, ...]
     oddities: tuple[Oddity, ...]
 
     @property
     def left_out(self) -> tuple[Oddity, ...]:
-        """The pictures that cannot be learnt from."""
+        """The images that cannot be learnt from."""
         return tuple(odd for odd in self.oddities if odd.left_out)
 
     @property
-    def mended(self) -> tuple[Oddity, ...]:
-        """What was mended, of pictures that stayed."""
+    def repaired(self) -> tuple[Oddity, ...]:
+        """What was repaired, of images that stayed."""
         return tuple(odd for odd in self.oddities if not odd.left_out)
 
 
 def check_samples(samples: Sequence[TrainingSample], label_set: LabelSet) -> CheckedSamples:
-    """Return the pictures that can be learnt from.
+    """Return the images that can be learnt from.
 
     Raises:
-        UnknownSpecies: a label is not in the label set; the message names the picture.
+        UnknownSpecies: a label is not in the label set; the message names the image.
     """
     kept, oddities = [], []
     for sample in samples:
@@ -59,8 +59,8 @@ def check_samples(samples: Sequence[TrainingSample], label_set: LabelSet) -> Che
         if sample.width_px < 1 or sample.height_px < 1:
             oddities.append(Oddity(sample.file, "its size is not known", left_out=True))
             continue
-        mended, texts = _mended(sample)
-        kept.append(mended)
+        repaired, texts = _repaired(sample)
+        kept.append(repaired)
         oddities += [Oddity(sample.file, text, left_out=False) for text in texts]
     return CheckedSamples(tuple(kept), tuple(oddities))
 
@@ -74,14 +74,14 @@ def _refuse_unknown(sample: TrainingSample, label_set: LabelSet) -> None:
             raise UnknownSpecies(f"{where}: {unknown_species_text(species, label_set)}")
 
 
-def _mended(sample: TrainingSample) -> tuple[TrainingSample, list[str]]:
+def _repaired(sample: TrainingSample) -> tuple[TrainingSample, list[str]]:
     boxes: list[LabelledBox] = []
     texts: list[str] = []
     for number, labelled in enumerate(sample.label.boxes, start=1):
         inside = clip_box(labelled.box, width_px=sample.width_px, height_px=sample.height_px)
         if inside is None:
             size = f"{sample.width_px} x {sample.height_px}"
-            texts.append(f"box {number} lies outside the picture of {size} pixels; dropped")
+            texts.append(f"box {number} lies outside the image of {size} pixels; dropped")
             continue
         if max(abs(a - b) for a, b in zip(inside.xyxy, labelled.box.xyxy, strict=True)) > _SLACK_PX:
             texts.append(f"box {number} reaches beyond the frame; cut there")

@@ -1,4 +1,4 @@
-"""Finds pictures that are nearly the same one: on both sides of a split they would be learnt by heart."""
+"""Finds images that are nearly the same one: on both sides of a split they would be learnt by heart."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ from scipy.sparse.csgraph import connected_components
 from scipy.spatial import cKDTree
 
 # Frames a second apart, or saved again, differ by a few levels anywhere. A fish that came or went (an eighth of the
-# picture's width: two cells of a thumbnail) differs by more than this in some cell, on the very same deck.
+# image's width: two cells of a thumbnail) differs by more than this in some cell, on the very same deck.
 MAX_DIFFERENCE = 6.0
 
 
 def near_duplicates(thumbnails: npt.NDArray[np.uint8], sizes: Sequence[tuple[int, int]]) -> npt.NDArray[np.int64]:
-    """Return a number for each picture that it shares with its near-duplicates and theirs; (N,).
+    """Return a number for each image that it shares with its near-duplicates and theirs; (N,).
 
-    thumbnails: (N, 9, 16, 3) RGB, see `thumbnails_of`. sizes: (width, height) of the originals; pictures of two sizes
-    are never alike. Two pictures are alike where no cell's red, green or blue differs by more than MAX_DIFFERENCE, the
-    picture's mean of each taken away (exposure drifts). The mean of all cells would not do: a fixed camera's pictures
+    thumbnails: (N, 9, 16, 3) RGB, see `thumbnails_of`. sizes: (width, height) of the originals; images of two sizes
+    are never alike. Two images are alike where no cell's red, green or blue differs by more than MAX_DIFFERENCE, the
+    image's mean of each taken away (exposure drifts). The mean of all cells would not do: a fixed camera's images
     differ nowhere but where the fish is.
     """
     groups = np.zeros(len(thumbnails), dtype=np.int64)

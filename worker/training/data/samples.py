@@ -1,4 +1,4 @@
-"""One labelled picture as training sees it: where it lies, whose camera took it, what someone said of it."""
+"""One labelled image as training sees it: where it lies, whose camera took it, what someone said of it."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from db.domain.labels import ImageLabel
 
 @dataclass(frozen=True)
 class TrainingSample:
-    """A labelled picture. file: its path in bytes; sha256: of its content; sizes of the upright original.
+    """A labelled image. file: its path in bytes; sha256: of its content; sizes of the upright original.
 
     weight: how much it counts in every loss; 1 is a label that a person gave. guessed: a model gave the label; it is
-    learnt from and never judged on.
+    learnt from and never evaluated on.
     """
 
     file: bytes
@@ -29,6 +29,6 @@ class TrainingSample:
 
 
 def dataset_sha256(samples: Sequence[TrainingSample]) -> str:
-    """Return one hash of all pictures, labels and weights, whatever their order."""
+    """Return one hash of all images, labels and weights, whatever their order."""
     lines = sorted(f"{sample.sha256} {sample.camera} {sample.label!r} {sample.weight:g}" for sample in samples)
     return hashlib.sha256("\n".join(lines).encode()).hexdigest()

@@ -1,4 +1,4 @@
-"""Takes the data set of a training: who said what of each picture, what it counts, and which cameras judge."""
+"""Takes the data set of a training: who said what of each image, what it counts, and which cameras evaluate."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from worker.training.data.splits import held_out_cameras
 
 
 class SnapshotError(TaffrailError):
-    """What was said of pictures so far does not make a data set."""
+    """What was said of images so far does not make a data set."""
 
 
 def take_snapshot(
@@ -33,15 +33,15 @@ def take_snapshot(
     """Return the data set of this moment, stored; new cameras join the series. The caller commits.
 
     A person's newest correction counts before any label file, both before what the champion is sure of
-    (pseudo_labels); held-out cameras are judged by what people said alone. held_out_share: of a series that begins
+    (pseudo_labels); held-out cameras are evaluated by what people said alone. held_out_share: of a series that begins
     here, the settings' where not given; a series that goes on keeps its own.
     Raises:
-        SnapshotError: nobody said anything of any picture yet.
+        SnapshotError: nobody said anything of any image yet.
     """
     said = entries_said(session, settings)
     if not said:
         raise SnapshotError(
-            "nobody has said yet what any picture shows; `cli labels import` or `cli review import` bring that in"
+            "nobody has said yet what any image shows; `cli labels import` or `cli review import` bring that in"
         )
     share = settings.held_out_share if held_out_share is None else held_out_share
     series = _joined(session, said, champion=champion, held_out_share=share)
@@ -52,13 +52,13 @@ def take_snapshot(
 
 
 def entries_said(session: Session, settings: Settings) -> list[DatasetEntry]:
-    """Return every picture of which a person or a label file said something, with what that counts."""
+    """Return every image of which a person or a label file said something, with what that counts."""
     weights = {EntryOrigin.CORRECTION: settings.correction_weight, EntryOrigin.LABEL: 1.0}
     return said_entries(session, weights=weights)
 
 
-def refuse_unjudgeable(dataset: Dataset) -> None:
-    """Refuse a data set from which no model can be learnt and judged.
+def refuse_unevaluable(dataset: Dataset) -> None:
+    """Refuse a data set from which no model can be learnt and evaluated.
 
     Raises:
         SnapshotError: names what is missing.
@@ -67,15 +67,15 @@ def refuse_unjudgeable(dataset: Dataset) -> None:
     cameras = sorted({entry.place.camera for entry in dataset.entries})
     if not dataset.held_out_cameras or not learnt:
         raise SnapshotError(
-            f"pictures of {len(cameras)} camera ({cameras[0]}) are known; a retraining needs 2 at least: one to learn "
-            "from and another to be judged on"
+            f"images of {len(cameras)} camera ({cameras[0]}) are known; a retraining needs 2 at least: one to learn "
+            "from and another to be evaluated on"
             if len(cameras) == 1
-            else f"no pictures are known of the {'learning' if not learnt else 'held-out'} cameras of the series"
+            else f"no images are known of the {'learning' if not learnt else 'held-out'} cameras of the series"
         )
     species = {entry.label.species for entry in learnt}
     if len(species) < 2:
         raise SnapshotError(
-            f"all {len(learnt)} pictures to learn from show {species.pop()}; a retraining needs 2 species at least"
+            f"all {len(learnt)} images to learn from show {species.pop()}; a retraining needs 2 species at least"
         )
 
 
@@ -101,12 +101,12 @@ def _joined(
     session: Session, said: Sequence[DatasetEntry], *, champion: ModelVersion | None, held_out_share: float
 ) -> Series:
     """Return the series with a side for every camera that somebody spoke of."""
-    pictures = Counter(entry.place.camera for entry in said)
+    images = Counter(entry.place.camera for entry in said)
     series = current_series(session)
     if series is None:
         series = begin_series(session, held_out_share=held_out_share)
         series = add_cameras(session, series, _first_sides(said, champion=champion, held_out_share=held_out_share))
-    sides = join_series(series.sides, pictures, share=series.held_out_share, series_id=series.series_id)
+    sides = join_series(series.sides, images, share=series.held_out_share, series_id=series.series_id)
     return add_cameras(session, series, sides)
 
 

@@ -1,4 +1,4 @@
-"""Splits labelled pictures into parts that are judged apart: by camera, by time, or at random to show the leak."""
+"""Splits labelled images into parts that are evaluated apart: by camera, by time, or at random to show the leak."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ Mask = npt.NDArray[np.bool_]
 
 
 class SplitKind(StrEnum):
-    """How pictures are split. Only `camera` tells what a model is worth on a boat that it has not seen."""
+    """How images are split. Only `camera` tells what a model is worth on a boat that it has not seen."""
 
     CAMERA = "camera"
     TIME = "time"
@@ -26,13 +26,13 @@ class SplitKind(StrEnum):
 
 @dataclass(frozen=True)
 class Fold:
-    """One training and its judgement: places among the pictures, ascending; no picture is on both sides.
+    """One training and its evaluation: places among the images, ascending; no image is on both sides.
 
-    left_out: on neither side, for these look like judged ones and would be learnt by heart.
+    left_out: on neither side, for these look like evaluated ones and would be learnt by heart.
     """
 
     learn_rows: Rows
-    judge_rows: Rows
+    eval_rows: Rows
     left_out: int = 0
 
 
@@ -45,63 +45,63 @@ def make_folds(
     k: int,
     seed: int,
 ) -> list[Fold]:
-    """Return the folds of a cross-validation; no picture is judged twice.
+    """Return the folds of a cross-validation; no image is evaluated twice.
 
-    By camera every camera is judged once. At random every picture is. By time each fold learns from what came before
-    the pictures that it is judged by: the first of k + 1 equal parts is never judged.
+    By camera every camera is evaluated once. At random every image is. By time each fold learns from what came before
+    the images that it is evaluated by: the first of k + 1 equal parts is never evaluated.
 
-    cameras, captured_at, alike: one a picture; alike: a number that near-duplicates share, see `near_duplicates`. Near
+    cameras, captured_at, alike: one an image; alike: a number that near-duplicates share, see `near_duplicates`. Near
     duplicates are never on both sides: at random they are drawn together, else the one that would be learnt is left
     out.
     Raises:
-        TrainingError: fewer cameras than folds; no times; all pictures alike.
+        TrainingError: fewer cameras than folds; no times; all images alike.
     """
     groups = np.asarray(alike)
     match kind:
         case SplitKind.CAMERA:
             names = np.array(cameras)
-            judged = [np.isin(names, held) for held in camera_folds(cameras, k=k, seed=seed)]
-            learnt = [~held for held in judged]
+            evaluated = [np.isin(names, held) for held in camera_folds(cameras, k=k, seed=seed)]
+            learnt = [~held for held in evaluated]
         case SplitKind.RANDOM:
-            judged = [np.isin(groups, held) for held in _random_groups(groups, k=k, seed=seed)]
-            learnt = [~held for held in judged]
+            evaluated = [np.isin(groups, held) for held in _random_groups(groups, k=k, seed=seed)]
+            learnt = [~held for held in evaluated]
         case SplitKind.TIME:
-            judged, learnt = _time_masks(captured_at, k=k)
-    return [_fold(learn, judge, groups) for learn, judge in zip(learnt, judged, strict=True)]
+            evaluated, learnt = _time_masks(captured_at, k=k)
+    return [_fold(learn, evaluate, groups) for learn, evaluate in zip(learnt, evaluated, strict=True)]
 
 
-def _fold(learn: Mask, judge: Mask, groups: npt.NDArray[np.int64]) -> Fold:
-    alike = learn & np.isin(groups, groups[judge])
-    return Fold(np.flatnonzero(learn & ~alike), np.flatnonzero(judge), int(alike.sum()))
+def _fold(learn: Mask, evaluate: Mask, groups: npt.NDArray[np.int64]) -> Fold:
+    alike = learn & np.isin(groups, groups[evaluate])
+    return Fold(np.flatnonzero(learn & ~alike), np.flatnonzero(evaluate), int(alike.sum()))
 
 
 def _random_groups(groups: npt.NDArray[np.int64], *, k: int, seed: int) -> list[list[int]]:
     if len(set(groups.tolist())) < k:
-        raise TrainingError(f"the pictures look so alike that they cannot be split into {k} parts")
+        raise TrainingError(f"the images look so alike that they cannot be split into {k} parts")
     return [[int(name) for name in held] for held in camera_folds([str(one) for one in groups], k=k, seed=seed)]
 
 
 def _time_masks(captured_at: Sequence[str | None], *, k: int) -> tuple[list[Mask], list[Mask]]:
-    """Return who is judged and who learns in each fold; pictures without a time count as the past."""
+    """Return who is evaluated and who learns in each fold; images without a time count as the past."""
     times = np.array([moment or "" for moment in captured_at])
     known = np.sort(times[times != ""])
     if not len(known):
-        raise TrainingError("no picture has a capture time; split by camera instead")
+        raise TrainingError("no image has a capture time; split by camera instead")
     later = known[known > known[0]]
     if not len(later):
         raise TrainingError(f"all {len(known)} capture times are {known[0]}; split by camera instead")
-    # Of times that many pictures share a cut may be the first one, before which nothing lies.
+    # Of times that many images share a cut may be the first one, before which nothing lies.
     quantiles = [known[len(known) * number // (k + 1)] for number in range(1, k + 1)]
     cuts = sorted({max(str(cut), str(later[0])) for cut in quantiles})
     ends = [*cuts[1:], None]
-    judged = [(times >= cut) & ((times < end) if end else True) for cut, end in zip(cuts, ends, strict=True)]
-    return judged, [times < cut for cut in cuts]
+    evaluated = [(times >= cut) & ((times < end) if end else True) for cut, end in zip(cuts, ends, strict=True)]
+    return evaluated, [times < cut for cut in cuts]
 
 
 def camera_folds(cameras: Sequence[str], *, k: int, seed: int) -> tuple[tuple[str, ...], ...]:
-    """Return k groups of cameras of about as many pictures each; no camera is in two groups.
+    """Return k groups of cameras of about as many images each; no camera is in two groups.
 
-    cameras: one name a picture. Grouped by camera: neighbouring frames show the same fish.
+    cameras: one name an image. Grouped by camera: neighbouring frames show the same fish.
     Raises:
         TrainingError: fewer cameras than groups.
 
@@ -110,23 +110,23 @@ def camera_folds(cameras: Sequence[str], *, k: int, seed: int) -> tuple[tuple[st
     """
     counts = Counter(cameras)
     if k < 2 or len(counts) < k:
-        raise TrainingError(f"{len(counts)} cameras cannot be split into {k} groups; label pictures of more cameras")
+        raise TrainingError(f"{len(counts)} cameras cannot be split into {k} groups; label images of more cameras")
     names = sorted(counts)
     np.random.default_rng(seed).shuffle(names)
     groups: list[list[str]] = [[] for _ in range(k)]
-    pictures = [0] * k
+    images = [0] * k
     for name in sorted(names, key=lambda name: -counts[name]):  # stable: ties stay in the seed's order
-        smallest = min(range(k), key=pictures.__getitem__)
+        smallest = min(range(k), key=images.__getitem__)
         groups[smallest].append(name)
-        pictures[smallest] += counts[name]
+        images[smallest] += counts[name]
     return tuple(sorted(tuple(sorted(group)) for group in groups))
 
 
 def held_out_cameras(cameras: Sequence[str], species: Sequence[str], *, share: float, seed: int) -> tuple[str, ...]:
-    """Return the cameras to judge on: about this share of the pictures, and as many species as such a share can show.
+    """Return the cameras to evaluate on: about this share of the images, and as many species as such a share can show.
 
-    Of the groups of one camera split the one is taken whose species are most like all pictures' (smallest total
-    variation): a held-out boat that only ever caught one species would judge nothing.
+    Of the groups of one camera split the one is taken whose species are most like all images' (smallest total
+    variation): a held-out boat that only ever caught one species would evaluate nothing.
     """
     names = sorted(set(cameras))
     k = int(np.clip(round(1.0 / max(share, 0.01)), 2, len(names)))
@@ -144,7 +144,7 @@ def held_out_cameras(cameras: Sequence[str], species: Sequence[str], *, share: f
 
 
 def random_split(count: int, *, share: float, seed: int, alike: npt.ArrayLike | None = None) -> Mask:
-    """Return which pictures are held out at random; (N,) bool. It lets cameras leak: only to show by how much.
+    """Return which images are held out at random; (N,) bool. It lets cameras leak: only to show by how much.
 
     alike: (N,) a number that near-duplicates share; they are drawn together. Where all are alike each goes alone:
     something must be learnt from.

@@ -1,4 +1,4 @@
-"""What the heads are to learn of each picture: its species, the largest fish's box, and a species a grid cell."""
+"""What the heads are to learn of each image: its species, the largest fish's box, and a species a grid cell."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ NO_OWNER = -1
 
 @dataclass(frozen=True)
 class Targets:
-    """Arrays over N pictures, all in pixels of the letterboxed input.
+    """Arrays over N images, all in pixels of the letterboxed input.
 
     species: (N,) places on the species axis. boxes: (N, 4) xyxy, zeros for none. box_weights: (N,), 0 where there is
-    no box: were 0,0,0,0 learnt for "no fish", an unsure picture's box would be drawn halfway to the corner; serving
+    no box: were 0,0,0,0 learnt for "no fish", an unsure image's box would be drawn halfway to the corner; serving
     sets it instead. looks: (N, h, w) of the features' grid, the share of the largest box in each cell, sums to 1 or 0.
     cells: (N, h, w) of the heat map's grid, int8 places on the species axis, -1 where not known. fish: (N, M, 4) every
-    fish's box, zeros beyond a picture's last one. owners: (N, h, w) int16, which of a picture's fish each cell shows,
+    fish's box, zeros beyond an image's last one. owners: (N, h, w) int16, which of an image's fish each cell shows,
     -1 for none.
     """
 
@@ -45,7 +45,7 @@ def make_targets(
     grid_hw: tuple[int, int],
     look_hw: tuple[int, int] | None = None,
 ) -> Targets:
-    """Return the targets of every picture.
+    """Return the targets of every image.
 
     grid_hw: rows, columns of the heat map; look_hw: of the features, the same where not given.
 
@@ -74,7 +74,7 @@ def make_targets(
 
 
 def sample_letterbox(sample: TrainingSample, input_hw: tuple[int, int]) -> Letterbox:
-    """Return how the picture is fitted into the trunk's input."""
+    """Return how the image is fitted into the trunk's input."""
     return fit_letterbox(width_px=sample.width_px, height_px=sample.height_px, into_hw=input_hw)
 
 
@@ -85,7 +85,7 @@ def boxes_in_input(sample: TrainingSample, letterbox: Letterbox) -> npt.NDArray[
 
 
 def flip_boxes(boxes: npt.NDArray[np.float32], *, width_px: int) -> npt.NDArray[np.float32]:
-    """Return boxes of a picture mirrored left to right; the box 0,0,0,0 (none) stays.
+    """Return boxes of an image mirrored left to right; the box 0,0,0,0 (none) stays.
 
     >>> flip_boxes(np.array([[10, 0, 30, 5], [0, 0, 0, 0]], dtype=np.float32), width_px=100).tolist()
     [[70.0, 0.0, 90.0, 5.0], [0.0, 0.0, 0.0, 0.0]]
@@ -97,9 +97,9 @@ def flip_boxes(boxes: npt.NDArray[np.float32], *, width_px: int) -> npt.NDArray[
 
 
 def class_weights(species: npt.NDArray[np.int64], *, count: int) -> npt.NDArray[np.float32]:
-    """Return a weight a species: the square root of balance, mean 1 over the pictures; 0 for species not seen.
+    """Return a weight a species: the square root of balance, mean 1 over the images; 0 for species not seen.
 
-    The root lies between ignoring rare species and believing five pictures as much as a thousand.
+    The root lies between ignoring rare species and believing five images as much as a thousand.
     """
     seen = np.bincount(species, minlength=count).astype(np.float64)
     weights = np.divide(1.0, np.sqrt(seen), out=np.zeros(count), where=seen > 0)
@@ -121,7 +121,7 @@ def box_shares(box: npt.ArrayLike, *, input_hw: tuple[int, int], grid_hw: tuple[
     return np.asarray(shares / max(float(shares.sum()), 1e-9), dtype=np.float32)
 
 
-def fish_sides(
+def ltrb_offsets(
     fish: npt.NDArray[np.float32], owners: npt.NDArray[np.int16], *, input_hw: tuple[int, int]
 ) -> npt.NDArray[np.float32]:
     """Return how far each cell's centre lies from the left, top, right and bottom of its fish; (B, h, w, 4) pixels.

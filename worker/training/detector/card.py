@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from db.domain.model_versions import ModelCard
 from worker.models.trunks import trunk_spec
 from worker.training.data.samples import TrainingSample, dataset_sha256
-from worker.training.detector.figures import Judgement
+from worker.training.detector.figures import DetectorEvaluation
 from worker.training.detector.fine_tune import TunedDetector
 from worker.training.detector.fit import HeadFit
 
@@ -27,15 +27,15 @@ def detector_card(
     *,
     how_split: str,
     held_out_cameras: tuple[str, ...],
-    pictures_held_out: int,
+    images_held_out: int,
     fits: tuple[HeadFit, HeadFit],
     tuned: TunedDetector | None,
-    judgement: Judgement,
+    evaluation: DetectorEvaluation,
     seconds: float,
 ) -> ModelCard:
-    """Return the card of a detector: what was asked for, what it learnt from, how it was judged.
+    """Return the card of a detector: what was asked for, what it learnt from, how it was evaluated.
 
-    samples: all pictures, learnt from or judged on. fits: of the heads in the order of settings.heads.
+    samples: all images, learnt from or evaluated on. fits: of the heads in the order of settings.heads.
     """
     by_head = dict(zip(settings.heads, fits, strict=True))
     seen = Counter(sample.label.species for sample in samples)
@@ -45,10 +45,10 @@ def detector_card(
         "final_fit": settings.final_fit,
         "split": how_split,
         "held_out_share": settings.held_out_share,
-        "pictures": len(samples),
-        "pictures_held_out": pictures_held_out,
-        "species_without_pictures": [name for name in settings.label_set.names if not seen[name]],
-        "pictures_guessed": sum(sample.guessed for sample in samples),
+        "images": len(samples),
+        "images_held_out": images_held_out,
+        "species_without_images": [name for name in settings.label_set.names if not seen[name]],
+        "images_guessed": sum(sample.guessed for sample in samples),
         "augment": settings.augment,
         "epochs_run": {str(name): fit.epochs_run for name, fit in by_head.items()},
         "head_seconds": {str(name): round(fit.seconds, 1) for name, fit in by_head.items()},
@@ -70,8 +70,8 @@ def detector_card(
         species=settings.label_set.names,
         heads=tuple(str(name) for name in settings.heads),
         parameters=parameters,
-        metrics=judgement.metrics,
-        metrics_by=judgement.metrics_by,
+        metrics=evaluation.metrics,
+        metrics_by=evaluation.metrics_by,
         dataset_sha256=dataset_sha256(samples),
         folds=(held_out_cameras,),
         parent=settings.parent,

@@ -1,4 +1,4 @@
-"""Judges both heads on held-out pictures: the figures on the card, in all, by species and by camera."""
+"""Evaluates both heads on held-out images: the figures on the card, in all, by species and by camera."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ Floats = npt.NDArray[np.float64]
 
 @dataclass(frozen=True)
 class HeldOut:
-    """Held-out pictures and what the heads said of them; outputs by name as the detector gives them."""
+    """Held-out images and what the heads said of them; outputs by name as the detector gives them."""
 
     samples: Sequence[TrainingSample]
     outputs: Mapping[str, npt.NDArray[np.float32]]
@@ -27,15 +27,15 @@ class HeldOut:
 
 
 @dataclass(frozen=True)
-class Judgement:
+class DetectorEvaluation:
     """Figures by name; and by species and camera. Shares and overlaps 0..1; losses in nats."""
 
     metrics: dict[str, float]
     metrics_by: dict[str, dict[str, dict[str, float]]]
 
 
-def judge(held: HeldOut) -> Judgement:
-    """Return how good the heads are on these pictures; the plain names are of the two heads' mean distribution."""
+def evaluate(held: HeldOut) -> DetectorEvaluation:
+    """Return how good the heads are on these images; the plain names are of the two heads' mean distribution."""
     truth = np.array([held.label_set.index(sample.label.species) for sample in held.samples])
     mean = (held.outputs["box_species"].astype(np.float64) + held.outputs["heatmap_species"]) / 2.0
     overlaps = largest_fish_iou(held)
@@ -48,8 +48,8 @@ def judge(held: HeldOut) -> Judgement:
         figures["largest_fish_iou_over_half"] = float((overlaps[boxed] >= 0.5).mean())
         figures["box_ap50"] = _box_average_precision(held)
     figures["majority_accuracy"] = float(np.bincount(truth).max() / len(truth))
-    figures["pictures"] = float(len(truth))
-    return Judgement(
+    figures["images"] = float(len(truth))
+    return DetectorEvaluation(
         figures, {"species": _by_species(held, truth, mean, overlaps), "camera": _by_camera(held, truth, mean)}
     )
 
@@ -99,7 +99,7 @@ def _by_species(
     chosen, figures = mean.argmax(axis=1), {}
     for place in np.unique(truth):
         mine, called = truth == place, chosen == place
-        row = {"pictures": float(mine.sum()), "recall": float((chosen[mine] == place).mean())}
+        row = {"images": float(mine.sum()), "recall": float((chosen[mine] == place).mean())}
         row["precision"] = float((truth[called] == place).mean()) if called.any() else 0.0
         if (mine & ~np.isnan(overlaps)).any():
             row["mean_iou"] = float(np.nanmean(overlaps[mine]))
@@ -112,7 +112,7 @@ def _by_camera(held: HeldOut, truth: npt.NDArray[np.int64], mean: Floats) -> dic
     for camera in np.unique(cameras):
         mine = cameras == camera
         figures[str(camera)] = {
-            "pictures": float(mine.sum()),
+            "images": float(mine.sum()),
             "accuracy": metrics.accuracy(truth[mine], mean[mine]),
             "log_loss": metrics.log_loss(truth[mine], mean[mine]),
         }

@@ -27,7 +27,7 @@ LEARNING_RATE = 1.5e-4
 _BACKWARD = 2.0  # a backward pass costs about two forward ones
 
 FeaturesAt = Callable[[str], Features]
-"""Gives the features of all pictures at a layer."""
+"""Gives the features of all images at a layer."""
 
 
 @dataclass(frozen=True)
@@ -53,7 +53,7 @@ def tune_detector(
     samples: Sequence[TrainingSample],
     features_at: FeaturesAt,
     *,
-    wish: FineTune,
+    options: FineTune,
     learn_rows: Rows,
     stop_rows: Rows,
     held_out_rows: Rows,
@@ -68,12 +68,14 @@ def tune_detector(
     Raises:
         UnknownNetwork: the trunk has not so many blocks.
     """
-    layer, tail = trunk_tail(trunk, blocks=wish.blocks)
+    layer, tail = trunk_tail(trunk, blocks=options.blocks)
     features = features_at(layer)
     tunable = build_tunable(tail, *heads, input_hw=input_hw)
     data = _data(tunable, trunk, samples, features, learn_rows, label_set, input_hw)
-    told = progress(f"fine-tune, {_expected(tunable, data, learn_rows, wish.epochs)}")
-    settings = dataclasses.replace(fit, learning_rate=LEARNING_RATE, epochs=wish.epochs, min_steps=0, keep_start=True)
+    told = progress(f"fine-tune, {_expected(tunable, data, learn_rows, options.epochs)}")
+    settings = dataclasses.replace(
+        fit, learning_rate=LEARNING_RATE, epochs=options.epochs, min_steps=0, keep_start=True
+    )
     went = fit_head(tunable, data, train_rows=learn_rows, stop_rows=stop_rows, settings=settings, progress=told)
     for head in heads:
         copy_weights(tunable, head)

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from worker.training.data.targets import UNKNOWN_CELL, Targets, fish_sides, flip_boxes
+from worker.training.data.targets import UNKNOWN_CELL, Targets, flip_boxes, ltrb_offsets
 from worker.training.features.cache import Features
 from worker.training.optimiser import compile_adamw, train_step
 
@@ -19,7 +19,7 @@ Rows = npt.NDArray[np.int64]
 _MAX_EPOCHS = 40
 _MIN_PATIENCE = 5
 _NOMINAL_WIDTH_PX = 640  # the input width that box_loss_weight and the next figure are given for
-_NOT_SERVED = ("heatmap", "box_look")
+_NOT_SERVED = ("heatmap", "location_map")
 _HUBER_DELTA_PX = 20.0  # squared up to here, linear beyond: one fish at the far side must not outweigh a batch
 
 
@@ -27,12 +27,12 @@ _HUBER_DELTA_PX = 20.0  # squared up to here, linear beyond: one fish at the far
 class FitSettings:
     """How a head is trained.
 
-    epochs: over all pictures; with few pictures more of them (at most 40), until there were min_steps batches: 500
-    pictures need about as many steps as 800 to learn where a fish is. It stops early after half of them in vain.
-    box_loss_weight: the lesson's 0.001 for squared pixels; Huber needs a little more. look_loss_weight: of
+    epochs: over all images; with few images more of them (at most 40), until there were min_steps batches: 500
+    images need about as many steps as 800 to learn where a fish is. It stops early after half of them in vain.
+    box_loss_weight: the lesson's 0.001 for squared pixels; Huber needs a little more. location_loss_weight: of
     showing the box head where the largest fish is. cell_loss_weight: of the
     supervision of single heat-map cells by boxes, 0 to leave it out. fish_cell_weight: fish cover about a
-    sixty-fourth of a picture, so a cell with fish counts this much more than one without. sides_loss_weight: of the
+    sixty-fourth of an image, so a cell with fish counts this much more than one without. sides_loss_weight: of the
     box that each cell with fish gives. keep_start: the weights at the start stay where no epoch is better.
     """
 
@@ -42,7 +42,7 @@ class FitSettings:
     seed: int = 0
     learning_rate: float = 2e-3
     box_loss_weight: float = 0.002
-    look_loss_weight: float = 0.5
+    location_loss_weight: float = 0.5
     cell_loss_weight: float = 2.0
     fish_cell_weight: float = 8.0
     sides_loss_weight: float = 1.0
@@ -53,9 +53,9 @@ class FitSettings:
 
 @dataclass(frozen=True)
 class HeadData:
-    """What a head is trained on: features by picture, targets of all pictures, a weight a species and a picture.
+    """What a head is trained on: features by image, targets of all images, a weight a species and an image.
 
-    metadata: (N, sizes) of `dense_metadata`. views: (N, K), the rows in which each picture is seen; in every epoch one
+    metadata: (N, sizes) of `dense_metadata`. views: (N, K), the rows in which each image is seen; in every epoch one
     of them is drawn.
     """
 
@@ -91,7 +91,7 @@ def fit_head(
 ) -> HeadFit:
     """Train a head in place and return how it went; its weights are those of the best epoch.
 
-    stop_rows: pictures that tell when to stop; without any all epochs are run and the last weights stay.
+    stop_rows: images that tell when to stop; without any all epochs are run and the last weights stay.
     """
     started = time.perf_counter()
     rng = np.random.default_rng(settings.seed)
@@ -123,7 +123,7 @@ def fit_head(
 
 
 def predict_head(head: Any, data: HeadData, rows: Rows, *, batch_size: int = 32) -> dict[str, npt.NDArray[np.float32]]:
-    """Return the head's outputs by name for these pictures, in this order."""
+    """Return the head's outputs by name for these images, in this order."""
     parts = [head.predict_on_batch(_inputs(head, data, chunk)) for chunk in _chunks(rows, batch_size)]
     return {name: np.concatenate([np.asarray(part[name]) for part in parts]) for name in parts[0]}
 
@@ -142,12 +142,12 @@ def _compile(head: Any, data: HeadData, settings: FitSettings) -> None:
     losses: dict[str, Any] = {str(name): entropy for name in head.output}
     if "box" in losses:
         losses["box"] = keras.losses.Huber(delta=_HUBER_DELTA_PX / zoom)
-    if "box_look" in losses:
-        losses["box_look"] = keras.losses.CategoricalCrossentropy()
+    if "location_map" in losses:
+        losses["location_map"] = keras.losses.CategoricalCrossentropy()
     if "heatmap" in losses:
         losses["heatmap"] = cell_loss(no_fish=data.no_fish, fish_cell_weight=settings.fish_cell_weight)
-    if "fish_sides" in losses:
-        losses["fish_sides"] = sides_loss()
+    if "ltrb_offsets" in losses:
+        losses["ltrb_offsets"] = sides_loss()
     weights = _loss_weights(data, settings)
     compile_adamw(head, loss=losses, loss_weights={name: weights.get(name, 1.0) for name in losses})
 
@@ -155,10 +155,10 @@ def _compile(head: Any, data: HeadData, settings: FitSettings) -> None:
 def _loss_weights(data: HeadData, settings: FitSettings) -> dict[str, float]:
     zoom = _NOMINAL_WIDTH_PX / data.input_hw[1]  # the loss of a box does not depend on the input's size
     return {
-        "fish_sides": settings.sides_loss_weight,
+        "ltrb_offsets": settings.sides_loss_weight,
         "box": settings.box_loss_weight * zoom**2,
         "heatmap": settings.cell_loss_weight,
-        "box_look": settings.look_loss_weight,
+        "location_map": settings.location_loss_weight,
     }
 
 
@@ -244,7 +244,7 @@ def _inputs(head: Any, data: HeadData, rows: Rows, flipped: npt.NDArray[np.bool_
 
 
 def _batch(head: Any, data: HeadData, rows: Rows, rng: np.random.Generator | None) -> tuple[Any, Any, Any]:
-    """Return inputs, targets and weights by output name; with a generator half of the pictures are mirrored."""
+    """Return inputs, targets and weights by output name; with a generator half of the images are mirrored."""
     flipped = np.zeros(len(rows), dtype=bool) if rng is None else rng.random(len(rows)) < 0.5
     targets = data.targets
     boxes, cells = targets.boxes[rows], targets.cells[rows]
@@ -255,15 +255,15 @@ def _batch(head: Any, data: HeadData, rows: Rows, rng: np.random.Generator | Non
     species = targets.species[rows]
     one_hot = np.eye(len(data.species_weights), dtype=np.float32)[species]
     truth: dict[str, Any] = {"box": boxes, "heatmap": cells[..., None].astype(np.float32)}
-    truth["box_look"] = looks.reshape(len(rows), -1)
-    if "fish_sides" in head.output:
-        truth["fish_sides"] = _sides(data, rows, flipped)
+    truth["location_map"] = looks.reshape(len(rows), -1)
+    if "ltrb_offsets" in head.output:
+        truth["ltrb_offsets"] = _sides(data, rows, flipped)
     counts = data.row_weights[rows]
     weight: dict[str, Any] = {
         "box": targets.box_weights[rows] * counts,
-        "box_look": targets.box_weights[rows] * counts,
+        "location_map": targets.box_weights[rows] * counts,
         "heatmap": counts,
-        "fish_sides": counts,
+        "ltrb_offsets": counts,
     }
     names = [str(name) for name in head.output]
     return (
@@ -274,6 +274,6 @@ def _batch(head: Any, data: HeadData, rows: Rows, rng: np.random.Generator | Non
 
 
 def _sides(data: HeadData, rows: Rows, flipped: npt.NDArray[np.bool_]) -> npt.NDArray[np.float32]:
-    sides = fish_sides(data.targets.fish[rows], data.targets.owners[rows], input_hw=data.input_hw)
+    sides = ltrb_offsets(data.targets.fish[rows], data.targets.owners[rows], input_hw=data.input_hw)
     sides[flipped] = sides[flipped][:, :, ::-1, [2, 1, 0, 3]]  # left and right change places
     return sides

@@ -16,10 +16,10 @@ from worker.training.detector.fit import FitSettings
 class TrainSettings:
     """What to train and how. input_hw: rows, columns. weights: `imagenet`, `random` or a file.
 
-    held_out: these cameras are judged on (a retraining judges on the same as the champion); else about
-    held_out_share of the pictures, by whole cameras. final_fit: after judging, train again on everything.
+    held_out: these cameras are evaluated on (a retraining evaluates on the same as the champion); else about
+    held_out_share of the images, by whole cameras. final_fit: after evaluation, train again on everything.
     fit: of both heads. epochs: at most so many, instead of the fit's.
-    augment: so many changed views of each picture beside itself. fine_tune: also the trunk's last blocks.
+    augment: so many changed views of each image beside itself. fine_tune: also the trunk's last blocks.
     seed: the same one gives the same model on one machine.
     """
 

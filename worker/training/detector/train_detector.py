@@ -1,4 +1,4 @@
-"""Trains a detector from labelled pictures: features, both heads, figures on cameras it has not seen, the card."""
+"""Trains a detector from labelled images: features, both heads, figures on cameras it has not seen, the card."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ from worker.training.data.near_duplicates import near_duplicates
 from worker.training.data.samples import TrainingSample
 from worker.training.data.splits import held_out_cameras, random_split
 from worker.training.detector.card import detector_card
-from worker.training.detector.figures import HeldOut, judge
+from worker.training.detector.figures import HeldOut, evaluate
 from worker.training.detector.fine_tune import FineTune, TunedDetector, tune_detector
 from worker.training.detector.fit import HeadFit
 from worker.training.detector.settings import TrainSettings
 from worker.training.detector.train_head import spare_stopping_rows, train_head
 from worker.training.features.cache import Features
-from worker.training.features.compute import FeatureSource, Progress, UnreadablePicture
+from worker.training.features.compute import FeatureSource, LeftOutImage, Progress
 from worker.training.features.thumbnails import thumbnails_of
 from worker.training.features.views import add_views
 
@@ -37,12 +37,12 @@ HEATMAP_HEADS = (HeadName.HEATMAP_HIRES, HeadName.HEATMAP, HeadName.HEATMAP_MAX)
 
 @dataclass(frozen=True)
 class TrainedDetector:
-    """A trained Keras detector, its card, the pictures that training went on without, and what it mended."""
+    """A trained Keras detector, its card, the images that training went on without, and what it repaired."""
 
     model: Any
     card: ModelCard
-    unreadable: tuple[UnreadablePicture, ...]
-    mended: tuple[Oddity, ...] = ()
+    unreadable: tuple[LeftOutImage, ...]
+    repaired: tuple[Oddity, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -55,7 +55,7 @@ class _Split:
 
 @dataclass(frozen=True)
 class _Trained:
-    """Both heads (Keras models) on a trunk, how their training went, and what they say of the held-out pictures."""
+    """Both heads (Keras models) on a trunk, how their training went, and what they say of the held-out images."""
 
     trunk: Any
     heads: tuple[Any, Any]
@@ -71,10 +71,10 @@ def train_detector(
     features_dir: Path,
     progress: Progress = lambda stage, done, total: None,
 ) -> TrainedDetector:
-    """Return a detector trained on these pictures and judged on cameras kept apart.
+    """Return a detector trained on these images and evaluated on cameras kept apart.
 
     Raises:
-        TrainingError: too few pictures or species. UnknownNetwork, WeightsError: the networks cannot be built.
+        TrainingError: too few images or species. UnknownNetwork, WeightsError: the networks cannot be built.
         UnknownSpecies: a label is not in the label set.
     """
     started = time.perf_counter()
@@ -82,16 +82,16 @@ def train_detector(
     source = FeatureSource(settings.trunk, settings.weights, settings.input_hw, features_dir, progress)
     checked = check_samples(samples, settings.label_set)
     computed = source.compute(checked.samples, layer=settings.layer)
-    left_out = [UnreadablePicture(odd.file, odd.text) for odd in checked.left_out]
+    left_out = [LeftOutImage(odd.file, odd.text) for odd in checked.left_out]
     unreadable = (*left_out, *computed.unreadable)
     usable = usable_samples(checked.samples, computed.features, unreadable)
     split = _split(usable, settings, features_dir)
     trained = _train(usable, computed.features, split.train_rows, split.held_out_rows, source, settings)
     held = [usable[row] for row in split.held_out_rows]
-    judgement = judge(HeldOut(held, trained.outputs, settings.label_set, settings.input_hw))
+    evaluation = evaluate(HeldOut(held, trained.outputs, settings.label_set, settings.input_hw))
     served = trained
     if settings.final_fit:
-        # As many epochs on all pictures as were best before: nothing is left to tell when to stop.
+        # As many epochs on all images as were best before: nothing is left to tell when to stop.
         everything = np.arange(len(usable))
         served = _train(usable, computed.features, everything, everything[:0], source, settings, before=trained)
     card = detector_card(
@@ -99,13 +99,13 @@ def train_detector(
         settings,
         how_split=split.how,
         held_out_cameras=split.cameras,
-        pictures_held_out=len(held),
+        images_held_out=len(held),
         fits=trained.fits,
         tuned=trained.tuned,
-        judgement=judgement,
+        evaluation=evaluation,
         seconds=time.perf_counter() - started,
     )
-    return TrainedDetector(build_detector(served.trunk, *served.heads), card, unreadable, checked.mended)
+    return TrainedDetector(build_detector(served.trunk, *served.heads), card, unreadable, checked.repaired)
 
 
 def _check(samples: Sequence[TrainingSample], settings: TrainSettings) -> None:
@@ -115,30 +115,30 @@ def _check(samples: Sequence[TrainingSample], settings: TrainSettings) -> None:
             f"heads are {box_head}, {heatmap_head}; wanted {BOX_HEADS[0]} and one of {', '.join(HEATMAP_HEADS)}"
         )
     if not samples:
-        raise TrainingError("no labelled pictures; register some with: cli labels import")
+        raise TrainingError("no labelled images; register some with: cli labels import")
 
 
 def usable_samples(
-    samples: Sequence[TrainingSample], features: Features, unreadable: Sequence[UnreadablePicture]
+    samples: Sequence[TrainingSample], features: Features, unreadable: Sequence[LeftOutImage]
 ) -> list[TrainingSample]:
-    """Return the readable pictures, each content once: a copy on both sides of a split would leak.
+    """Return the readable images, each content once: a copy on both sides of a split would leak.
 
     Raises:
-        TrainingError: too few pictures or species.
+        TrainingError: too few images or species.
     """
     usable = list({sample.sha256: sample for sample in samples if sample.sha256 in features}.values())
     species = {sample.label.species for sample in usable}
     if len(usable) < 4 or len(species) < 2:
         first = f"; first unreadable: {unreadable[0].reason}" if unreadable else ""
         raise TrainingError(
-            f"{len(usable)} readable pictures of {len(species)} species; training needs at least 4 pictures and "
+            f"{len(usable)} readable images of {len(species)} species; training needs at least 4 images and "
             f"2 species{first}"
         )
     return usable
 
 
 def _split(samples: Sequence[TrainingSample], settings: TrainSettings, features_dir: Path) -> _Split:
-    """Return who learns and who judges: by camera, at random only where all pictures are of one camera.
+    """Return who learns and who evaluates: by camera, at random only where all images are of one camera.
 
     A guessed label of a held-out camera does neither. At random near-duplicates stay on one side.
     """
@@ -149,7 +149,7 @@ def _split(samples: Sequence[TrainingSample], settings: TrainSettings, features_
         alike = near_duplicates(thumbnails_of(samples, features_dir), sizes)
         held = random_split(len(samples), share=settings.held_out_share, seed=settings.seed, alike=alike)
         return _Split(
-            np.flatnonzero(~held), np.flatnonzero(held & ~guessed), (), "random: all pictures are of one camera"
+            np.flatnonzero(~held), np.flatnonzero(held & ~guessed), (), "random: all images are of one camera"
         )
     chosen = tuple(camera for camera in settings.held_out if camera in set(cameras))
     if not chosen or len(chosen) == len(set(cameras)):
@@ -173,7 +173,7 @@ def _train(
     before: _Trained | None = None,
 ) -> _Trained:
     """Return both heads trained; for exactly the epochs that were best before, where that is given."""
-    seen, pictures, views = samples, features, None
+    seen, images, views = samples, features, None
     if settings.augment:
         viewed = add_views(
             samples,
@@ -183,12 +183,12 @@ def _train(
             input_hw=settings.input_hw,
             compute=lambda some, view: source.compute(some, layer=settings.layer, view=view).features,
         )
-        seen, pictures, views = viewed.samples, viewed.features, viewed.rows
+        seen, images, views = viewed.samples, viewed.features, viewed.rows
     heads = [
         train_head(
             name,
             seen,
-            pictures,
+            images,
             train_rows=train_rows,
             held_out_rows=held_out_rows,
             label_set=settings.label_set,
@@ -213,7 +213,7 @@ def _train(
 
 def _tune(
     trained: _Trained,
-    wish: FineTune,
+    options: FineTune,
     samples: list[TrainingSample],
     train_rows: np.ndarray,
     held_out_rows: np.ndarray,
@@ -228,13 +228,13 @@ def _tune(
     elif before.tuned is not None:
         if before.tuned.fit.best_epoch == 0:
             return trained  # tuning did not help where it could be seen
-        wish = dataclasses.replace(wish, epochs=before.tuned.fit.best_epoch)
+        options = dataclasses.replace(options, epochs=before.tuned.fit.best_epoch)
     tuned = tune_detector(
         trained.trunk,
         trained.heads,
         samples,
         lambda layer: source.compute(samples, layer=layer).features,
-        wish=wish,
+        options=options,
         learn_rows=learn_rows,
         stop_rows=stop_rows,
         held_out_rows=held_out_rows,

@@ -22,7 +22,7 @@ from worker.training.data.targets import class_weights, make_targets
 from worker.training.detector.fit import EpochProgress, FitSettings, HeadData, HeadFit, Rows, fit_head, predict_head
 from worker.training.features.cache import Features
 
-STOP_SHARE = 0.15  # of the training pictures, by whole cameras: enough to see a loss rise, few enough to miss them
+STOP_SHARE = 0.15  # of the training images, by whole cameras: enough to see a loss rise, few enough to miss them
 MIN_CAMERAS_TO_STOP = 5
 
 Floats = npt.NDArray[np.float32]
@@ -30,7 +30,7 @@ Floats = npt.NDArray[np.float32]
 
 @dataclass(frozen=True)
 class TrainedHead:
-    """A head, how its training went, and what it says of the held-out pictures.
+    """A head, how its training went, and what it says of the held-out images.
 
     outputs: by name, the rows in the order of `held_out_rows`; `species` is the one species distribution, (N, S).
     """
@@ -43,7 +43,7 @@ class TrainedHead:
 
     @property
     def species(self) -> Floats:
-        """The species distributions of the held-out pictures, (N, S), each sums to 1."""
+        """The species distributions of the held-out images, (N, S), each sums to 1."""
         return species_of(self.outputs)
 
 
@@ -61,18 +61,18 @@ def train_head(
     views: Rows | None = None,
     progress: EpochProgress = lambda done, total: None,
 ) -> TrainedHead:
-    """Return a head trained on some pictures and what it says of others; any head of `HeadName`.
+    """Return a head trained on some images and what it says of others; any head of `HeadName`.
 
-    samples: all pictures, each with features; train_rows, held_out_rows: places in it. The held-out pictures have no
-    part in the training: when to stop is told by cameras taken from the training pictures (`spare_stopping_rows`).
+    samples: all images, each with features; train_rows, held_out_rows: places in it. The held-out images have no
+    part in the training: when to stop is told by cameras taken from the training images (`spare_stopping_rows`).
     label_set: the species axis of every output. input_hw: rows, columns that the features were computed at.
-    fit: the head's own recipe where not given. epochs: exactly so many on all training pictures, without stopping.
-    views: (N, K) rows of `samples` in which each picture is seen, see `worker.training.features.views`.
+    fit: the head's own recipe where not given. epochs: exactly so many on all training images, without stopping.
+    views: (N, K) rows of `samples` in which each image is seen, see `worker.training.features.views`.
     Raises:
-        UnknownSpecies: a label is not in the label set. TrainingError: no pictures to train on.
+        UnknownSpecies: a label is not in the label set. TrainingError: no images to train on.
     """
     if not len(train_rows):
-        raise TrainingError(f"head {name}: no pictures to train on")
+        raise TrainingError(f"head {name}: no images to train on")
     fit = fit or FitSettings()
     if epochs is None:
         learn_rows, stop_rows = spare_stopping_rows(samples, train_rows, seed=fit.seed)
@@ -87,7 +87,7 @@ def train_head(
 
 
 def spare_stopping_rows(samples: Sequence[TrainingSample], train_rows: Rows, *, seed: int) -> tuple[Rows, Rows]:
-    """Return the training pictures to learn from, and those that tell when to stop.
+    """Return the training images to learn from, and those that tell when to stop.
 
     The latter are whole cameras, none where there are too few of them. A random part would not do: frames of a camera
     that is learnt from go on getting better when new cameras no longer do. Guessed labels tell nothing.
@@ -117,13 +117,13 @@ def average_species(distributions: Sequence[npt.ArrayLike]) -> npt.NDArray[np.fl
     return mean
 
 
-def picture_sizes(samples: Sequence[TrainingSample], rows: Rows) -> tuple[tuple[int, int], ...]:
-    """Return the picture sizes (width, height) that occur in these rows, the order of the metadata's one-hot."""
+def image_sizes(samples: Sequence[TrainingSample], rows: Rows) -> tuple[tuple[int, int], ...]:
+    """Return the image sizes (width, height) that occur in these rows, the order of the metadata's one-hot."""
     return tuple(sorted({(samples[row].width_px, samples[row].height_px) for row in rows}))
 
 
 def size_one_hot(samples: Sequence[TrainingSample], sizes: Sequence[tuple[int, int]]) -> Floats:
-    """Return each picture's size as a one-hot, (N, len(sizes)); all zeros for a size that training never saw."""
+    """Return each image's size as a one-hot, (N, len(sizes)); all zeros for a size that training never saw."""
     found = np.array([(sample.width_px, sample.height_px) for sample in samples])  # (N, 2)
     return np.asarray((found[:, None] == np.array(sizes)[None]).all(axis=2), dtype=np.float32)
 
@@ -141,7 +141,7 @@ def _head_and_data(
     from worker.models.keras_import import keras
 
     keras.utils.set_random_seed(seed)
-    count, sizes = len(label_set), picture_sizes(samples, learn_rows)
+    count, sizes = len(label_set), image_sizes(samples, learn_rows)
     head = build_head(name, feature_shape=features.shape, species=count, input_hw=input_hw, sizes=len(sizes))
     shape = head.output["heatmap"].shape if "heatmap" in head.output else (None, *features.shape)  # (B, h, w, ...)
     targets = make_targets(samples, label_set=label_set, input_hw=input_hw, grid_hw=(int(shape[1]), int(shape[2])))

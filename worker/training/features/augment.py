@@ -1,7 +1,7 @@
-"""Changes a picture as another day, deck or camera might have, and its boxes exactly with it. numpy and Pillow only.
+"""Changes an image as another day, deck or camera might have, and its boxes exactly with it. numpy and Pillow only.
 
-A `Look` says how; it is drawn from a generator without a glance at the label, so that a corrected label never changes
-what was cached. Coordinates are continuous pixels: the left edge of the first pixel is 0, its centre 0.5.
+A `AugmentParameters` says how; it is drawn from a generator without a glance at the label, so that a corrected label
+never changes what was cached. Coordinates are continuous pixels: the left edge of the first pixel is 0, its centre 0.5.
 """
 
 from __future__ import annotations
@@ -31,8 +31,8 @@ _JPEG_QUALITY = (25, 90)
 
 
 @dataclass(frozen=True)
-class Look:
-    """How a picture is changed. Geometry first, then light and colour, blur, and JPEG's own noise last.
+class AugmentParameters:
+    """How an image is changed. Geometry first, then light and colour, blur, and JPEG's own noise last.
 
     turn_deg: counter-clockwise about the middle. zoom: above 1 enlarges, which crops. shift: parts of width, height.
     gain: factors of red, green, blue. light, contrast: factors, contrast about the mean. grey: share mixed in, 0..1.
@@ -51,11 +51,11 @@ class Look:
     jpeg_quality: int | None = None
 
 
-def draw_look(rng: np.random.Generator) -> Look:
-    """Return a look drawn at random; half of all pictures are mirrored, a third blurred, half compressed again."""
+def draw_look(rng: np.random.Generator) -> AugmentParameters:
+    """Return a look drawn at random; half of all images are mirrored, a third blurred, half compressed again."""
     zoom, light = np.exp(rng.uniform(np.log(_ZOOM[0]), np.log(_ZOOM[1]))), rng.uniform(*np.log(_LIGHT))
     red, green, blue = np.exp(rng.uniform(np.log(_GAIN[0]), np.log(_GAIN[1]), 3))
-    return Look(
+    return AugmentParameters(
         mirrored=bool(rng.random() < 0.5),
         turn_deg=float(rng.uniform(-_MAX_TURN_DEG, _MAX_TURN_DEG)),
         zoom=float(zoom),
@@ -69,8 +69,8 @@ def draw_look(rng: np.random.Generator) -> Look:
     )
 
 
-def change_picture(pixels: Pixels, look: Look) -> Pixels:
-    """Return the picture as this look shows it. pixels: (H, W, 3) RGB. Returns (H, W, 3); new ground is grey."""
+def change_image(pixels: Pixels, look: AugmentParameters) -> Pixels:
+    """Return the image as this look shows it. pixels: (H, W, 3) RGB. Returns (H, W, 3); new ground is grey."""
     image = Image.fromarray(change_light(_moved(pixels, look), look))
     if look.blur_px:
         image = image.filter(ImageFilter.GaussianBlur(look.blur_px))
@@ -81,8 +81,8 @@ def change_picture(pixels: Pixels, look: Look) -> Pixels:
     return np.array(image.convert("RGB"), dtype=np.uint8)
 
 
-def change_light(pixels: Pixels, look: Look) -> Pixels:
-    """Return the picture in this look's light and colours, nothing moved. pixels: (H, W, 3) RGB."""
+def change_light(pixels: Pixels, look: AugmentParameters) -> Pixels:
+    """Return the image in this look's light and colours, nothing moved. pixels: (H, W, 3) RGB."""
     if (look.gain, look.light, look.contrast, look.grey) == ((1.0, 1.0, 1.0), 1.0, 1.0, 0.0):
         return np.ascontiguousarray(pixels)
     values = pixels.astype(np.float32) * (np.array(look.gain, dtype=np.float32) * np.float32(look.light))
@@ -93,12 +93,12 @@ def change_light(pixels: Pixels, look: Look) -> Pixels:
     return changed
 
 
-def change_boxes(boxes: npt.ArrayLike, look: Look, *, size_hw: tuple[int, int]) -> Floats:
-    """Return where the boxes of a picture lie in its changed view: the upright boxes around their moved corners.
+def change_boxes(boxes: npt.ArrayLike, look: AugmentParameters, *, size_hw: tuple[int, int]) -> Floats:
+    """Return where the boxes of an image lie in its changed view: the upright boxes around their moved corners.
 
     boxes: (N, 4) xyxy, pixels. Returns (N, 4), not cut at the frame.
 
-    >>> change_boxes([[10, 0, 30, 5]], Look(mirrored=True), size_hw=(50, 100)).tolist()
+    >>> change_boxes([[10, 0, 30, 5]], AugmentParameters(mirrored=True), size_hw=(50, 100)).tolist()
     [[70.0, 0.0, 90.0, 5.0]]
     """
     xyxy = np.asarray(boxes, dtype=np.float64).reshape(-1, 4)
@@ -107,7 +107,7 @@ def change_boxes(boxes: npt.ArrayLike, look: Look, *, size_hw: tuple[int, int]) 
     return np.concatenate([moved.min(axis=1), moved.max(axis=1)], axis=1)
 
 
-def change_points(points: npt.ArrayLike, look: Look, *, size_hw: tuple[int, int]) -> Floats:
+def change_points(points: npt.ArrayLike, look: AugmentParameters, *, size_hw: tuple[int, int]) -> Floats:
     """Return where points lie in the changed view. points: (..., 2) xy, pixels."""
     matrix = view_matrix(look, size_hw=size_hw)
     return np.asarray(np.asarray(points, dtype=np.float64) @ matrix[:, :2].T + matrix[:, 2])
@@ -125,8 +125,8 @@ def visible_share(boxes: npt.ArrayLike, *, size_hw: tuple[int, int]) -> Floats:
     return _areas(inside) / np.maximum(_areas(xyxy), 1e-9)
 
 
-def view_matrix(look: Look, *, size_hw: tuple[int, int]) -> Floats:
-    """Return the affine map from the picture to its view, (2, 3): turned and zoomed about the middle, then moved."""
+def view_matrix(look: AugmentParameters, *, size_hw: tuple[int, int]) -> Floats:
+    """Return the affine map from the image to its view, (2, 3): turned and zoomed about the middle, then moved."""
     rows, columns = size_hw
     angle, side = np.deg2rad(look.turn_deg), -1.0 if look.mirrored else 1.0
     turn = np.array([[np.cos(angle), np.sin(angle)], [-np.sin(angle), np.cos(angle)]])  # y points down
@@ -136,7 +136,7 @@ def view_matrix(look: Look, *, size_hw: tuple[int, int]) -> Floats:
     return np.concatenate([linear, moved[:, None]], axis=1)
 
 
-def _moved(pixels: Pixels, look: Look) -> Pixels:
+def _moved(pixels: Pixels, look: AugmentParameters) -> Pixels:
     matrix = view_matrix(look, size_hw=(pixels.shape[0], pixels.shape[1]))
     if look.mirrored and np.array_equal(matrix, [[-1.0, 0.0, pixels.shape[1]], [0.0, 1.0, 0.0]]):
         return pixels[:, ::-1]

@@ -1,6 +1,6 @@
 """The feature cache on disk: float16 (crops: uint8), memory-mapped, whole or not there at all.
 
-Layout: `<features_dir>/<key>/<run>-<n>.f16` holds up to 64 pictures' features, `<run>-<n>.json` names them with a
+Layout: `<features_dir>/<key>/<run>-<n>.f16` holds up to 64 images' features, `<run>-<n>.json` names them with a
 checksum. Both are written to a draft and renamed, the names last: what is named is whole, and two writers never meet.
 A data file that is not as it was written (size, time) is summed up when the cache is opened, the others when they are
 first read: opening costs a look at each file, and still no damaged feature is learnt from.
@@ -34,9 +34,9 @@ Rows = npt.NDArray[np.float16] | npt.NDArray[np.uint8]
 
 @dataclass(frozen=True)
 class FeatureKey:
-    """What a feature depends on besides the picture. weights: as `weights_key` names them.
+    """What a feature depends on besides the image. weights: as `weights_key` names them.
 
-    view: how the picture was changed before the trunk saw it; empty for not at all.
+    view: how the image was changed before the trunk saw it; empty for not at all.
     """
 
     trunk: str
@@ -53,7 +53,7 @@ class FeatureKey:
 
 
 class Shard:
-    """Named rows of one file, (N, ...), such as pictures' features (N, h, w, C); checked when first read."""
+    """Named rows of one file, (N, ...), such as images' features (N, h, w, C); checked when first read."""
 
     def __init__(self, index_file: Path) -> None:
         """Map the data of a shard.
@@ -75,7 +75,7 @@ class Shard:
 
     @property
     def shape(self) -> tuple[int, int, int]:
-        """The shape of one picture's features, (h, w, C)."""
+        """The shape of one image's features, (h, w, C)."""
         rows, columns, channels = self._values.shape[1:]
         return int(rows), int(columns), int(channels)
 
@@ -86,7 +86,7 @@ class Shard:
         return np.asarray(self._values[row])
 
     def remove(self) -> None:
-        """Forget the shard; its pictures are computed again."""
+        """Forget the shard; its images are computed again."""
         remove_shard(self._index_file)
 
     def _is_whole(self) -> bool:
@@ -96,9 +96,9 @@ class Shard:
 
 @dataclass(frozen=True)
 class Features:
-    """The features of some pictures. shape: (h, w, C).
+    """The features of some images. shape: (h, w, C).
 
-    rows: where each picture's lie, most often in the cache, from which they are read as they are asked for.
+    rows: where each image's lie, most often in the cache, from which they are read as they are asked for.
     """
 
     shape: tuple[int, int, int]
@@ -108,7 +108,7 @@ class Features:
         return sha256 in self.rows
 
     def gather(self, sha256s: Sequence[str]) -> npt.NDArray[np.float32]:
-        """Return the features of these pictures in this order, (N, h, w, C); computing is done in float32.
+        """Return the features of these images in this order, (N, h, w, C); computing is done in float32.
 
         Raises:
             TrainingError: a file of the cache was damaged since it was written.
@@ -122,7 +122,7 @@ class Features:
     def pooled(
         self, sha256s: Sequence[str], *, progress: Callable[[int, int], None] = lambda done, total: None
     ) -> npt.NDArray[np.float32]:
-        """Return the mean of each feature map of these pictures in this order, (N, C); few of them are held at once.
+        """Return the mean of each feature map of these images in this order, (N, C); few of them are held at once.
 
         Raises:
             TrainingError: a file of the cache was damaged since it was written.
@@ -136,7 +136,7 @@ class Features:
 
 
 def open_cache(folder: Path) -> dict[str, tuple[Shard, int]]:
-    """Return where each cached picture's features lie; torn shards and forgotten drafts are removed."""
+    """Return where each cached image's features lie; torn shards and forgotten drafts are removed."""
     held: dict[str, tuple[Shard, int]] = {}
     for index_file in sorted(folder.glob("*.json")):
         try:
@@ -151,7 +151,7 @@ def open_cache(folder: Path) -> dict[str, tuple[Shard, int]]:
 
 
 def write_shard(folder: Path, name: str, sha256s: Sequence[str], features: Rows) -> None:
-    """Keep named rows, such as pictures' features (N, h, w, C), under a name that no other writer uses.
+    """Keep named rows, such as images' features (N, h, w, C), under a name that no other writer uses.
 
     Raises:
         TrainingError: the folder cannot be written.

@@ -1,4 +1,4 @@
-"""Computes features: each picture goes through the trunk once, decoded by threads while the network works."""
+"""Computes features: each image goes through the trunk once, decoded by threads while the network works."""
 
 from __future__ import annotations
 
@@ -15,42 +15,42 @@ import numpy as np
 import numpy.typing as npt
 
 from db.domain.places import Place
-from worker.images.decode import decode_picture
+from worker.images.decode import decode_image
 from worker.images.read import read_image_file
 from worker.models.detector import fold_batch_norms
 from worker.models.errors import TrainingError
 from worker.models.trunks import build_trunk, trunk_spec, weights_key
 from worker.training.data.samples import TrainingSample
 from worker.training.features.cache import FeatureKey, Features, Half, open_cache, write_shard
-from worker.vision.letterbox import letterbox_picture
+from worker.vision.letterbox import letterbox_image
 
-_SHARD_PICTURES = 64  # 13 MB of the default trunk: what an interruption can lose
-_BATCH_PICTURES = 8
+_SHARD_IMAGES = 64  # 13 MB of the default trunk: what an interruption can lose
+_BATCH_IMAGES = 8
 _DECODERS = 2
-_AHEAD = 4 * _BATCH_PICTURES  # decoded pictures that wait for the network: 22 MB at 360 x 640
+_AHEAD = 4 * _BATCH_IMAGES  # decoded images that wait for the network: 22 MB at 360 x 640
 
-Pictures = npt.NDArray[np.uint8]
+Images = npt.NDArray[np.uint8]
 Progress = Callable[[str, int, int], None]
 """Called with (what is being done, done, total)."""
 Counted = Callable[[int, int], None]
 
 
 @dataclass(frozen=True)
-class View:
-    """A way to change pictures before the trunk sees them. name: part of the cache's key, so it says everything.
+class ImageView:
+    """A way to change images before the trunk sees them. name: part of the cache's key, so it says everything.
 
-    change: from a letterboxed picture (H, W, 3) and its sample to another of the same shape. depends_on: what a
-    picture's change depends on besides its content, such as its boxes; it is part of the picture's name in the cache.
+    change: from a letterboxed image (H, W, 3) and its sample to another of the same shape. depends_on: what a
+    image's change depends on besides its content, such as its boxes; it is part of the image's name in the cache.
     """
 
     name: str
-    change: Callable[[Pictures, TrainingSample], Pictures]
+    change: Callable[[Images, TrainingSample], Images]
     depends_on: Callable[[TrainingSample], str] = lambda sample: ""
 
 
 @dataclass(frozen=True)
-class UnreadablePicture:
-    """A picture that could not be decoded, and why; training goes on without it."""
+class LeftOutImage:
+    """An image that could not be decoded, and why; training goes on without it."""
 
     file: bytes
     reason: str
@@ -58,10 +58,10 @@ class UnreadablePicture:
 
 @dataclass(frozen=True)
 class ComputedFeatures:
-    """What `compute_features` gives back: the features held, and the pictures that have none."""
+    """What `compute_features` gives back: the features held, and the images that have none."""
 
     features: Features
-    unreadable: tuple[UnreadablePicture, ...]
+    unreadable: tuple[LeftOutImage, ...]
 
 
 @dataclass(frozen=True)
@@ -75,9 +75,9 @@ class FeatureSource:
     progress: Progress
 
     def compute(
-        self, samples: Sequence[TrainingSample], *, layer: str | None = None, view: View | None = None
+        self, samples: Sequence[TrainingSample], *, layer: str | None = None, view: ImageView | None = None
     ) -> ComputedFeatures:
-        """Return the features of pictures at a layer, seen through a view; see `compute_features`."""
+        """Return the features of images at a layer, seen through a view; see `compute_features`."""
         stage = " ".join(filter(None, ["features", f"at {layer}" if layer else "", view.name if view else ""]))
         return compute_features(
             samples,
@@ -99,14 +99,14 @@ def compute_features(
     input_hw: tuple[int, int],
     features_dir: Path,
     layer: str | None = None,
-    view: View | None = None,
+    view: ImageView | None = None,
     progress: Counted = lambda done, total: None,
 ) -> ComputedFeatures:
-    """Return the features of every readable picture, computing only those not cached yet.
+    """Return the features of every readable image, computing only those not cached yet.
 
     samples: places where nobody said yet what is there; only a view needs to know that.
-    view: how the pictures are changed first; not at all where none is given.
-    progress: called with (done, total) pictures. Interrupted, it goes on where it stopped.
+    view: how the images are changed first; not at all where none is given.
+    progress: called with (done, total) images. Interrupted, it goes on where it stopped.
     Raises:
         UnknownNetwork, WeightsError: the trunk cannot be built. TrainingError: the cache cannot be written.
     """
@@ -117,7 +117,7 @@ def compute_features(
     held = open_cache(folder)
     missing = [sample for entry, sample in wanted.items() if entry not in held]
     progress(len(wanted) - len(missing), len(wanted))
-    unreadable: list[UnreadablePicture] = []
+    unreadable: list[LeftOutImage] = []
     shape = next((shard.shape for shard, _row in held.values()), None)
     if missing or shape is None:
         network = fold_batch_norms(build_trunk(trunk, input_hw=input_hw, weights=weights, layer=layer))
@@ -134,12 +134,12 @@ def _compute_missing(
     network: Any,
     folder: Path,
     input_hw: tuple[int, int],
-    view: View | None,
+    view: ImageView | None,
     total: int,
     progress: Counted,
-) -> list[UnreadablePicture]:
+) -> list[LeftOutImage]:
     run, done = uuid.uuid4().hex[:12], total - len(missing)
-    unreadable: list[UnreadablePicture] = []
+    unreadable: list[LeftOutImage] = []
     names: list[str] = []
     parts: list[Half] = []
     number = 0
@@ -148,7 +148,7 @@ def _compute_missing(
         names += [name for name, _pixels in batch]
         done += len(batch)
         progress(done + len(unreadable), total)
-        if len(names) >= _SHARD_PICTURES:
+        if len(names) >= _SHARD_IMAGES:
             write_shard(folder, f"{run}-{number:05d}", names, np.concatenate(parts))
             number, names, parts = number + 1, [], []
     if names:
@@ -157,11 +157,11 @@ def _compute_missing(
     return unreadable
 
 
-def _forward(network: Any, pictures: Pictures) -> Half:
-    """Return the features of up to a batch of pictures; short batches are padded, so that nothing is traced again."""
-    count = len(pictures)
-    padded = np.zeros((_BATCH_PICTURES, *pictures.shape[1:]), dtype=np.uint8)
-    padded[:count] = pictures
+def _forward(network: Any, images: Images) -> Half:
+    """Return the features of up to a batch of images; short batches are padded, so that nothing is traced again."""
+    count = len(images)
+    padded = np.zeros((_BATCH_IMAGES, *images.shape[1:]), dtype=np.uint8)
+    padded[:count] = images
     features = np.asarray(network.predict_on_batch(padded))[:count]
     # float16 ends at 65504; a feature beyond it would become infinite and poison the training.
     return np.asarray(np.clip(features, -65504.0, 65504.0), dtype=np.float16)
@@ -170,25 +170,25 @@ def _forward(network: Any, pictures: Pictures) -> Half:
 def _batches(
     samples: Sequence[TrainingSample | Place],
     input_hw: tuple[int, int],
-    view: View | None,
-    unreadable: list[UnreadablePicture],
-) -> Iterator[list[tuple[str, Pictures]]]:
-    """Yield full batches of named pictures, the last one perhaps short; what cannot be read is noted on the way."""
-    batch: list[tuple[str, Pictures]] = []
+    view: ImageView | None,
+    unreadable: list[LeftOutImage],
+) -> Iterator[list[tuple[str, Images]]]:
+    """Yield full batches of named images, the last one perhaps short; what cannot be read is noted on the way."""
+    batch: list[tuple[str, Images]] = []
     for sample, read in _read_ahead(samples, input_hw, view):
         try:
             batch.append((_entry(sample, view), read.result()))
-        except Exception as error:  # decoders raise many kinds; one bad picture never stops a training
-            unreadable.append(UnreadablePicture(sample.file, str(error) or type(error).__name__))
-        if len(batch) == _BATCH_PICTURES:
+        except Exception as error:  # decoders raise many kinds; one bad image never stops a training
+            unreadable.append(LeftOutImage(sample.file, str(error) or type(error).__name__))
+        if len(batch) == _BATCH_IMAGES:
             yield batch
             batch = []
     if batch:
         yield batch
 
 
-def _entry(sample: TrainingSample | Place, view: View | None) -> str:
-    """Return a picture's name in the cache."""
+def _entry(sample: TrainingSample | Place, view: ImageView | None) -> str:
+    """Return an image's name in the cache."""
     if view is None:
         return sample.sha256
     assert isinstance(sample, TrainingSample), "a view depends on the labels, so a place has none"
@@ -197,23 +197,23 @@ def _entry(sample: TrainingSample | Place, view: View | None) -> str:
 
 
 def _read_ahead(
-    samples: Sequence[TrainingSample | Place], input_hw: tuple[int, int], view: View | None
-) -> Iterator[tuple[TrainingSample | Place, Future[Pictures]]]:
+    samples: Sequence[TrainingSample | Place], input_hw: tuple[int, int], view: ImageView | None
+) -> Iterator[tuple[TrainingSample | Place, Future[Images]]]:
     with ThreadPoolExecutor(_DECODERS, thread_name_prefix="decode") as pool:
-        ahead: deque[tuple[TrainingSample | Place, Future[Pictures]]] = deque()
+        ahead: deque[tuple[TrainingSample | Place, Future[Images]]] = deque()
         for sample in samples:
-            ahead.append((sample, pool.submit(_read_picture, sample, input_hw, view)))
+            ahead.append((sample, pool.submit(_read_image, sample, input_hw, view)))
             if len(ahead) >= _AHEAD:
                 yield ahead.popleft()
         yield from ahead
 
 
-def _read_picture(sample: TrainingSample | Place, input_hw: tuple[int, int], view: View | None) -> Pictures:
+def _read_image(sample: TrainingSample | Place, input_hw: tuple[int, int], view: ImageView | None) -> Images:
     read = read_image_file(sample.file)
     if read.sha256 != sample.sha256:
         raise TrainingError(f"{os.fsdecode(sample.file)}: the file changed since it was labelled")
-    picture = decode_picture(read.content, at_least_hw=input_hw)
-    pixels, _letterbox = letterbox_picture(picture.pixels, into_hw=input_hw)
+    image = decode_image(read.content, at_least_hw=input_hw)
+    pixels, _letterbox = letterbox_image(image.pixels, into_hw=input_hw)
     if view is None:
         return np.asarray(pixels, dtype=np.uint8)
     assert isinstance(sample, TrainingSample), "a view changes the boxes with the pixels, and a place has none"

@@ -1,6 +1,6 @@
-"""Augmented views of labelled pictures: each goes through the trunk once, as plain pictures do, under its own key.
+"""Augmented views of labelled images: each goes through the trunk once, as plain images do, under its own key.
 
-Heads then train on cached features still: in each epoch every picture shows one of its views, drawn at random.
+Heads then train on cached features still: in each epoch every image shows one of its views, drawn at random.
 """
 
 from __future__ import annotations
@@ -16,22 +16,29 @@ from db.domain.boxes import Box
 from db.domain.labels import ImageLabel, LabelledBox
 from worker.training.data.samples import TrainingSample
 from worker.training.data.targets import boxes_in_input, sample_letterbox
-from worker.training.features.augment import VERSION, Look, change_boxes, change_picture, draw_look, visible_share
+from worker.training.features.augment import (
+    VERSION,
+    AugmentParameters,
+    change_boxes,
+    change_image,
+    draw_look,
+    visible_share,
+)
 from worker.training.features.cache import Features
-from worker.training.features.compute import View
+from worker.training.features.compute import ImageView
 
 # A view that cuts more than this off any fish is not learnt from: what remains may be no fish that one could name.
 _MIN_VISIBLE = 0.6
 
-Compute = Callable[[Sequence[TrainingSample], View], Features]
+Compute = Callable[[Sequence[TrainingSample], ImageView], Features]
 
 
 @dataclass(frozen=True)
-class ViewedPictures:
-    """Pictures and their views. samples: the plain ones first, then the views, each a picture with its own label.
+class ViewedImages:
+    """Images and their views. samples: the plain ones first, then the views, each an image with its own label.
 
-    features: of all of them. rows: (N, K + 1), the places of each plain picture and its views in samples; a view that
-    is not learnt from has the plain picture's place.
+    features: of all of them. rows: (N, K + 1), the places of each plain image and its views in samples; a view that
+    is not learnt from has the plain image's place.
     """
 
     samples: list[TrainingSample]
@@ -47,10 +54,10 @@ def add_views(
     count: int,
     input_hw: tuple[int, int],
     compute: Compute,
-) -> ViewedPictures:
-    """Return the pictures with so many views of each picture that is learnt from.
+) -> ViewedImages:
+    """Return the images with so many views of each image that is learnt from.
 
-    compute: gives the features of pictures seen through a view.
+    compute: gives the features of images seen through a view.
     """
     every, cached = list(samples), dict(features.rows)
     rows = np.repeat(np.arange(len(samples))[:, None], count + 1, axis=1)
@@ -63,25 +70,25 @@ def add_views(
                 rows[row, number] = len(every)
                 every.append(view)
                 cached[view.sha256] = computed.rows[samples[row].sha256]
-    return ViewedPictures(every, Features(features.shape, cached), rows)
+    return ViewedImages(every, Features(features.shape, cached), rows)
 
 
-def numbered_view(number: int) -> View:
-    """Return the number-th view of pictures; the same one whenever it is asked for."""
+def numbered_view(number: int) -> ImageView:
+    """Return the number-th view of images; the same one whenever it is asked for."""
 
     def change(pixels: npt.NDArray[np.uint8], sample: TrainingSample) -> npt.NDArray[np.uint8]:
-        return change_picture(pixels, look_of(sample.sha256, number))
+        return change_image(pixels, look_of(sample.sha256, number))
 
-    return View(f"augmented {VERSION} {number}", change)
+    return ImageView(f"augmented {VERSION} {number}", change)
 
 
-def look_of(sha256: str, number: int) -> Look:
+def look_of(sha256: str, number: int) -> AugmentParameters:
     """Return how the number-th view of a content looks."""
     return draw_look(np.random.default_rng([int(sha256[:16], 16), number]))
 
 
 def _seen(sample: TrainingSample, number: int, input_hw: tuple[int, int]) -> TrainingSample | None:
-    """Return the picture as its view shows it, boxes moved; None where the view cuts a fish off."""
+    """Return the image as its view shows it, boxes moved; None where the view cuts a fish off."""
     letterbox = sample_letterbox(sample, input_hw)
     boxes = change_boxes(boxes_in_input(sample, letterbox), look_of(sample.sha256, number), size_hw=input_hw)
     if (visible_share(boxes, size_hw=input_hw) < _MIN_VISIBLE).any():

@@ -10,7 +10,7 @@ from annotator.corrections.compare import Comparison, compare
 from annotator.errors import AmbiguousEdit, LabelmeError
 from annotator.labelme.json_files import LabelmeFile, LabelmeShape, Point
 from annotator.labelme.shown import HIDDEN_KEY, ExportedShape, ExportedState, ShapeRole
-from db.domain.corrections import Change, Outcome
+from db.domain.corrections import Change, CorrectionOutcome
 from db.domain.species import DEFAULT_LABEL_SET
 
 # Two heads on one fish: IoU 80 * 40 / (100 * 50 + 80 * 40 - 80 * 40) = 0.64.
@@ -48,13 +48,13 @@ def kinds(found: Comparison) -> list[Change]:
 def test_a_file_as_it_was_written_is_untouched():
     found = answer(shown(BOX_HEAD, REGION), left(as_shown(BOX_HEAD), as_shown(REGION)))
 
-    assert found == Comparison(Outcome.UNTOUCHED, None, ())
+    assert found == Comparison(CorrectionOutcome.UNTOUCHED, None, ())
 
 
 def test_reviewed_without_a_change_confirms_what_was_shown():
     found = answer(shown(OTHER_FISH, REGION), left(as_shown(OTHER_FISH), as_shown(REGION), reviewed=True))
 
-    assert found.outcome is Outcome.CONFIRMED
+    assert found.outcome is CorrectionOutcome.CONFIRMED
     assert found.label is not None and [box.species for box in found.label.boxes] == ["YFT"]
     assert kinds(found) == [Change.KEPT]
 
@@ -76,10 +76,10 @@ def test_the_touched_one_of_two_boxes_of_a_fish_stays():
 
 
 def test_two_species_left_on_one_fish_are_sent_back_to_the_person():
-    other_opinion = replace(HEATMAP_HEAD, species="BET")
+    other_prediction = replace(HEATMAP_HEAD, species="BET")
 
     with pytest.raises(AmbiguousEdit, match=r"shapes\[0\] and shapes\[1\]: ALB and BET on the same fish"):
-        answer(shown(BOX_HEAD, other_opinion), left(as_shown(BOX_HEAD), as_shown(other_opinion), reviewed=True))
+        answer(shown(BOX_HEAD, other_prediction), left(as_shown(BOX_HEAD), as_shown(other_prediction), reviewed=True))
 
 
 @pytest.mark.parametrize(
@@ -94,7 +94,7 @@ def test_two_species_left_on_one_fish_are_sent_back_to_the_person():
 def test_an_edited_box_is_told_by_what_changed(edit, change):
     found = answer(shown(OTHER_FISH), left(replace(as_shown(OTHER_FISH), **edit)))
 
-    assert found.outcome is (Outcome.UNTOUCHED if change is None else Outcome.CORRECTED)
+    assert found.outcome is (CorrectionOutcome.UNTOUCHED if change is None else CorrectionOutcome.CORRECTED)
     assert kinds(found) == ([] if change is None else [change])
     assert [changed.detection_id for changed in found.changes] == ([] if change is None else [3])
 
@@ -117,7 +117,7 @@ def test_a_copy_left_exactly_on_its_original_is_no_second_fish():
 def test_a_copied_region_left_where_it_was_is_no_fish():
     found = answer(shown(OTHER_FISH, REGION), left(as_shown(OTHER_FISH), as_shown(REGION), as_shown(REGION)))
 
-    assert found.outcome is Outcome.UNTOUCHED
+    assert found.outcome is CorrectionOutcome.UNTOUCHED
 
 
 def test_a_relabelled_region_is_a_fish_that_was_added():
@@ -143,7 +143,7 @@ def test_deleting_one_fish_and_drawing_another_elsewhere_is_removed_and_added():
 def test_deleting_everything_says_there_is_no_fish():
     found = answer(shown(OTHER_FISH, REGION), left(as_shown(REGION)))
 
-    assert found.outcome is Outcome.CONFIRMED_EMPTY
+    assert found.outcome is CorrectionOutcome.CONFIRMED_EMPTY
     assert found.label is not None and found.label.is_empty
     assert kinds(found) == [Change.REMOVED]
 
@@ -151,7 +151,7 @@ def test_deleting_everything_says_there_is_no_fish():
 def test_the_no_fish_flag_clears_what_was_shown_and_left_alone():
     found = answer(shown(BOX_HEAD, HEATMAP_HEAD), left(as_shown(BOX_HEAD), as_shown(HEATMAP_HEAD), no_fish=True))
 
-    assert found.outcome is Outcome.CONFIRMED_EMPTY
+    assert found.outcome is CorrectionOutcome.CONFIRMED_EMPTY
     assert kinds(found) == [Change.REMOVED, Change.REMOVED]
 
 
@@ -163,13 +163,13 @@ def test_the_no_fish_flag_beside_a_drawn_fish_is_sent_back():
 def test_unsure_decides_nothing_whatever_else_was_done():
     found = answer(shown(OTHER_FISH), left(unsure=True, no_fish=True))
 
-    assert found == Comparison(Outcome.UNSURE, None, ())
+    assert found == Comparison(CorrectionOutcome.UNSURE, None, ())
 
 
 def test_a_box_labelled_no_fish_is_a_box_taken_away():
     found = answer(shown(OTHER_FISH), left(replace(as_shown(OTHER_FISH), label="NoF")))
 
-    assert found.outcome is Outcome.CONFIRMED_EMPTY
+    assert found.outcome is CorrectionOutcome.CONFIRMED_EMPTY
 
 
 def test_head_and_tail_belong_to_the_box_of_their_group_or_the_smallest_around_them():
@@ -190,7 +190,7 @@ def test_head_and_tail_alone_on_a_kept_fish_confirm_it():
 
     found = answer(shown(OTHER_FISH), left(as_shown(OTHER_FISH), head))
 
-    assert found.outcome is Outcome.CONFIRMED
+    assert found.outcome is CorrectionOutcome.CONFIRMED
     assert found.label is not None and found.label.boxes[0].head_px == (410.0, 220.0)
 
 
@@ -199,7 +199,7 @@ def test_a_head_without_a_fish_is_sent_back():
         answer(shown(), left(drawn("head", (1.0, 1.0), kind="point")))
 
 
-def test_a_circle_becomes_the_box_around_it_inside_the_picture():
+def test_a_circle_becomes_the_box_around_it_inside_the_image():
     # Centre (20, 50), radius 30: x from -10, cut at 0.
     found = answer(shown(), left(drawn("LAG", (20.0, 50.0), (20.0, 80.0), kind="circle")))
 
@@ -215,7 +215,7 @@ def test_an_unknown_label_is_named_with_the_nearest_species():
     ("points", "text"),
     [
         pytest.param(((5.0, 5.0), (5.0, 9.0)), "without area", id="a line"),
-        pytest.param(((700.0, 5.0), (720.0, 9.0)), "outside the picture", id="beyond the edge"),
+        pytest.param(((700.0, 5.0), (720.0, 9.0)), "outside the image", id="beyond the edge"),
     ],
 )
 def test_a_shape_that_bounds_nothing_is_named(points, text):
@@ -223,6 +223,6 @@ def test_a_shape_that_bounds_nothing_is_named(points, text):
         answer(shown(), left(drawn("ALB", *points)))
 
 
-def test_a_picture_of_another_size_is_refused():
+def test_a_image_of_another_size_is_refused():
     with pytest.raises(LabelmeError, match="641 x 360 pixels, 640 x 360 was exported"):
         answer(shown(), replace(left(reviewed=True), width_px=641))

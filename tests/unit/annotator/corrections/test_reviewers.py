@@ -1,4 +1,4 @@
-"""Two people on the same pictures."""
+"""Two people on the same images."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import pytest
 
 from annotator.corrections.reviewers import compare_reviewers, say_the_same
 from db.domain.boxes import Box
-from db.domain.corrections import Correction, Outcome
+from db.domain.corrections import Correction, CorrectionOutcome
 from db.domain.labels import ImageLabel, LabelledBox
 
 
@@ -20,7 +20,7 @@ def label(*boxes: LabelledBox) -> ImageLabel:
 
 def said(**by_reviewer: ImageLabel) -> dict[str, Correction]:
     return {
-        name: Correction("s", held, Outcome.CORRECTED, (), name, "2026-01-01T00:00:00+00:00", "e", "m")
+        name: Correction("s", held, CorrectionOutcome.CORRECTED, (), name, "2026-01-01T00:00:00+00:00", "e", "m")
         for name, held in by_reviewer.items()
     }
 
@@ -51,7 +51,7 @@ def test_a_report_counts_pairs_species_and_overlap():
         }
     )
 
-    assert (found.pictures, found.pairs, found.agreeing) == (3, 3, 1)
+    assert (found.images, found.pairs, found.agreeing) == (3, 3, 1)
     assert found.confusion == {("ALB", "YFT"): 2, ("ALB", "ALB"): 1}
     assert found.mean_iou == pytest.approx((1 + 1 + 90 / 110) / 3)
     assert found.open_cases == ("a", "c")

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from annotator.export.select import choose, choose_varied, spread
 
 
-def test_a_tenth_is_drawn_from_the_pictures_that_look_sure():
+def test_a_tenth_is_drawn_from_the_images_that_look_sure():
     found = choose(range(1000), range(1000, 3000), count=100, rng=Random(4))
 
     assert sorted(one.key for one in found if not one.at_random) == list(range(90))
@@ -60,7 +60,7 @@ def test_impossible_wishes_are_refused(count, share):
         choose([1], [2], count=count, random_share=share, rng=Random(0))
 
 
-def test_the_first_pictures_come_from_every_camera():
+def test_the_first_images_come_from_every_camera():
     cameras = ["large"] * 90 + ["small"] * 10
     features = np.random.default_rng(0).normal(size=(100, 8))
 

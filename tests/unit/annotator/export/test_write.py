@@ -13,23 +13,23 @@ from PIL import Image
 
 from annotator.corrections.compare import compare
 from annotator.errors import ExportError
-from annotator.export.image_files import Pictures
-from annotator.export.write import ExportItem, Region, WrittenExport, safe_stem, write_export
+from annotator.export.image_files import Images
+from annotator.export.write import ExportItem, OutlinedRegion, WrittenExport, safe_stem, write_export
 from annotator.labelme.json_files import read_labelme
 from db.domain.boxes import Box
-from db.domain.corrections import Outcome
+from db.domain.corrections import CorrectionOutcome
 from db.domain.predictions import Detection, Head
 from db.domain.results import StoredDetection
 from db.domain.species import DEFAULT_LABEL_SET
 
-REGION = Region("BET", ((10.0, 5.0), (30.0, 5.0), (20.0, 15.0)))
+REGION = OutlinedRegion("BET", ((10.0, 5.0), (30.0, 5.0), (20.0, 15.0)))
 
 
 def detection(number: int, head: Head, *, species: str = "ALB", box: Box | None = None) -> StoredDetection:
     return StoredDetection(number, Detection(box or Box(4, 4, 20, 16), species, 0.834, head), None)
 
 
-def picture(path: Path, *, grey: int = 90, orientation: int = 1) -> bytes:
+def image(path: Path, *, grey: int = 90, orientation: int = 1) -> bytes:
     path.parent.mkdir(parents=True, exist_ok=True)
     exif = Image.Exif()
     exif[0x0112] = orientation
@@ -52,12 +52,12 @@ def item(file: bytes, *detections: StoredDetection, size: tuple[int, int] = (40,
     )
 
 
-def export(out: Path, *items: ExportItem, pictures: Pictures = Pictures.COPY) -> WrittenExport:
-    return write_export(out, items, export_id="e1", label_set=DEFAULT_LABEL_SET, pictures=pictures)
+def export(out: Path, *items: ExportItem, images: Images = Images.COPY) -> WrittenExport:
+    return write_export(out, items, export_id="e1", label_set=DEFAULT_LABEL_SET, images=images)
 
 
 def test_both_opinions_are_written_with_their_heads_and_hidden_ids(tmp_path: Path):
-    file = picture(tmp_path / "fleet" / "IMG 1.JPG")
+    file = image(tmp_path / "fleet" / "IMG 1.JPG")
 
     export(tmp_path / "out", item(file, detection(7, Head.BOX_SPECIES), detection(8, Head.HEATMAP, species="BET")))
 
@@ -73,7 +73,7 @@ def test_both_opinions_are_written_with_their_heads_and_hidden_ids(tmp_path: Pat
 
 
 def test_labelme_gets_its_label_and_flag_lists_and_the_folder_its_manifest(tmp_path: Path):
-    export(tmp_path / "out", item(picture(tmp_path / "a.jpg")))
+    export(tmp_path / "out", item(image(tmp_path / "a.jpg")))
 
     labels = (tmp_path / "out" / "labels.txt").read_text().split()
     assert labels == ["ALB", "BET", "DOL", "LAG", "OTHER", "SHARK", "YFT", "head", "tail"]
@@ -84,14 +84,14 @@ def test_labelme_gets_its_label_and_flag_lists_and_the_folder_its_manifest(tmp_p
 def test_what_was_written_compares_as_untouched(tmp_path: Path):
     outside = detection(9, Head.HEATMAP, box=Box(-5, -5, 50, 10))
 
-    written = export(tmp_path / "out", item(picture(tmp_path / "a.jpg"), detection(7, Head.BOX_SPECIES), outside))
+    written = export(tmp_path / "out", item(image(tmp_path / "a.jpg"), detection(7, Head.BOX_SPECIES), outside))
 
     edited = read_labelme(tmp_path / "out" / "00001_a.json")
-    assert compare(written.items[0].state, edited, label_set=DEFAULT_LABEL_SET).outcome is Outcome.UNTOUCHED
+    assert compare(written.items[0].state, edited, label_set=DEFAULT_LABEL_SET).outcome is CorrectionOutcome.UNTOUCHED
 
 
-def test_a_turned_picture_keeps_its_bytes_and_has_upright_sizes(tmp_path: Path):
-    file = picture(tmp_path / "turned.jpg", orientation=6)
+def test_a_turned_image_keeps_its_bytes_and_has_upright_sizes(tmp_path: Path):
+    file = image(tmp_path / "turned.jpg", orientation=6)
 
     export(tmp_path / "out", item(file, size=(20, 40)))
 
@@ -102,12 +102,12 @@ def test_a_turned_picture_keeps_its_bytes_and_has_upright_sizes(tmp_path: Path):
 
 def test_equal_and_odd_names_survive_side_by_side(tmp_path: Path):
     files = [
-        picture(tmp_path / "a" / "0001.jpg", grey=1),
-        picture(tmp_path / "b" / "0001.jpg", grey=2),
-        picture(tmp_path / "c" / "тунец 魚.jpg", grey=3),
-        picture(Path(os.fsdecode(os.fsencode(tmp_path) + b"/\xff\xfe.jpg")), grey=4),
-        picture(tmp_path / "new\nline.jpg", grey=5),
-        picture(tmp_path / "no suffix", grey=6),
+        image(tmp_path / "a" / "0001.jpg", grey=1),
+        image(tmp_path / "b" / "0001.jpg", grey=2),
+        image(tmp_path / "c" / "тунец 魚.jpg", grey=3),
+        image(Path(os.fsdecode(os.fsencode(tmp_path) + b"/\xff\xfe.jpg")), grey=4),
+        image(tmp_path / "new\nline.jpg", grey=5),
+        image(tmp_path / "no suffix", grey=6),
     ]
 
     written = export(tmp_path / "out", *(item(file) for file in files))
@@ -123,27 +123,27 @@ def test_equal_and_odd_names_survive_side_by_side(tmp_path: Path):
     assert all((tmp_path / "out" / one.name).with_suffix(".json").is_file() for one in written.items)
 
 
-@pytest.mark.parametrize("pictures", list(Pictures))
-def test_the_original_is_never_written(tmp_path: Path, pictures: Pictures):
-    file = picture(tmp_path / "a.jpg")
+@pytest.mark.parametrize("images", list(Images))
+def test_the_original_is_never_written(tmp_path: Path, images: Images):
+    file = image(tmp_path / "a.jpg")
     before = (tmp_path / "a.jpg").stat()
 
-    export(tmp_path / "out", item(file), pictures=pictures)
+    export(tmp_path / "out", item(file), images=images)
 
     after = (tmp_path / "a.jpg").stat()
     shown = tmp_path / "out" / "00001_a.jpg"
     assert (after.st_mtime_ns, after.st_size) == (before.st_mtime_ns, before.st_size)
     assert shown.read_bytes() == (tmp_path / "a.jpg").read_bytes()
     assert (shown.is_symlink(), shown.samefile(tmp_path / "a.jpg")) == (
-        pictures is Pictures.SYMLINK,
-        pictures is not Pictures.COPY,
+        images is Images.SYMLINK,
+        images is not Images.COPY,
     )
 
 
-def test_a_picture_that_is_gone_or_changed_is_left_out_and_named(tmp_path: Path):
-    gone, changed, good = (item(picture(tmp_path / f"{name}.jpg")) for name in ("gone", "changed", "good"))
+def test_a_image_that_is_gone_or_changed_is_left_out_and_named(tmp_path: Path):
+    gone, changed, good = (item(image(tmp_path / f"{name}.jpg")) for name in ("gone", "changed", "good"))
     (tmp_path / "gone.jpg").unlink()
-    picture(tmp_path / "changed.jpg", grey=200)
+    image(tmp_path / "changed.jpg", grey=200)
 
     written = export(tmp_path / "out", gone, changed, good)
 
@@ -153,10 +153,10 @@ def test_a_picture_that_is_gone_or_changed_is_left_out_and_named(tmp_path: Path)
     assert not (tmp_path / "out" / "00002_changed.jpg").exists()
 
 
-def test_a_picture_under_a_url_is_fetched_and_one_that_changed_is_left_out(tmp_path: Path):
-    content = Path(os.fsdecode(picture(tmp_path / "a.jpg"))).read_bytes()
+def test_a_image_under_a_url_is_fetched_and_one_that_changed_is_left_out(tmp_path: Path):
+    content = Path(os.fsdecode(image(tmp_path / "a.jpg"))).read_bytes()
     shown, changed = (
-        replace(item(picture(tmp_path / f"{name}.jpg")), file=b"s3://fleet/" + name.encode()) for name in ("a", "b")
+        replace(item(image(tmp_path / f"{name}.jpg")), file=b"s3://fleet/" + name.encode()) for name in ("a", "b")
     )
 
     written = write_export(
@@ -164,7 +164,7 @@ def test_a_picture_under_a_url_is_fetched_and_one_that_changed_is_left_out(tmp_p
         [shown, replace(changed, sha256="0")],
         export_id="e1",
         label_set=DEFAULT_LABEL_SET,
-        pictures=Pictures.HARDLINK,
+        images=Images.HARDLINK,
         fetch={b"s3://fleet/a": content, b"s3://fleet/b": content}.__getitem__,
     )
 
@@ -173,11 +173,11 @@ def test_a_picture_under_a_url_is_fetched_and_one_that_changed_is_left_out(tmp_p
     assert written.problems == ("b.jpg: changed since it was enqueued; enqueue its folder again",)
 
 
-def test_no_picture_at_all_is_an_error_and_leaves_nothing(tmp_path: Path):
-    gone = item(picture(tmp_path / "gone.jpg"))
+def test_no_image_at_all_is_an_error_and_leaves_nothing(tmp_path: Path):
+    gone = item(image(tmp_path / "gone.jpg"))
     (tmp_path / "gone.jpg").unlink()
 
-    with pytest.raises(ExportError, match="none of 1 pictures can be exported"):
+    with pytest.raises(ExportError, match="none of 1 images can be exported"):
         export(tmp_path / "out", gone)
 
     assert os.listdir(tmp_path) == []
@@ -188,13 +188,13 @@ def test_a_folder_that_holds_something_is_refused(tmp_path: Path):
     (tmp_path / "out" / "mine.txt").write_text("keep")
 
     with pytest.raises(ExportError, match="holds something already"):
-        export(tmp_path / "out", item(picture(tmp_path / "a.jpg")))
+        export(tmp_path / "out", item(image(tmp_path / "a.jpg")))
 
     assert os.listdir(tmp_path / "out") == ["mine.txt"]
 
 
 def test_an_export_that_cannot_be_recorded_leaves_no_folder(tmp_path: Path):
-    file = picture(tmp_path / "a.jpg")
+    file = image(tmp_path / "a.jpg")
 
     def database_is_locked(_written: WrittenExport) -> None:
         raise RuntimeError("locked")

@@ -1,4 +1,4 @@
-"""Other tools' label files with the oddities that real ones have: what is mended, what is left out, what is said."""
+"""Other tools' label files with the oddities that real ones have: what is repaired, what is left out, what is said."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from pathlib import Path
 import pytest
 
 from annotator.label_formats.coco import read_coco
-from annotator.label_formats.find_images import PictureFinder, PictureNotFound
+from annotator.label_formats.find_images import ImageFinder, ImageNotFound
 from annotator.label_formats.labelme import read_labelme_labels
 from annotator.label_formats.ncfm import read_ncfm
 from annotator.label_formats.records import LabelFileError, RawBox, RawRecord, RecordProblem, Records
-from annotator.label_formats.repair import Mended, mend
+from annotator.label_formats.repair import Repaired, repair
 from annotator.label_formats.yolo import read_yolo
 from annotator.labelme.shown import HIDDEN_KEY
 from db.domain.boxes import Box
@@ -62,7 +62,7 @@ def test_ncfm_names_a_file_that_is_no_species_and_one_that_is_torn(tmp_path: Pat
     assert "not JSON at line 1" in problems[0] and "its name is no species" in problems[1]
 
 
-def test_coco_gives_a_record_a_picture_and_an_unannotated_one_shows_no_fish(tmp_path: Path) -> None:
+def test_coco_gives_a_record_a_image_and_an_unannotated_one_shows_no_fish(tmp_path: Path) -> None:
     file = tmp_path / "coco.json"
     file.write_text(
         json.dumps(
@@ -110,7 +110,7 @@ def test_yolo_reads_names_boxes_polygons_and_empty_files(tmp_path: Path) -> None
     assert [record.image_name for record in records] == ["boat_1/a", "boat_1/b"]
     assert records[0].boxes[0].xyxy == pytest.approx((0.4, 0.3, 0.6, 0.7))
     assert records[0].boxes[1] == RawBox("ALB", (0.1, 0.1, 0.3, 0.2))
-    assert problems == [f"{labels / 'c.txt'} line 1: class 5 has no name (known: 0 to 1); the picture is left out"]
+    assert problems == [f"{labels / 'c.txt'} line 1: class 5 has no name (known: 0 to 1); the image is left out"]
 
 
 def test_yolo_without_names_is_refused(tmp_path: Path) -> None:
@@ -133,40 +133,40 @@ def test_labelme_shapes_become_boxes_and_a_review_export_is_refused(tmp_path: Pa
 
 
 def test_a_box_beyond_the_frame_is_cut_and_one_inside_out_is_turned() -> None:
-    mended = _mend(RawBox("alb", (90, 40, 120, 20)))
+    repaired = _repair(RawBox("alb", (90, 40, 120, 20)))
 
-    assert mended.label == ImageLabel("ALB", (LabelledBox(Box(90, 20, 100, 40), "ALB"),))
-    assert len(mended.notes) == 2 and not mended.problems
+    assert repaired.label == ImageLabel("ALB", (LabelledBox(Box(90, 20, 100, 40), "ALB"),))
+    assert len(repaired.notes) == 2 and not repaired.problems
 
 
 @pytest.mark.parametrize(
     ("box", "reason"),
     [
-        (RawBox("ALB", (200, 0, 300, 10)), "lies outside the picture of 100 x 50 pixels"),
+        (RawBox("ALB", (200, 0, 300, 10)), "lies outside the image of 100 x 50 pixels"),
         (RawBox("ALB", (5, 5, 5, 10)), "is empty"),
         (RawBox("ALB", (float("inf"), 0, 1, 1)), "not a number"),
     ],
     ids=["outside", "empty", "infinite"],
 )
 def test_a_box_with_nothing_in_it_is_left_out_and_the_rest_stays(box: RawBox, reason: str) -> None:
-    mended = _mend(RawBox("ALB", (10, 10, 20, 20)), box)
+    repaired = _repair(RawBox("ALB", (10, 10, 20, 20)), box)
 
-    assert mended.label == ImageLabel("ALB", (LabelledBox(Box(10, 10, 20, 20), "ALB"),))
-    assert len(mended.problems) == 1 and reason in mended.problems[0]
-
-
-def test_an_unknown_species_leaves_the_picture_out_and_the_nearest_is_offered() -> None:
-    mended = _mend(RawBox("ALB", (10, 10, 20, 20)), RawBox("YTF", (0, 0, 5, 5)))
-
-    assert mended.label is None
-    assert "did you mean YFT?" in mended.problems[0]
+    assert repaired.label == ImageLabel("ALB", (LabelledBox(Box(10, 10, 20, 20), "ALB"),))
+    assert len(repaired.problems) == 1 and reason in repaired.problems[0]
 
 
-def test_the_largest_fish_names_the_picture_and_its_head_goes_to_the_nearest_box() -> None:
+def test_an_unknown_species_leaves_the_image_out_and_the_nearest_is_offered() -> None:
+    repaired = _repair(RawBox("ALB", (10, 10, 20, 20)), RawBox("YTF", (0, 0, 5, 5)))
+
+    assert repaired.label is None
+    assert "did you mean YFT?" in repaired.problems[0]
+
+
+def test_the_largest_fish_names_the_image_and_its_head_goes_to_the_nearest_box() -> None:
     small, large = RawBox("BET", (0, 0, 10, 10)), RawBox("YFT", (50, 10, 90, 40))
     raw = RawRecord("a.jpg", "a", boxes=(small, large), ends=(("head", (12.0, 5.0)),))
 
-    label = mend(raw, width_px=100, height_px=50, label_set=SPECIES).label
+    label = repair(raw, width_px=100, height_px=50, label_set=SPECIES).label
 
     assert label is not None and label.species == "YFT"
     assert label.boxes[0].head_px == (12.0, 5.0) and label.boxes[1].head_px is None
@@ -175,8 +175,8 @@ def test_the_largest_fish_names_the_picture_and_its_head_goes_to_the_nearest_box
 def test_boxes_for_a_smaller_copy_are_scaled_and_for_another_shape_refused() -> None:
     raw = RawRecord("a.jpg", "a", boxes=(RawBox("ALB", (5, 5, 10, 10)),), size_px=(50, 25))
 
-    scaled = mend(raw, width_px=100, height_px=50, label_set=SPECIES)
-    turned = mend(raw, width_px=50, height_px=100, label_set=SPECIES)
+    scaled = repair(raw, width_px=100, height_px=50, label_set=SPECIES)
+    turned = repair(raw, width_px=50, height_px=100, label_set=SPECIES)
 
     assert scaled.label is not None and scaled.label.boxes[0].box == Box(10, 10, 20, 20)
     assert turned.label is None and "written for 50 x 25 pixels" in turned.problems[0]
@@ -192,14 +192,14 @@ def test_a_name_is_found_by_its_folders_prefix_or_missing_ending() -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "reason"), [("img.jpg", "fits 2 pictures"), ("gone.jpg", "is not among"), ("../..", "names no file")]
+    ("name", "reason"), [("img.jpg", "fits 2 images"), ("gone.jpg", "is not among"), ("../..", "names no file")]
 )
-def test_a_name_that_means_no_single_picture_says_so(name: str, reason: str) -> None:
-    with pytest.raises(PictureNotFound, match=reason):
+def test_a_name_that_means_no_single_image_says_so(name: str, reason: str) -> None:
+    with pytest.raises(ImageNotFound, match=reason):
         _finder(b"boat_1/img.jpg", b"boat_2/img.jpg").find(name)
 
 
-def test_a_picture_in_the_root_is_meant_by_its_bare_name() -> None:
+def test_a_image_in_the_root_is_meant_by_its_bare_name() -> None:
     assert _finder(b"img.jpg", b"boat_2/img.jpg").find("img.jpg").folder == b"/r"
 
 
@@ -211,13 +211,13 @@ def _parts(records: Records) -> tuple[list[RawRecord], list[str]]:
     )
 
 
-def _mend(*boxes: RawBox) -> Mended:
-    return mend(RawRecord("a.jpg", "a", boxes=boxes), width_px=100, height_px=50, label_set=SPECIES)
+def _repair(*boxes: RawBox) -> Repaired:
+    return repair(RawRecord("a.jpg", "a", boxes=boxes), width_px=100, height_px=50, label_set=SPECIES)
 
 
-def _finder(*paths: bytes) -> PictureFinder:
+def _finder(*paths: bytes) -> ImageFinder:
     parts = [(b"/r/" + path).rpartition(b"/") for path in paths]
-    return PictureFinder([FoundFile(folder, name, 1, 1) for folder, _, name in parts], root=b"/r")
+    return ImageFinder([FoundFile(folder, name, 1, 1) for folder, _, name in parts], root=b"/r")
 
 
 def _labelme(path: Path, shapes: list[tuple[str, str, list[list[float]]]], **extra: object) -> None:

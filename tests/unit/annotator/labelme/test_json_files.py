@@ -120,7 +120,7 @@ def test_a_write_that_fails_leaves_the_old_file(tmp_path: Path, monkeypatch: pyt
         pytest.param('{"a": ' + "9" * 5000 + "}", "Exceeds the limit", id="a number of 5,000 digits"),
         pytest.param(document(imageHeight=None), "imageHeight is 'None'", id="no height"),
         pytest.param(document(imageWidth=True), "imageWidth is 'True'", id="a boolean width"),
-        pytest.param(document(imagePath=3), "'imagePath' is missing or no text", id="no picture"),
+        pytest.param(document(imagePath=3), "'imagePath' is missing or no text", id="no image"),
         pytest.param(document(shapes={}), "no list of at most 10000 shapes", id="no shapes"),
         pytest.param(document(flags={"reviewed": 1}), "a flag is neither true nor false", id="flag"),
         pytest.param(document(shapes=shape_with(label=None)), r"shapes\[1\]: 'label' is missing", id="no label"),
@@ -130,7 +130,7 @@ def test_a_write_that_fails_leaves_the_old_file(tmp_path: Path, monkeypatch: pyt
         pytest.param(document(shapes=shape_with(points=[[1, 2, 3]])), r"points\[0\]: wanted \[x, y\]", id="3D"),
         pytest.param(document(shapes=shape_with(points=[["1", 2]])), "found '1', wanted a number", id="text point"),
         pytest.param(document(shapes=shape_with(points=[[10**400, 2]])), "wanted a finite number", id="huge integer"),
-        pytest.param(document(shapes=shape_with(points=[[1e7, 2]])), "far outside the picture", id="far away"),
+        pytest.param(document(shapes=shape_with(points=[[1e7, 2]])), "far outside the image", id="far away"),
         pytest.param(document().replace("30", "1e999"), r"shapes\[0\] points\[1\]: wanted a finite", id="1e999"),
     ],
 )

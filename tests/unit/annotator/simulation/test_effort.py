@@ -53,12 +53,12 @@ def candidate(number: int, *, species: str, agreement: float, confidence: float)
         confidence=confidence,
         agreement=Agreement(agreement, 0.1, 0.1, 0.1, 0.1, 0.9, 0.9, 1),
         detections=(StoredDetection(number, found(FISH.box), None),),
-        doubt=1.0 - agreement,
+        error_probability=1.0 - agreement,
         heatmap=None,
     )
 
 
-def test_each_order_is_counted_on_the_pictures_whose_truth_is_known():
+def test_each_order_is_counted_on_the_images_whose_truth_is_known():
     # Number 3 is wrong: the heads disagree on it, but both are sure.
     candidates = [
         candidate(n, species="ALB" if n == 3 else "BET", agreement=0.1 if n == 3 else 0.5 + n / 100, confidence=0.1 * n)
@@ -70,7 +70,7 @@ def test_each_order_is_counted_on_the_pictures_whose_truth_is_known():
 
     effort = review_effort(candidates, truth, looked_share=0.2, rng=Random(0), others={"quality": quality})
 
-    assert (effort.pictures, effort.wrong) == (5, 1)
+    assert (effort.images, effort.wrong) == (5, 1)
     assert effort.curves["our order"] == (0, 1, 1, 1, 1, 1)
     assert effort.curves["least confidence"] == (0, 0, 0, 0, 1, 1)
     assert effort.shares["our order"] == 1.0 and effort.shares["least confidence"] == 0.0

@@ -14,7 +14,7 @@ from annotator.labelme.json_files import LabelmeFile, LabelmeShape, read_labelme
 from annotator.labelme.shown import HIDDEN_KEY, ExportedShape, ExportedState, ShapeRole
 from annotator.simulation.oracle import GOOD_FIT_IOU, Simulation, answer, answer_folder, effort_curve, share_found
 from db.domain.boxes import Box, iou
-from db.domain.corrections import Change, Outcome
+from db.domain.corrections import Change, CorrectionOutcome
 from db.domain.labels import ImageLabel, LabelledBox
 from db.domain.species import DEFAULT_LABEL_SET
 
@@ -36,16 +36,22 @@ def shown(state: ExportedState, *, sha256: str = "s") -> LabelmeFile:
 @pytest.mark.parametrize(
     ("shapes", "truth", "outcome", "changes"),
     [
-        pytest.param([shape(1, FISH.box, "BET")], [FISH], Outcome.CONFIRMED, [Change.KEPT], id="right"),
-        pytest.param([shape(1, FISH.box, "YFT")], [FISH], Outcome.CORRECTED, [Change.RELABELLED], id="species"),
+        pytest.param([shape(1, FISH.box, "BET")], [FISH], CorrectionOutcome.CONFIRMED, [Change.KEPT], id="right"),
+        pytest.param(
+            [shape(1, FISH.box, "YFT")], [FISH], CorrectionOutcome.CORRECTED, [Change.RELABELLED], id="species"
+        ),
         # 60 of 100 columns: IoU 0.6, the same fish but a bad fit.
-        pytest.param([shape(1, Box(100, 100, 160, 150), "BET")], [FISH], Outcome.CORRECTED, [Change.MOVED], id="fit"),
-        pytest.param([shape(1, FISH.box, "BET")], [], Outcome.CONFIRMED_EMPTY, [Change.REMOVED], id="no fish"),
-        pytest.param([], [FISH], Outcome.CORRECTED, [Change.ADDED], id="missed"),
+        pytest.param(
+            [shape(1, Box(100, 100, 160, 150), "BET")], [FISH], CorrectionOutcome.CORRECTED, [Change.MOVED], id="fit"
+        ),
+        pytest.param(
+            [shape(1, FISH.box, "BET")], [], CorrectionOutcome.CONFIRMED_EMPTY, [Change.REMOVED], id="no fish"
+        ),
+        pytest.param([], [FISH], CorrectionOutcome.CORRECTED, [Change.ADDED], id="missed"),
         pytest.param(
             [shape(1, FISH.box, "BET"), shape(2, Box(102, 100, 200, 150), "YFT", ShapeRole.HEATMAP_HEAD)],
             [FISH],
-            Outcome.CORRECTED,
+            CorrectionOutcome.CORRECTED,
             [Change.KEPT, Change.REMOVED],
             id="one head right",
         ),
@@ -70,17 +76,17 @@ labelled = st.builds(LabelledBox, boxes, st.sampled_from(DEFAULT_LABEL_SET.fish)
 
 
 @given(
-    opinions=st.lists(
+    predictions=st.lists(
         st.tuples(boxes, st.sampled_from(DEFAULT_LABEL_SET.fish), st.sampled_from(list(ShapeRole)[:2])), max_size=4
     ),
     fish=st.lists(labelled, max_size=3, unique_by=lambda one: (one.box.x_min // 110, one.box.y_min // 110)),
 )
 @settings(deadline=None, max_examples=80)
-def test_what_the_oracle_leaves_says_the_truth(opinions, fish):
+def test_what_the_oracle_leaves_says_the_truth(predictions, fish):
     fish = [one for place, one in enumerate(fish) if all(iou(one.box, other.box) == 0 for other in fish[:place])]
     truth = ImageLabel(fish[0].species, tuple(fish)) if fish else ImageLabel("NoF")
     state = ExportedState(
-        640, 360, tuple(shape(n, box, species, role) for n, (box, species, role) in enumerate(opinions))
+        640, 360, tuple(shape(n, box, species, role) for n, (box, species, role) in enumerate(predictions))
     )
 
     found = compare(state, answer(shown(state), truth), label_set=DEFAULT_LABEL_SET)
@@ -91,7 +97,7 @@ def test_what_the_oracle_leaves_says_the_truth(opinions, fish):
         assert said.species == true.species and iou(said.box, true.box) >= GOOD_FIT_IOU
 
 
-def test_a_folder_is_answered_but_for_pictures_the_truth_does_not_know(tmp_path: Path):
+def test_a_folder_is_answered_but_for_images_the_truth_does_not_know(tmp_path: Path):
     state = ExportedState(640, 360, (shape(1, FISH.box, "YFT"),))
     write_labelme(tmp_path / "1.json", shown(state, sha256="known"))
     write_labelme(tmp_path / "2.json", shown(state, sha256="other"))

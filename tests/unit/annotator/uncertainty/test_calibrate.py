@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from annotator.uncertainty.calibrate import Answered, TooFewAnswers, calibrate, fit_doubt
-from db.domain.error_probability import PARTS, DoubtFit, chance_wrong, fit_from_json, fit_to_json, parts_of
+from annotator.uncertainty.calibrate import Answered, TooFewAnswers, calibrate, fit_error_probability
+from db.domain.error_probability import PARTS, ErrorFit, chance_wrong, fit_from_json, fit_to_json, parts_of
 from db.domain.predictions import Agreement
 
 
@@ -24,19 +24,19 @@ def drawn(count: int, *, seed: int, rates: dict[str, float]) -> list[Answered]:
     ]
 
 
-def chance_of(fit: DoubtFit, one: Answered) -> float:
+def chance_of(fit: ErrorFit, one: Answered) -> float:
     return float(chance_wrong(fit, parts_of([one.agreement]), species=[one.species], cameras=[one.camera])[0])
 
 
 def test_few_answers_leave_the_order_of_the_rule():
-    fit = fit_doubt([answered(0.2, wrong=True), answered(0.3, wrong=False, species="BET")])
+    fit = fit_error_probability([answered(0.2, wrong=True), answered(0.3, wrong=False, species="BET")])
 
     chances = [chance_of(fit, answered(score, wrong=False, camera="new", species="YFT")) for score in (0.1, 0.5, 0.9)]
     assert chances == sorted(chances, reverse=True)
 
 
 def test_a_camera_on_which_the_model_is_often_wrong_comes_first():
-    fit = fit_doubt(drawn(200, seed=1, rates={"good": 0.1, "bad": 0.8}))
+    fit = fit_error_probability(drawn(200, seed=1, rates={"good": 0.1, "bad": 0.8}))
 
     good, bad = (chance_of(fit, answered(0.5, wrong=False, camera=camera)) for camera in ("good", "bad"))
     assert good < 0.3 and bad > 0.6
@@ -87,6 +87,6 @@ def test_answers_that_tell_nothing_are_refused_with_what_is_wanted(answers, text
 
 
 def test_a_fit_survives_the_store():
-    fit = DoubtFit(0.5, tuple(0.1 * place for place in range(len(PARTS))), {"BET": 1.0}, {"boat 1": -1.0})
+    fit = ErrorFit(0.5, tuple(0.1 * place for place in range(len(PARTS))), {"BET": 1.0}, {"boat 1": -1.0})
 
     assert fit_from_json(fit_to_json(fit)) == fit

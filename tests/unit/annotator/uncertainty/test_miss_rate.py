@@ -1,4 +1,4 @@
-"""The miss rate of the unflagged pictures."""
+"""The miss rate of the unflagged images."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def test_so_many_more_reviews_make_the_interval_narrow_enough():
     assert miss_rate(reviewed=below, wrong=below // 10).width > 0.1
 
 
-def test_each_stratum_counts_by_its_pictures_not_by_its_reviews():
+def test_each_stratum_counts_by_its_images_not_by_its_reviews():
     # One small camera was asked for by name: it gave most answers, and all the wrong ones.
     found = weighted_miss_rate([Stratum(900, 20, 1), Stratum(100, 80, 40)])
 

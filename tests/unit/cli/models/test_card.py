@@ -16,8 +16,8 @@ CARD: dict[str, object] = {
     "versions": {"keras": "3.15"},
     "train_seconds": 59.4,
     "command": "cli retrain",
-    "metrics": {"accuracy": 0.5, "log_loss": 1.25, "first_stage_accuracy": 0.25, "box_ap50": 0.125, "pictures": 38.0},
-    "metrics_by": {"camera": {"boat_02": {"pictures": 38.0, "accuracy": 0.5, "champion_accuracy": 0.75}}},
+    "metrics": {"accuracy": 0.5, "log_loss": 1.25, "first_stage_accuracy": 0.25, "box_ap50": 0.125, "images": 38.0},
+    "metrics_by": {"camera": {"boat_02": {"images": 38.0, "accuracy": 0.5, "champion_accuracy": 0.75}}},
     "parameters": {"gate": {"champion": "m-1", "champion_figures": {"accuracy": 0.75, "log_loss": 1.5}}},
     "second_stage": {
         "method": "frozen",
@@ -25,7 +25,7 @@ CARD: dict[str, object] = {
         "metrics_by": {"species": {"ALB": {"recall": 1.0, "crops": 23.0}}},
     },
 }
-NOTE = "not surely better; log loss +0.250 on 38 pictures"
+NOTE = "not surely better; log loss +0.250 on 38 images"
 FORCED = Promotion("m-2", "m-1", "we know better", True, "2026-01-05T12:00:00+00:00")
 
 
@@ -34,25 +34,25 @@ def test_a_version_is_shown_with_its_origin_figures_gate_and_service() -> None:
 
     assert list(card_lines(model, [FORCED])) == [
         "  efficientnet_lite0 at 360x640, heads box_species, heatmap_hires",
-        "  learnt from data set 0123456789ab, like m-1; judged on boat_02, boat_05",
+        "  learnt from data set 0123456789ab, like m-1; evaluated on boat_02, boat_05",
         "  59 s: cli retrain (keras 3.15)",
         "  not surely better",
-        "  log loss +0.250 on 38 pictures",
-        "  pictures of cameras it has not seen:",
+        "  log loss +0.250 on 38 images",
+        "  images of cameras it has not seen:",
         "                         accuracy  balanced accuracy  log loss  calibration error",
         "    model                   0.500                        1.250                   ",
         "    first stage alone       0.250                                                ",
         "    champion then (m-1)     0.750                        1.500                   ",
         "  box_ap50                         0.125",
-        "  pictures                         38",
+        "  images                           38",
         "  second stage (frozen), by single crops:",
         "         crops  accuracy",
         "    all     64     0.625",
         "  crops by species:",
         "         crops  recall",
         "    ALB     23   1.000",
-        "  pictures by camera:",
-        "             pictures  accuracy  champion accuracy",
+        "  images by camera:",
+        "             images  accuracy  champion accuracy",
         "    boat_02        38     0.500              0.750",
         "  2026-01-05T12:00:00  m-2 serves, after m-1 (forced): we know better",
     ]
@@ -62,7 +62,7 @@ def test_a_second_stage_without_figures_of_its_own_is_told_of() -> None:
     card: dict[str, object] = {"trunk": "vgg16", "second_stage": {"method": "frozen", "metrics": {}}}
     model = ModelVersion("m-3", ModelState.CANDIDATE, "ab", card, "", "2026-01-05T11:00:00+00:00")
 
-    assert list(card_lines(model, []))[-1] == "  second stage (frozen), not judged by single crops on these cameras"
+    assert list(card_lines(model, []))[-1] == "  second stage (frozen), not evaluated by single crops on these cameras"
 
 
 def test_a_version_of_which_little_is_known_is_shown_all_the_same() -> None:
@@ -70,4 +70,4 @@ def test_a_version_of_which_little_is_known_is_shown_all_the_same() -> None:
 
     lines = list(card_lines(model, []))
 
-    assert lines[1] == "  learnt from an unknown data set; judged on pictures drawn at random" and len(lines) == 3
+    assert lines[1] == "  learnt from an unknown data set; evaluated on images drawn at random" and len(lines) == 3

@@ -1,4 +1,4 @@
-"""A picture's boxes as they go out: the surest in any case, each fish once, nothing that is taken for no fish."""
+"""An image's boxes as they go out: the surest in any case, each fish once, nothing that is taken for no fish."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from tests.factories import image_result
 LEFT, RIGHT = (10.0, 10.0, 110.0, 60.0), (300.0, 10.0, 400.0, 60.0)
 
 
-def judged(
+def evaluated(
     *regions: tuple[str, float, Sequence[float]], crops: Sequence[str | None] = (), box: Sequence[float] = ()
 ) -> StoredPrediction:
     """A prediction with these regions; crops: what the second stage says of each, its share in the answer is 1."""
@@ -31,29 +31,29 @@ def places(said: StoredPrediction) -> list[tuple[float, ...]]:
 
 
 def test_the_surest_box_goes_out_however_unsure_it_is_and_others_only_when_sure() -> None:
-    assert places(judged(("ALB", 0.4, LEFT), ("ALB", 0.3, RIGHT))) == [LEFT]
-    assert places(judged(("ALB", 0.95, LEFT), ("YFT", 0.99, RIGHT))) == [RIGHT, LEFT]
+    assert places(evaluated(("ALB", 0.4, LEFT), ("ALB", 0.3, RIGHT))) == [LEFT]
+    assert places(evaluated(("ALB", 0.95, LEFT), ("YFT", 0.99, RIGHT))) == [RIGHT, LEFT]
 
 
 def test_a_part_of_a_surer_box_is_the_same_fish() -> None:
     half_inside = (60.0, 10.0, 160.0, 60.0)  # shares 50 of its 100 pixels of width with LEFT
     beside = (61.0, 10.0, 161.0, 60.0)
 
-    assert places(judged(("ALB", 0.99, LEFT), ("ALB", 0.98, half_inside))) == [LEFT]
-    assert places(judged(("ALB", 0.99, LEFT), ("ALB", 0.98, beside))) == [LEFT, beside]
+    assert places(evaluated(("ALB", 0.99, LEFT), ("ALB", 0.98, half_inside))) == [LEFT]
+    assert places(evaluated(("ALB", 0.99, LEFT), ("ALB", 0.98, beside))) == [LEFT, beside]
 
 
 def test_a_crop_that_shows_no_fish_is_out_unless_it_is_the_last() -> None:
-    assert places(judged(("ALB", 0.99, LEFT), ("ALB", 0.97, RIGHT), crops=["NoF", "ALB"])) == [RIGHT]
-    assert places(judged(("ALB", 0.99, LEFT), ("ALB", 0.97, RIGHT), crops=["NoF", "NoF"])) == [LEFT]
+    assert places(evaluated(("ALB", 0.99, LEFT), ("ALB", 0.97, RIGHT), crops=["NoF", "ALB"])) == [RIGHT]
+    assert places(evaluated(("ALB", 0.99, LEFT), ("ALB", 0.97, RIGHT), crops=["NoF", "NoF"])) == [LEFT]
 
 
 def test_the_box_heads_box_stands_where_the_heat_map_has_none() -> None:
-    assert places(judged(box=LEFT)) == [LEFT]
+    assert places(evaluated(box=LEFT)) == [LEFT]
 
 
 def test_a_boxs_species_is_the_second_stages_where_that_knows_better() -> None:
-    said = judged(("ALB", 0.99, LEFT), crops=["YFT"])
+    said = evaluated(("ALB", 0.99, LEFT), crops=["YFT"])
     less_trusted = replace(said, crop_weight=0.4)
 
     assert box_species(said, said.detections[0]) == ("YFT", 0.8)

@@ -1,4 +1,4 @@
-"""Boxes: what a box admits, what is left of it in the picture, and how far two are the same."""
+"""Boxes: what a box admits, what is left of it in the image, and how far two are the same."""
 
 import math
 
@@ -51,7 +51,7 @@ def test_a_box_is_itself(box: Box) -> None:
 
 
 @given(boxes)
-def test_a_clipped_box_lies_in_the_picture(box: Box) -> None:
+def test_a_clipped_box_lies_in_the_image(box: Box) -> None:
     clipped = clip_box(box, width_px=640, height_px=360)
 
     outside = box.x_max <= 0 or box.y_max <= 0 or box.x_min >= 640 or box.y_min >= 360

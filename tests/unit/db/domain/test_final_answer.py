@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from db.domain.final_answer import final_probabilities, picture_opinion
+from db.domain.final_answer import final_probabilities, image_prediction
 
 NO_FISH = 2
 
@@ -15,25 +15,25 @@ NO_FISH = 2
 def test_a_false_box_hardly_counts() -> None:
     fish, false = (0.9, 0.05, 0.05), (0.01, 0.04, 0.95)
 
-    opinion = picture_opinion([fish, false], [0.8, 0.8], no_fish=NO_FISH)
+    prediction = image_prediction([fish, false], [0.8, 0.8], no_fish=NO_FISH)
 
-    assert opinion is not None
-    assert opinion[NO_FISH] == pytest.approx(0.05)  # as far as the surest fish leaves room
+    assert prediction is not None
+    assert prediction[NO_FISH] == pytest.approx(0.05)  # as far as the surest fish leaves room
     # 0.95 x (0.9 + 0.01) / (0.9 + 0.01 + 0.05 + 0.04)
-    assert opinion[0] == pytest.approx(0.95 * 0.91 / 1.0)
+    assert prediction[0] == pytest.approx(0.95 * 0.91 / 1.0)
 
 
 def test_the_surer_detection_counts_more() -> None:
     crops = [(0.9, 0.1, 0.0), (0.1, 0.9, 0.0)]
 
-    opinion = picture_opinion(crops, [0.9, 0.3], no_fish=NO_FISH)
+    prediction = image_prediction(crops, [0.9, 0.3], no_fish=NO_FISH)
 
-    assert opinion is not None and opinion[0] > opinion[1]
+    assert prediction is not None and prediction[0] > prediction[1]
 
 
-def test_crops_that_are_surely_no_fish_make_the_picture_empty() -> None:
-    assert picture_opinion([(0.0, 0.0, 1.0)], [0.5], no_fish=NO_FISH) == (0.0, 0.0, 1.0)
-    assert picture_opinion([(0.5, 0.5, 0.0)], [0.0], no_fish=NO_FISH) == (0.0, 0.0, 1.0)
+def test_crops_that_are_surely_no_fish_make_the_image_empty() -> None:
+    assert image_prediction([(0.0, 0.0, 1.0)], [0.5], no_fish=NO_FISH) == (0.0, 0.0, 1.0)
+    assert image_prediction([(0.5, 0.5, 0.0)], [0.0], no_fish=NO_FISH) == (0.0, 0.0, 1.0)
 
 
 def test_without_a_second_stage_or_with_weight_0_the_heads_decide() -> None:
@@ -52,8 +52,8 @@ _distributions = st.lists(st.floats(0.001, 1.0), min_size=3, max_size=3).map(lam
 def test_the_final_answer_is_always_a_distribution(
     box: tuple[float, ...], heatmap: tuple[float, ...], found: list[tuple[tuple[float, ...], float]], weight: float
 ) -> None:
-    opinion = picture_opinion([crop for crop, _ in found], [sure for _, sure in found], no_fish=NO_FISH)
+    prediction = image_prediction([crop for crop, _ in found], [sure for _, sure in found], no_fish=NO_FISH)
 
-    final = final_probabilities(box, heatmap, opinion, weight=weight)
+    final = final_probabilities(box, heatmap, prediction, weight=weight)
 
     assert np.isclose(sum(final), 1.0) and min(final) >= 0.0

@@ -20,7 +20,7 @@ def test_a_misspelt_species_is_refused_with_the_nearest_one() -> None:
 
 
 @pytest.mark.parametrize(
-    "names", [("ALB", "ALB", "NoF"), ("ALB", "BET")], ids=["a species twice", "no label for an empty picture"]
+    "names", [("ALB", "ALB", "NoF"), ("ALB", "BET")], ids=["a species twice", "no label for an empty image"]
 )
 def test_a_label_set_that_cannot_be_used_is_refused(names: tuple[str, ...]) -> None:
     with pytest.raises(ValueError, match="label set"):

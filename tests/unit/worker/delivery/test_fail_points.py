@@ -12,7 +12,7 @@ import pytest
 
 from worker.delivery.fail_points import Action, parse_rules
 
-REACH_TWO_PICTURES = """
+REACH_TWO_IMAGES = """
 from worker.delivery.fail_points import fail_point
 fail_point("decoding", b"/x/a.jpg")
 fail_point("decoding", b"/x/b.jpg")
@@ -44,4 +44,4 @@ def test_an_unknown_action_is_refused() -> None:
 
 def _run(rules: str) -> subprocess.CompletedProcess[bytes]:
     environment = {**os.environ, "TAFFRAIL_FAIL_AT": rules}
-    return subprocess.run([sys.executable, "-c", REACH_TWO_PICTURES], env=environment, check=False)
+    return subprocess.run([sys.executable, "-c", REACH_TWO_IMAGES], env=environment, check=False)

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from worker.doctor.check_machine import check_processor, check_worker_log
-from worker.doctor.checks import Verdict
+from worker.doctor.checks import CheckState
 
 
 @pytest.fixture
@@ -22,18 +22,18 @@ def with_a_card(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 def test_a_card_that_this_tensorflow_cannot_use_is_told(with_a_card: None) -> None:
     found = check_processor(lambda name: "2.21.0" if name == "tensorflow-cpu" else None)
 
-    assert found.verdict is Verdict.ODD
+    assert found.verdict is CheckState.ODD
     assert "NVIDIA L4" in found.found and "tensorflow[and-cuda]" in found.to_do
 
 
 def test_a_card_that_is_used_is_fine(with_a_card: None) -> None:
-    assert check_processor(lambda name: None).verdict is Verdict.GOOD
+    assert check_processor(lambda name: None).verdict is CheckState.GOOD
 
 
 def test_a_machine_without_cards_is_fine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
 
-    assert check_processor(lambda name: "2.21.0").verdict is Verdict.GOOD
+    assert check_processor(lambda name: "2.21.0").verdict is CheckState.GOOD
 
 
 def test_the_last_complaint_of_the_workers_is_shown_without_its_password(tmp_path: Path) -> None:
@@ -42,12 +42,12 @@ def test_the_last_complaint_of_the_workers_is_shown_without_its_password(tmp_pat
 
     found = check_worker_log(log)
 
-    assert found.verdict is Verdict.ODD and found.found.startswith("2 errors lately")
+    assert found.verdict is CheckState.ODD and found.found.startswith("2 errors lately")
     assert "redis://:***@host/0" in found.found and "s3cret" not in found.found
 
 
 def test_a_log_without_complaints_or_no_log_is_fine(tmp_path: Path) -> None:
     (tmp_path / "quiet.log").write_bytes(b"WARNING x: ERRORS are not errors \xff\n")
 
-    assert check_worker_log(tmp_path / "quiet.log").verdict is Verdict.GOOD
-    assert check_worker_log(tmp_path / "missing.log").verdict is Verdict.GOOD
+    assert check_worker_log(tmp_path / "quiet.log").verdict is CheckState.GOOD
+    assert check_worker_log(tmp_path / "missing.log").verdict is CheckState.GOOD

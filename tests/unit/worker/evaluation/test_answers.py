@@ -1,4 +1,4 @@
-"""Figures of merit over folds, and calibration that no picture has a say in for itself."""
+"""Figures of merit over folds, and calibration that no image has a say in for itself."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from hypothesis import strategies as st
 from db.domain.boxes import Box
 from db.domain.labels import ImageLabel, LabelledBox
 from db.domain.species import LabelSet
-from worker.evaluation.answers import Answers, FoundFish, Judged
-from worker.evaluation.calibration import Calibration, cross_calibrated, fit_calibration
-from worker.evaluation.compared_models import parse_wish
-from worker.evaluation.figures import contestant_figures
+from worker.evaluation.answers import Answers, EvaluatedImages, FoundFish
+from worker.evaluation.calibration import ConfidenceCalibration, cross_calibrated, fit_calibration
+from worker.evaluation.compared_models import parse_options
+from worker.evaluation.figures import compared_figures
 from worker.models.errors import UnknownNetwork
 from worker.models.names import HeadName
 from worker.training import metrics
@@ -52,7 +52,7 @@ def test_a_floor_bounds_what_sure_errors_cost_where_unsure_answers_are_honest() 
 
 @settings(deadline=None, max_examples=20)
 @given(seed=st.integers(0, 99))
-def test_no_picture_has_a_say_in_its_own_calibration(seed: int) -> None:
+def test_no_image_has_a_say_in_its_own_calibration(seed: int) -> None:
     probabilities, truth = _sure_of(0.6, 90, sureness=0.95, seed=seed)
     parts = np.arange(90) % 3
     lies = np.where(parts == 1, (truth + 1) % 3, truth)
@@ -70,7 +70,7 @@ def test_a_single_part_has_nothing_to_be_calibrated_by() -> None:
 
     honest, used = cross_calibrated(probabilities, truth, np.zeros(50, dtype=np.int64))
 
-    assert used == {0: Calibration()}
+    assert used == {0: ConfidenceCalibration()}
     assert np.allclose(honest, probabilities)
 
 
@@ -91,9 +91,9 @@ def test_figures_by_fold_species_and_camera_worked_by_hand() -> None:
     found = [
         [FoundFish(tuple(box), int(row[:2].argmax()), float(1 - row[2]))] for box, row in zip(boxes, said, strict=True)
     ]
-    judged = Judged(samples, np.array([0, 0, 1, 1]), LABELS)
+    evaluated = EvaluatedImages(samples, np.array([0, 0, 1, 1]), LABELS)
 
-    figures = contestant_figures(judged, Answers("one", said, boxes, found), judged.folds)
+    figures = compared_figures(evaluated, Answers("one", said, boxes, found), evaluated.folds)
 
     assert figures["mean"]["accuracy"] == pytest.approx(0.75)
     assert figures["spread"]["accuracy"] == pytest.approx(np.std([1.0, 0.5], ddof=1))
@@ -113,12 +113,12 @@ def test_figures_by_fold_species_and_camera_worked_by_hand() -> None:
     ],
     ids=["one", "average", "all"],
 )
-def test_what_is_judged_is_told_by_names(words: list[str], heads: list, averages: list) -> None:
-    wish = parse_wish(words)
+def test_what_is_evaluated_is_told_by_names(words: list[str], heads: list, averages: list) -> None:
+    options = parse_options(words)
 
-    assert (list(wish.heads), list(wish.averages)) == (heads, averages)
+    assert (list(options.heads), list(options.averages)) == (heads, averages)
 
 
 def test_an_unknown_head_is_named() -> None:
     with pytest.raises(UnknownNetwork, match=r"head 'gop' in 'dense\+gop'"):
-        parse_wish(["dense+gop"])
+        parse_options(["dense+gop"])

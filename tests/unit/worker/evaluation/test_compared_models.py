@@ -1,4 +1,6 @@
-"""What is judged, without a network: baselines over every kind of split, and heads' boxes in the originals' pixels."""
+"""What is evaluated, without a network: baselines over every kind of split, and heads' boxes in the originals'
+pixels.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +15,7 @@ import pytest
 from db.domain.labels import ImageLabel
 from db.domain.species import LabelSet
 from worker.evaluation.answers import Answers, FoundFish
-from worker.evaluation.compared_models import Bench, Wish, head_answers, judge_folds
+from worker.evaluation.compared_models import Bench, ComparedOptions, evaluate_folds, head_answers
 from worker.evaluation.cross_validate import cross_validate
 from worker.evaluation.kept_answers import KeptAnswers
 from worker.models.errors import TrainingError
@@ -25,7 +27,7 @@ from worker.training.features.cache import Features
 from worker.vision.heatmaps import unpack_heatmap
 
 LABELS = LabelSet(("ALB", "LAG", "NoF"))
-NOTHING_TRAINED = Wish((), ())
+NOTHING_TRAINED = ComparedOptions((), ())
 
 
 def _features(samples: Sequence[TrainingSample]) -> Features:
@@ -36,7 +38,7 @@ def _features(samples: Sequence[TrainingSample]) -> Features:
 
 
 def _fleet(count: int) -> list[TrainingSample]:
-    """Pictures of four cameras a month; each month has another species most often."""
+    """Images of four cameras a month; each month has another species most often."""
     return [
         TrainingSample(
             file=b"/none.jpg",
@@ -60,7 +62,7 @@ def _bench(samples: Sequence[TrainingSample], **changed: object) -> Bench:
 
 
 @pytest.mark.parametrize("split", list(SplitKind))
-def test_baselines_are_judged_over_every_kind_of_split(split: SplitKind) -> None:
+def test_baselines_are_evaluated_over_every_kind_of_split(split: SplitKind) -> None:
     samples = _fleet(120)
 
     done = cross_validate(_bench(samples), NOTHING_TRAINED, split, alike=np.arange(120), folds=3, seed=0)
@@ -69,20 +71,20 @@ def test_baselines_are_judged_over_every_kind_of_split(split: SplitKind) -> None
     assert probe["mean"]["accuracy"] == 1.0 > majority["mean"]["accuracy"]
     assert len(done.folds) == len(probe["folds"]) == len(probe["calibration"]) == 3
     assert (done.at_random is None) == (split is SplitKind.RANDOM)
-    judged = 90 if split is SplitKind.TIME else 120  # the first quarter of the year is only learnt from
-    assert len(done.judged.samples) == sum(fold["judge"] for fold in done.folds) == judged
+    evaluated = 90 if split is SplitKind.TIME else 120  # the first quarter of the year is only learnt from
+    assert len(done.evaluated.samples) == sum(fold["evaluate"] for fold in done.folds) == evaluated
 
 
 def test_a_fold_that_near_duplicates_leave_nothing_to_learn_is_told() -> None:
     samples = _fleet(8)
 
-    with pytest.raises(TrainingError, match="by camera fold 1 of 2: 0 pictures to learn from, 4 to judge"):
+    with pytest.raises(TrainingError, match="by camera fold 1 of 2: 0 images to learn from, 4 to evaluate"):
         cross_validate(
             _bench(samples), NOTHING_TRAINED, SplitKind.CAMERA, alike=np.zeros(8, dtype=int), folds=2, seed=0
         )
 
 
-def test_a_species_of_one_camera_cannot_be_learnt_when_that_is_judged() -> None:
+def test_a_species_of_one_camera_cannot_be_learnt_when_that_is_evaluated() -> None:
     samples = [
         TrainingSample(b"/f", str(n), f"camera {n % 3}", ImageLabel("LAG" if n % 3 == 2 else "NoF"), 640, 360)
         for n in range(12)
@@ -95,7 +97,7 @@ def test_a_species_of_one_camera_cannot_be_learnt_when_that_is_judged() -> None:
 
 
 def _head(name: HeadName, **outputs: np.ndarray) -> SimpleNamespace:
-    """A trained head that says the same of every picture."""
+    """A trained head that says the same of every image."""
     network = SimpleNamespace(
         inputs=[None],
         predict_on_batch=lambda batch: {
@@ -142,8 +144,8 @@ def test_a_head_that_has_answered_is_not_trained_again(tmp_path: Path) -> None:
     kept = KeptAnswers(tmp_path / "kept", "trunk 360x640")
     kept.keep(kept.key(HeadName.GAP, FitSettings(), fold, samples), _some_answers(12))
 
-    _judged, (*_baselines, gap) = judge_folds(
-        _bench(samples, kept=kept), [fold], Wish((HeadName.GAP,), ()), called="by camera"
+    _evaluated, (*_baselines, gap) = evaluate_folds(
+        _bench(samples, kept=kept), [fold], ComparedOptions((HeadName.GAP,), ()), called="by camera"
     )
 
     assert (gap.name, gap.seconds, gap.found) == ("gap", 2.5, _some_answers(12).found)
@@ -152,17 +154,17 @@ def test_a_head_that_has_answered_is_not_trained_again(tmp_path: Path) -> None:
     assert not list((tmp_path / "kept").iterdir())
 
 
-def test_answers_are_of_these_pictures_labels_and_recipes_only(tmp_path: Path) -> None:
+def test_answers_are_of_these_images_labels_and_recipes_only(tmp_path: Path) -> None:
     samples, fold = _fleet(24), Fold(np.arange(12), np.arange(12, 24))
     kept, fit = KeptAnswers(tmp_path, "trunk"), FitSettings()
-    mended = [replace(samples[0], label=ImageLabel("NoF")), *samples[1:]]
+    repaired = [replace(samples[0], label=ImageLabel("NoF")), *samples[1:]]
 
     keys = {
         kept.key(HeadName.GAP, fit, fold, samples),
         kept.key(HeadName.DENSE, fit, fold, samples),
         kept.key(HeadName.GAP, replace(fit, seed=1), fold, samples),
-        kept.key(HeadName.GAP, fit, Fold(fold.judge_rows, fold.learn_rows), samples),
-        kept.key(HeadName.GAP, fit, fold, mended),
+        kept.key(HeadName.GAP, fit, Fold(fold.eval_rows, fold.learn_rows), samples),
+        kept.key(HeadName.GAP, fit, fold, repaired),
         KeptAnswers(tmp_path, "another trunk").key(HeadName.GAP, fit, fold, samples),
     }
 

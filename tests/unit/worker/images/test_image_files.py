@@ -1,4 +1,4 @@
-"""A file gives a picture or a reason, whatever is in it."""
+"""A file gives an image or a reason, whatever is in it."""
 
 from __future__ import annotations
 
@@ -9,36 +9,36 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from tests.hostile.pictures import bytes_of, gradient
-from worker.images.decode import decode_picture
+from tests.hostile.images import bytes_of, gradient
+from worker.images.decode import decode_image
 from worker.images.errors import UnreadableImage, UnreadableReason
 from worker.images.read import read_image_file
 
 
 @pytest.mark.parametrize("image_format", ["JPEG", "PNG", "TIFF", "BMP", "WEBP"])
-def test_each_allowed_format_gives_its_picture(image_format: str) -> None:
-    picture = decode_picture(bytes_of(gradient(), image_format))
+def test_each_allowed_format_gives_its_image(image_format: str) -> None:
+    image = decode_image(bytes_of(gradient(), image_format))
 
-    assert picture.pixels.shape == (40, 80, 3)
-    assert (picture.width_px, picture.height_px) == (80, 40)
+    assert image.pixels.shape == (40, 80, 3)
+    assert (image.width_px, image.height_px) == (80, 40)
 
 
 @pytest.mark.parametrize("mode", ["L", "LA", "RGBA", "P", "1", "CMYK", "YCbCr"])
 def test_each_colour_mode_becomes_rgb(mode: str) -> None:
     image_format = "PNG" if mode in {"L", "LA", "RGBA", "P", "1"} else "TIFF"
 
-    assert decode_picture(bytes_of(gradient(mode), image_format)).pixels.shape == (40, 80, 3)
+    assert decode_image(bytes_of(gradient(mode), image_format)).pixels.shape == (40, 80, 3)
 
 
 def test_sixteen_bit_grey_becomes_its_high_byte() -> None:
     grey = np.full((4, 4), 0x8000, dtype=np.uint16)
 
-    assert decode_picture(bytes_of(Image.fromarray(grey), "PNG")).pixels[0, 0].tolist() == [128, 128, 128]
+    assert decode_image(bytes_of(Image.fromarray(grey), "PNG")).pixels[0, 0].tolist() == [128, 128, 128]
 
 
 @pytest.mark.parametrize("orientation", range(1, 9))
 def test_every_exif_orientation_comes_upright(orientation: int) -> None:
-    # The stored picture's first corner is white; upright it lies where the orientation says.
+    # The stored image's first corner is white; upright it lies where the orientation says.
     stored = Image.new("RGB", (64, 32))
     stored.paste((255, 255, 255), (0, 0, 16, 16))
     exif = Image.Exif()
@@ -47,36 +47,36 @@ def test_every_exif_orientation_comes_upright(orientation: int) -> None:
         orientation
     ]
 
-    picture = decode_picture(bytes_of(stored, "PNG", exif=exif))
+    image = decode_image(bytes_of(stored, "PNG", exif=exif))
 
-    assert (picture.width_px, picture.height_px) == ((64, 32) if orientation < 5 else (32, 64))
-    assert picture.pixels[corner].tolist() == [255, 255, 255]
+    assert (image.width_px, image.height_px) == ((64, 32) if orientation < 5 else (32, 64))
+    assert image.pixels[corner].tolist() == [255, 255, 255]
 
 
 def test_a_jpeg_comes_reduced_but_never_below_what_was_asked() -> None:
-    picture = decode_picture(bytes_of(gradient(size=(1280, 720)), "JPEG"), at_least_hw=(360, 640))
+    image = decode_image(bytes_of(gradient(size=(1280, 720)), "JPEG"), at_least_hw=(360, 640))
 
-    assert picture.pixels.shape == (360, 640, 3)
-    assert (picture.width_px, picture.height_px) == (1280, 720)
+    assert image.pixels.shape == (360, 640, 3)
+    assert (image.width_px, image.height_px) == (1280, 720)
 
 
 def test_transparent_pixels_lie_on_black() -> None:
     clear = Image.new("RGBA", (4, 4), (255, 0, 0, 0))
 
-    assert decode_picture(bytes_of(clear, "PNG")).pixels.max() == 0
+    assert decode_image(bytes_of(clear, "PNG")).pixels.max() == 0
 
 
 def test_capture_time_comes_from_exif() -> None:
     exif = Image.Exif()
     exif[0x0132] = "2024:03:05 06:07:08"
 
-    assert decode_picture(bytes_of(gradient(), "JPEG", exif=exif)).captured_at == "2024-03-05T06:07:08"
+    assert decode_image(bytes_of(gradient(), "JPEG", exif=exif)).captured_at == "2024-03-05T06:07:08"
 
 
 @pytest.mark.parametrize(
     ("content", "reason"),
     [
-        pytest.param(b"not a picture", UnreadableReason.NOT_AN_IMAGE, id="text"),
+        pytest.param(b"not an image", UnreadableReason.NOT_AN_IMAGE, id="text"),
         pytest.param(b"GIF89a" + bytes(50), UnreadableReason.NOT_AN_IMAGE, id="format not allowed"),
         pytest.param(bytes_of(gradient(), "JPEG")[:300], UnreadableReason.NOT_AN_IMAGE, id="header cut"),
         pytest.param(bytes_of(gradient(size=(640, 480)), "JPEG")[:-1500], UnreadableReason.BROKEN, id="end cut"),
@@ -85,15 +85,15 @@ def test_capture_time_comes_from_exif() -> None:
 )
 def test_broken_bytes_give_a_reason(content: bytes, reason: UnreadableReason) -> None:
     with pytest.raises(UnreadableImage) as raised:
-        decode_picture(content)
+        decode_image(content)
 
     assert raised.value.reason in {reason, UnreadableReason.BROKEN}
     assert "\n" not in str(raised.value)
 
 
-def test_a_picture_of_too_many_pixels_is_not_decoded() -> None:
+def test_a_image_of_too_many_pixels_is_not_decoded() -> None:
     with pytest.raises(UnreadableImage) as raised:
-        decode_picture(bytes_of(gradient(), "PNG"), max_pixels=3199)
+        decode_image(bytes_of(gradient(), "PNG"), max_pixels=3199)
 
     assert raised.value.reason is UnreadableReason.TOO_MANY_PIXELS
 

@@ -30,7 +30,7 @@ def detector():
     return build_detector(trunk, _head(HeadName.BOX_SPECIES), _head(HeadName.HEATMAP_HIRES))
 
 
-def _pictures(count: int) -> np.ndarray:
+def _images(count: int) -> np.ndarray:
     return np.random.default_rng(5).integers(0, 256, (count, *INPUT_HW, 3), dtype=np.uint8)
 
 
@@ -92,22 +92,22 @@ def test_the_first_box_is_the_one_that_an_even_look_fills_in_pixels_of_the_input
 
 
 def test_one_trunk_pass_gives_what_trunk_and_heads_give_apart(detector) -> None:
-    trunk, pictures = build_trunk("efficientnet_lite0", input_hw=INPUT_HW), _pictures(2)
+    trunk, images = build_trunk("efficientnet_lite0", input_hw=INPUT_HW), _images(2)
 
-    outputs = detector.predict_on_batch(pictures)
+    outputs = detector.predict_on_batch(images)
 
-    apart = _head(HeadName.BOX_SPECIES).predict_on_batch(trunk.predict_on_batch(pictures))
+    apart = _head(HeadName.BOX_SPECIES).predict_on_batch(trunk.predict_on_batch(images))
     assert set(outputs) == set(OUTPUT_NAMES)
     assert np.allclose(outputs["box"], apart["box"], atol=1e-2)
     assert np.allclose(outputs["box_species"], apart["box_species"], atol=1e-4)
 
 
 @pytest.mark.parametrize("count", [0, 1, 4, 9], ids=["none", "short", "full", "two and a bit"])
-def test_serving_gives_the_same_for_any_number_of_pictures(count: int, detector) -> None:
-    pictures = _pictures(9)
-    expected = detector.predict_on_batch(pictures)
+def test_serving_gives_the_same_for_any_number_of_images(count: int, detector) -> None:
+    images = _images(9)
+    expected = detector.predict_on_batch(images)
 
-    found = Detector(CARD, detector, batch_size=4).predict(pictures[:count])
+    found = Detector(CARD, detector, batch_size=4).predict(images[:count])
 
     assert found.box.shape == (count, 4)
     assert found.heatmap.shape == (count, *GRID_HW, len(SPECIES))
@@ -117,16 +117,16 @@ def test_serving_gives_the_same_for_any_number_of_pictures(count: int, detector)
     assert np.allclose(found.heatmap_species, expected["heatmap_species"][:count], atol=1e-4)
 
 
-def test_pictures_of_another_size_are_refused(detector) -> None:
+def test_images_of_another_size_are_refused(detector) -> None:
     with pytest.raises(ValueError, match="wanted"):
         Detector(CARD, detector, batch_size=4).predict(np.zeros((1, 8, 8, 3), dtype=np.uint8))
 
 
 def test_the_detector_without_a_network_answers_by_the_pixels_alone() -> None:
-    noop, pictures = NoopDetector(CARD), _pictures(3)
+    noop, images = NoopDetector(CARD), _images(3)
     noop.warm_up()
 
-    first, second = noop.predict(pictures), noop.predict(pictures[::-1])
+    first, second = noop.predict(images), noop.predict(images[::-1])
 
     assert first.heatmap.shape == (3, *GRID_HW, len(SPECIES))
     assert np.array_equal(first.box_species, second.box_species[::-1])

@@ -14,23 +14,23 @@ from worker.models.keras_import import keras
 from worker.models.names import TRUNKS
 from worker.models.trunks import build_trunk, weights_key
 
-# Logits of PyTorch 2.13 with efficientnet-lite-pytorch 0.1.0 (padding for any size) for `_wave_picture`, places 0..4.
+# Logits of PyTorch 2.13 with efficientnet-lite-pytorch 0.1.0 (padding for any size) for `_wave_image`, places 0..4.
 TORCH_LOGITS = (-0.052031, 2.456120, -1.048748, -1.877857, -0.870141)
 TORCH_BEST = 800
 
 
-def _wave_picture(rows: int, columns: int) -> np.ndarray:
-    """A picture that can be made again anywhere: waves of different lengths in the three colours."""
+def _wave_image(rows: int, columns: int) -> np.ndarray:
+    """An image that can be made again anywhere: waves of different lengths in the three colours."""
     row, column, colour = np.meshgrid(np.arange(rows), np.arange(columns), np.arange(3), indexing="ij")
     return np.rint(127 + 100 * np.sin(row / 17 + colour) * np.cos(column / (11 + colour))).astype(np.uint8)
 
 
 def test_efficientnet_lite0_gives_the_logits_that_pytorch_gives() -> None:
-    pictures = keras.Input((97, 130, 3))
-    model = keras.Model(pictures, build_efficientnet_lite0(pictures, with_classifier=True))
+    images = keras.Input((97, 130, 3))
+    model = keras.Model(images, build_efficientnet_lite0(images, with_classifier=True))
     load_lite0_weights(model, packaged_weights_file())
 
-    logits = model.predict_on_batch((_wave_picture(97, 130)[None].astype(np.float32) - 127) / 128)[0]
+    logits = model.predict_on_batch((_wave_image(97, 130)[None].astype(np.float32) - 127) / 128)[0]
 
     assert np.abs(logits[:5] - TORCH_LOGITS).max() < 1e-4
     assert int(logits.argmax()) == TORCH_BEST
@@ -65,11 +65,11 @@ def test_a_trunk_takes_whole_bytes_and_its_preprocessing_is_part_of_it() -> None
 
 def test_folding_the_batch_norms_changes_nothing_but_the_rounding() -> None:
     trunk = build_trunk("efficientnet_lite0", input_hw=(64, 96))
-    picture = _wave_picture(64, 96)[None]
+    image = _wave_image(64, 96)[None]
 
     folded = fold_batch_norms(trunk)
 
-    expected, found = trunk.predict_on_batch(picture), folded.predict_on_batch(picture)
+    expected, found = trunk.predict_on_batch(image), folded.predict_on_batch(image)
     assert np.abs(found - expected).max() < 1e-4 * np.abs(expected).max()
     assert folded.count_params() < trunk.count_params()
 

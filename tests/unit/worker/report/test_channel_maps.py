@@ -1,4 +1,4 @@
-"""The sheet of a layer's channels: the picture first, then the most varied maps, each stretched from black to white."""
+"""The sheet of a layer's channels: the image first, then the most varied maps, each stretched from black to white."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ def test_a_map_is_stretched_from_its_smallest_to_its_largest_value() -> None:
 
 
 @pytest.mark.parametrize(("channels", "tiles"), [(3, 4), (7, 8), (200, MAX_MAPS + 1)])
-def test_the_sheet_has_a_tile_a_channel_and_one_for_the_picture(channels: int, tiles: int) -> None:
+def test_the_sheet_has_a_tile_a_channel_and_one_for_the_image(channels: int, tiles: int) -> None:
     maps = np.random.default_rng(0).random((4, 6, channels), dtype=np.float32)
-    picture = np.full((64, 96, 3), (200, 0, 0), dtype=np.uint8)
+    image = np.full((64, 96, 3), (200, 0, 0), dtype=np.uint8)
 
-    sheet = np.asarray(draw_channel_maps(maps, picture))
+    sheet = np.asarray(draw_channel_maps(maps, image))
 
     columns, rows = min(8, tiles), -(-tiles // 8)
     assert sheet.shape == (rows * (107 + 12 + 4) + 4, columns * 164 + 4, 3)  # tiles of 160 x 107

@@ -8,7 +8,7 @@ from dataclasses import replace
 import numpy as np
 from PIL import Image
 
-from db.domain.corrections import Correction, Outcome
+from db.domain.corrections import Correction, CorrectionOutcome
 from db.domain.labels import ImageLabel
 from db.domain.results import ImageResult
 from tests.factories import failed_result, image_result
@@ -16,19 +16,24 @@ from worker.report.heat_layer import heat_layer
 from worker.report.summary import summarise
 
 
-def judged(item_id: int, agreement: float, *, species: str = "ALB", camera: str = "boat_1") -> ImageResult:
+def evaluated(item_id: int, agreement: float, *, species: str = "ALB", camera: str = "boat_1") -> ImageResult:
     result = image_result(species=species, item_id=item_id, camera=camera)
     assert result.prediction is not None
     scored = replace(result.prediction.agreement, score=agreement)
-    return replace(result, prediction=replace(result.prediction, agreement=scored, doubt=1.0 - agreement))
+    return replace(result, prediction=replace(result.prediction, agreement=scored, error_probability=1.0 - agreement))
 
 
 def test_a_job_is_counted_by_species_camera_agreement_and_failure() -> None:
-    results = [judged(1, 0.02), judged(2, 0.49, species="YFT"), judged(3, 1.0, camera="boat_2"), failed_result("torn")]
+    results = [
+        evaluated(1, 0.02),
+        evaluated(2, 0.49, species="YFT"),
+        evaluated(3, 1.0, camera="boat_2"),
+        failed_result("torn"),
+    ]
 
     found = summarise(iter(results), max_images=10, flag_below=0.5)
 
-    assert found.pictures == 4 and found.flagged == 2
+    assert found.images == 4 and found.flagged == 2
     assert found.species == {"ALB": 2, "YFT": 1}
     assert found.by_camera == {"boat_1": {"ALB": 1, "YFT": 1}, "boat_2": {"ALB": 1}}
     # Steps of 0.05: 0.02 is in the first, 0.49 in the tenth, and 1.0 in the last.
@@ -39,26 +44,30 @@ def test_a_job_is_counted_by_species_camera_agreement_and_failure() -> None:
 
 
 def test_what_a_person_said_counts_before_the_model_and_is_no_longer_to_be_looked_at() -> None:
-    said = Correction("ab" * 32, ImageLabel("NoF"), Outcome.CONFIRMED_EMPTY, (), "ana", "2024-05-06", "e", "m1")
-    seen = replace(judged(1, 0.02), review=said)
+    said = Correction(
+        "ab" * 32, ImageLabel("NoF"), CorrectionOutcome.CONFIRMED_EMPTY, (), "ana", "2024-05-06", "e", "m1"
+    )
+    seen = replace(evaluated(1, 0.02), review=said)
 
-    found = summarise(iter([seen, judged(2, 0.02)]), max_images=10, flag_below=0.5)
+    found = summarise(iter([seen, evaluated(2, 0.02)]), max_images=10, flag_below=0.5)
 
     assert (found.flagged, found.reviewed, found.differing) == (1, 1, 1)
     assert found.species == {"NoF": 1, "ALB": 1}
 
 
-def test_the_most_doubtful_pictures_are_chosen_and_the_surest_of_each_species() -> None:
-    albs = [judged(number, number / 100) for number in range(1, 51)]
-    yfts = [judged(100 + number, 0.5 + number / 100, species="YFT") for number in range(1, 11)]
+def test_the_most_doubtful_images_are_chosen_and_the_surest_of_each_species() -> None:
+    albs = [evaluated(number, number / 100) for number in range(1, 51)]
+    yfts = [evaluated(100 + number, 0.5 + number / 100, species="YFT") for number in range(1, 11)]
 
     found = summarise(iter([*albs, *yfts]), max_images=10, flag_below=0.5)
 
     assert found.chosen == [1, 2, 3, 4, 48, 49, 50, 108, 109, 110]
 
 
-def test_no_more_pictures_are_chosen_than_asked_for() -> None:
-    results = [judged(number, 0.5, species=name) for number, name in enumerate(("ALB", "BET", "DOL", "YFT"), start=1)]
+def test_no_more_images_are_chosen_than_asked_for() -> None:
+    results = [
+        evaluated(number, 0.5, species=name) for number, name in enumerate(("ALB", "BET", "DOL", "YFT"), start=1)
+    ]
 
     assert len(summarise(iter(results), max_images=2, flag_below=0.5).chosen) == 2
     assert summarise(iter(results), max_images=0, flag_below=0.5).chosen == []
@@ -66,7 +75,7 @@ def test_no_more_pictures_are_chosen_than_asked_for() -> None:
 
 def test_a_heat_layer_has_a_tile_for_each_species_seen_without_the_letterboxs_border() -> None:
     heatmap = np.zeros((6, 8, 4))
-    heatmap[2, 1, 1] = 1.0  # the picture's upper left cell: the frame begins at row 2, column 1
+    heatmap[2, 1, 1] = 1.0  # the image's upper left cell: the frame begins at row 2, column 1
     heatmap[4, 6, 3] = 0.8  # its lower right one
     heatmap[0, 0, 2] = 0.05  # too faint to show
 

@@ -1,4 +1,4 @@
-"""Every format holds what it should of a few pictures made by hand, and is what other programs read."""
+"""Every format holds what it should of a few images made by hand, and is what other programs read."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
 
 from db.domain.boxes import Box
-from db.domain.corrections import BoxChange, Change, Correction, Outcome
+from db.domain.corrections import BoxChange, Change, Correction, CorrectionOutcome
 from db.domain.jobs import Job, JobCounts
 from db.domain.labels import ImageLabel, LabelledBox
 from db.domain.results import ImageResult
@@ -27,7 +27,7 @@ from tests.factories import failed_result, image_result
 from worker.results import as_csv, as_json, coco, kaggle, megadetector, yolo
 from worker.results.files import OutputError, new_file
 from worker.results.names import BoxChoice, ResultFormat
-from worker.results.options import Export, ExportWish
+from worker.results.options import Export, ResultOptions
 
 FISH = ("ALB", "BET", "DOL", "LAG", "OTHER", "SHARK", "YFT")
 BOX = (64.0, 36.0, 320.0, 180.0)
@@ -36,7 +36,7 @@ FAR = (400.0, 200.0, 480.0, 260.0)
 
 def export(root: Path = Path("/fleet"), **chosen: Any) -> Export:
     job = Job(7, os.fsencode(root), None, "2024-05-06T00:00:00+00:00", JobCounts())
-    return Export(job, DEFAULT_LABEL_SET, ("m1",), ExportWish(ResultFormat.JSON, **chosen))
+    return Export(job, DEFAULT_LABEL_SET, ("m1",), ResultOptions(ResultFormat.JSON, **chosen))
 
 
 def two_fish() -> ImageResult:
@@ -51,7 +51,14 @@ def reviewed() -> ImageResult:
     shark = LabelledBox(Box(1, 2, 30, 40), "SHARK")
     change = BoxChange(Change.ADDED, None, shark)
     said = Correction(
-        "ab" * 32, ImageLabel("SHARK", (shark,)), Outcome.CORRECTED, (change,), "=ana", "2024-05-06T07:08:09", "e", "m1"
+        "ab" * 32,
+        ImageLabel("SHARK", (shark,)),
+        CorrectionOutcome.CORRECTED,
+        (change,),
+        "=ana",
+        "2024-05-06T07:08:09",
+        "e",
+        "m1",
     )
     return image_result("boat_1/0002.jpg", box=BOX, review=said)
 
@@ -115,10 +122,10 @@ def test_json_is_as_its_schema_in_docs_says(tmp_path: Path) -> None:
     as_json.write(tmp_path / "r.json", [two_fish(), odd, reviewed(), failed_result("torn.jpg")], export())
 
     document = json.loads((tmp_path / "r.json").read_text(encoding="utf-8"))
-    judge = jsonschema.Draft202012Validator(schema)
-    judge.validate(document)
+    evaluate = jsonschema.Draft202012Validator(schema)
+    evaluate.validate(document)
     del document["images"][0]["species"]
-    assert not judge.is_valid(document)
+    assert not evaluate.is_valid(document)
 
 
 def test_what_a_person_said_stands_beside_what_the_model_says(tmp_path: Path) -> None:
@@ -134,7 +141,7 @@ def test_what_a_person_said_stands_beside_what_the_model_says(tmp_path: Path) ->
     assert (seen_row["species"], seen_row["reviewed_species"], seen_row["reviewed_by"]) == ("ALB", "SHARK", "'=ana")
 
 
-def test_csv_is_a_row_a_picture_and_no_cell_is_a_formula(tmp_path: Path) -> None:
+def test_csv_is_a_row_a_image_and_no_cell_is_a_formula(tmp_path: Path) -> None:
     hostile = failed_result('=cmd|"/c calc"!A1.jpg', failure="@SUM(1)\nsecond line")
 
     as_csv.write(tmp_path / "r.csv", [two_fish(), hostile], export())
@@ -167,14 +174,14 @@ def test_coco_loads_in_pycocotools_and_its_detections_match_its_annotations(tmp_
     assert [one["file_name"] for one in dataset.loadImgs([1, 2])] == ["boat_1/0001.jpg", "empty.jpg"]
     assert dataset.loadAnns([1])[0]["bbox"] == [64.0, 36.0, 256.0, 144.0]
     assert dataset.getAnnIds(imgIds=[2]) == []
-    judged = COCOeval(dataset, found, "bbox")
-    judged.evaluate()
-    judged.accumulate()
-    judged.summarize()
-    assert judged.stats[1] == pytest.approx(1.0)
+    evaluated = COCOeval(dataset, found, "bbox")
+    evaluated.evaluate()
+    evaluated.accumulate()
+    evaluated.summarize()
+    assert evaluated.stats[1] == pytest.approx(1.0)
 
 
-def test_coco_without_any_picture_is_still_one(tmp_path: Path) -> None:
+def test_coco_without_any_image_is_still_one(tmp_path: Path) -> None:
     coco.write(tmp_path / "c.json", [], export())
 
     assert COCO(str(tmp_path / "c.json")).getImgIds() == []
@@ -218,10 +225,10 @@ def test_yolo_has_a_line_a_fish_and_an_empty_file_for_background(tmp_path: Path)
         assert empty.read() == ""
 
 
-def test_yolo_names_the_pictures_that_it_has_no_place_for(tmp_path: Path) -> None:
-    twins = [image_result("a.jpg"), image_result("a.png"), image_result("b" * 252 + "jpg")]
+def test_yolo_names_the_images_that_it_has_no_place_for(tmp_path: Path) -> None:
+    duplicates = [image_result("a.jpg"), image_result("a.png"), image_result("b" * 252 + "jpg")]
 
-    problems = yolo.write(tmp_path / "y", twins, export())
+    problems = yolo.write(tmp_path / "y", duplicates, export())
 
     assert [problem.split(":")[0] for problem in problems] == ["a.png", "b" * 252 + "jpg"]
 

@@ -27,7 +27,7 @@ def test_the_same_seed_writes_the_same_bytes(tmp_path: Path) -> None:
     assert all((tmp_path / "a" / file).read_bytes() == (tmp_path / "b" / file).read_bytes() for file in files)
 
 
-def test_truth_and_labels_say_the_same_of_pictures_that_exist(tmp_path: Path) -> None:
+def test_truth_and_labels_say_the_same_of_images_that_exist(tmp_path: Path) -> None:
     _write(tmp_path / "fleet")
     truth = read_truth(tmp_path / "fleet" / "truth.json")
     rects = {
@@ -56,7 +56,7 @@ def test_a_folder_that_holds_something_is_left_alone(tmp_path: Path) -> None:
 
 
 def test_a_torn_truth_is_named(tmp_path: Path) -> None:
-    (tmp_path / "truth.json").write_text('{"pictures": [{"file"')
+    (tmp_path / "truth.json").write_text('{"images": [{"file"')
 
     with pytest.raises(TruthError, match=r"truth\.json"):
         read_truth(tmp_path / "truth.json")

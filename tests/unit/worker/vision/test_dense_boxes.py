@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from worker.training.data.targets import fish_sides
+from worker.training.data.targets import ltrb_offsets
 from worker.vision.dense_boxes import find_dense_boxes
 
 NO_FISH = 2
@@ -27,12 +27,12 @@ def _heatmap(*spots: tuple[int, int, int, float]) -> np.ndarray:
 
 
 def _found(heatmap: np.ndarray, frame: tuple[float, float, float, float] = WHOLE):
-    sides = fish_sides(FISH, OWNERS, input_hw=INPUT_HW)[0]
+    sides = ltrb_offsets(FISH, OWNERS, input_hw=INPUT_HW)[0]
     return find_dense_boxes(heatmap, sides, no_fish_index=NO_FISH, frame=frame, input_hw=INPUT_HW)
 
 
 def test_sides_are_measured_from_the_centre_of_each_cell() -> None:
-    sides = fish_sides(FISH, OWNERS, input_hw=INPUT_HW)[0]
+    sides = ltrb_offsets(FISH, OWNERS, input_hw=INPUT_HW)[0]
 
     assert sides[1, 1].tolist() == [10.0, 9.0, 26.0, 9.0]
     assert sides[0, 0].tolist() == [0.0, 0.0, 0.0, 0.0]

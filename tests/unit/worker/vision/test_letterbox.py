@@ -1,4 +1,4 @@
-"""A picture of any shape fits the network's input, and boxes find their way back."""
+"""An image of any shape fits the network's input, and boxes find their way back."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from worker.vision.letterbox import BORDER_GREY, fit_letterbox, letterbox_picture
+from worker.vision.letterbox import BORDER_GREY, fit_letterbox, letterbox_image
 
 
 @settings(deadline=None)
@@ -21,9 +21,9 @@ def test_boxes_come_back_where_they_were(width_px: int, height_px: int, corners:
     assert np.allclose(letterbox.to_original(letterbox.to_input([corners])), [corners], atol=1e-6)
 
 
-def test_a_tall_picture_has_grey_borders_left_and_right() -> None:
+def test_a_tall_image_has_grey_borders_left_and_right() -> None:
     # 100x200 into 50x100 rows x columns: scale 1/4, so 25 columns from (100 - 25) // 2 = 37.
-    canvas, letterbox = letterbox_picture(np.zeros((200, 100, 3), np.uint8), into_hw=(50, 100))
+    canvas, letterbox = letterbox_image(np.zeros((200, 100, 3), np.uint8), into_hw=(50, 100))
 
     assert (letterbox.pad_x, letterbox.pad_y, letterbox.fitted_hw) == (37, 0, (50, 25))
     assert (

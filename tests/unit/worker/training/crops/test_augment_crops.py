@@ -21,19 +21,19 @@ from worker.training.crops.augment import (
 from worker.vision.crops import letterbox_crop, quarter_turns
 
 SIDE, MARGIN = 96, 0.1
-PICTURE_PX = (320, 180)
+IMAGE_PX = (320, 180)
 BOX = Box(120, 60, 200, 100)
 
 
-def _picture() -> np.ndarray:
-    """A smooth picture: red grows to the right, green downwards."""
+def _image() -> np.ndarray:
+    """A smooth image: red grows to the right, green downwards."""
     y, x = np.mgrid[0:180, 0:320]
     return np.stack([x * 255 // 320, y * 255 // 180, np.full_like(x, 90)], axis=2).astype(np.uint8)
 
 
 def _show(view: CropView, box: Box = BOX) -> np.ndarray:
-    canvas = cut_canvas(_picture(), box, side_px=canvas_side(SIDE, margin=MARGIN))
-    return show_crop(canvas, box, view, picture_px=PICTURE_PX, margin=MARGIN, crop_px=SIDE)
+    canvas = cut_canvas(_image(), box, side_px=canvas_side(SIDE, margin=MARGIN))
+    return show_crop(canvas, box, view, image_px=IMAGE_PX, margin=MARGIN, crop_px=SIDE)
 
 
 @pytest.mark.parametrize(
@@ -42,7 +42,7 @@ def _show(view: CropView, box: Box = BOX) -> np.ndarray:
     ids=["inside", "left", "corner", "tiny"],
 )
 def test_the_plain_view_is_what_serving_cuts(box: Box) -> None:
-    served = letterbox_crop(_picture(), box, width_px=320, height_px=180, side_px=SIDE, margin=MARGIN)
+    served = letterbox_crop(_image(), box, width_px=320, height_px=180, side_px=SIDE, margin=MARGIN)
 
     difference = np.abs(_show(PLAIN, box).astype(int) - served.astype(int))
 
@@ -91,12 +91,12 @@ def test_the_same_seed_draws_the_same_view() -> None:
 
 
 def test_an_upright_fish_turned_counter_clockwise_has_its_head_on_the_left() -> None:
-    picture = np.full((180, 320, 3), 90, dtype=np.uint8)
-    picture[62:70, 150:170] = 255  # the head, at the upper end of an upright fish
+    image = np.full((180, 320, 3), 90, dtype=np.uint8)
+    image[62:70, 150:170] = 255  # the head, at the upper end of an upright fish
     box = Box(140, 60, 180, 140)
-    canvas = cut_canvas(picture, box, side_px=canvas_side(SIDE, margin=MARGIN))
+    canvas = cut_canvas(image, box, side_px=canvas_side(SIDE, margin=MARGIN))
     shown = show_crop(
-        canvas, box, dataclasses.replace(PLAIN, turn_deg=90.0), picture_px=PICTURE_PX, margin=MARGIN, crop_px=SIDE
+        canvas, box, dataclasses.replace(PLAIN, turn_deg=90.0), image_px=IMAGE_PX, margin=MARGIN, crop_px=SIDE
     )
 
     assert np.argwhere(shown[..., 0] > 200)[:, 1].mean() < SIDE / 3

@@ -12,14 +12,14 @@ from worker.training.data.samples import TrainingSample
 FISH = LabelledBox(Box(100, 100, 200, 150), "ALB", (100.0, 120.0), (200.0, 120.0))
 
 
-def _picture(number: int, species: str, *boxes: LabelledBox) -> TrainingSample:
+def _image(number: int, species: str, *boxes: LabelledBox) -> TrainingSample:
     return TrainingSample(b"/a/%d.jpg" % number, f"{number:064d}", "boat", ImageLabel(species, boxes), 640, 360)
 
 
 def test_every_boxed_fish_is_a_crop_with_its_own_species_and_ends() -> None:
     other = LabelledBox(Box(300, 100, 380, 140), "YFT")
 
-    found = crop_samples([dataclasses.replace(_picture(1, "ALB", FISH, other), weight=2.0)]).samples
+    found = crop_samples([dataclasses.replace(_image(1, "ALB", FISH, other), weight=2.0)]).samples
 
     fish = [(crop.species, crop.box, crop.weight) for crop in found if crop.species != "NoF"]
     assert fish == [("ALB", FISH.box, 2.0), ("YFT", other.box, 2.0)]
@@ -27,13 +27,13 @@ def test_every_boxed_fish_is_a_crop_with_its_own_species_and_ends() -> None:
 
 
 def test_backgrounds_touch_no_fish_and_are_the_same_in_every_data_set() -> None:
-    pictures = [_picture(number, "ALB", FISH) for number in range(60)] + [_picture(99, "NoF")]
+    images = [_image(number, "ALB", FISH) for number in range(60)] + [_image(99, "NoF")]
 
-    all_at_once = crop_samples(pictures).samples
-    alone = crop_samples(pictures[-1:]).samples
+    all_at_once = crop_samples(images).samples
+    alone = crop_samples(images[-1:]).samples
 
     empty = [crop for crop in all_at_once if crop.species == "NoF"]
-    assert 5 < len(empty) < 30  # a quarter of 60, and two of the empty picture
+    assert 5 < len(empty) < 30  # a quarter of 60, and two of the empty image
     fish = [FISH.box.xyxy]
     assert all(box_iou_batch([crop.box.xyxy], fish)[0, 0] == 0.0 for crop in empty if crop.sha256 != f"{99:064d}")
     assert [crop.box for crop in alone] == [crop.box for crop in all_at_once if crop.sha256 == f"{99:064d}"]
@@ -43,28 +43,28 @@ def test_backgrounds_touch_no_fish_and_are_the_same_in_every_data_set() -> None:
 def test_a_false_box_teaches_no_fish_unless_it_merely_sits_badly_on_one() -> None:
     wrong, shifted = Box(400, 200, 480, 260), Box(120, 110, 210, 160)
 
-    found = crop_samples([_picture(1, "ALB", FISH)], false_boxes={f"{1:064d}": [wrong, shifted]}).samples
+    found = crop_samples([_image(1, "ALB", FISH)], false_boxes={f"{1:064d}": [wrong, shifted]}).samples
 
     assert wrong in [crop.box for crop in found if crop.species == "NoF"]
     assert shifted not in [crop.box for crop in found]
 
 
 def test_where_only_the_species_is_known_nothing_is_called_empty() -> None:
-    found = crop_samples([_picture(1, "ALB")], false_boxes={f"{1:064d}": [Box(0, 0, 50, 50)]})
+    found = crop_samples([_image(1, "ALB")], false_boxes={f"{1:064d}": [Box(0, 0, 50, 50)]})
 
     assert found.samples == ()
 
 
-def test_boxes_outside_the_picture_are_named_and_those_that_reach_out_are_cut() -> None:
+def test_boxes_outside_the_image_are_named_and_those_that_reach_out_are_cut() -> None:
     outside, reaching = LabelledBox(Box(700, 0, 800, 50), "ALB"), LabelledBox(Box(600, 300, 700, 400), "ALB")
 
-    found = crop_samples([_picture(1, "ALB", outside, reaching)])
+    found = crop_samples([_image(1, "ALB", outside, reaching)])
 
-    assert found.left_out == ("/a/1.jpg box 1: (700, 0, 800, 50) has no 4 x 4 pixels inside the picture of 640 x 360",)
+    assert found.left_out == ("/a/1.jpg box 1: (700, 0, 800, 50) has no 4 x 4 pixels inside the image of 640 x 360",)
     assert found.samples[0].box == Box(600, 300, 640, 360)
 
 
 def test_the_same_box_of_the_same_content_is_one_crop() -> None:
-    assert len(crop_samples([_picture(1, "ALB", FISH, FISH)]).samples) == len(
-        crop_samples([_picture(1, "ALB", FISH)]).samples
+    assert len(crop_samples([_image(1, "ALB", FISH, FISH)]).samples) == len(
+        crop_samples([_image(1, "ALB", FISH)]).samples
     )

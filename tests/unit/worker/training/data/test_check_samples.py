@@ -1,4 +1,4 @@
-"""What is odd about labelled pictures is named before training: mended by a stated rule, left out, or refused."""
+"""What is odd about labelled images is named before training: repaired by a stated rule, left out, or refused."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ def _sample(*boxes: tuple[float, float, float, float], species: str = "ALB", wid
     return TrainingSample(b"/fleet/a.jpg", "0" * 64, "boat", ImageLabel(species, labelled), width_px, 50)
 
 
-def test_pictures_without_oddities_stay_as_they_are() -> None:
+def test_images_without_oddities_stay_as_they_are() -> None:
     samples = (_sample((10, 10, 20, 20)), _sample(), _sample(species="NoF"))
 
     checked = check_samples(samples, DEFAULT_LABEL_SET)
@@ -31,15 +31,15 @@ def test_a_box_beyond_the_frame_is_cut_there() -> None:
     assert [odd.text for odd in checked.oddities] == ["box 1 reaches beyond the frame; cut there"]
 
 
-def test_a_picture_whose_only_box_lies_outside_teaches_its_species_alone() -> None:
+def test_a_image_whose_only_box_lies_outside_teaches_its_species_alone() -> None:
     checked = check_samples([_sample((120, 10, 130, 20))], DEFAULT_LABEL_SET)
 
     assert checked.samples[0].label == ImageLabel("ALB")
     assert not checked.samples[0].label.is_empty
-    assert checked.oddities[0].text == "box 1 lies outside the picture of 100 x 50 pixels; dropped"
+    assert checked.oddities[0].text == "box 1 lies outside the image of 100 x 50 pixels; dropped"
 
 
-def test_a_picture_of_unknown_size_is_left_out_and_named() -> None:
+def test_a_image_of_unknown_size_is_left_out_and_named() -> None:
     checked = check_samples([_sample(width_px=0), _sample()], DEFAULT_LABEL_SET)
 
     assert len(checked.samples) == 1

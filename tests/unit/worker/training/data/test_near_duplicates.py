@@ -1,4 +1,4 @@
-"""Near-duplicates: frames a second apart and copies are found; a fish that comes or goes makes another picture."""
+"""Near-duplicates: frames a second apart and copies are found; a fish that comes or goes makes another image."""
 
 from __future__ import annotations
 
@@ -33,8 +33,8 @@ def _saved_again(pixels: np.ndarray) -> np.ndarray:
     return np.asarray(Image.open(file))
 
 
-def _groups(*pictures: np.ndarray) -> list[int]:
-    return near_duplicates(np.stack([thumbnail(one) for one in pictures]), [SIZE] * len(pictures)).tolist()
+def _groups(*images: np.ndarray) -> list[int]:
+    return near_duplicates(np.stack([thumbnail(one) for one in images]), [SIZE] * len(images)).tolist()
 
 
 @pytest.mark.parametrize(
@@ -46,13 +46,13 @@ def _groups(*pictures: np.ndarray) -> list[int]:
         pytest.param(lambda p: np.clip(p + RNG.normal(0, 8, p.shape), 0, 255).astype(np.uint8), id="noise"),
     ],
 )
-def test_the_same_moment_is_one_picture(change) -> None:
-    picture = _with_fish(_deck(1), 200, 150)
+def test_the_same_moment_is_one_image(change) -> None:
+    image = _with_fish(_deck(1), 200, 150)
 
-    assert len(set(_groups(picture, change(picture)))) == 1
+    assert len(set(_groups(image, change(image)))) == 1
 
 
-def test_another_fish_on_the_same_deck_is_another_picture() -> None:
+def test_another_fish_on_the_same_deck_is_another_image() -> None:
     deck = _deck(2)
 
     groups = _groups(deck, _with_fish(deck, 100, 100), _with_fish(deck, 420, 240))

@@ -50,7 +50,7 @@ def test_the_only_camera_with_a_species_is_learned_from() -> None:
     assert held_out_cameras(cameras, species, share=0.33, seed=0) in (("a",), ("b",))
 
 
-def test_folds_have_about_as_many_pictures_each() -> None:
+def test_folds_have_about_as_many_images_each() -> None:
     cameras = ["a"] * 40 + ["b"] * 20 + ["c"] * 20 + ["d"] * 10 + ["e"] * 10
 
     folds = camera_folds(cameras, k=2, seed=1)
@@ -71,7 +71,7 @@ TIMES = st.none() | st.sampled_from([f"2024-0{month}-01" for month in range(1, 8
 
 @st.composite
 def fleets(draw) -> tuple[list[str], list[str | None], list[int]]:
-    """Pictures' cameras, times, and which of them are near-duplicates: also of two cameras, as copied files are."""
+    """Images' cameras, times, and which of them are near-duplicates: also of two cameras, as copied files are."""
     count = draw(st.integers(2, 60))
     cameras = draw(st.lists(st.sampled_from("abcdef"), min_size=count, max_size=count))
     times = draw(st.lists(TIMES, min_size=count, max_size=count))
@@ -89,16 +89,16 @@ def test_near_duplicates_stay_on_one_side_of_every_split(fleet, kind: SplitKind,
         return
 
     for fold in folds:
-        learnt, judged = {alike[row] for row in fold.learn_rows}, {alike[row] for row in fold.judge_rows}
-        assert learnt.isdisjoint(judged)
-        assert len(fold.judge_rows)
-    every = np.concatenate([fold.judge_rows for fold in folds])
-    assert len(set(every.tolist())) == len(every)  # no picture is judged twice
+        learnt, evaluated = {alike[row] for row in fold.learn_rows}, {alike[row] for row in fold.eval_rows}
+        assert learnt.isdisjoint(evaluated)
+        assert len(fold.eval_rows)
+    every = np.concatenate([fold.eval_rows for fold in folds])
+    assert len(set(every.tolist())) == len(every)  # no image is evaluated twice
 
 
 @settings(deadline=None)
 @given(fleet=fleets(), k=st.integers(2, 4), seed=st.integers(0, 9))
-def test_by_camera_no_fold_shares_a_camera_and_every_picture_is_judged(fleet, k: int, seed: int) -> None:
+def test_by_camera_no_fold_shares_a_camera_and_every_image_is_evaluated(fleet, k: int, seed: int) -> None:
     cameras, times, alike = fleet
     if len(set(cameras)) < k:
         return
@@ -106,9 +106,9 @@ def test_by_camera_no_fold_shares_a_camera_and_every_picture_is_judged(fleet, k:
     folds = make_folds(SplitKind.CAMERA, cameras=cameras, captured_at=times, alike=alike, k=k, seed=seed)
 
     for fold in folds:
-        assert {cameras[row] for row in fold.learn_rows}.isdisjoint({cameras[row] for row in fold.judge_rows})
-        assert len(fold.learn_rows) + len(fold.judge_rows) + fold.left_out == len(cameras)
-    assert sorted(np.concatenate([fold.judge_rows for fold in folds]).tolist()) == list(range(len(cameras)))
+        assert {cameras[row] for row in fold.learn_rows}.isdisjoint({cameras[row] for row in fold.eval_rows})
+        assert len(fold.learn_rows) + len(fold.eval_rows) + fold.left_out == len(cameras)
+    assert sorted(np.concatenate([fold.eval_rows for fold in folds]).tolist()) == list(range(len(cameras)))
 
 
 @settings(deadline=None)
@@ -122,7 +122,7 @@ def test_by_time_only_the_past_is_learnt_from(fleet, k: int) -> None:
         return
 
     for fold in folds:
-        first = min(times[row] for row in fold.judge_rows)
+        first = min(times[row] for row in fold.eval_rows)
         assert all((times[row] or "") < first for row in fold.learn_rows)
 
 
@@ -139,19 +139,19 @@ def test_a_random_split_draws_near_duplicates_together_and_leaves_some(
         assert set(groups[held].tolist()).isdisjoint(groups[~held].tolist())
 
 
-def test_what_most_pictures_were_taken_at_is_the_past() -> None:
+def test_what_most_images_were_taken_at_is_the_past() -> None:
     times = ["2024-01-01"] * 8 + ["2024-02-01"]
 
     (fold,) = make_folds(SplitKind.TIME, cameras=["a"] * 9, captured_at=times, alike=list(range(9)), k=3, seed=0)
 
-    assert (fold.learn_rows.tolist(), fold.judge_rows.tolist()) == (list(range(8)), [8])
+    assert (fold.learn_rows.tolist(), fold.eval_rows.tolist()) == (list(range(8)), [8])
 
 
 def test_a_split_by_time_without_times_says_so() -> None:
-    with pytest.raises(TrainingError, match="no picture has a capture time"):
+    with pytest.raises(TrainingError, match="no image has a capture time"):
         make_folds(SplitKind.TIME, cameras=["a", "b"], captured_at=[None, None], alike=[0, 1], k=2, seed=0)
 
 
-def test_pictures_that_are_all_alike_cannot_be_split_at_random() -> None:
+def test_images_that_are_all_alike_cannot_be_split_at_random() -> None:
     with pytest.raises(TrainingError, match="look so alike"):
         make_folds(SplitKind.RANDOM, cameras=["a", "b"], captured_at=[None, None], alike=[0, 0], k=2, seed=0)

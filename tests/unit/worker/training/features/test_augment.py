@@ -9,13 +9,20 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from worker.training.features.augment import Look, change_boxes, change_picture, change_points, draw_look, visible_share
+from worker.training.features.augment import (
+    AugmentParameters,
+    change_boxes,
+    change_image,
+    change_points,
+    draw_look,
+    visible_share,
+)
 
 SIZE_HW = (90, 160)
 
 looks = st.builds(draw_look, st.integers(0, 2**32 - 1).map(np.random.default_rng))
 geometry = looks.map(
-    lambda look: Look(mirrored=look.mirrored, turn_deg=look.turn_deg, zoom=look.zoom, shift=look.shift)
+    lambda look: AugmentParameters(mirrored=look.mirrored, turn_deg=look.turn_deg, zoom=look.zoom, shift=look.shift)
 )
 boxes = st.tuples(st.integers(40, 80), st.integers(25, 45), st.integers(14, 40), st.integers(14, 30)).map(
     lambda b: (b[0], b[1], b[0] + b[2], b[1] + b[3])
@@ -30,11 +37,13 @@ def _white_box(box: tuple[int, int, int, int]) -> np.ndarray:
 
 @settings(deadline=None, max_examples=60)
 @given(look=geometry, box=boxes)
-def test_the_moved_box_is_the_extent_of_the_moved_pixels(look: Look, box: tuple[int, int, int, int]) -> None:
+def test_the_moved_box_is_the_extent_of_the_moved_pixels(
+    look: AugmentParameters, box: tuple[int, int, int, int]
+) -> None:
     wanted = change_boxes([box], look, size_hw=SIZE_HW)[0]
 
     # Ground from beyond the frame is grey 127: above it only the box is left. A pixel counts where most of it is white.
-    rows, columns = np.nonzero(change_picture(_white_box(box), look)[..., 0] > 127)
+    rows, columns = np.nonzero(change_image(_white_box(box), look)[..., 0] > 127)
 
     inside = np.clip(wanted, 0, [SIZE_HW[1], SIZE_HW[0]] * 2)
     found = [columns.min(), rows.min(), columns.max() + 1, rows.max() + 1]
@@ -45,11 +54,13 @@ def test_the_moved_box_is_the_extent_of_the_moved_pixels(look: Look, box: tuple[
 
 @settings(deadline=None, max_examples=60)
 @given(look=geometry, box=boxes)
-def test_the_middle_of_a_box_lands_on_the_middle_of_its_pixels(look: Look, box: tuple[int, int, int, int]) -> None:
+def test_the_middle_of_a_box_lands_on_the_middle_of_its_pixels(
+    look: AugmentParameters, box: tuple[int, int, int, int]
+) -> None:
     middle = [(box[0] + box[2]) / 2, (box[1] + box[3]) / 2]
     wanted = change_points(middle, look, size_hw=SIZE_HW)
 
-    share = np.clip(change_picture(_white_box(box), look)[..., 0].astype(float) - 127, 0, None)
+    share = np.clip(change_image(_white_box(box), look)[..., 0].astype(float) - 127, 0, None)
 
     if visible_share(change_boxes([box], look, size_hw=SIZE_HW), size_hw=SIZE_HW)[0] == 1.0:
         across = (share.sum(axis=0) * (np.arange(SIZE_HW[1]) + 0.5)).sum() / share.sum()
@@ -60,7 +71,7 @@ def test_the_middle_of_a_box_lands_on_the_middle_of_its_pixels(look: Look, box: 
 @settings(deadline=None)
 @given(look=geometry, box=boxes, across=st.floats(0, 1), down=st.floats(0, 1))
 def test_every_point_of_a_box_stays_in_its_box(
-    look: Look, box: tuple[int, int, int, int], across: float, down: float
+    look: AugmentParameters, box: tuple[int, int, int, int], across: float, down: float
 ) -> None:
     point = [box[0] + across * (box[2] - box[0]), box[1] + down * (box[3] - box[1])]
 
@@ -71,8 +82,8 @@ def test_every_point_of_a_box_stays_in_its_box(
 
 
 @given(look=looks, box=boxes)
-def test_a_box_mirrored_twice_is_itself(look: Look, box: tuple[int, int, int, int]) -> None:
-    mirror = Look(mirrored=True)
+def test_a_box_mirrored_twice_is_itself(look: AugmentParameters, box: tuple[int, int, int, int]) -> None:
+    mirror = AugmentParameters(mirrored=True)
 
     twice = change_boxes(change_boxes([box], mirror, size_hw=SIZE_HW), mirror, size_hw=SIZE_HW)
 
@@ -82,8 +93,8 @@ def test_a_box_mirrored_twice_is_itself(look: Look, box: tuple[int, int, int, in
 def test_a_plain_look_changes_no_pixel_and_a_mirror_turns_each_row_round() -> None:
     pixels = np.random.default_rng(1).integers(0, 256, (*SIZE_HW, 3), dtype=np.uint8)
 
-    assert np.array_equal(change_picture(pixels, Look()), pixels)
-    assert np.array_equal(change_picture(pixels, Look(mirrored=True)), pixels[:, ::-1])
+    assert np.array_equal(change_image(pixels, AugmentParameters()), pixels)
+    assert np.array_equal(change_image(pixels, AugmentParameters(mirrored=True)), pixels[:, ::-1])
 
 
 def test_light_and_colour_move_no_box() -> None:
@@ -96,22 +107,24 @@ def test_light_and_colour_move_no_box() -> None:
 @pytest.mark.parametrize(
     ("look", "found"),
     [
-        pytest.param(Look(light=0.5), (100, 50, 25), id="half the light"),
-        pytest.param(Look(gain=(1.0, 2.0, 1.0)), (200, 200, 50), id="green lamps"),
-        pytest.param(Look(grey=1.0), (117, 117, 117), id="monochrome"),  # (200 + 100 + 50) / 3, rounded
+        pytest.param(AugmentParameters(light=0.5), (100, 50, 25), id="half the light"),
+        pytest.param(AugmentParameters(gain=(1.0, 2.0, 1.0)), (200, 200, 50), id="green lamps"),
+        pytest.param(AugmentParameters(grey=1.0), (117, 117, 117), id="monochrome"),  # (200 + 100 + 50) / 3, rounded
     ],
 )
-def test_light_and_colour_do_to_a_plain_picture_what_they_say(look: Look, found: tuple[int, int, int]) -> None:
+def test_light_and_colour_do_to_a_plain_image_what_they_say(
+    look: AugmentParameters, found: tuple[int, int, int]
+) -> None:
     pixels = np.tile(np.array([200, 100, 50], dtype=np.uint8), (8, 8, 1))
 
-    assert change_picture(pixels, look)[4, 4].tolist() == list(found)
+    assert change_image(pixels, look)[4, 4].tolist() == list(found)
 
 
 def test_blur_and_jpeg_keep_the_shape_and_cost_detail() -> None:
     pixels = np.random.default_rng(1).integers(0, 256, (*SIZE_HW, 3), dtype=np.uint8)
 
-    for look in (Look(blur_px=1.5), Look(jpeg_quality=25)):
-        changed = change_picture(pixels, look)
+    for look in (AugmentParameters(blur_px=1.5), AugmentParameters(jpeg_quality=25)):
+        changed = change_image(pixels, look)
         assert changed.shape == pixels.shape and changed.dtype == np.uint8
         assert np.abs(np.diff(changed.astype(int), axis=1)).mean() < np.abs(np.diff(pixels.astype(int), axis=1)).mean()
 

@@ -1,4 +1,4 @@
-"""Views of pictures: the same ones each time, with boxes where the fish went, and none that cuts a fish off."""
+"""Views of images: the same ones each time, with boxes where the fish went, and none that cuts a fish off."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from db.domain.labels import ImageLabel, LabelledBox
 from worker.training.data.samples import TrainingSample
 from worker.training.features.augment import change_boxes
 from worker.training.features.cache import Features
-from worker.training.features.compute import View
+from worker.training.features.compute import ImageView
 from worker.training.features.views import add_views, look_of, numbered_view
 
 INPUT_HW = (90, 160)
@@ -33,7 +33,7 @@ class _Cached:
     def __init__(self) -> None:
         self.asked: list[tuple[str, list[str]]] = []
 
-    def compute(self, samples: Sequence[TrainingSample], view: View) -> Features:
+    def compute(self, samples: Sequence[TrainingSample], view: ImageView) -> Features:
         self.asked.append((view.name, [sample.sha256 for sample in samples]))
         rows = {sample.sha256: (view.name, row) for row, sample in enumerate(samples)}
         return Features((1, 1, 1), rows)  # type: ignore[arg-type]
@@ -41,7 +41,7 @@ class _Cached:
 
 def _views(samples: list[TrainingSample], learn_rows: Sequence[int], count: int):
     cached = _Cached()
-    plain = cached.compute(samples, View("plain", lambda pixels, sample: pixels))
+    plain = cached.compute(samples, ImageView("plain", lambda pixels, sample: pixels))
     viewed = add_views(
         samples,
         plain,
@@ -53,7 +53,7 @@ def _views(samples: list[TrainingSample], learn_rows: Sequence[int], count: int)
     return viewed, cached.asked[1:]
 
 
-def test_each_picture_that_is_learnt_from_has_its_views_and_the_others_none() -> None:
+def test_each_image_that_is_learnt_from_has_its_views_and_the_others_none() -> None:
     samples = [_sample(number) for number in range(3)]
 
     viewed, asked = _views(samples, [0, 2], count=2)
@@ -70,7 +70,7 @@ def test_the_box_of_a_view_is_where_its_look_takes_it() -> None:
 
     viewed, _asked = _views([sample], [0], count=1)
 
-    # The picture has the input's size, so its pixels are the input's.
+    # The image has the input's size, so its pixels are the input's.
     wanted = change_boxes([MIDDLE.xyxy], look_of(sample.sha256, 1), size_hw=INPUT_HW)[0]
     assert viewed.samples[1].label.boxes[0].box.xyxy == pytest.approx(tuple(wanted))
 

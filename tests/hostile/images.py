@@ -1,4 +1,4 @@
-"""Writes pictures that are odd, broken or malicious, and says what must become of each: a result, or which reason."""
+"""Writes images that are odd, broken or malicious, and says what must become of each: a result, or which reason."""
 
 from __future__ import annotations
 
@@ -22,19 +22,19 @@ _PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
 
 
 def bytes_of(image: Image.Image, image_format: str, **options: object) -> bytes:
-    """Return a picture as a file's bytes."""
+    """Return an image as a file's bytes."""
     file = io.BytesIO()
     image.save(file, image_format, **options)
     return file.getvalue()
 
 
 def gradient(mode: str = "RGB", size: tuple[int, int] = (80, 40), *, turn: int = 0) -> Image.Image:
-    """Return a small picture; another one for every turn, so that no two files have the same content."""
+    """Return a small image; another one for every turn, so that no two files have the same content."""
     return Image.linear_gradient("L").rotate(turn).resize(size).convert(mode)
 
 
-def write_odd_pictures(folder: Path) -> Becomes:
-    """Write every kind of picture that is unusual and good."""
+def write_odd_images(folder: Path) -> Becomes:
+    """Write every kind of image that is unusual and good."""
     sixteen_bits = Image.frombytes("I;16", (8, 8), bytes(range(128)))
     profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
     files = {
@@ -71,14 +71,14 @@ def write_odd_pictures(folder: Path) -> Becomes:
     return dict.fromkeys(files, RESULT)
 
 
-def write_broken_pictures(folder: Path) -> Becomes:
-    """Write every kind of file that gives no picture, or would do harm if it were read without care."""
+def write_broken_images(folder: Path) -> Becomes:
+    """Write every kind of file that gives no image, or would do harm if it were read without care."""
     large = gradient(size=(640, 480))
     text_bomb = PngImagePlugin.PngInfo()
     text_bomb.add_text("Comment", "a" * 70_000_000, zip=True)
     wanted = {
         b"no-bytes.jpg": (b"", Reason.EMPTY),
-        b"text.jpg": (b"not a picture", Reason.NOT_AN_IMAGE),
+        b"text.jpg": (b"not an image", Reason.NOT_AN_IMAGE),
         b"gif.jpg": (bytes_of(gradient(), "GIF"), Reason.NOT_AN_IMAGE),
         b"postscript.png": (b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n", Reason.NOT_AN_IMAGE),
         b"torn.jpg": (bytes_of(large, "JPEG")[:-900], Reason.BROKEN),

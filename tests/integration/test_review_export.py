@@ -17,14 +17,14 @@ from sqlalchemy import Engine
 from annotator.corrections.import_corrections import import_reviews
 from annotator.corrections.reviewers import compare_reviewers
 from annotator.errors import ExportError
-from annotator.export.export_flagged import Wish, hand_out, why_shown
-from annotator.export.write import Region, WrittenExport
+from annotator.export.export_flagged import ReviewExportOptions, export_flagged, why_shown
+from annotator.export.write import OutlinedRegion, WrittenExport
 from annotator.labelme.json_files import read_labelme
 from annotator.labelme.open import OpenRefused, labelme_command, open_labelme
 from annotator.simulation.oracle import answer_folder
 from annotator.uncertainty.audit import audit_agreement
 from db.domain.boxes import Box
-from db.domain.corrections import Outcome
+from db.domain.corrections import CorrectionOutcome
 from db.domain.labels import ImageLabel, LabelledBox
 from db.domain.predictions import Agreement, Detection, Head
 from db.domain.results import StoredDetection
@@ -43,7 +43,7 @@ FISH = Box(4, 4, 24, 16)
 
 @pytest.fixture
 def engine(engine: Engine, tmp_path: Path) -> Engine:
-    """Twenty pictures of one BET each; numbers 0-9 flagged and called ALB, 10-19 agreed and called BET, but 10 ALB."""
+    """Twenty images of one BET each; numbers 0-9 flagged and called ALB, 10-19 agreed and called BET, but 10 ALB."""
     hold_fleet(engine, tmp_path / "fleet", count=20)
     return engine
 
@@ -51,7 +51,7 @@ def engine(engine: Engine, tmp_path: Path) -> Engine:
 def hold_fleet(
     engine: Engine, fleet: Path, *, count: int, also: Callable[[int], Sequence[list[object]]] = lambda number: ()
 ) -> None:
-    """Write pictures and hold them with a model's opinion of each. also: more rows of each, in the order they need."""
+    """Write images and hold them with a model's prediction of each. also: more rows of each, in the order they need."""
     fleet.mkdir()
     with transaction(engine) as session:
         session.add(ModelVersionRow(id="m1", state="champion", sha256="0", card={}, note="", created_at=NOW))
@@ -60,12 +60,12 @@ def hold_fleet(
         session.add(FolderRow(id=1, path=os.fsencode(fleet), digest="1", camera_id=1))
         session.flush()
         for number in range(count):
-            for rows in (*picture(fleet / f"{number}.png", number), *also(number)):
+            for rows in (*image(fleet / f"{number}.png", number), *also(number)):
                 session.add_all(rows)
                 session.flush()
 
 
-def picture(path: Path, number: int) -> list[list[object]]:
+def image(path: Path, number: int) -> list[list[object]]:
     Image.new("RGB", (64, 36), (number * 10, 90, 120)).save(path)
     species = "ALB" if number <= 10 else "BET"
     image = ImageRow(id=number, sha256=content_hash(path), width_px=64, height_px=36)
@@ -88,12 +88,14 @@ def content_hash(path: Path) -> str:
 
 
 def ask(engine: Engine, out: Path, *, count: int, random_share: float = 0.5) -> WrittenExport:
-    wish = Wish(count=count, random_share=random_share, label_set=DEFAULT_LABEL_SET, regions_of=one_region)
-    return hand_out(out, EVERY, wish, engine=engine, rng=Random(3))
+    options = ReviewExportOptions(
+        count=count, random_share=random_share, label_set=DEFAULT_LABEL_SET, regions_of=one_region
+    )
+    return export_flagged(out, EVERY, options, engine=engine, rng=Random(3))
 
 
-def one_region(candidate: ReviewCandidate) -> tuple[Region, ...]:
-    return (Region(candidate.species, ((1.0, 1.0), (20.0, 1.0), (10.0, 20.0))),)
+def one_region(candidate: ReviewCandidate) -> tuple[OutlinedRegion, ...]:
+    return (OutlinedRegion(candidate.species, ((1.0, 1.0), (20.0, 1.0), (10.0, 20.0))),)
 
 
 def test_a_review_from_queue_to_audit(engine: Engine, tmp_path: Path):
@@ -107,7 +109,7 @@ def test_a_review_from_queue_to_audit(engine: Engine, tmp_path: Path):
     found = audit_agreement(engine, model_version="m1", below=0.5, width=0.2)
 
     assert (len(written.items), done.answered, summary.added, summary.problems) == (20, 20, 20, ())
-    assert summary.outcomes == {Outcome.CORRECTED: 11, Outcome.CONFIRMED: 9}
+    assert summary.outcomes == {CorrectionOutcome.CORRECTED: 11, CorrectionOutcome.CONFIRMED: 9}
     assert (found.unflagged, found.missed.reviewed, found.missed.wrong) == (10, 10, 1)
     assert found.more is not None and found.more > 0
     with reading(engine) as session:
@@ -135,7 +137,7 @@ def test_a_crop_that_is_called_something_else_is_the_first_reason():
         for number, head, species in ((1, Head.BOX_SPECIES, "ALB"), (2, Head.HEATMAP, "SHARK"))
     )
 
-    told = why_shown(agreement, doubt=0.8, shown=[alike, other])
+    told = why_shown(agreement, error_probability=0.8, shown=[alike, other])
 
     assert told == (
         "chance to be wrong 0.80: ALB by the heatmap head is SHARK by its crop, boxes apart (IoU 0.10), "
@@ -143,7 +145,7 @@ def test_a_crop_that_is_called_something_else_is_the_first_reason():
     )
 
 
-def test_nobody_is_given_the_same_picture_twice(engine: Engine, tmp_path: Path):
+def test_nobody_is_given_the_same_image_twice(engine: Engine, tmp_path: Path):
     first = ask(engine, tmp_path / "ana", count=8)
     second = ask(engine, tmp_path / "ben", count=8)
 
@@ -195,8 +197,8 @@ def test_a_folder_that_is_no_review_is_not_opened(tmp_path: Path, monkeypatch: p
 def test_open_cases_of_two_people_are_handed_out_again(engine: Engine, tmp_path: Path):
     ask(engine, tmp_path / "ana", count=2, random_share=0.0)
     shown = sorted(content_hash(path) for path in (tmp_path / "ana").glob("*.png"))
-    wish = Wish(count=9, random_share=0.0, label_set=DEFAULT_LABEL_SET)
-    hand_out(tmp_path / "ben", EVERY, wish, engine=engine, rng=Random(0), contents=shown)
+    options = ReviewExportOptions(count=9, random_share=0.0, label_set=DEFAULT_LABEL_SET)
+    export_flagged(tmp_path / "ben", EVERY, options, engine=engine, rng=Random(0), contents=shown)
     for name, species in (("ana", ("BET", "BET")), ("ben", ("BET", "YFT"))):
         said = {
             sha256: ImageLabel(kind, (LabelledBox(FISH, kind),)) for sha256, kind in zip(shown, species, strict=True)
@@ -206,7 +208,7 @@ def test_open_cases_of_two_people_are_handed_out_again(engine: Engine, tmp_path:
 
     with reading(engine) as session:
         report = compare_reviewers(answers_by_reviewer(session))
-    again = hand_out(tmp_path / "eve", EVERY, wish, engine=engine, rng=Random(0), contents=report.open_cases)
+    again = export_flagged(tmp_path / "eve", EVERY, options, engine=engine, rng=Random(0), contents=report.open_cases)
 
     assert (report.pairs, report.agreeing, report.open_cases) == (2, 1, (shown[1],))
     assert [one.item.sha256 for one in again.items] == [shown[1]]

@@ -5,23 +5,23 @@ from __future__ import annotations
 import pytest
 from sqlalchemy import Engine, delete, select, update
 
-import db.store.error_probabilities as doubts
+import db.store.error_probabilities as error_probabilities
 from annotator.uncertainty.calibrate import TooFewAnswers
-from annotator.uncertainty.fit import answers_to, calibrate_doubt
-from db.domain.corrections import BoxChange, Change, Correction, Outcome
-from db.domain.error_probability import DoubtFit
+from annotator.uncertainty.fit import answers_to, calibrate_error_probability
+from db.domain.corrections import BoxChange, Change, Correction, CorrectionOutcome
+from db.domain.error_probability import ErrorFit
 from db.domain.labels import ImageLabel, LabelledBox
 from db.session import reading, transaction
-from db.store.error_probabilities import current_fit, record_fit, refresh_doubts
+from db.store.error_probabilities import current_fit, record_fit, refresh_error_probabilities
 from db.store.review_queue import QueueFilter, flagged_predictions
 from db.store.reviews import NewReviewItem, add_correction, get_export, record_export
 from db.tables.images import CameraRow, FileRow, FolderRow, ImageRow
 from db.tables.models import ModelVersionRow
 from db.tables.predictions import DetectionRow, PredictionRow
-from tests.integration.test_handout import FISH, NOW
+from tests.integration.test_review_export import FISH, NOW
 
 COUNT = 60
-AGREE = DoubtFit(2.0, (0.0,) * 8, {}, {"boat 1": 3.0})
+AGREE = ErrorFit(2.0, (0.0,) * 8, {}, {"boat 1": 3.0})
 
 
 @pytest.fixture
@@ -74,7 +74,7 @@ def answer(engine: Engine, numbers: range) -> None:
     with transaction(engine) as session:
         record_export(session, items, export_id="e1", folder=b"/out", model_version="m1", flag_below=0.5)
     said = Correction(
-        "", ImageLabel("BET", (fish,)), Outcome.CORRECTED, (BoxChange(Change.ADDED, None, fish),),
+        "", ImageLabel("BET", (fish,)), CorrectionOutcome.CORRECTED, (BoxChange(Change.ADDED, None, fish),),
         "ana", NOW.isoformat(), "e1", "m1",
     )  # fmt: skip
     with transaction(engine) as session:
@@ -82,40 +82,40 @@ def answer(engine: Engine, numbers: range) -> None:
             add_correction(session, item, said)
 
 
-def held_doubts(engine: Engine, model: str = "m1") -> dict[int, tuple[float, int]]:
-    query = select(PredictionRow.id, PredictionRow.doubt, PredictionRow.doubt_fit)
+def held_error_fit(engine: Engine, model: str = "m1") -> dict[int, tuple[float, int]]:
+    query = select(PredictionRow.id, PredictionRow.error_probability, PredictionRow.error_fit)
     with reading(engine) as session:
         found = session.execute(query.where(PredictionRow.model_version_id == model)).tuples()
-        return {row: (doubt, fit) for row, doubt, fit in found}
+        return {row: (error_probability, fit) for row, error_probability, fit in found}
 
 
 def test_every_prediction_begins_with_the_rule(engine: Engine):
-    assert held_doubts(engine)[115] == (pytest.approx(1 - 15 / COUNT), 0)
+    assert held_error_fit(engine)[115] == (pytest.approx(1 - 15 / COUNT), 0)
 
 
 def test_what_an_unseen_camera_does_not_confirm_leaves_the_rule_but_is_on_record(engine: Engine):
     answer(engine, range(40))
 
-    found = calibrate_doubt(engine, model_version="m1")
+    found = calibrate_error_probability(engine, model_version="m1")
 
     # All of one boat are wrong and all of the other right: from one nothing can be told of the other.
     assert (found.answers, found.wrong, found.cameras, found.fit) == (40, 20, 2, None)
-    assert held_doubts(engine)[115] == (pytest.approx(1 - 15 / COUNT), 1)
+    assert held_error_fit(engine)[115] == (pytest.approx(1 - 15 / COUNT), 1)
     with reading(engine) as session:
         assert current_fit(session, "m1").fitted_on["answers"] == 40
 
 
 def test_the_fit_that_counts_gives_every_figure_and_the_queue_follows(engine: Engine, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(doubts, "_PAGE", 7)
+    monkeypatch.setattr(error_probabilities, "_PAGE", 7)
     with transaction(engine) as session:
         record_fit(session, AGREE, model_version="m1", fitted_on={"answers": 3})
 
-    changed, again = refresh_doubts(engine, "m1"), refresh_doubts(engine, "m1")
+    changed, again = refresh_error_probabilities(engine, "m1"), refresh_error_probabilities(engine, "m1")
 
     assert (changed, again) == (COUNT, 0)
     # 1 / (1 + exp(-2)) and 1 / (1 + exp(-5)).
-    assert held_doubts(engine)[100][0] == pytest.approx(0.8808, abs=1e-4)
-    assert held_doubts(engine)[101][0] == pytest.approx(0.9933, abs=1e-4)
+    assert held_error_fit(engine)[100][0] == pytest.approx(0.8808, abs=1e-4)
+    assert held_error_fit(engine)[101][0] == pytest.approx(0.9933, abs=1e-4)
     with reading(engine) as session:
         assert current_fit(session, "m1").fitted_on == {"answers": 3}
         shown = flagged_predictions(session, QueueFilter(model_version="m1", below=0.5), limit=30)
@@ -125,22 +125,22 @@ def test_the_fit_that_counts_gives_every_figure_and_the_queue_follows(engine: En
 def test_what_comes_after_a_fit_waits_for_its_figure_and_the_rest_is_not_touched(engine: Engine):
     with transaction(engine) as session:
         record_fit(session, AGREE, model_version="m1", fitted_on={})
-    refresh_doubts(engine, "m1")
+    refresh_error_probabilities(engine, "m1")
     with transaction(engine) as session:
         session.execute(delete(DetectionRow).where(DetectionRow.prediction_id == 159))
         session.execute(delete(PredictionRow).where(PredictionRow.id == 159))
-        session.execute(update(PredictionRow).where(PredictionRow.id == 100).values(doubt=0.25))
+        session.execute(update(PredictionRow).where(PredictionRow.id == 100).values(error_probability=0.25))
         session.flush()
         session.add(prediction(59, row=500))
     everything = QueueFilter(model_version="m1", below=1.0)
 
     with reading(engine) as session:
         before = flagged_predictions(session, everything, limit=99)
-    changed = refresh_doubts(engine, "m1")
+    changed = refresh_error_probabilities(engine, "m1")
 
     assert 500 not in before and changed == 1
-    assert held_doubts(engine)[500] == (pytest.approx(0.9933, abs=1e-4), 1)
-    assert held_doubts(engine)[100] == (0.25, 1)
+    assert held_error_fit(engine)[500] == (pytest.approx(0.9933, abs=1e-4), 1)
+    assert held_error_fit(engine)[100] == (0.25, 1)
 
 
 def test_a_fit_of_one_model_says_nothing_of_another(engine: Engine):
@@ -148,19 +148,19 @@ def test_a_fit_of_one_model_says_nothing_of_another(engine: Engine):
         session.add(prediction(3, model="m2", row=900))
         record_fit(session, AGREE, model_version="m1", fitted_on={})
 
-    refresh_doubts(engine, "m1")
+    refresh_error_probabilities(engine, "m1")
 
-    assert held_doubts(engine, "m2") == {900: (pytest.approx(1 - 3 / COUNT), 0)}
+    assert held_error_fit(engine, "m2") == {900: (pytest.approx(1 - 3 / COUNT), 0)}
 
 
-def test_a_picture_counts_for_its_own_camera_before_its_folders(engine: Engine):
+def test_a_image_counts_for_its_own_camera_before_its_folders(engine: Engine):
     with transaction(engine) as session:
         session.execute(update(ImageRow).where(ImageRow.id == 0).values(camera_id=2))
         record_fit(session, AGREE, model_version="m1", fitted_on={})
 
-    refresh_doubts(engine, "m1")
+    refresh_error_probabilities(engine, "m1")
 
-    assert held_doubts(engine)[100][0] == pytest.approx(0.9933, abs=1e-4)
+    assert held_error_fit(engine)[100][0] == pytest.approx(0.9933, abs=1e-4)
 
 
 def test_answers_to_another_model_are_left_out(engine: Engine):
@@ -170,4 +170,4 @@ def test_answers_to_another_model_are_left_out(engine: Engine):
         assert len(answers_to(session, model_version="m1")) == 40
         assert answers_to(session, model_version="m2") == []
     with pytest.raises(TooFewAnswers):
-        calibrate_doubt(engine, model_version="m2")
+        calibrate_error_probability(engine, model_version="m2")

@@ -1,4 +1,4 @@
-"""What pictures and folders do: they kill, hang, grow, vanish, change, lead elsewhere, come twice at once."""
+"""What images and folders do: they kill, hang, grow, vanish, change, lead elsewhere, come twice at once."""
 
 from __future__ import annotations
 
@@ -6,22 +6,22 @@ from bench.faults.catalogue import Expected, fault
 from bench.faults.ledger import read_ledger
 from bench.faults.servers import wait_until
 from bench.faults.site import Site, failed, quarantined
-from tests.factories import write_pictures
+from tests.factories import write_images
 
 
-@fault("a picture that kills")
-def killing_picture(site: Site) -> Expected:
-    return _bad_picture(site, "kill")
+@fault("an image that kills")
+def killing_image(site: Site) -> Expected:
+    return _bad_image(site, "kill")
 
 
-@fault("a picture that hangs", settings={"TAFFRAIL_LEASE_S": "2"})
-def hanging_picture(site: Site) -> Expected:
-    return _bad_picture(site, "hang")
+@fault("an image that hangs", settings={"TAFFRAIL_LEASE_S": "2"})
+def hanging_image(site: Site) -> Expected:
+    return _bad_image(site, "hang")
 
 
-@fault("a picture that eats memory", settings={"TAFFRAIL_WORKER_MEMORY_MIB": "256"})
-def eating_picture(site: Site) -> Expected:
-    return _bad_picture(site, "eat")
+@fault("an image that eats memory", settings={"TAFFRAIL_WORKER_MEMORY_MIB": "256"})
+def eating_image(site: Site) -> Expected:
+    return _bad_image(site, "eat")
 
 
 @fault("the same folder from two shells at once", quick=True)
@@ -36,17 +36,17 @@ def enqueued_at_once(site: Site) -> None:
     site.enqueue()
 
 
-@fault("twins in every batch, two workers", settings={"TAFFRAIL_BATCH_ITEMS": "2"})
-def twins(site: Site) -> Expected:
-    """Each batch holds a copy of the same picture: both workers infer it before either has stored it."""
-    one = write_pictures(site.folder / "one", 1, seed=7)[0]
-    paths = [site.images / "cam_1" / f"{number:04d}-twin.jpg" for number in range(24)]
+@fault("duplicates in every batch, two workers", settings={"TAFFRAIL_BATCH_ITEMS": "2"})
+def duplicates(site: Site) -> Expected:
+    """Each batch holds a copy of the same image: both workers infer it before either has stored it."""
+    one = write_images(site.folder / "one", 1, seed=7)[0]
+    paths = [site.images / "cam_1" / f"{number:04d}-duplicate.jpg" for number in range(24)]
     for path in paths:
         path.write_bytes(one.read_bytes())
     site.fail_at = "inferred=pause:0.4"
     site.start_worker(processes=2)
     site.enqueue()
-    wait_until(site.all_finished, timeout_s=120, what="the twins are done")
+    wait_until(site.all_finished, timeout_s=120, what="the duplicates are done")
     ledger = read_ledger(site.engine, root=site.images, home=site.home)
     first = ledger[str(paths[0].relative_to(site.images))]
     return {str(path.relative_to(site.images)): first for path in paths}
@@ -74,9 +74,9 @@ def changing_files(site: Site) -> Expected:
     }
 
 
-def _bad_picture(site: Site, deed: str) -> Expected:
+def _bad_image(site: Site, deed: str) -> Expected:
     site.fail_at += f",decoding/0007-bad.jpg={deed}"
-    write_pictures(site.folder / "bad", 1, seed=66)[0].rename(site.images / "cam_1" / "0007-bad.jpg")
+    write_images(site.folder / "bad", 1, seed=66)[0].rename(site.images / "cam_1" / "0007-bad.jpg")
     site.start_worker()
     site.enqueue()
     return {"cam_1/0007-bad.jpg": quarantined()}

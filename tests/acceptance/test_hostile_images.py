@@ -17,7 +17,7 @@ from db.tables.jobs import ItemRow
 from db.tables.predictions import DetectionRow
 from tests.acceptance.commands import run_cli
 from tests.factories import add_noop_champion
-from tests.hostile.pictures import RESULT, write_broken_pictures, write_odd_pictures
+from tests.hostile.images import RESULT, write_broken_images, write_odd_images
 
 
 @pytest.fixture
@@ -33,7 +33,7 @@ def settings(tmp_path: Path) -> Settings:
 def test_every_odd_file_gives_a_result_and_every_broken_one_a_reason(settings: Settings, tmp_path: Path) -> None:
     folder = tmp_path / "images"
     folder.mkdir()
-    becomes = write_odd_pictures(folder) | write_broken_pictures(folder)
+    becomes = write_odd_images(folder) | write_broken_images(folder)
     before = _everything_below(tmp_path, but=settings.home)
 
     done = run_cli("enqueue", str(folder), "--json", settings={"TAFFRAIL_HOME": str(settings.home)})
