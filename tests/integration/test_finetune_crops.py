@@ -104,8 +104,8 @@ def shallow_trunk(name: str, *, crop_px: int, weights: str | Path = "imagenet") 
 
 def use_trunk(build: Callable[..., Any], replace: Callable[[str, object], None]) -> None:
     """Let the second stage be trained on another trunk. replace: sets a name in a module."""
-    for module in ("crop_features", "finetune_crops"):
-        replace(f"worker.training.{module}.build_pooled_trunk", build)
+    for module in ("features", "finetune"):
+        replace(f"worker.training.crops.{module}.build_pooled_trunk", build)
 
 
 def test_a_damaged_place_is_passed_over(samples: tuple[CropSample, ...], folder: Path) -> None:

@@ -53,7 +53,7 @@ def test_a_version_is_shown_with_its_origin_figures_gate_and_service() -> None:
         "    ALB     23   1.000",
         "  images by camera:",
         "             images  accuracy  champion accuracy",
-        "    boat_02        38     0.500              0.750",
+        "    boat_02      38     0.500              0.750",
         "  2026-01-05T12:00:00  m-2 serves, after m-1 (forced): we know better",
     ]
 
