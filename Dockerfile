@@ -7,12 +7,12 @@ ENV PYTHONUNBUFFERED=1 PIP_NO_CACHE_DIR=1 PIP_DISABLE_PIP_VERSION_CHECK=1 TAFFRA
 RUN useradd --uid 10001 --create-home taffrail \
     && install --directory --owner=taffrail --group=taffrail --mode=0700 /var/lib/taffrail
 WORKDIR /opt/taffrail
-COPY pyproject.toml README.md ./
+COPY pyproject.toml constraints.txt README.md LICENSE ./
 COPY cli cli
 COPY worker worker
 COPY annotator annotator
 COPY db db
-RUN pip install ".[postgres,flower,remote]" \
+RUN pip install --constraint constraints.txt ".[postgres,flower,remote]" \
     && if [ -n "$TENSORFLOW" ]; then pip uninstall --yes tensorflow-cpu && pip install "$TENSORFLOW"; fi
 
 USER taffrail

@@ -2,16 +2,20 @@
 PYTHON ?= python3
 VENV ?= .venv
 PY := $(VENV)/bin/python
+# Versions that were tested together; CONSTRAINTS= installs the newest instead.
+CONSTRAINTS ?= --constraint constraints.txt
+INSTALL := $(PY) -m pip install --quiet --disable-pip-version-check $(CONSTRAINTS)
 # What the tests and linters need; CI adds review (labelme).
 EXTRAS ?= test,lint,postgres
 
-.PHONY: demo test loop effort promises lint audit docs table format faults bench clean
+.PHONY: demo test loop effort promises lint audit docs table format faults bench constraints clean
 
 demo: $(VENV)/.installed
 	$(VENV)/bin/cli demo demo
 
+# PYTEST_ARGS: CI adds the coverage figure and its floor.
 test: $(VENV)/.installed-$(EXTRAS)
-	$(PY) -m pytest --numprocesses auto
+	$(PY) -m pytest --numprocesses auto $(PYTEST_ARGS)
 
 lint: $(VENV)/.installed-$(EXTRAS)
 	$(VENV)/bin/ruff check .
@@ -51,6 +55,13 @@ effort: $(VENV)/.installed-bench
 promises: $(VENV)/.installed-bench
 	$(PY) -m bench.promises
 
+# constraints.txt anew, from the newest versions that install together.
+constraints:
+	rm -rf build/constraints && $(PYTHON) -m venv build/constraints
+	build/constraints/bin/pip install --quiet --disable-pip-version-check packaging \
+		".[bench,flower,lint,postgres,remote,review,test]"
+	build/constraints/bin/python .ci/constraints.py > constraints.txt
+
 format: $(VENV)/.installed-$(EXTRAS)
 	$(VENV)/bin/ruff check --fix .
 	$(VENV)/bin/ruff format .
@@ -60,22 +71,22 @@ $(VENV)/bin/pip:
 		{ echo "found $$($(PYTHON) --version), wanted 3.11 or newer; name another: make PYTHON=python3.12"; exit 2; }
 	$(PYTHON) -m venv $(VENV)
 
-$(VENV)/.installed: pyproject.toml | $(VENV)/bin/pip
+$(VENV)/.installed: pyproject.toml constraints.txt | $(VENV)/bin/pip
 	@echo "installing into $(VENV): a minute or two, most of it TensorFlow"
-	$(PY) -m pip install --quiet --disable-pip-version-check --editable .
+	$(INSTALL) --editable .
 	@touch $@
 
-$(VENV)/.installed-$(EXTRAS): pyproject.toml | $(VENV)/bin/pip
+$(VENV)/.installed-$(EXTRAS): pyproject.toml constraints.txt | $(VENV)/bin/pip
 	@echo "installing into $(VENV): a minute or two, most of it TensorFlow"
-	$(PY) -m pip install --quiet --disable-pip-version-check --editable ".[$(EXTRAS)]"
+	$(INSTALL) --editable ".[$(EXTRAS)]"
 	@touch $(VENV)/.installed $@
 
 $(VENV)/.installed-audit: $(VENV)/.installed-$(EXTRAS)
-	$(PY) -m pip install --quiet --disable-pip-version-check "pip-audit>=2.9"
+	$(INSTALL) "pip-audit>=2.9"
 	@touch $@
 
-$(VENV)/.installed-bench: pyproject.toml | $(VENV)/bin/pip
-	$(PY) -m pip install --quiet --disable-pip-version-check --editable ".[bench]"
+$(VENV)/.installed-bench: pyproject.toml constraints.txt | $(VENV)/bin/pip
+	$(INSTALL) --editable ".[bench]"
 	@touch $(VENV)/.installed $@
 
 clean:

@@ -92,4 +92,4 @@ def _make_room(folder: Path) -> None:
             raise typer.BadParameter(f"{folder}: is not empty and no earlier demo; name a new folder")
         shutil.rmtree(folder)
     folder.mkdir(parents=True, exist_ok=True)
-    (folder / _MARKER).write_text("made by `cli demo`; the next demo here begins anew\n", encoding="utf-8")
+    (folder / _MARKER).write_text("made by `cli demo`; the next demo here starts again\n", encoding="utf-8")
