@@ -7,8 +7,6 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
-import tempfile
 import unicodedata
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -22,6 +20,7 @@ from annotator.labelme.shown import HIDDEN_KEY, ExportedShape, ExportedState, Sh
 from db.domain.boxes import clip_box
 from db.domain.results import StoredDetection
 from db.domain.species import NO_FISH, LabelSet
+from db.whole_files import whole_folder
 
 EXPORT_FORMAT = 1
 STEM_CHARACTERS = 48
@@ -95,19 +94,13 @@ def write_export(
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise ExportError(f"{out}: holds something already; choose a new or empty folder")
     try:
-        out.parent.mkdir(parents=True, exist_ok=True)
-        folder = Path(tempfile.mkdtemp(dir=out.parent, prefix=f".{out.name}.", suffix=".part"))
-    except OSError as error:
-        raise ExportError(f"{out.parent}: cannot be written ({error.strerror})") from error
-    try:
-        written = _fill(folder, items, out=out, export_id=export_id, label_set=label_set, images=images, fetch=fetch)
-        before_visible(written)
-        folder.chmod(0o755)
-        os.replace(folder, out)
+        out.absolute().parent.mkdir(parents=True, exist_ok=True)
+        # Not synced: nothing that a person did is in it yet, and each sync would cost more than all the rest.
+        with whole_folder(out, synced=False) as draft:
+            written = _fill(draft, items, out=out, export_id=export_id, label_set=label_set, images=images, fetch=fetch)
+            before_visible(written)
     except OSError as error:
         raise ExportError(f"{out}: cannot be written ({error.strerror})") from error
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
     return written
 
 
@@ -176,7 +169,6 @@ def _write_item(folder: Path, item: ExportItem, *, name: str, number: int, expor
         flags=dict.fromkeys(FLAGS, False),
         extra={HIDDEN_KEY: hidden},
     )
-    # Not synced: nothing that a person did is in it yet, and each sync would cost more than all the rest.
     write_labelme((folder / name).with_suffix(".json"), content, synced=False)
     return WrittenItem(number, item, name, state)
 

@@ -5,13 +5,13 @@ from __future__ import annotations
 import json
 import math
 import os
-import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path, PureWindowsPath
 from typing import NoReturn
 
 from annotator.errors import LabelmeError
+from db.whole_files import write_whole
 
 LABELME_FORMAT = "6.3.1"
 # A person may save with the image inside (`--with-image-data`), so the cap is a large image's, not a label's.
@@ -97,28 +97,6 @@ def write_labelme(path: Path, content: LabelmeFile, *, synced: bool = True) -> N
     # ASCII only: a lone surrogate in a kept key would otherwise end the write.
     text = json.dumps(_document(content), indent=2, ensure_ascii=True, allow_nan=False)
     write_whole(path, text.encode("ascii"), synced=synced)
-
-
-def write_whole(path: Path, content: bytes, *, synced: bool = True) -> None:
-    """Write a file through a temporary one beside it, synced and renamed.
-
-    synced: waits for the disk, so that a power failure leaves the old file or the new one.
-
-    Raises:
-        OSError: the folder cannot be written.
-    """
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=".", suffix=".part")
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(content)
-            if synced:
-                file.flush()
-                os.fsync(file.fileno())
-        os.chmod(temporary, 0o644)
-        os.replace(temporary, path)
-    except BaseException:
-        Path(temporary).unlink(missing_ok=True)
-        raise
 
 
 def _document(content: LabelmeFile) -> dict[str, object]:

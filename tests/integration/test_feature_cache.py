@@ -162,10 +162,10 @@ def test_an_unreadable_or_changed_image_is_reported_and_left_out(
 
 def test_opening_a_cache_reads_no_feature_and_forgets_old_drafts(tmp_path: Path) -> None:
     write_shard(tmp_path, "run-0", ["a", "b"], np.ones((2, 1, 1, 4), dtype=np.float16))
-    draft = tmp_path / ".run-1.f16.draft"
+    draft = tmp_path / ".a1b2.part"
     draft.write_bytes(b"half")
     os.utime(draft, (0, 0))
-    young = tmp_path / ".run-2.f16.draft"
+    young = tmp_path / ".c3d4.part"
     young.write_bytes(b"half")
 
     held = open_cache(tmp_path)

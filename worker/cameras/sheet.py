@@ -12,6 +12,7 @@ from PIL import Image, ImageDraw
 
 from db.domain.cameras import CameraImage
 from db.errors import TaffrailError
+from db.whole_files import whole_file
 from worker.images.decode import decode_image
 from worker.images.errors import UnreadableImage
 from worker.images.read import read_image_file
@@ -46,14 +47,19 @@ def write_sheets(
                 still = _background_tile([pixels for pixels, _caption in tiles], f"{camera}: {len(held)} images")
                 backgrounds.append(still)
                 files.append(folder / f"{number:03d}-{_safe(camera)}.png")
-                _sheet([still, *tiles]).save(files[-1])
+                _save(_sheet([still, *tiles]), files[-1])
             progress(number, len(images))
         if backgrounds:
             files.insert(0, folder / "cameras.png")
-            _sheet(backgrounds).save(files[0])
+            _save(_sheet(backgrounds), files[0])
     except OSError as error:
         raise SheetError(f"{folder}: cannot be written ({error.strerror or error})") from None
     return files
+
+
+def _save(sheet: Image.Image, file: Path) -> None:
+    with whole_file(file, synced=False) as draft:
+        sheet.save(draft, "PNG")
 
 
 _Tile = tuple[Image.Image, str]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import os
 import zipfile
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -11,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
+from db.whole_files import whole_file
 from worker.evaluation.answers import Answers, FoundFish
 from worker.models.errors import TrainingError
 from worker.models.names import HeadName
@@ -50,19 +50,17 @@ class KeptAnswers:
         Raises:
             TrainingError: the folder cannot be written.
         """
-        file = self.folder / f"{key}.npz"
-        draft = file.with_name(f".{key}.{os.getpid()}.npz")
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
-            np.savez(draft, allow_pickle=False, **_packed(answers))
-            draft.replace(file)
+            # A stream, since to a name NumPy would add an ending.
+            with whole_file(self.folder / f"{key}.npz") as draft, draft.open("wb") as stream:
+                np.savez(stream, allow_pickle=False, **_packed(answers))
         except OSError as error:
-            draft.unlink(missing_ok=True)
             raise TrainingError(f"{self.folder}: answers cannot be kept ({error.strerror or error})") from error
 
     def forget(self) -> None:
         """Forget all answers: the evaluation is through, and a newer program may answer otherwise."""
-        for file in self.folder.glob("[!.]*.npz"):  # drafts may be another evaluation's, which is being written
+        for file in self.folder.glob("*.npz"):
             file.unlink(missing_ok=True)
 
 

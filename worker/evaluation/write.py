@@ -9,6 +9,7 @@ from typing import Any
 from PIL import Image
 
 from db.errors import TaffrailError
+from db.whole_files import whole_file, write_whole
 from worker.evaluation.answers import Answers, EvaluatedImages
 from worker.evaluation.overlays import choose_images, draw_images
 from worker.evaluation.plots import draw_cameras, draw_confusion, draw_reliability
@@ -69,11 +70,19 @@ def write_evaluation(
         sheets["images.jpg"] = draw_images(evaluated, answers, rows, input_hw=input_hw)
     written = []
     try:
-        (out / "figures.json").write_text(json.dumps(result, indent=1), encoding="utf-8")
+        write_whole(out / "figures.json", json.dumps(result, indent=1).encode())
         for name, sheet in sheets.items():
             if sheet is not None:
-                sheet.save(out / name, **({"quality": 88} if name.endswith(".jpg") else {"optimize": True}))
+                _save(sheet, out / name)
                 written.append(name)
     except OSError as error:
         raise EvaluationFolderError(f"{out}: cannot be written ({error.strerror or error})") from error
     return ["figures.json", *written]
+
+
+def _save(sheet: Image.Image, file: Path) -> None:
+    with whole_file(file, synced=False) as draft:
+        if file.suffix == ".jpg":
+            sheet.save(draft, "JPEG", quality=88)
+        else:
+            sheet.save(draft, "PNG", optimize=True)

@@ -1,16 +1,14 @@
-"""Files and folders that appear whole or not at all."""
+"""Files and folders that a user named: they appear whole or not at all, and one line says why they cannot."""
 
 from __future__ import annotations
 
-import os
-import secrets
-import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO
 
 from db.errors import TaffrailError
+from db.whole_files import whole_file, whole_folder
 
 
 class OutputError(TaffrailError):
@@ -26,17 +24,11 @@ def new_file(path: Path) -> Iterator[IO[str]]:
     """
     if path.is_dir():
         raise OutputError(f"{path}: is a folder; name a file")
-    part = _part_of(path)
     try:
-        with part.open("x", encoding="utf-8", newline="") as file:
+        with whole_file(path) as draft, draft.open("w", encoding="utf-8", newline="") as file:
             yield file
-            file.flush()
-            os.fsync(file.fileno())
-        part.replace(path)
     except OSError as error:
         raise _refusal(path, error) from error
-    finally:
-        part.unlink(missing_ok=True)
 
 
 @contextmanager
@@ -48,19 +40,13 @@ def new_folder(path: Path) -> Iterator[Path]:
     """
     if path.is_symlink() or (path.exists() and (not path.is_dir() or any(path.iterdir()))):
         raise OutputError(f"{path}: is there and not empty; name a new folder")
-    part = _part_of(path)
     try:
-        part.mkdir(parents=True)
-        yield part
-        part.replace(path)
+        path.absolute().parent.mkdir(parents=True, exist_ok=True)
+        # Not synced: it holds up to a file an image, each sync takes milliseconds, and the command writes it again.
+        with whole_folder(path, synced=False) as draft:
+            yield draft
     except OSError as error:
         raise _refusal(path, error) from error
-    finally:
-        shutil.rmtree(part, ignore_errors=True)
-
-
-def _part_of(path: Path) -> Path:
-    return path.absolute().with_name(f".{path.name[:100]}.{secrets.token_hex(4)}.part")
 
 
 def _refusal(path: Path, error: OSError) -> OutputError:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import os
 import shutil
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -19,6 +18,7 @@ from db.session import reading, transaction
 from db.settings import Settings
 from db.store.model_versions import get_champion, is_registered, promote, register_model
 from db.store.retrainings import end_retraining
+from db.whole_files import move_whole
 from worker.models.errors import ModelFileError
 from worker.retraining.gate import GateAnswers, GateDecision, figures
 from worker.retraining.lease import LeaseLost
@@ -73,7 +73,7 @@ def keep_candidate(
     folder = model_folder(settings.models_dir, candidate.model_id)
     try:
         write_card(candidate.work_dir, candidate.model_id, card, hashes=candidate.hashes)
-        os.replace(candidate.work_dir / candidate.model_id, folder)
+        move_whole(candidate.work_dir / candidate.model_id, folder)
     except OSError as error:
         raise ModelFileError(f"{folder}: cannot be written ({error.strerror or error})") from error
     try:

@@ -22,6 +22,7 @@ from db.migrate import open_database
 from db.session import reading
 from db.settings import get_settings
 from db.store.datasets import get_dataset
+from db.whole_files import whole_file
 from worker.inference.detector import make_detector
 from worker.inference.infer import DetectorInference, Inference
 from worker.inference.load_image import LoadedImage
@@ -106,7 +107,7 @@ def _final(outcome: ItemOutcome) -> Distribution:
 
 def _write(file: Path, *, species: npt.NDArray[np.str_], sha256s: npt.NDArray[np.str_], answers: Floats) -> None:
     try:
-        with file.open("wb") as stream:
+        with whole_file(file, synced=False) as draft, draft.open("wb") as stream:  # read at once, and never again
             np.savez(stream, species=species, sha256s=sha256s, probabilities=answers)
     except OSError as error:
         raise ModelFileError(f"{file}: cannot be written ({error.strerror or error})") from error

@@ -11,6 +11,7 @@ from db.migrate import open_database
 from db.session import reading
 from db.settings import get_settings
 from db.store.model_versions import get_model
+from db.whole_files import whole_file
 from worker.images.decode import decode_image
 from worker.images.read import read_image_file
 from worker.models.detector import layer_output
@@ -38,7 +39,8 @@ def look(request: Request, progress: StepProgress) -> Request:
     if maps.ndim != 4:
         raise UnknownNetwork(f"layer {request['layer']!r} gives {maps.shape[1:]}, no maps (rows, columns, channels)")
     out = Path(str(request["out"]))
-    draw_channel_maps(np.asarray(maps[0], dtype=np.float32), pixels).save(out, "PNG")
+    with whole_file(out, synced=False) as draft:
+        draw_channel_maps(np.asarray(maps[0], dtype=np.float32), pixels).save(draft, "PNG")
     return {"shape": list(maps.shape[1:]), "drawn": min(MAX_MAPS, int(maps.shape[3])), "out": str(out)}
 
 

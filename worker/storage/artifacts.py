@@ -8,18 +8,20 @@ another machine trained is brought there once, and its hash is checked against t
 from __future__ import annotations
 
 import os
-import shutil
-import tempfile
-import threading
 from pathlib import Path
 
 from db.settings import Settings
 from db.store.model_versions import ModelVersion
+from db.whole_files import whole_folder, write_whole
 from worker.images.errors import StoreUnreachable, UnreadableImage
 from worker.images.read import read_image_file
 from worker.storage.model_files import CARD_NAME, CROPS_NAME, MODEL_NAME, check_model_file, model_folder
 
 _MAX_MODEL_BYTES = 4 * 2**30
+
+
+class _NotThere(Exception):
+    """The store has no such model version, or not all of it yet."""
 
 
 def artifacts_root(settings: Settings) -> bytes:
@@ -33,7 +35,7 @@ def artifact_path(settings: Settings, name: str) -> bytes:
 
 
 def put_artifact(settings: Settings, name: str, content: bytes) -> None:
-    """Write an artifact whole.
+    """Write an artifact whole; in HOME without waiting for the disk, since a crop can be cut again from its image.
 
     Raises:
         OSError: the disk is full or cannot be written; nothing torn is left. StoreUnreachable: the store cannot.
@@ -45,13 +47,7 @@ def put_artifact(settings: Settings, name: str, content: bytes) -> None:
         return
     file = settings.home / name
     file.parent.mkdir(parents=True, exist_ok=True)
-    temporary = file.with_name(f".{file.name}.{os.getpid()}-{threading.get_ident()}.part")
-    try:
-        temporary.write_bytes(content)
-        temporary.replace(file)
-    except OSError:
-        temporary.unlink(missing_ok=True)
-        raise
+    write_whole(file, content, synced=False)
 
 
 def publish_model(settings: Settings, model_id: str) -> None:
@@ -77,19 +73,17 @@ def bring_model(settings: Settings, model_id: str) -> None:
     if _place(settings) is None or folder.exists():
         return
     settings.models_dir.mkdir(parents=True, exist_ok=True)
-    draft = Path(tempfile.mkdtemp(prefix=".draft-", dir=settings.models_dir))
     try:
-        for name in (MODEL_NAME, CROPS_NAME, CARD_NAME):
-            _bring(settings, f"models/{model_id}/{name}", draft / name)
-        if (draft / CARD_NAME).exists():
-            os.rename(draft, folder)
-    except FileExistsError:
-        return  # another process brought it at the same moment
+        with whole_folder(folder) as draft:
+            for name in (MODEL_NAME, CROPS_NAME, CARD_NAME):
+                _bring(settings, f"models/{model_id}/{name}", draft / name)
+            if not (draft / CARD_NAME).exists():
+                raise _NotThere
+    except _NotThere:
+        return  # the check of hashes tells that the version is missing
     except OSError as error:
-        if not folder.exists():
+        if not folder.exists():  # else another process brought it at the same moment
             raise StoreUnreachable(f"model {model_id}: cannot be brought to {folder} ({error.strerror})") from error
-    finally:
-        shutil.rmtree(draft, ignore_errors=True)
 
 
 def held_model(settings: Settings, version: ModelVersion) -> Path:

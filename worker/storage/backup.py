@@ -14,7 +14,6 @@ import io
 import json
 import os
 import re
-import shutil
 import sqlite3
 import tarfile
 import tempfile
@@ -28,6 +27,7 @@ from db.migrate import open_database
 from db.session import transaction
 from db.settings import Settings
 from db.store.batches import forget_messages
+from db.whole_files import whole_file, whole_folder
 from worker.storage.model_files import CARD_NAME, MODEL_NAME
 
 DATABASE_NAME = "taffrail.db"
@@ -62,18 +62,16 @@ def make_backup(settings: Settings, out: Path, *, progress: Progress = lambda do
     database = _sqlite_file(settings)
     if out.exists():
         raise BackupError(f"{out}: exists already; a backup is never overwritten")
-    draft = out.with_name(f".{out.name}.part")
     try:
-        with tempfile.TemporaryDirectory(prefix=".taffrail-backup-", dir=out.parent) as scratch:
+        with (
+            tempfile.TemporaryDirectory(prefix=".taffrail-backup-", dir=out.parent) as scratch,
+            whole_file(out, private=True) as draft,
+        ):
             copy = Path(scratch) / DATABASE_NAME
             _copy_database(database, copy)
-            done = _write_archive(draft, copy, settings, progress)
-        os.replace(draft, out)
+            return _write_archive(draft, copy, settings, progress)
     except (OSError, sqlite3.Error) as error:
         raise BackupError(f"{out}: cannot be written ({_told(error)})") from error
-    finally:
-        draft.unlink(missing_ok=True)
-    return done
 
 
 def restore_backup(archive: Path, home: Path, *, progress: Progress = lambda done, total: None) -> Backup:
@@ -84,20 +82,14 @@ def restore_backup(archive: Path, home: Path, *, progress: Progress = lambda don
     """
     if home.exists() and (not home.is_dir() or any(home.iterdir())):
         raise BackupError(f"{home}: is not empty; restore into a new folder and point TAFFRAIL_HOME there")
-    draft: Path | None = None
     try:
-        home.parent.mkdir(parents=True, exist_ok=True)
-        draft = Path(tempfile.mkdtemp(prefix=f".{home.name}-restore-", dir=home.parent))
-        done = _unpack(archive, draft, progress)
-        _check_database(archive, draft / DATABASE_NAME)
-        if home.exists():
-            home.rmdir()
-        os.replace(draft, home)
+        home.absolute().parent.mkdir(parents=True, exist_ok=True)
+        # Not synced: it may hold a hundred thousand crops, and the archive remains to restore from.
+        with whole_folder(home, synced=False, private=True) as draft:
+            done = _unpack(archive, draft, progress)
+            _check_database(archive, draft / DATABASE_NAME)
     except (OSError, EOFError, tarfile.TarError) as error:
         raise BackupError(f"{archive}: cannot be restored ({_told(error)})") from error
-    finally:
-        if draft is not None:
-            shutil.rmtree(draft, ignore_errors=True)
     return done
 
 
@@ -126,19 +118,15 @@ def _write_archive(draft: Path, database: Path, settings: Settings, progress: Pr
     names = _named_files(database, home, with_crops=not settings.artifacts)
     missing: list[str] = []
     digests: dict[str, str] = {}
-    descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    with os.fdopen(descriptor, "wb") as stream:
-        with tarfile.open(fileobj=stream, mode="w", format=tarfile.PAX_FORMAT) as tar:
-            digests[DATABASE_NAME] = _add(tar, database, DATABASE_NAME)
-            for number, name in enumerate(names, start=1):
-                try:
-                    digests[name] = _add(tar, home / name, name)
-                except FileNotFoundError:
-                    missing.append(name)
-                progress(number, len(names))
-            _add_manifest(tar, digests)
-        stream.flush()
-        os.fsync(stream.fileno())
+    with tarfile.open(draft, mode="w", format=tarfile.PAX_FORMAT) as tar:
+        digests[DATABASE_NAME] = _add(tar, database, DATABASE_NAME)
+        for number, name in enumerate(names, start=1):
+            try:
+                digests[name] = _add(tar, home / name, name)
+            except FileNotFoundError:
+                missing.append(name)
+            progress(number, len(names))
+        _add_manifest(tar, digests)
     return Backup(len(digests), draft.stat().st_size, tuple(missing))
 
 

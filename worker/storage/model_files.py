@@ -10,13 +10,13 @@ import os
 import re
 import secrets
 import shutil
-import tempfile
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from db.domain.model_versions import ModelCard, SecondStage
+from db.whole_files import whole_folder, write_whole
 from worker.models.errors import ModelFileError
 
 MODEL_NAME = "model.keras"
@@ -83,14 +83,8 @@ def save_bundle(
         raise ModelFileError(f"{folder}: the card and the files differ on whether there is a second stage")
     try:
         models_dir.mkdir(parents=True, exist_ok=True)
-        draft = Path(tempfile.mkdtemp(prefix=".draft-", dir=models_dir))
-        try:
+        with whole_folder(folder) as draft:
             hashes = _write_draft(draft, held_dir or models_dir, model, crops, card)
-            os.replace(draft, folder)
-            _sync(models_dir)
-        except BaseException:
-            shutil.rmtree(draft, ignore_errors=True)
-            raise
     except OSError as error:
         raise ModelFileError(f"{folder}: cannot be written ({error.strerror or error})") from error
     return hashes
@@ -188,8 +182,7 @@ def write_card(models_dir: Path, model_id: str, card: ModelCard, *, hashes: Bund
     """
     file = model_folder(models_dir, model_id) / CARD_NAME
     text = card_to_json(card, sha256=hashes.sha256, crops_sha256=hashes.crops_sha256)
-    file.write_text(text, encoding="utf-8")
-    _sync(file)
+    write_whole(file, text.encode())
 
 
 def _second_stage(raw: dict[str, Any]) -> SecondStage:
@@ -223,9 +216,6 @@ def _write_draft(draft: Path, models_dir: Path, model: Any, crops: Any, card: Mo
     hashes = BundleHashes(*(_sha256_of(file) for file in files))
     text = card_to_json(card, sha256=hashes.sha256, crops_sha256=hashes.crops_sha256)
     (draft / CARD_NAME).write_text(text, encoding="utf-8")
-    for path in (*files, draft / CARD_NAME, draft):
-        _sync(path)
-    draft.chmod(0o755)
     return hashes
 
 
@@ -251,11 +241,3 @@ def _link_or_copy(held: Path, file: Path) -> None:
 def _sha256_of(file: Path) -> str:
     with file.open("rb") as stream:
         return hashlib.file_digest(stream, "sha256").hexdigest()
-
-
-def _sync(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

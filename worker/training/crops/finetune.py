@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
-import os
 import shutil
 import time
 from collections.abc import Callable, Iterator
@@ -18,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
+from db.whole_files import move_whole
 from worker.models.crop_classifier import build_crop_classifier, build_pooled_trunk, set_logits, unfreeze
 from worker.models.detector import copy_weights
 from worker.models.errors import TrainingError
@@ -96,9 +96,7 @@ class _Checkpoint:
             self._folder.mkdir(parents=True, exist_ok=True)
             draft = self._folder / "draft.keras"
             model.save(draft)
-            with draft.open("rb") as stream:
-                os.fsync(stream.fileno())
-            os.replace(draft, self._folder / f"epoch-{epoch:04d}.keras")
+            move_whole(draft, self._folder / f"epoch-{epoch:04d}.keras")
             for old in sorted(self._folder.glob("epoch-*.keras"))[:-2]:
                 old.unlink(missing_ok=True)
         except OSError as error:

@@ -1,7 +1,7 @@
 """The feature cache on disk: float16 (crops: uint8), memory-mapped, whole or not there at all.
 
 Layout: `<features_dir>/<key>/<run>-<n>.f16` holds up to 64 images' features, `<run>-<n>.json` names them with a
-checksum. Both are written to a draft and renamed, the names last: what is named is whole, and two writers never meet.
+checksum. Both are written whole, the names last: what is named is whole, and two writers never meet.
 A data file that is not as it was written (size, time) is summed up when the cache is opened, the others when they are
 first read: opening costs a look at each file, and still no damaged feature is learnt from.
 """
@@ -10,21 +10,19 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
-import time
 import zlib
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 
+from db.whole_files import forget_old_drafts, write_whole
 from worker.models.errors import TrainingError
 
 _LAYOUT = 1  # raise when decoding, letterboxing or preprocessing changes what a feature means
 _POOLED_AT_ONCE = 256  # 105 MB of the default trunk's features
-_DRAFT_LIFE_S = 3600.0  # no shard takes an hour to write: an older draft was left by a writer that died
 
 _SUFFIXES = {"float16": ".f16", "uint8": ".u8"}
 
@@ -145,8 +143,7 @@ def open_cache(folder: Path) -> dict[str, tuple[Shard, int]]:
             remove_shard(index_file)
             continue
         held.update({sha256: (shard, row) for row, sha256 in enumerate(shard.sha256s)})
-    for draft in _old_drafts(folder):
-        draft.unlink(missing_ok=True)
+    forget_old_drafts(folder)
     return held
 
 
@@ -160,7 +157,7 @@ def write_shard(folder: Path, name: str, sha256s: Sequence[str], features: Rows)
     data_file = folder / f"{name}{_SUFFIXES[str(features.dtype)]}"
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        _write_whole(data_file, raw)
+        write_whole(data_file, raw)
         index = {
             "sha256s": list(sha256s),
             "shape": list(features.shape),
@@ -168,7 +165,7 @@ def write_shard(folder: Path, name: str, sha256s: Sequence[str], features: Rows)
             "crc32": zlib.crc32(raw),
             "written": _written(data_file),
         }
-        _write_whole(folder / f"{name}.json", json.dumps(index).encode())
+        write_whole(folder / f"{name}.json", json.dumps(index).encode())
     except OSError as error:
         raise TrainingError(f"{folder}: features cannot be written ({error.strerror or error})") from error
 
@@ -183,21 +180,3 @@ def remove_shard(index_file: Path) -> None:
 def _written(file: Path) -> list[int]:
     status = file.stat()
     return [status.st_size, status.st_mtime_ns]
-
-
-def _write_whole(file: Path, content: bytes) -> None:
-    draft = file.with_name(f".{file.name}.draft")
-    with draft.open("wb") as stream:
-        stream.write(content)
-        stream.flush()
-        os.fsync(stream.fileno())
-    os.replace(draft, file)
-
-
-def _old_drafts(folder: Path) -> Iterator[Path]:
-    for draft in folder.glob(".*.draft"):
-        try:
-            if time.time() - draft.stat().st_mtime > _DRAFT_LIFE_S:
-                yield draft
-        except OSError:
-            continue
