@@ -1,11 +1,11 @@
-"""What lies between the deck and the file: light, night, blur, spray, noise, and the camera's own clock."""
+"""What lies between the deck and the file: light, night, haze, blur, spray, noise."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
 import numpy as np
-from PIL import Image, ImageDraw, ImageFilter
+from PIL import Image, ImageFilter
 
 from worker.sample_fleet.deck import smooth_noise
 
@@ -20,16 +20,21 @@ class Conditions:
     glare: bool
 
 
-def draw_conditions(rng: np.random.Generator) -> Conditions:
-    """Return the conditions of an image by chance."""
-    night, blur, spray, glare = rng.random(4) < (0.22, 0.15, 0.15, 0.12)
+def draw_conditions(rng: np.random.Generator, *, night_share: float) -> Conditions:
+    """Return the conditions of an image by chance. night_share: of the camera's images are taken at night."""
+    night, blur, spray, glare = rng.random(4) < (night_share, 0.15, 0.15, 0.12)
     return Conditions(night=bool(night), blur=bool(blur), spray=bool(spray), glare=bool(glare and not night))
 
 
 def apply_conditions(
-    image: Image.Image, conditions: Conditions, *, cast: tuple[float, float, float], rng: np.random.Generator
+    image: Image.Image,
+    conditions: Conditions,
+    *,
+    cast: tuple[float, float, float],
+    contrast: float,
+    rng: np.random.Generator,
 ) -> Image.Image:
-    """Return the image as the camera took it. cast: this camera's gain of red, green, blue."""
+    """Return the image as the camera took it. cast: this camera's gain of red, green, blue. contrast: 1 as drawn."""
     if conditions.blur:
         image = image.filter(ImageFilter.GaussianBlur(float(rng.uniform(1.0, 3.5)) * image.width / 1280))
     pixels = np.asarray(image).astype(np.float32)
@@ -40,18 +45,14 @@ def apply_conditions(
         pixels = _night(pixels, shape, rng)
     if conditions.glare:
         pixels = 255 - (255 - pixels) * rng.uniform(0.3, 0.7)
+    # A veiled lens pulls everything towards the image's own grey; in the dark there is no light to scatter.
+    clear = max(contrast, 0.7) if conditions.night else contrast
+    pixels = pixels * clear + pixels.mean() * (1.0 - clear)
     if conditions.spray:
         pixels += (np.maximum(smooth_noise(shape, cells=30, rng=rng) - 1.4, 0) * 130)[..., None]
     noise = rng.integers(0, 256, (shape[0] // 2 + 1, shape[1] // 2 + 1), dtype=np.uint8).repeat(2, 0).repeat(2, 1)
     pixels += (noise[: shape[0], : shape[1], None].astype(np.float32) - 128) * (0.1 if conditions.night else 0.04)
     return Image.fromarray(pixels.clip(0, 255).astype(np.uint8))
-
-
-def write_clock(image: Image.Image, *, corner: int, text: str) -> None:
-    """Write the camera's clock into one of the four corners, as boats' cameras do."""
-    x = 10 if corner % 2 == 0 else image.width - 190
-    y = 8 if corner < 2 else image.height - 22
-    ImageDraw.Draw(image).text((x, y), text, fill=(240, 240, 235), stroke_width=1, stroke_fill=(20, 20, 20))
 
 
 def _night(pixels: np.ndarray, shape: tuple[int, int], rng: np.random.Generator) -> np.ndarray:
@@ -60,5 +61,5 @@ def _night(pixels: np.ndarray, shape: tuple[int, int], rng: np.random.Generator)
     far = (x / shape[1] - rng.uniform(0.3, 0.7)) ** 2 + (y / shape[0] - rng.uniform(0.3, 0.8)) ** 2
     pool = np.exp(-far / rng.uniform(0.06, 0.25))[..., None].astype(np.float32)
     warm = np.array([1.1, 0.98, 0.78], dtype=np.float32)
-    lit: np.ndarray = pixels * warm * (0.12 + rng.uniform(0.5, 0.9) * pool)
+    lit: np.ndarray = pixels * warm * (0.22 + rng.uniform(0.6, 1.0) * pool)
     return lit

@@ -7,7 +7,7 @@ import os
 from collections import Counter
 from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import lru_cache, partial
 from multiprocessing import get_context
 from pathlib import Path
@@ -17,11 +17,15 @@ import numpy as np
 
 from db.domain.species import NO_FISH
 from db.errors import TaffrailError
-from worker.sample_fleet.deck import draw_deck
-from worker.sample_fleet.image import CameraLook, draw_image
+from worker.sample_fleet.image import draw_scene
+from worker.sample_fleet.look import CameraLook, draw_look
+from worker.sample_fleet.scene import a_moment_later, plan_scene
 from worker.sample_fleet.statistics import CAMERAS, CameraStatistics
 
 Progress = Callable[[int, int], None]
+
+# Of a camera's images show the scene of the one before, a moment later, as recorders that are read frame by frame do.
+_NEXT_FRAME_SHARE = 0.25
 
 
 class SampleError(TaffrailError):
@@ -39,11 +43,16 @@ class FleetSummary:
 
 @dataclass(frozen=True)
 class PlannedImage:
-    """An image before it is drawn: its number, its camera's, and the species it shows."""
+    """An image before it is drawn: its number, its camera's, and the species it shows.
+
+    moment: images of a camera with the same one are frames of one scene, frame by frame.
+    """
 
     index: int
     camera: int
     species: str
+    moment: int
+    frame: int
 
     @property
     def size_px(self) -> tuple[int, int]:
@@ -111,11 +120,17 @@ def plan_fleet(images: int, cameras: range, seed: int, *, leak: bool) -> list[Pl
     weights = np.array([sum(_statistics(camera).species.values()) for camera in cameras], dtype=np.float64) ** 0.6
     chosen = list(cameras[: min(len(cameras), images)])
     chosen += rng.choice(np.array(cameras), size=images - len(chosen), p=weights / weights.sum()).tolist()
-    orders, everywhere = [], sum((Counter(known.species) for known in CAMERAS), Counter())
+    everywhere = sum((Counter(known.species) for known in CAMERAS), Counter())
+    orders: list[PlannedImage] = []
     for index, camera in enumerate(sorted(chosen)):
         counts = _statistics(camera).species if leak else everywhere
         shares = np.array(list(counts.values()), dtype=np.float64)
-        orders.append(PlannedImage(index, camera, str(rng.choice(list(counts), p=shares / shares.sum()))))
+        species, again = str(rng.choice(list(counts), p=shares / shares.sum())), rng.random() < _NEXT_FRAME_SHARE
+        before = orders[-1] if orders and orders[-1].camera == camera else None
+        if before is not None and again:
+            orders.append(replace(before, index=index, frame=before.frame + 1))
+        else:
+            orders.append(PlannedImage(index, camera, species, moment=index, frame=0))
     return orders
 
 
@@ -129,26 +144,26 @@ def _camera_name(camera: int) -> str:
 
 @lru_cache(maxsize=64)
 def _look(camera: int, plan: _Plan) -> CameraLook:
-    rng = np.random.default_rng([plan.seed, 2, camera])
     width, height = _statistics(camera).size_px
     size_px = (max(96, round(width * plan.scale)), max(64, round(height * plan.scale)))
-    cast = rng.normal(1.0, 0.08, 3).clip(0.8, 1.2).tolist()
-    corner, lean = int(rng.integers(0, 5)), float(rng.normal(0, 0.7))
-    return CameraLook(_camera_name(camera), draw_deck(size_px=size_px, rng=rng), tuple(cast), corner, lean)
+    return draw_look(_camera_name(camera), number=camera, size_px=size_px, seed=plan.seed)
 
 
 def _write_one(plan: _Plan, order: PlannedImage) -> dict[str, object]:
     rng = np.random.default_rng([plan.seed, 3, order.camera, order.index])
     look = _look(order.camera, plan)
-    clock = (
-        f"2024-{1 + order.index % 12:02d}-{1 + order.index % 28:02d} {order.index % 24:02d}:{order.index % 60:02d}:07"
-    )
-    image = draw_image(look, species=order.species, clock=clock, rng=rng)
+    # Frames of one scene are planned from the same seed, wherever they are drawn.
+    scene_rng = np.random.default_rng([plan.seed, 4, order.camera, order.moment])
+    scene = plan_scene(look, species=order.species, rng=scene_rng)
+    for _ in range(order.frame):
+        scene = a_moment_later(scene, width_px=look.deck.image.width, rng=scene_rng)
+    image = draw_scene(look, scene, clock=_clock(order), rng=rng)
     name = f"{look.name}/img_{order.index:05d}.jpg"
     image.image.save(Path(plan.out) / "images" / name, "JPEG", quality=int(rng.integers(45, 92)))
     return {
         "file": name,
         "camera": look.name,
+        "moment": order.moment,
         "species": image.species,
         "size_px": list(image.image.size),
         "fish": [
@@ -162,6 +177,13 @@ def _write_one(plan: _Plan, order: PlannedImage) -> dict[str, object]:
         ],
         "conditions": asdict(image.conditions),
     }
+
+
+def _clock(order: PlannedImage) -> str:
+    taken = order.moment
+    return (
+        f"2024-{1 + taken % 12:02d}-{1 + taken % 28:02d} {taken % 24:02d}:{taken % 60:02d}:{7 + order.frame % 50:02d}"
+    )
 
 
 def _write_labels(folder: Path, truths: list[dict[str, object]]) -> None:
