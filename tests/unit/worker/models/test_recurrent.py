@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from tests.unit.models import backpropagation as by_hand
+from tests.unit.worker.models import backpropagation as by_hand
 from worker.models.keras_import import keras
 from worker.models.recurrent import RecurrentCell, StepDecision, build_follower, recurrent_cell
 

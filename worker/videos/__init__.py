@@ -1,0 +1,1 @@
+"""Videos as sources of images: looked through once, read in order, a frame an image. Needs the extra `video`."""
