@@ -20,6 +20,7 @@ from cli import (
     retrain,
     sample,
     schedule,
+    summary,
     train,
     workers,
 )
@@ -53,6 +54,7 @@ app.command("retry")(jobs.retry)
 app.command("cancel")(jobs.cancel)
 app.command("results")(results.results)
 app.command("report")(report.report)
+app.command("summary")(summary.summary)
 app.command("worker")(workers.worker)
 app.command("backup")(backup.backup)
 app.command("restore")(backup.restore)

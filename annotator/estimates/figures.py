@@ -17,7 +17,8 @@ from annotator.estimates.totals import (
     fit_control,
     variance_parts,
 )
-from annotator.estimates.weighted_sums import Estimate, Floats
+from annotator.estimates.weighted_sums import Floats
+from db.domain.estimates import Estimate
 
 Codes = npt.NDArray[np.int64]
 
@@ -177,9 +178,14 @@ def more_to_halve(*, reviewed: int, images: int) -> int:
     >>> more_to_halve(reviewed=100, images=100_000)
     299
     """
+    return more_to_shrink(reviewed=reviewed, images=images, by=2.0)
+
+
+def more_to_shrink(*, reviewed: int, images: int, by: float) -> int:
+    """Return how many more images, chosen alike, make an interval narrower by a factor above 1."""
     if reviewed <= 0 or reviewed >= images:
         return 0
-    wanted = images / (1.0 + (images / reviewed - 1.0) / 4.0)
+    wanted = images / (1.0 + (images / reviewed - 1.0) / by**2)
     return max(0, round(wanted) - reviewed)
 
 

@@ -6,23 +6,22 @@ import numpy as np
 import numpy.typing as npt
 
 from annotator.estimates.weighted_sums import Floats
+from db.domain.plans import PlanDesign
 
 
-def probability_so_far(
-    probability: Floats, *, certain: npt.NDArray[np.bool_], answered: npt.NDArray[np.bool_]
-) -> Floats:
-    """Return the probability of each answered image to be in the plan and answered, in the order of the plan. (m,)
+def probability_so_far(probability: Floats, certain: npt.NDArray[np.bool_], design: PlanDesign) -> Floats:
+    """Return the probability of each answered image to be in the plan and answered. (m,)
 
-    probability, certain, answered: (n,), one an image of the plan. A plan shows its images in an order by chance, so
-    those answered first are a sample of the plan: both its parts by their shares answered. Where all are answered the
+    probability, certain: (m,), of the answered images. A plan shows its images in an order by chance, so that those
+    answered first are a sample of the plan: of both its parts the shares answered. Where all are answered the
     probabilities stay as they were drawn.
 
-    >>> probability_so_far(np.array([1.0, 0.2, 0.2]), certain=np.array([True, False, False]),
-    ...     answered=np.array([True, True, False])).tolist()
+    >>> design = PlanDesign(seed=0, certain=1, drawn=2)
+    >>> probability_so_far(np.array([1.0, 0.2]), np.array([True, False]), design).tolist()
     [1.0, 0.1]
     """
     found = probability.astype(np.float64, copy=True)
-    for part in (certain, ~certain):
+    for part, size in ((certain, design.certain), (~certain, design.drawn)):
         if part.any():
-            found[part] *= answered[part].mean()
-    return np.asarray(found[answered])
+            found[part] *= min(1.0, part.sum() / size)
+    return found

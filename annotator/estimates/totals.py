@@ -6,13 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from annotator.estimates.weighted_sums import (
-    Estimate,
-    Floats,
-    WeightedSum,
-    interval_of_difference,
-    interval_of_sum,
-)
+from annotator.estimates.weighted_sums import Floats, WeightedSum, interval_of_difference, interval_of_sum
+from db.domain.estimates import Estimate
 
 CONFIDENCE = 0.95
 # A weight fitted on fewer deviations follows their noise, and its intervals are too narrow (docs/estimates.md).

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import uuid
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from random import Random
@@ -18,11 +18,13 @@ from annotator.export.select import Chosen, choose
 from annotator.export.write import ExportItem, OutlinedRegion, WrittenExport, WrittenItem, write_export
 from annotator.labelme.shown import shape_to_json
 from db.domain.answer_boxes import box_head, heatmap_fish
+from db.domain.plans import PlanDesign, PlanItem, PlanOrigin
 from db.domain.predictions import Agreement
 from db.domain.results import StoredDetection
 from db.domain.species import LabelSet
 from db.session import reading, transaction
 from db.store.error_probabilities import refresh_error_probabilities
+from db.store.plans import newest_ids, record_plan
 from db.store.review_queue import (
     QueueFilter,
     ReviewCandidate,
@@ -74,12 +76,17 @@ def export_flagged(
         DatabaseError: the store cannot be used; no folder is left then.
     """
     refresh_error_probabilities(engine, wanted.model_version)
+    seed = rng.getrandbits(31)
     with reading(engine) as session:
-        chosen = _choose(session, wanted, options, rng=rng, contents=contents)
+        chosen, origin = _choose(session, wanted, options, rng=Random(seed), contents=contents)
         candidates = load_candidates(session, [one.key for one in chosen])
-    items = _items(chosen, candidates, options)
+    items = items_of(chosen, candidates, options)
     if not items:
         raise ExportError(_nothing_waits(wanted))
+
+    def record(session: Session, written: WrittenExport) -> None:
+        if origin is not None:
+            _record_plan(session, written, origin, {one.key: one for one in chosen}, seed=seed)
 
     return write_recorded(
         out,
@@ -90,6 +97,7 @@ def export_flagged(
         flag_below=wanted.below,
         asked_species=wanted.species,
         asked_camera=wanted.camera,
+        record_more=record,
     )
 
 
@@ -103,8 +111,11 @@ def write_recorded(
     flag_below: float | None = None,
     asked_species: str | None = None,
     asked_camera: str | None = None,
+    record_more: Callable[[Session, WrittenExport], None] = lambda session, written: None,
 ) -> WrittenExport:
     """Return the folder written; it carries its name only when the store knows of it.
+
+    record_more: stores what else belongs to the export, in the same transaction.
 
     Raises:
         ExportError: the folder cannot be written. DatabaseError: the store cannot be used; no folder is left then.
@@ -122,6 +133,7 @@ def write_recorded(
                 asked_species=asked_species,
                 asked_camera=asked_camera,
             )
+            record_more(session, written)
 
     return write_export(
         out,
@@ -136,13 +148,45 @@ def write_recorded(
 
 def _choose(
     session: Session, wanted: QueueFilter, options: ReviewExportOptions, *, rng: Random, contents: Sequence[str] | None
-) -> list[Chosen[int]]:
+) -> tuple[list[Chosen[int]], PlanOrigin | None]:
+    """Return what is shown, and what it was drawn from; None where nothing was drawn."""
     if contents is not None:
         found = predictions_of(session, contents, model_version=wanted.model_version)
-        return [Chosen(prediction_id, False) for prediction_id in found[: options.count]]
+        return [Chosen(prediction_id, False) for prediction_id in found[: options.count]], None
     flagged = flagged_predictions(session, wanted, limit=options.count)
-    agreed = agreed_predictions(session, wanted, limit=options.count, rng=rng)
-    return choose(flagged, agreed, count=options.count, random_share=options.random_share, rng=rng)
+    agreed = agreed_predictions(session, wanted)
+    chosen = choose(flagged, agreed, count=options.count, random_share=options.random_share, rng=rng)
+    newest_prediction, newest_correction = newest_ids(session)
+    origin = PlanOrigin(
+        model_version=wanted.model_version,
+        job_id=None,
+        target="",
+        images=len(agreed) + sum(not one.at_random for one in chosen),
+        last_prediction_id=newest_prediction,
+        last_correction_id=newest_correction,
+    )
+    return chosen, origin
+
+
+def _record_plan(
+    session: Session, written: WrittenExport, origin: PlanOrigin, chosen: Mapping[int, Chosen[int]], *, seed: int
+) -> None:
+    """Store the probability of each image that the folder holds; all that could be drawn were drawn alike."""
+    drawn = sum(one.at_random for one in chosen.values())
+    items = [
+        PlanItem(
+            image_id=one.item.image_id,
+            prediction_id=one.item.prediction_id,
+            probability=chosen[one.item.prediction_id].probability,
+            certain=not one.item.at_random,
+            camera=one.item.camera,
+            day=None,
+        )
+        for one in written.items
+        if one.item.prediction_id is not None
+    ]
+    design = PlanDesign(seed, len(chosen) - drawn, drawn, floor_share=1.0)
+    record_plan(session, origin, design, items, export_id=written.export_id)
 
 
 def why_shown(agreement: Agreement, *, error_probability: float, shown: Sequence[StoredDetection] = ()) -> str:
@@ -169,9 +213,10 @@ def why_shown(agreement: Agreement, *, error_probability: float, shown: Sequence
     return f"chance to be wrong {error_probability:.2f}" + (f": {told}" if told else "")
 
 
-def _items(
+def items_of(
     chosen: Sequence[Chosen[int]], candidates: dict[int, ReviewCandidate], options: ReviewExportOptions
 ) -> list[ExportItem]:
+    """Return what is shown of predictions, by id; one whose image lies nowhere known any more is left out."""
     items: dict[int, ExportItem] = {}
     for one in chosen:
         candidate = candidates.get(one.key)

@@ -11,6 +11,8 @@ from typing import Generic, TypeVar
 import numpy as np
 import numpy.typing as npt
 
+from annotator.plans.draw import draw_systematic
+
 # Two heads on one trunk can be wrong together: only images drawn by chance show how often.
 RANDOM_SHARE = 0.1
 
@@ -19,10 +21,11 @@ Key = TypeVar("Key")
 
 @dataclass(frozen=True)
 class Chosen(Generic[Key]):
-    """One image to look at; at_random: drawn by chance from the unflagged ones."""
+    """One image to look at; at_random: drawn by chance from the unflagged ones, with this probability."""
 
     key: Key
     at_random: bool
+    probability: float = 1.0
 
 
 def choose(
@@ -30,21 +33,22 @@ def choose(
 ) -> list[Chosen[Key]]:
     """Return up to `count` images: the first flagged ones, mixed with agreed ones drawn by chance.
 
-    flagged: the most doubtful first. agreed: the unflagged ones, in any order. Where one kind runs out the other fills
-    up. The drawn ones are spread by chance, so that a person who stops early has seen both and cannot tell them apart.
+    flagged: the most doubtful first. agreed: all the unflagged ones, each drawn with the same probability. Where one
+    kind runs out the other fills up. The drawn ones are spread by chance, so that a person who stops early has seen
+    both and cannot tell them apart.
 
     Raises:
         ValueError: count is negative or the share is outside 0..1.
 
-    >>> [(one.key, one.at_random) for one in choose(["a", "b"], ["z"], count=3, random_share=0.3, rng=Random(1))]
-    [('a', False), ('b', False), ('z', True)]
+    >>> [(one.key, one.probability) for one in choose(["a"], ["y", "z"], count=2, random_share=0.5, rng=Random(1))]
+    [('a', 1.0), ('y', 0.5)]
     """
     if count < 0 or not 0.0 <= random_share <= 1.0:
         raise ValueError(f"count {count} and random share {random_share}: wanted 0 or more, and 0 to 1")
     by_chance = min(round(count * random_share), len(agreed))
     by_error_probability = min(count - by_chance, len(flagged))
     by_chance = min(count - by_error_probability, len(agreed))
-    drawn = [Chosen(key, True) for key in rng.sample(agreed, by_chance)]
+    drawn = _drawn(agreed, by_chance, rng=rng)
     doubtful = [Chosen(key, False) for key in flagged[:by_error_probability]]
     return _interleave(doubtful, drawn, rng=rng)
 
@@ -90,6 +94,16 @@ def spread(cameras: Sequence[str], *, count: int, rng: Random) -> list[int]:
         ranked.append((turns[cameras[place]], place))
         turns[cameras[place]] += 1
     return [place for _, place in sorted(ranked, key=lambda one: one[0])[:count]]
+
+
+def _drawn(agreed: Sequence[Key], size: int, *, rng: Random) -> list[Chosen[Key]]:
+    if not size:
+        return []
+    probability = size / len(agreed)
+    one_stratum = np.zeros(len(agreed), dtype=np.int64)
+    chance = np.random.default_rng(rng.getrandbits(64))
+    places = draw_systematic(np.full(len(agreed), probability), one_stratum, rng=chance)
+    return [Chosen(agreed[place], True, probability) for place in rng.sample(places.tolist(), len(places))]
 
 
 def _interleave(doubtful: list[Chosen[Key]], drawn: list[Chosen[Key]], *, rng: Random) -> list[Chosen[Key]]:

@@ -3,34 +3,23 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable
 
 import numpy as np
 
-from annotator.estimates.weighted_sums import (
-    Estimate,
-    Floats,
-    WeightedSum,
-    interval_of_difference,
-    interval_of_sum,
-)
+from annotator.estimates.weighted_sums import Floats, WeightedSum, interval_of_difference, interval_of_sum
 from annotator.plans.draw import inclusion_probabilities
 from annotator.plans.expected import Answers, Confusion, expected_totals
+from db.domain.estimates import Estimate
 from db.domain.plans import Target
 
 CONFIDENCE = 0.95
 # Below these nobody should believe an interval, however narrow a forecast makes it.
 FEWEST_DRAWN = 20
 _CERTAIN_STEPS = 200
-
-
-@dataclass(frozen=True)
-class CurvePoint:
-    """What some images buy: the forecast of each figure."""
-
-    images: int
-    figures: tuple[Estimate, ...]
+# A plan that is just large enough on average reaches its promise every other time, and error probabilities are told
+# too low on cameras that the model has not seen: so many more wrong ones are planned for.
+_MORE_WRONG = 1.25
 
 
 def forecast_total(
@@ -55,13 +44,14 @@ def forecast_total(
     return corrected.shifted(float(expected_totals(answers, confusion)[place]) - corrected.value)
 
 
-def forecast_missed(error_probability: Floats, *, certain: int, drawn: int, confidence: float = CONFIDENCE) -> Estimate:
+def forecast_missed(error_probability: Floats, probabilities: Floats, *, confidence: float = CONFIDENCE) -> Estimate:
     """Return the share of wrong answers among the images nobody looks at, as a review is expected to tell it.
 
-    error_probability: (N,), falling: the first `certain` are reviewed for sure, `drawn` of the others by chance alike.
+    error_probability, probabilities: (N,), as for `forecast_total`.
     """
-    rest = error_probability[certain:]
-    return _missed_of(len(rest), float(rest.sum()), drawn=drawn, confidence=confidence)
+    sums = _expected_sum(error_probability, np.ones(len(error_probability)), probabilities)
+    unseen = float((1.0 - probabilities).sum())
+    return _share_of(interval_of_sum(sums, confidence=confidence), unseen)
 
 
 def drawn_for_total(
@@ -84,6 +74,7 @@ def images_for_missed(error_probability: Floats, target: Target) -> tuple[int, i
     error_probability: (N,), falling.
     """
     count = len(error_probability)
+    error_probability = np.minimum(_MORE_WRONG * error_probability, 1.0)
     rest_wrong = np.append(np.cumsum(error_probability[::-1])[::-1], 0.0)  # (N + 1,): wrong ones after the k-th
     best: tuple[int, int] | None = None
     for certain in np.unique(np.linspace(0, count, _CERTAIN_STEPS + 1).astype(int)).tolist():
@@ -112,11 +103,6 @@ def sizes_to_show(images: int, *, most: int, steps: int = 8) -> list[int]:
     return sorted({min(max(round(float(size)), 1), most) for size in ends})
 
 
-def hours_of(images: int, *, seconds_per_image: float) -> float:
-    """Return the hours that a person needs."""
-    return images * seconds_per_image / 3600.0
-
-
 def _expected_sum(chance: Floats, size: Floats, probabilities: Floats) -> WeightedSum:
     """Return what a review is expected to see of events that each image has with a chance. All (N,)."""
     odds = (1.0 - probabilities) / probabilities
@@ -131,16 +117,19 @@ def _expected_sum(chance: Floats, size: Floats, probabilities: Floats) -> Weight
 
 
 def _missed_of(images: int, wrong: float, *, drawn: int, confidence: float) -> Estimate:
-    if drawn >= images:
-        return Estimate(0.0, 0.0, 0.0)
+    """Return what is expected of images of which `drawn` are drawn alike. wrong: how many of them all."""
     if drawn <= 0:
         return Estimate(wrong / images, 0.0, 1.0)
-    weight, rate = images / drawn, wrong / images
-    seen = drawn * rate
-    sums = WeightedSum((weight - 1.0) * seen, weight * (weight - 1.0) * seen, weight - 1.0, weight * (weight - 1.0))
-    found = interval_of_sum(sums, confidence=confidence)
-    unseen = images - drawn
-    return Estimate(*(min(bound / unseen, 1.0) for bound in (found.value, found.low, found.high)))
+    weight = images / drawn
+    size, variance, seen = weight - 1.0, weight * (weight - 1.0), wrong / weight
+    sums = WeightedSum(size * seen, variance * seen, size, variance)
+    return _share_of(interval_of_sum(sums, confidence=confidence), float(images - drawn))
+
+
+def _share_of(total: Estimate, images: float) -> Estimate:
+    if images <= 0.0:
+        return Estimate(0.0, 0.0, 0.0)
+    return Estimate(*(min(bound / images, 1.0) for bound in (total.value, total.low, total.high)))
 
 
 def _smallest(reached: Callable[[int], bool], *, least: int, most: int) -> int | None:
@@ -152,11 +141,6 @@ def _smallest(reached: Callable[[int], bool], *, least: int, most: int) -> int |
         middle = (low + high) // 2
         low, high = (low, middle) if reached(middle) else (middle, high)
     return high
-
-
-def curve(sizes: Sequence[int], forecast: Callable[[int], tuple[Estimate, ...]]) -> list[CurvePoint]:
-    """Return what each of these sizes buys."""
-    return [CurvePoint(size, forecast(size)) for size in sizes]
 
 
 def relative_half_width(found: Estimate) -> float:

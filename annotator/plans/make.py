@@ -43,3 +43,11 @@ def make_plan(error_probability: Floats, scores: Floats, strata: Codes, design: 
     chances = np.concatenate([np.ones(len(certain)), probability[drawn]])
     order = rng.permutation(len(places))
     return Chosen(places[order], chances[order], (np.arange(len(places)) < len(certain))[order])
+
+
+def probabilities_of(error_probability: Floats, scores: Floats, design: PlanDesign) -> Floats:
+    """Return every image's probability to be in a plan of this design. (N,)"""
+    found = np.ones(len(scores))
+    rest = np.argsort(-error_probability, kind="stable")[design.certain :]
+    found[rest] = inclusion_probabilities(scores[rest], size=design.drawn, floor_share=design.floor_share)
+    return found

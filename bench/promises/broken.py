@@ -5,11 +5,12 @@ from __future__ import annotations
 import numpy as np
 
 from annotator.estimates.figures import Sample
-from annotator.estimates.weighted_sums import Estimate, Floats
+from annotator.estimates.weighted_sums import Floats
 from annotator.plans.draw import Codes
 from annotator.plans.make import Chosen
 from bench.promises.play import WRONG
 from bench.promises.seasons import Season
+from db.domain.estimates import Estimate
 
 _NORMAL_95 = 1.96
 

@@ -8,11 +8,12 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from annotator.estimates.figures import ALL_FISH, Sample, catch_figures, confidence_of_plan, missed_share
-from annotator.estimates.weighted_sums import Estimate, Floats
+from annotator.estimates.weighted_sums import Floats
 from annotator.plans.expected import Aims, Codes, Confusion, confusion_from, scores_for
 from annotator.plans.forecast import images_for_missed
 from annotator.plans.make import Chosen, make_plan
 from bench.promises.seasons import NAMES, NO_FISH, Season
+from db.domain.estimates import Estimate
 from db.domain.plans import FLOOR_SHARE, PlanDesign, Target
 
 SPECIES = tuple(name for name in NAMES if name != NAMES[NO_FISH])

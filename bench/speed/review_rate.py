@@ -15,7 +15,6 @@ import time
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
-from random import Random
 
 import numpy as np
 from PIL import Image
@@ -60,7 +59,7 @@ def _choosing(engine: Engine) -> Iterator[tuple[str, float]]:
         "the most doubtful": lambda session: flagged_predictions(session, every, limit=_SMALL),
         "the most doubtful of a species": lambda session: flagged_predictions(session, rare, limit=_SMALL),
         "the most doubtful of a camera": lambda session: flagged_predictions(session, camera, limit=_SMALL),
-        "agreed ones by chance": lambda session: agreed_predictions(session, every, limit=_SMALL, rng=Random(0)),
+        "all agreed ones, to draw from": lambda session: list(agreed_predictions(session, every)),
     }
     for what, choose in choices.items():
         with reading(engine) as session:

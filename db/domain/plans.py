@@ -77,7 +77,10 @@ class PlanDesign:
 
 @dataclass(frozen=True)
 class PlanItem:
-    """One image of a plan. probability: of being in the plan, above 0 to 1; certain: it was no matter of chance."""
+    """One image of a plan. probability: of being in the plan, above 0 to 1; certain: it was no matter of chance.
+
+    camera, day (ISO 8601, None where it is not known): as they were called when it was drawn.
+    """
 
     image_id: int
     prediction_id: int
@@ -89,3 +92,30 @@ class PlanItem:
     def __post_init__(self) -> None:
         if not 0.0 < self.probability <= 1.0:
             raise ValueError(f"image {self.image_id}: probability {self.probability}, wanted above 0 to 1")
+
+
+@dataclass(frozen=True)
+class PlanOrigin:
+    """What a plan was drawn from. job_id: None for everything that waits for a person. target: '' where none was named.
+
+    images: how many could be drawn. last_prediction_id, last_correction_id: the newest held then, 0 before the first.
+    """
+
+    model_version: str
+    job_id: int | None
+    target: str
+    images: int
+    last_prediction_id: int
+    last_correction_id: int
+
+
+@dataclass(frozen=True)
+class ReviewPlan:
+    """A plan as it is held; created_at: ISO 8601, UTC."""
+
+    plan_id: int
+    export_id: str
+    origin: PlanOrigin
+    design: PlanDesign
+    created_at: str
+    items: tuple[PlanItem, ...]

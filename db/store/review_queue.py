@@ -7,7 +7,6 @@ from array import array
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
-from random import Random
 
 from sqlalchemy import ColumnElement, Select, exists, func, select
 from sqlalchemy.orm import Session, undefer
@@ -76,12 +75,10 @@ def flagged_predictions(session: Session, wanted: QueueFilter, *, limit: int) ->
     return list(session.scalars(query.order_by(PredictionRow.error_probability.desc(), PredictionRow.id).limit(limit)))
 
 
-def agreed_predictions(session: Session, wanted: QueueFilter, *, limit: int, rng: Random) -> list[int]:
-    """Return the ids of up to `limit` unflagged predictions, drawn by chance; the same seed draws the same ones."""
+def agreed_predictions(session: Session, wanted: QueueFilter) -> array[int]:
+    """Return the ids of all unflagged predictions, the oldest first; eight bytes each."""
     query = select(PredictionRow.id).where(*_conditions(wanted), PredictionRow.error_probability <= 1.0 - wanted.below)
-    # All ids, eight bytes each: a database's own chance cannot be repeated.
-    held = array("q", session.scalars(query.order_by(PredictionRow.id)))
-    return [held[place] for place in rng.sample(range(len(held)), min(limit, len(held)))]
+    return array("q", session.scalars(query.order_by(PredictionRow.id)))
 
 
 def count_agreed(session: Session, wanted: QueueFilter) -> Counter[tuple[str, str]]:

@@ -5,5 +5,6 @@ import db.tables.images
 import db.tables.jobs
 import db.tables.labels
 import db.tables.models
+import db.tables.plans
 import db.tables.predictions
 import db.tables.reviews

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 from scipy.stats import chi2
 
-from annotator.estimates.weighted_sums import Estimate, WeightedSum, interval_of_difference, interval_of_sum
+from annotator.estimates.weighted_sums import WeightedSum, interval_of_difference, interval_of_sum
+from db.domain.estimates import Estimate
 
 
 @pytest.mark.parametrize("events", [0, 1, 5, 40])

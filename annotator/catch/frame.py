@@ -1,0 +1,180 @@
+"""A job as plans and figures need it: answers as columns, and what people said of each image."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+from sqlalchemy.orm import Session
+
+from annotator.errors import AnnotatorError
+from annotator.estimates.weighted_sums import Floats
+from annotator.plans.draw import Codes
+from annotator.plans.expected import Answers, Confusion, confusion_from
+from annotator.uncertainty.is_wrong import is_wrong
+from db.domain.catch import Grouping
+from db.domain.labels import ImageLabel
+from db.domain.species import LabelSet
+from db.store.catch import JobAnswers, SaidOfImage, job_answers, said_of_images
+from db.store.model_versions import champion_id
+from db.store.results import label_set_of_models, models_of_job
+from db.store.review_queue import load_candidates
+from db.store.reviews import current_corrections
+
+_IDS_A_QUERY = 500
+
+
+class PlanError(AnnotatorError):
+    """A plan cannot be made, or a figure cannot be had."""
+
+
+@dataclass(frozen=True)
+class JobFrame:
+    """A job's images with an answer. All columns (N,).
+
+    said: by image, what people decided. names_of: of the codes of each grouping.
+    """
+
+    job_id: int
+    model_version: str
+    answers: Answers
+    image_id: Codes
+    prediction_id: Codes
+    trip: Codes
+    names_of: Mapping[Grouping, tuple[str, ...]]
+    said: Mapping[int, SaidOfImage]
+
+    def __len__(self) -> int:
+        return len(self.image_id)
+
+    def codes_of(self, grouping: Grouping) -> Codes:
+        """Return the group of each image. (N,)"""
+        of = {Grouping.CAMERA: self.answers.camera, Grouping.DAY: self.answers.day, Grouping.TRIP: self.trip}
+        return of[grouping]
+
+    def decided_by(self, correction_id: int | None) -> npt.NDArray[np.bool_]:
+        """Return whether people had decided on each image when a correction was the newest; None: by now. (N,)"""
+        found = np.zeros(len(self), dtype=bool)
+        for place, image_id in enumerate(self.image_id.tolist()):
+            said = self.said.get(image_id)
+            found[place] = said is not None and (correction_id is None or said.first_id <= correction_id)
+        return found
+
+    def fish_said(self, places: Sequence[int] | Codes) -> Floats:
+        """Return what people said is in images, fish by species. (n, S)"""
+        names = {name: place for place, name in enumerate(self.answers.names)}
+        found = np.zeros((len(places), len(names)))
+        for row, place in enumerate(places):
+            for name, count in self.said[int(self.image_id[place])].fish.items():
+                found[row, names[name]] += count
+        return found
+
+
+def model_of_job(session: Session, job_id: int, wanted: str | None) -> str:
+    """Return the model whose answers a job's figures are made of: the one asked for, the champion, or the only one.
+
+    Raises:
+        PlanError: the job has no answer yet, or answers of several models none of which is the champion.
+    """
+    held = models_of_job(session, job_id)
+    if wanted is not None or len(held) == 1:
+        return wanted or held[0]
+    if not held:
+        raise PlanError(f"job {job_id}: no image has an answer yet; cli status {job_id} shows how far it is")
+    champion = champion_id(session)
+    if champion not in held:
+        raise PlanError(f"job {job_id}: answered by models {', '.join(held)}; name one with --model")
+    return str(champion)
+
+
+def load_frame(
+    session: Session, job_id: int, *, model_version: str, label_set: LabelSet, last_prediction_id: int | None = None
+) -> JobFrame:
+    """Return a job as one model answered it. last_prediction_id: as it was when that was the newest.
+
+    Raises:
+        PlanError: the model answered no image of the job.
+    """
+    held = job_answers(session, job_id, model_version=model_version, last_prediction_id=last_prediction_id)
+    if not len(held):
+        raise PlanError(f"job {job_id}: model {model_version} has answered none of its images")
+    said = said_of_images(session, job_id)
+    names = _names(session, held, said, model_version=model_version, label_set=label_set)
+    return JobFrame(
+        job_id=job_id,
+        model_version=model_version,
+        answers=_answers(held, names),
+        image_id=_column(held.image_id),
+        prediction_id=_column(held.prediction_id),
+        trip=_column(held.trip),
+        names_of={
+            Grouping.CAMERA: held.camera_names.names,
+            Grouping.DAY: tuple(name or "no date" for name in held.day_names.names),
+            Grouping.TRIP: held.trip_names.names,
+        },
+        said=said,
+    )
+
+
+def confusion_of(frame: JobFrame) -> Confusion:
+    """Return where wrong answers belong, as far as the reviews of this job tell."""
+    names = frame.answers.names
+    place_of = {name: place for place, name in enumerate(names)}
+    counts = np.zeros((len(names), len(names)))
+    places = np.flatnonzero(frame.decided_by(None))
+    for place in places.tolist():
+        truth = place_of[frame.said[int(frame.image_id[place])].species]
+        counts[frame.answers.species[place], truth] += 1.0
+    answered = np.bincount(frame.answers.species, minlength=len(names)).astype(np.float64)
+    return confusion_from(names, answered, counts)
+
+
+def wrong_of(session: Session, frame: JobFrame, places: Codes) -> Floats:
+    """Return whether the answers to some decided images were wrong, 0 or 1. (n,)
+
+    The definition is that of `is_wrong`; of an image that lies nowhere any more the species alone tells.
+    """
+    candidates = load_candidates(session, frame.prediction_id[places].tolist(), with_heatmaps=False)
+    labels: dict[str, ImageLabel | None] = {}
+    ids = frame.image_id[places].tolist()
+    for start in range(0, len(ids), _IDS_A_QUERY):
+        found = current_corrections(session, ids[start : start + _IDS_A_QUERY])
+        labels.update({sha256: correction.label for sha256, correction in found.items()})
+    wrong = np.zeros(len(places))
+    for row, place in enumerate(places.tolist()):
+        candidate = candidates.get(int(frame.prediction_id[place]))
+        label = labels.get(candidate.sha256) if candidate is not None else None
+        if candidate is not None and label is not None:
+            wrong[row] = is_wrong(candidate.species, [one.detection for one in candidate.detections], label)
+        else:
+            named = frame.answers.names[frame.answers.species[place]]
+            wrong[row] = named != frame.said[int(frame.image_id[place])].species
+    return wrong
+
+
+def _names(
+    session: Session, held: JobAnswers, said: Mapping[int, SaidOfImage], *, model_version: str, label_set: LabelSet
+) -> tuple[str, ...]:
+    """Return every species that the project, the model or a person named."""
+    known = label_set_of_models(session, [model_version], default=label_set).names
+    told = (name for one in said.values() for name in (one.species, *one.fish))
+    return tuple(dict.fromkeys((*label_set.names, *known, *held.species_names.names, *told)))
+
+
+def _answers(held: JobAnswers, names: tuple[str, ...]) -> Answers:
+    place_of = {name: place for place, name in enumerate(names)}
+    by_code = np.array([place_of[name] for name in held.species_names.names], dtype=np.int64)
+    return Answers(
+        names=names,
+        species=by_code[_column(held.species)],
+        fish=np.frombuffer(held.fish, dtype=np.float64),
+        error_probability=np.frombuffer(held.error_probability, dtype=np.float64),
+        camera=_column(held.camera),
+        day=_column(held.day),
+    )
+
+
+def _column(values: object) -> Codes:
+    return np.frombuffer(values, dtype=np.int64)  # type: ignore[call-overload, no-any-return]

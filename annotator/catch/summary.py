@@ -1,0 +1,188 @@
+"""A job's catch figures: the answers, what people said of the newest plan's images, and the estimate of both."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from sqlalchemy import Engine
+from sqlalchemy.orm import Session
+
+from annotator.catch.frame import JobFrame, load_frame, model_of_job, wrong_of
+from annotator.catch.plan_state import notes_of, plan_state
+from annotator.estimates.figures import (
+    ALL_FISH,
+    Figure,
+    Missed,
+    Sample,
+    catch_figures,
+    interval_by_group,
+    missed_share,
+    more_to_halve,
+)
+from annotator.estimates.so_far import probability_so_far
+from annotator.plans.draw import Codes
+from annotator.plans.pace import pace_of
+from db.domain.catch import CatchFigure, CatchSummary, Grouping, MissedFigure
+from db.domain.plans import ReviewPlan
+from db.domain.species import NO_FISH, LabelSet
+from db.session import reading
+from db.store.catch import review_moments, said_of_images, undecided_images
+from db.store.jobs import get_job
+from db.store.plans import plans_of_job
+from db.store.results import models_of_job
+
+_CAMERAS_TOLD = 5
+
+
+def summarise_catch(
+    engine: Engine, job_id: int, by: Sequence[Grouping], *, label_set: LabelSet, model_version: str | None = None
+) -> CatchSummary:
+    """Return a job's catch figures. by: the groups that they are told apart by, besides the species.
+
+    They stand on the newest plan that was reviewed to its end, else on the newest one; what people had decided on
+    before it was drawn is known, its images stand for the rest.
+
+    Raises:
+        NotFoundError: no such job. PlanError: it has no answers.
+    """
+    with reading(engine) as session:
+        job, plans = get_job(session, job_id), plans_of_job(session, job_id)
+        pace = pace_of(review_moments(session))
+        plan = _plan_that_counts(session, job_id, plans)
+        frame = _frame(session, job_id, plan, label_set=label_set, model_version=model_version)
+        sample = _sample(session, frame, plan)
+        undecided = _undecided(session, frame, plan)
+        models = models_of_job(session, job_id)
+    wanted = tuple(grouping for grouping in by if grouping is not Grouping.SPECIES)
+    groups, names = _groups(frame, wanted)
+    species = _species_told(frame, sample)
+    state = None if plan is None else plan_state(plan, plans, frame, sample, undecided=undecided)
+    decided = int(frame.decided_by(None).sum())
+    return CatchSummary(
+        job_id=job_id,
+        by=wanted,
+        model_version=frame.model_version,
+        images=len(frame),
+        decided=decided,
+        plan=state,
+        figures=tuple(_figure(one, names) for one in catch_figures(sample, (*species, ALL_FISH), groups)),
+        missed=tuple(_missed(one, names) for one in missed_share(sample, groups)),
+        contributions={name: _contributions(frame, sample, name) for name in species} if plan is not None else {},
+        more_to_halve=_halve(frame, sample) if plan is not None else None,
+        hours=pace.hours(decided),
+        seconds_per_image=pace.seconds,
+        measured=pace.gaps > 0,
+        notes=notes_of(job, frame, plan, state, models, plans=plans),
+    )
+
+
+def _plan_that_counts(session: Session, job_id: int, plans: Sequence[ReviewPlan]) -> ReviewPlan | None:
+    said = said_of_images(session, job_id).keys() if plans else set()
+    for plan in reversed(plans):
+        done = said | undecided_images(session, plan.export_id)
+        if all(item.image_id in done for item in plan.items):
+            return plan
+    return plans[-1] if plans else None
+
+
+def _frame(
+    session: Session, job_id: int, plan: ReviewPlan | None, *, label_set: LabelSet, model_version: str | None
+) -> JobFrame:
+    if plan is None:
+        return load_frame(
+            session,
+            job_id,
+            model_version=model_of_job(session, job_id, model_version),
+            label_set=label_set,
+        )
+    return load_frame(
+        session,
+        job_id,
+        model_version=plan.origin.model_version,
+        label_set=label_set,
+        last_prediction_id=plan.origin.last_prediction_id,
+    )
+
+
+def _sample(session: Session, frame: JobFrame, plan: ReviewPlan | None) -> Sample:
+    """Return what was known before the plan, and what people said of its images since."""
+    known_mask = frame.decided_by(None if plan is None else plan.origin.last_correction_id)
+    known = np.flatnonzero(known_mask)
+    place_of = {image_id: place for place, image_id in enumerate(frame.image_id.tolist())}
+    answered = [
+        (place, item)
+        for item in (() if plan is None else plan.items)
+        if item.image_id in frame.said and (place := place_of.get(item.image_id)) is not None and not known_mask[place]
+    ]
+    reviewed = np.array([place for place, _ in answered], dtype=np.int64)
+    probability = np.array([item.probability for _, item in answered])
+    if plan is not None:
+        certain = np.array([item.certain for _, item in answered], dtype=bool)
+        probability = probability_so_far(probability, certain, plan.design)
+    return Sample(
+        names=frame.answers.names,
+        species=frame.answers.species,
+        fish=frame.answers.fish,
+        known=known,
+        known_truth=frame.fish_said(known),
+        reviewed=reviewed,
+        reviewed_truth=frame.fish_said(reviewed),
+        wrong=wrong_of(session, frame, reviewed),
+        probability=probability,
+    )
+
+
+def _undecided(session: Session, frame: JobFrame, plan: ReviewPlan | None) -> int:
+    if plan is None:
+        return 0
+    unsure = undecided_images(session, plan.export_id)
+    return sum(item.image_id in unsure and item.image_id not in frame.said for item in plan.items)
+
+
+def _groups(frame: JobFrame, by: Sequence[Grouping]) -> tuple[Codes, list[tuple[str, ...]]]:
+    """Return the group of each image, and the names of each group."""
+    if not by:
+        return np.zeros(len(frame), dtype=np.int64), [()]
+    columns = np.stack([frame.codes_of(grouping) for grouping in by], axis=1)  # (N, by)
+    rows, groups = np.unique(columns, axis=0, return_inverse=True)
+    names = [tuple(frame.names_of[of][code] for of, code in zip(by, row, strict=True)) for row in rows.tolist()]
+    return np.asarray(groups, dtype=np.int64).reshape(-1), names
+
+
+def _species_told(frame: JobFrame, sample: Sample) -> tuple[str, ...]:
+    """Return the species that the model or a person named in this job, in the order of the label set."""
+    said = sample.known_truth.sum(axis=0) + sample.reviewed_truth.sum(axis=0)
+    named = np.bincount(frame.answers.species, weights=frame.answers.fish, minlength=len(frame.answers.names))
+    return tuple(
+        name for place, name in enumerate(frame.answers.names) if name != NO_FISH and (said[place] or named[place])
+    )
+
+
+def _figure(found: Figure, names: Sequence[tuple[str, ...]]) -> CatchFigure:
+    return CatchFigure(
+        group=names[found.group],
+        figure=found.figure,
+        images=found.images,
+        decided=found.known + found.reviewed,
+        reviewed=found.reviewed,
+        model=found.model,
+        said=found.said,
+        estimate=found.estimate,
+    )
+
+
+def _missed(found: Missed, names: Sequence[tuple[str, ...]]) -> MissedFigure:
+    return MissedFigure(names[found.group], found.unseen, found.reviewed, found.share)
+
+
+def _contributions(frame: JobFrame, sample: Sample, name: str) -> tuple[tuple[str, float], ...]:
+    shares = interval_by_group(sample, name, frame.answers.camera)
+    order = np.argsort(-shares, kind="stable")[:_CAMERAS_TOLD].tolist()
+    cameras = frame.names_of[Grouping.CAMERA]
+    return tuple((cameras[code], float(shares[code])) for code in order if shares[code] > 0.0)
+
+
+def _halve(frame: JobFrame, sample: Sample) -> int | None:
+    free = len(frame) - len(sample.known)
+    return more_to_halve(reviewed=len(sample.reviewed), images=free) if len(sample.reviewed) else None

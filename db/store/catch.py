@@ -1,0 +1,227 @@
+"""What catch figures are made of, read for a whole job at once: answers by image, and what people said of each."""
+
+from __future__ import annotations
+
+from array import array
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import ColumnElement, func, select
+from sqlalchemy.orm import Session
+
+from db.domain.answer_boxes import SURE, heatmap_fish
+from db.domain.corrections import DECIDED, CorrectionOutcome
+from db.domain.predictions import Head
+from db.domain.species import NO_FISH
+from db.store.results import detections_of
+from db.tables.images import CameraRow, FileRow, FolderRow, ImageRow
+from db.tables.jobs import ItemRow, JobRow
+from db.tables.predictions import DetectionRow, PredictionRow
+from db.tables.reviews import CorrectionBoxRow, CorrectionRow, ReviewItemRow
+
+_ROWS_A_PAGE = 20_000
+_IDS_A_QUERY = 500
+UNKNOWN_DAY = ""
+
+
+@dataclass
+class Names:
+    """Names in the order in which they were met, each with its code."""
+
+    codes: dict[str, int]
+
+    def code(self, name: str) -> int:
+        """Return the name's code, a new one where it was not met before."""
+        return self.codes.setdefault(name, len(self.codes))
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """All of them, by code."""
+        return tuple(self.codes)
+
+
+@dataclass
+class JobAnswers:
+    """A job's answers by one model, an image a place; the columns are as long as each other.
+
+    species, camera, day, trip: codes into the names. fish: of the answer's species, 0 for no fish. days are ISO 8601,
+    `UNKNOWN_DAY` where no clock told; trips are the first folder below the job's.
+    """
+
+    image_id: array[int]
+    prediction_id: array[int]
+    species: array[int]
+    fish: array[float]
+    error_probability: array[float]
+    camera: array[int]
+    day: array[int]
+    trip: array[int]
+    species_names: Names
+    camera_names: Names
+    day_names: Names
+    trip_names: Names
+
+    def __len__(self) -> int:
+        return len(self.image_id)
+
+
+@dataclass(frozen=True)
+class SaidOfImage:
+    """What a person last decided of an image. fish: by species. first_id: of the first decision, to tell when."""
+
+    species: str
+    fish: dict[str, int]
+    first_id: int
+
+
+def job_answers(
+    session: Session, job_id: int, *, model_version: str, last_prediction_id: int | None = None
+) -> JobAnswers:
+    """Return what a model answered of the images of a job; an image that lies there twice counts once.
+
+    last_prediction_id: only answers up to this one.
+    """
+    found = _empty()
+    names = _names_of_cameras(session)
+    trips = _trips(session, job_id, found.trip_names)
+    seen: set[int] = set()
+    for image_id, prediction_id, species, error, camera, folder, captured_at in _answer_rows(
+        session, job_id, model_version, last_prediction_id
+    ):
+        if image_id in seen:
+            continue
+        seen.add(image_id)
+        found.image_id.append(image_id)
+        found.prediction_id.append(prediction_id)
+        found.species.append(found.species_names.code(species))
+        found.fish.append(0.0 if species == NO_FISH else 1.0)
+        found.error_probability.append(error)
+        found.camera.append(found.camera_names.code(names[camera]))
+        found.day.append(found.day_names.code((captured_at or UNKNOWN_DAY)[:10]))
+        found.trip.append(trips[folder])
+    _count_more_fish(session, found)
+    return found
+
+
+def said_of_images(session: Session, job_id: int) -> dict[int, SaidOfImage]:
+    """Return for each image of a job that a person decided on what they said last."""
+    inside = select(FileRow.image_id).join(ItemRow, ItemRow.file_id == FileRow.id).where(ItemRow.job_id == job_id)
+    decided = CorrectionRow.outcome.in_([outcome.value for outcome in DECIDED])
+    ends = (
+        select(func.max(CorrectionRow.id).label("last"), func.min(CorrectionRow.id).label("first"))
+        .where(decided, CorrectionRow.image_id.in_(inside))
+        .group_by(CorrectionRow.image_id)
+        .subquery()
+    )
+    boxes = (
+        select(CorrectionBoxRow.correction_id, CorrectionBoxRow.species, func.count())
+        .join(ends, ends.c.last == CorrectionBoxRow.correction_id)
+        .where(CorrectionBoxRow.species.is_not(None))
+        .group_by(CorrectionBoxRow.correction_id, CorrectionBoxRow.species)
+    )
+    fish: dict[int, dict[str, int]] = {}
+    for correction_id, species, count in session.execute(boxes).tuples():
+        fish.setdefault(correction_id, {})[str(species)] = count
+    last = select(CorrectionRow.image_id, CorrectionRow.id, CorrectionRow.species, ends.c.first).join(
+        ends, ends.c.last == CorrectionRow.id
+    )
+    return {
+        image_id: SaidOfImage(str(species), _fish_of(str(species), fish.get(correction_id, {})), first)
+        for image_id, correction_id, species, first in session.execute(last).tuples()
+    }
+
+
+def undecided_images(session: Session, export_id: str) -> set[int]:
+    """Return the images of an export of which a person said that they cannot tell, and nobody else did."""
+    query = (
+        select(CorrectionRow.image_id)
+        .join(ReviewItemRow, ReviewItemRow.id == CorrectionRow.review_item_id)
+        .where(ReviewItemRow.export_id == export_id, CorrectionRow.outcome == CorrectionOutcome.UNSURE.value)
+    )
+    return set(session.scalars(query))
+
+
+def review_moments(session: Session, *, limit: int = 5_000) -> list[tuple[str, str, datetime]]:
+    """Return export, person and moment of the newest answers, in the order of time: how long one image takes."""
+    query = (
+        select(ReviewItemRow.export_id, CorrectionRow.reviewer, CorrectionRow.reviewed_at)
+        .join(ReviewItemRow, ReviewItemRow.id == CorrectionRow.review_item_id)
+        .order_by(CorrectionRow.id.desc())
+        .limit(limit)
+    )
+    return sorted(session.execute(query).tuples().all())
+
+
+def _empty() -> JobAnswers:
+    whole: Callable[[], array[int]] = lambda: array("q")  # noqa: E731
+    real: Callable[[], array[float]] = lambda: array("d")  # noqa: E731
+    return JobAnswers(
+        whole(), whole(), whole(), real(), real(), whole(), whole(), whole(), Names({}), Names({}), Names({}), Names({})
+    )
+
+
+def _answer_rows(
+    session: Session, job_id: int, model_version: str, last_prediction_id: int | None
+) -> Iterable[tuple[int, int, str, float, int, int, str | None]]:
+    """Yield image, prediction, species, error probability, camera, folder and moment, in the order of the items."""
+    conditions: list[ColumnElement[bool]] = [ItemRow.job_id == job_id, PredictionRow.model_version_id == model_version]
+    if last_prediction_id is not None:
+        conditions.append(PredictionRow.id <= last_prediction_id)
+    # By content, not by the item's own prediction: a newer model may have answered the job since.
+    query = (
+        select(
+            PredictionRow.image_id,
+            PredictionRow.id,
+            PredictionRow.species,
+            PredictionRow.error_probability,
+            func.coalesce(ImageRow.camera_id, FolderRow.camera_id),
+            FolderRow.id,
+            ImageRow.captured_at,
+        )
+        .select_from(ItemRow)
+        .join(FileRow, FileRow.id == ItemRow.file_id)
+        .join(FolderRow, FolderRow.id == FileRow.folder_id)
+        .join(ImageRow, ImageRow.id == FileRow.image_id)
+        .join(PredictionRow, PredictionRow.image_id == ImageRow.id)
+        .where(*conditions)
+        .order_by(ItemRow.id, PredictionRow.id)
+    )
+    return session.execute(query.execution_options(yield_per=_ROWS_A_PAGE)).tuples()
+
+
+def _count_more_fish(session: Session, found: JobAnswers) -> None:
+    """Set the number of fish of those answers that have several boxes; the rest have one."""
+    several = (
+        select(DetectionRow.prediction_id)
+        .where(DetectionRow.head == Head.HEATMAP.value, DetectionRow.confidence >= SURE)
+        .group_by(DetectionRow.prediction_id)
+        .having(func.count() > 1)
+    )
+    places = {prediction_id: place for place, prediction_id in enumerate(found.prediction_id)}
+    asked = [one for one in session.scalars(several) if one in places and found.fish[places[one]] > 0.0]
+    for start in range(0, len(asked), _IDS_A_QUERY):
+        for prediction_id, boxes in detections_of(session, asked[start : start + _IDS_A_QUERY]).items():
+            found.fish[places[prediction_id]] = float(len(heatmap_fish(boxes)))
+
+
+def _fish_of(species: str, boxes: dict[str, int]) -> dict[str, int]:
+    """Return the fish of an image; where nobody drew a box its species is one fish."""
+    if boxes:
+        return {name: count for name, count in boxes.items() if name != NO_FISH}
+    return {} if species == NO_FISH else {species: 1}
+
+
+def _names_of_cameras(session: Session) -> dict[int, str]:
+    return {camera_id: name for camera_id, name in session.execute(select(CameraRow.id, CameraRow.name)).tuples()}
+
+
+def _trips(session: Session, job_id: int, names: Names) -> dict[int, int]:
+    """Return the code of the trip of each folder: the first folder below the job's."""
+    root = bytes(session.scalar(select(JobRow.root).where(JobRow.id == job_id)) or b"").rstrip(b"/")
+    found = {}
+    for folder_id, path in session.execute(select(FolderRow.id, FolderRow.path)).tuples():
+        below = bytes(path).removeprefix(root).strip(b"/") if bytes(path).startswith(root) else bytes(path)
+        first = below.split(b"/")[0] or root.rsplit(b"/", 1)[-1]
+        found[folder_id] = names.code(first.decode("utf-8", "backslashreplace"))
+    return found

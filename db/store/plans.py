@@ -1,0 +1,90 @@
+"""Review plans in the store: recorded with the folder that shows them, and never changed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import UTC, datetime
+
+from sqlalchemy import func, select
+from sqlalchemy.orm import Session
+
+from db.domain.plans import PlanDesign, PlanItem, PlanOrigin, ReviewPlan
+from db.store.many_rows import insert_rows
+from db.store.sql import upsert
+from db.tables.plans import ReviewPlanItemRow, ReviewPlanRow
+from db.tables.predictions import PredictionRow
+from db.tables.reviews import CorrectionRow
+
+
+def record_plan(
+    session: Session, origin: PlanOrigin, design: PlanDesign, items: Iterable[PlanItem], *, export_id: str
+) -> int:
+    """Return the number of a new plan; the caller commits, together with the export that shows its images."""
+    row = ReviewPlanRow(
+        export_id=export_id,
+        job_id=origin.job_id,
+        model_version_id=origin.model_version,
+        seed=design.seed,
+        certain=design.certain,
+        drawn=design.drawn,
+        floor_share=design.floor_share,
+        target=origin.target,
+        images=origin.images,
+        last_prediction_id=origin.last_prediction_id,
+        last_correction_id=origin.last_correction_id,
+        created_at=datetime.now(UTC),
+    )
+    session.add(row)
+    session.flush()
+    insert_rows(session, upsert(session, ReviewPlanItemRow), [_item_values(item, row.id) for item in items])
+    return row.id
+
+
+def plans_of_job(session: Session, job_id: int) -> list[ReviewPlan]:
+    """Return a job's plans with their images, the oldest first."""
+    rows = session.scalars(select(ReviewPlanRow).where(ReviewPlanRow.job_id == job_id).order_by(ReviewPlanRow.id))
+    return [_plan(session, row) for row in rows.all()]
+
+
+def newest_ids(session: Session) -> tuple[int, int]:
+    """Return the newest prediction and the newest correction that are held; 0 before the first."""
+    prediction = session.scalar(select(func.max(PredictionRow.id)))
+    correction = session.scalar(select(func.max(CorrectionRow.id)))
+    return prediction or 0, correction or 0
+
+
+def _item_values(item: PlanItem, plan_id: int) -> dict[str, object]:
+    return {
+        "plan_id": plan_id,
+        "image_id": item.image_id,
+        "prediction_id": item.prediction_id,
+        "probability": item.probability,
+        "certain": item.certain,
+        "camera": item.camera,
+        "day": item.day,
+    }
+
+
+def _plan(session: Session, row: ReviewPlanRow) -> ReviewPlan:
+    held = session.scalars(
+        select(ReviewPlanItemRow).where(ReviewPlanItemRow.plan_id == row.id).order_by(ReviewPlanItemRow.id)
+    )
+    # SQLite gives back times without their zone; all of ours are UTC.
+    made = row.created_at if row.created_at.tzinfo else row.created_at.replace(tzinfo=UTC)
+    return ReviewPlan(
+        plan_id=row.id,
+        export_id=row.export_id,
+        origin=PlanOrigin(
+            model_version=row.model_version_id,
+            job_id=row.job_id,
+            target=row.target,
+            images=row.images,
+            last_prediction_id=row.last_prediction_id,
+            last_correction_id=row.last_correction_id,
+        ),
+        design=PlanDesign(row.seed, row.certain, row.drawn, row.floor_share),
+        created_at=made.isoformat(timespec="seconds"),
+        items=tuple(
+            PlanItem(one.image_id, one.prediction_id, one.probability, one.certain, one.camera, one.day) for one in held
+        ),
+    )
