@@ -10,8 +10,9 @@ import numpy as np
 import pytest
 
 from db.domain.runtimes import Runtime, RuntimeFigures, RuntimeLimits, fastest_within
+from worker.inference.runtimes.compile import WithFallback, compile_network
 from worker.inference.runtimes.keras_network import KerasNetwork
-from worker.inference.runtimes.network import RuntimeMissing, WithFallback, compile_network
+from worker.inference.runtimes.network import RuntimeMissing
 from worker.models.detector import fold_batch_norms
 from worker.models.keras_import import keras
 from worker.models.trunks import build_trunk

@@ -1,11 +1,9 @@
-"""A network ready to be called, whatever runs it: `compile_network` returns it for a runtime."""
+"""A network ready to be called, whatever runs it."""
 
 from __future__ import annotations
 
-import logging
-from collections.abc import Callable, Mapping
-from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from collections.abc import Mapping
+from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -13,14 +11,9 @@ import numpy.typing as npt
 from db.domain.runtimes import Runtime
 from worker.models.errors import ModelError
 
-if TYPE_CHECKING:
-    import keras
-
 Batch = npt.NDArray[np.uint8]
 Outputs = Mapping[str, npt.NDArray[np.float32]]
 SINGLE_OUTPUT = "output"
-
-_log = logging.getLogger("taffrail.worker")
 
 
 class RuntimeMissing(ModelError):
@@ -34,47 +27,3 @@ class Network(Protocol):
 
     def __call__(self, batch: Batch) -> Outputs:
         """Return every output by name, float32; a network of one output calls it `output`. batch: (B, H, W, 3)."""
-
-
-def compile_network(model: keras.Model, runtime: Runtime, *, prepared: Path) -> Network:
-    """Return a folded Keras model as a network of this runtime, which falls back to Keras if it ever fails.
-
-    prepared: the folder where converted graphs of this very model are kept.
-    Raises:
-        RuntimeMissing: the runtime is not installed, or int8 was not calibrated for this model.
-    """
-    from worker.inference.runtimes.keras_network import KerasNetwork
-
-    if runtime is Runtime.KERAS:
-        return KerasNetwork(model)
-    if runtime is Runtime.KERAS_BF16:
-        return WithFallback(KerasNetwork(model, runtime=runtime), lambda: KerasNetwork(model))
-    try:
-        from worker.inference.runtimes.openvino_network import OpenVinoNetwork
-
-        fast = OpenVinoNetwork(model, runtime, prepared=prepared)
-    except ImportError as error:
-        raise RuntimeMissing(f"runtime {runtime}: {error.name} is not installed; install the extra openvino") from None
-    return WithFallback(fast, lambda: KerasNetwork(model))
-
-
-class WithFallback:
-    """A network that is served by Keras from the first failure of its own runtime on; the log says so in one line."""
-
-    def __init__(self, fast: Network, reference: Callable[[], Network]) -> None:
-        self._network = fast
-        self._reference = reference
-        self.runtime = fast.runtime
-
-    def __call__(self, batch: Batch) -> Outputs:
-        """Return every output by name."""
-        try:
-            return self._network(batch)
-        except Exception as error:  # a runtime is foreign code and may raise anything; Keras is the reference
-            if self.runtime is Runtime.KERAS:
-                raise
-            reason = (str(error).strip().splitlines() or [""])[0][:200]
-            _log.warning("runtime %s failed (%s: %s); going on with keras", self.runtime, type(error).__name__, reason)
-            self._network = self._reference()
-            self.runtime = Runtime.KERAS
-            return self._network(batch)
