@@ -44,9 +44,9 @@ def build_trunk(
 
     spec = trunk_spec(name)
     inputs = keras.Input((*input_hw, 3), dtype="uint8", name="images")
-    whole = _whole_network(spec, inputs, weights)
+    whole = whole_network(spec, inputs, weights)
     trunk = keras.Model(inputs, _layer_output(whole, layer or spec.layer, name), name="trunk")
-    _load(spec, whole, trunk, weights)
+    load_trunk_weights(spec, whole, trunk, weights)
     trunk.trainable = False
     return trunk
 
@@ -59,18 +59,18 @@ def trunk_tail(trunk: keras.Model, *, blocks: int) -> tuple[str, keras.Model]:
     """
     from worker.models.keras_import import keras
 
-    names = list(dict.fromkeys(filter(None, (_block_of(layer.name) for layer in trunk.layers))))
+    names = list(dict.fromkeys(filter(None, (block_of(layer.name) for layer in trunk.layers))))
     if not 1 <= blocks < len(names):
         raise UnknownNetwork(f"{blocks} blocks: wanted 1 to {len(names) - 1} of {', '.join(names[1:])}")
-    first = next(layer for layer in trunk.layers if _block_of(layer.name) == names[-blocks])
+    first = next(layer for layer in trunk.layers if block_of(layer.name) == names[-blocks])
     before = first.input._keras_history.operation
     return before.name, keras.Model(before.output, trunk.output, name="trunk_tail")
 
 
-def _block_of(layer: str) -> str | None:
+def block_of(layer: str) -> str | None:
     """Return the block that a layer belongs to, by the names of our graph and of keras.applications.
 
-    >>> _block_of("block10_expand_conv"), _block_of("conv4_block6_1_bn"), _block_of("block5c_add"), _block_of("stem_bn")
+    >>> block_of("block10_expand_conv"), block_of("conv4_block6_1_bn"), block_of("block5c_add"), block_of("stem_bn")
     ('block10', 'conv4_block6', 'block5c', None)
     """
     found = re.match(r"(conv\d+_block\d+|block_?\d+[a-z]?)_", layer)
@@ -99,7 +99,7 @@ def weights_key(name: str, weights: str | Path) -> str:
         raise WeightsError(f"{weights}: cannot be read ({error.strerror or error})") from error
 
 
-def _whole_network(spec: TrunkSpec, inputs: Any, weights: str | Path) -> Any:
+def whole_network(spec: TrunkSpec, inputs: Any, weights: str | Path) -> Any:
     """Return the network down to its last feature map, on our input and preprocessing."""
     from worker.models.keras_import import keras
 
@@ -143,7 +143,12 @@ def _layer_output(whole: Any, layer: str, trunk: str) -> Any:
     return output
 
 
-def _load(spec: TrunkSpec, whole: Any, trunk: Any, weights: str | Path) -> None:
+def load_trunk_weights(spec: TrunkSpec, whole: Any, trunk: Any, weights: str | Path) -> None:
+    """Give a trunk, a part of this whole network, its weights.
+
+    Raises:
+        WeightsError: the file cannot be read or does not fit.
+    """
     if weights == RANDOM or (weights == IMAGENET and spec.application):
         return
     if str(weights).endswith(".keras"):

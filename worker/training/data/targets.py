@@ -68,7 +68,7 @@ def make_targets(
             weights[row] = 1.0
             looks[row] = box_shares(boxes[row], input_hw=input_hw, grid_hw=look_hw)
         fish[row, : len(sample.label.boxes)] = boxes_in_input(sample, letterbox)
-        owners[row] = _owners(fish[row, : len(sample.label.boxes)], input_hw, grid_hw)
+        owners[row] = cell_owners(fish[row, : len(sample.label.boxes)], input_hw, grid_hw)
         cells[row] = _cells(sample, owners[row], label_set)
     return Targets(species, boxes, weights, looks, cells, fish, owners)
 
@@ -138,9 +138,10 @@ def ltrb_offsets(
     return np.asarray(np.where(owners[..., None] == NO_OWNER, 0.0, np.maximum(sides, 0.0)), dtype=np.float32)
 
 
-def _owners(
+def cell_owners(
     fish: npt.NDArray[np.float32], input_hw: tuple[int, int], grid_hw: tuple[int, int]
 ) -> npt.NDArray[np.int16]:
+    """Return which fish each cell shows, (h, w), -1 for none. fish: (M, 4) xyxy, input pixels."""
     owners = np.full(grid_hw, NO_OWNER, dtype=np.int16)
     boxes = fish.astype(np.float64) * np.array([grid_hw[1] / input_hw[1], grid_hw[0] / input_hw[0]] * 2)  # in cells
     # Large fish first, so that a small one in front of it is not painted over.

@@ -208,12 +208,20 @@ def _read_ahead(
         yield from ahead
 
 
-def _read_image(sample: TrainingSample | Place, input_hw: tuple[int, int], view: ImageView | None) -> Images:
+def read_sample(sample: TrainingSample | Place, *, at_least_hw: tuple[int, int]) -> Images:
+    """Return a labelled image's pixels, (H, W, 3) RGB, perhaps reduced but not below these rows and columns.
+
+    Raises:
+        UnreadableImage: it cannot be read. TrainingError: the file changed since it was labelled.
+    """
     read = read_image_file(sample.file)
     if read.sha256 != sample.sha256:
         raise TrainingError(f"{os.fsdecode(sample.file)}: the file changed since it was labelled")
-    image = decode_image(read.content, at_least_hw=input_hw)
-    pixels, _letterbox = letterbox_image(image.pixels, into_hw=input_hw)
+    return decode_image(read.content, at_least_hw=at_least_hw).pixels
+
+
+def _read_image(sample: TrainingSample | Place, input_hw: tuple[int, int], view: ImageView | None) -> Images:
+    pixels, _letterbox = letterbox_image(read_sample(sample, at_least_hw=input_hw), into_hw=input_hw)
     if view is None:
         return np.asarray(pixels, dtype=np.uint8)
     assert isinstance(sample, TrainingSample), "a view changes the boxes with the pixels, and a place has none"

@@ -1,0 +1,71 @@
+"""Wires the centre detector: one trunk pass, the centre head, and the lesson's two heads beside it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from worker.models.any_size_heads import deep_levels, largest_fish, species_maps
+from worker.models.centre_head import centre_outputs
+from worker.models.detector import copy_weights
+from worker.models.fish_neck import even_levels, fish_neck
+
+if TYPE_CHECKING:
+    import keras
+
+# `box_look` is learnt from and not served.
+SERVED = ("box", "box_species", "heatmap", "heatmap_species", "centres", "fish_sides")
+Deviations = Sequence[Sequence[float]]
+
+
+def build_centre_head(channels: Sequence[int], deviations: Deviations) -> keras.Model:
+    """Return neck and centre head as a model of its own, from the trunk's three levels, for training."""
+    from worker.models.keras_import import keras
+
+    levels = _level_inputs(channels)
+    return keras.Model(levels, _centre(levels, deviations), name="centre")
+
+
+def build_species_heads(channels: Sequence[int], deviations: Deviations, *, species: int) -> keras.Model:
+    """Return the largest-fish head and the species maps as one model, from the trunk's two deeper levels, for training.
+
+    channels, deviations: of all three levels.
+    """
+    from worker.models.keras_import import keras
+
+    levels = _level_inputs(channels)[1:]
+    return keras.Model(levels, _species_heads(levels, deviations[1:], species), name="species_heads")
+
+
+def build_centre_detector(
+    trunk: keras.Model, centre: keras.Model, species_heads: keras.Model, *, deviations: Deviations
+) -> keras.Model:
+    """Return one flat graph from images to all outputs, with the heads' trained weights.
+
+    trunk: from `build_trunk_levels`. Input (B, H, W, 3) uint8, any multiples of 32. Outputs by name: box (B, 4) xyxy in
+    input pixels, box_species and heatmap_species (B, S) probabilities, heatmap (B, H/16, W/16, S) logits, centres
+    (B, H/8, W/8, 1) logits, fish_sides (B, H/8, W/8, 4) input pixels.
+    """
+    from worker.models.keras_import import keras
+
+    species = int(species_heads.output["box_species"].shape[-1])
+    outputs = {**_centre(trunk.outputs, deviations), **_species_heads(trunk.outputs[1:], deviations[1:], species)}
+    detector = keras.Model(trunk.input, {name: outputs[name] for name in SERVED}, name="centre_detector")
+    for head in (centre, species_heads):
+        copy_weights(head, detector)
+    return detector
+
+
+def _level_inputs(channels: Sequence[int]) -> list[Any]:
+    from worker.models.keras_import import keras
+
+    return [keras.Input((None, None, count), name=f"level{place}") for place, count in enumerate(channels)]
+
+
+def _centre(levels: Sequence[Any], deviations: Deviations) -> dict[str, Any]:
+    return centre_outputs(fish_neck(even_levels(levels, deviations, prefix="centre")))
+
+
+def _species_heads(levels: Sequence[Any], deviations: Deviations, species: int) -> dict[str, Any]:
+    deep = deep_levels(even_levels(levels, deviations, prefix="species"), prefix="species")
+    return {**largest_fish(deep, species=species), **species_maps(deep, species=species)}

@@ -1,0 +1,73 @@
+"""Holds the training images decoded, as large as the largest window needs and within a bound; others are read anew."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+
+import numpy as np
+import numpy.typing as npt
+from PIL import Image
+
+from worker.training.features import UnreadablePicture, read_sample
+from worker.training.samples import TrainingSample
+from worker.training.detector.windows import LARGEST_SIZE
+from worker.vision.fish_size import wanted_zoom
+from worker.vision.letterbox import fit_letterbox
+
+Pixels = npt.NDArray[np.uint8]
+Counted = Callable[[int, int], None]
+
+MAX_HELD_BYTES = 2**30  # 500 images of 1000 x 600 pixels
+_DECODERS = 2
+
+
+@dataclass
+class HeldImages:
+    """The pixels of training images by row. fish_px: of each camera, which tells how large its windows become."""
+
+    samples: Sequence[TrainingSample]
+    input_hw: tuple[int, int]
+    fish_px: Mapping[str, float]
+    max_bytes: int = MAX_HELD_BYTES
+    _held: dict[int, Pixels] = field(default_factory=dict)
+
+    def pixels(self, row: int) -> Pixels:
+        """Return an image, (H, W, 3) RGB, perhaps reduced.
+
+        Raises:
+            UnreadableImage, TrainingError: it could be read before and cannot be any more.
+        """
+        held = self._held.get(row)
+        return self._read(row) if held is None else held
+
+    def read_all(self, *, progress: Counted = lambda done, total: None) -> dict[int, UnreadablePicture]:
+        """Decode every image once, hold what there is room for, and return the rows that gave none, with reasons."""
+        unreadable: dict[int, UnreadablePicture] = {}
+        room, total = self.max_bytes, len(self.samples)
+        with ThreadPoolExecutor(_DECODERS, thread_name_prefix="decode") as pool:
+            for row, read in enumerate(pool.map(self._try_read, range(total))):
+                if isinstance(read, UnreadablePicture):
+                    unreadable[row] = read
+                elif read.nbytes <= room:
+                    self._held[row], room = read, room - read.nbytes
+                progress(row + 1, total)
+        return unreadable
+
+    def _try_read(self, row: int) -> Pixels | UnreadablePicture:
+        try:
+            return self._read(row)
+        except Exception as error:  # decoders raise many kinds; one bad image never stops a training
+            return UnreadablePicture(self.samples[row].file, str(error) or type(error).__name__)
+
+    def _read(self, row: int) -> Pixels:
+        sample = self.samples[row]
+        fit = fit_letterbox(width_px=sample.width_px, height_px=sample.height_px, into_hw=self.input_hw)
+        zoom = max(1.0, wanted_zoom(self.fish_px.get(sample.camera)) * LARGEST_SIZE)
+        wanted_hw = (round(fit.fitted_hw[0] * zoom), round(fit.fitted_hw[1] * zoom))
+        pixels = read_sample(sample, at_least_hw=wanted_hw)
+        if pixels.shape[0] <= wanted_hw[0]:
+            return pixels
+        reduced = Image.fromarray(pixels).resize(wanted_hw[::-1], Image.Resampling.BILINEAR, reducing_gap=2.0)
+        return np.asarray(reduced, dtype=np.uint8)
