@@ -48,7 +48,7 @@ class CentreFit:
     max_steps: int = 2000
     peak_rate: float = 1.5e-3
     species_peak_rate: float = 2e-3
-    species_batch: int = 32
+    species_batch: int = 16
     seed: int = 0
 
     def steps(self, images: int) -> int:
