@@ -14,13 +14,13 @@ from db.domain.labels import ImageLabel, LabelledBox
 from db.domain.species import LabelSet
 from worker.models.detector import fold_batch_norms
 from worker.models.trunk_levels import build_trunk_levels
+from worker.training.data.samples import TrainingSample
 from worker.training.detector.camera_sizes import camera_fish_sizes
 from worker.training.detector.draw_batches import BatchSource
 from worker.training.detector.fit_centre import CentreFit, fit_centre
 from worker.training.detector.held_images import HeldImages
-from worker.training.samples import TrainingSample
 from worker.vision.centre_boxes import find_centre_boxes
-from worker.vision.letterbox import letterbox_picture
+from worker.vision.letterbox import letterbox_image
 
 _LABELS = LabelSet(("ALB", "NoF"))
 _HW = (128, 224)
@@ -45,7 +45,7 @@ def _drawn(folder: Path, number: int, *, deck: int) -> TrainingSample:
 
 
 @pytest.fixture(scope="module")
-def fitted(tmp_path_factory: pytest.TempPathFactory):  # noqa: ANN201
+def fitted(tmp_path_factory: pytest.TempPathFactory):
     folder = tmp_path_factory.mktemp("decks")
     samples = [_drawn(folder, number, deck=deck) for deck in (0, 1) for number in range(8)]
     fish_px = camera_fish_sizes(samples)
@@ -60,22 +60,22 @@ def fitted(tmp_path_factory: pytest.TempPathFactory):  # noqa: ANN201
     return trunk, heads, _drawn(folder, 101, deck=3)
 
 
-def test_the_loss_falls_over_a_fixed_schedule(fitted) -> None:  # noqa: ANN001
+def test_the_loss_falls_over_a_fixed_schedule(fitted) -> None:
     _, heads, _ = fitted
 
     assert heads.steps == 32
     assert heads.losses[-1] < 0.6 * heads.losses[0]
 
 
-def test_a_fish_on_a_deck_never_seen_is_the_surest_box(fitted) -> None:  # noqa: ANN001
+def test_a_fish_on_a_deck_never_seen_is_the_surest_box(fitted) -> None:
     trunk, heads, unseen = fitted
     pixels = np.asarray(Image.open(unseen.file.decode()).convert("RGB"))
-    canvas, letterbox = letterbox_picture(pixels, into_hw=_HW)
+    canvas, letterbox = letterbox_image(pixels, into_hw=_HW)
 
     said = heads.centre(trunk(canvas[None], training=False), training=False)
     centres = np.asarray(said["centres"])[0, ..., 0]
     found = find_centre_boxes(
-        centres, np.asarray(said["fish_sides"])[0], frame=letterbox.grid_frame(centres.shape), stride_px=8
+        centres, np.asarray(said["ltrb_offsets"])[0], frame=letterbox.grid_frame(centres.shape), stride_px=8
     )
 
     truth = unseen.label.boxes[0].box

@@ -26,11 +26,11 @@ def deep_levels(levels: Sequence[Any], *, prefix: str) -> Any:
 
 
 def largest_fish(deep: Any, *, species: int) -> dict[str, Any]:
-    """Return the box head's outputs: box (B, 4) xyxy input pixels, box_species (B, S), box_look (B, h * w).
+    """Return the box head's outputs: box (B, 4) xyxy input pixels, box_species (B, S), location_map (B, h * w).
 
     One shared dense stack with four linear outputs and a softmax, as in the lesson; in place of a flattened grid, which
     learns every camera's places by heart, it sees the features under a learnt map of where the largest fish is (in
-    training `box_look`), and that map's own first box: its mean and spread.
+    training `location_map`), and that map's own first box: its mean and spread.
     """
     from worker.models.keras_import import keras
 
@@ -38,7 +38,7 @@ def largest_fish(deep: Any, *, species: int) -> dict[str, Any]:
     squeezed = conv_norm_relu(layers.SpatialDropout2D(0.1, name="box_drop")(deep), _CHANNELS, 1, "box_squeeze")
     near = conv_norm_relu(squeezed, _CHANNELS, 3, "box_near")
     logits = layers.Conv2D(1, 3, padding="same", name="box_map")(near)  # (B, h, w, 1)
-    shares = layers.Softmax(name="box_look")(layers.Reshape((-1,), name="box_map_cells")(logits))  # (B, h * w)
+    shares = layers.Softmax(name="location_map")(layers.Reshape((-1,), name="box_map_cells")(logits))  # (B, h * w)
     first_box, half = _first_box(shares, logits)
     cells = layers.Reshape((-1, _CHANNELS), name="box_near_cells")(near)
     seen = layers.Dot(axes=1, name="box_seen")([shares, cells])  # (B, C)
@@ -50,7 +50,7 @@ def largest_fish(deep: Any, *, species: int) -> dict[str, Any]:
     correction = layers.Rescaling(_BOX_UNIT_PX, dtype="float32", name="box_to_pixels")(linear)
     return {
         "box": layers.Add(name="box")([first_box, correction]),
-        "box_look": shares,
+        "location_map": shares,
         "box_species": layers.Dense(species, activation="softmax", kernel_initializer="zeros", name="box_species")(
             ops.concatenate([x, seen], axis=-1)
         ),

@@ -13,8 +13,8 @@ from worker.models.fish_neck import even_levels, fish_neck
 if TYPE_CHECKING:
     import keras
 
-# `box_look` is learnt from and not served.
-SERVED = ("box", "box_species", "heatmap", "heatmap_species", "centres", "fish_sides")
+# `location_map` is learnt from and not served.
+SERVED = ("box", "box_species", "heatmap", "heatmap_species", "centres", "ltrb_offsets")
 Deviations = Sequence[Sequence[float]]
 
 
@@ -44,7 +44,7 @@ def build_centre_detector(
 
     trunk: from `build_trunk_levels`. Input (B, H, W, 3) uint8, any multiples of 32. Outputs by name: box (B, 4) xyxy in
     input pixels, box_species and heatmap_species (B, S) probabilities, heatmap (B, H/16, W/16, S) logits, centres
-    (B, H/8, W/8, 1) logits, fish_sides (B, H/8, W/8, 4) input pixels.
+    (B, H/8, W/8, 1) logits, ltrb_offsets (B, H/8, W/8, 4) input pixels.
     """
     from worker.models.keras_import import keras
 

@@ -15,7 +15,7 @@ _SIDES_BIAS = 0.5
 
 
 def centre_outputs(neck: Any) -> dict[str, Any]:
-    """Return `centres` (B, h, w, 1) logits and `fish_sides` (B, h, w, 4): left, top, right, bottom in input pixels.
+    """Return `centres` (B, h, w, 1) logits and `ltrb_offsets` (B, h, w, 4): left, top, right, bottom in input pixels.
 
     neck: (B, h, w, C) at stride 8. One class: on a boat never seen, where a fish lies is learnt from every species.
     Sources: Zhou et al. 2019 ("Objects as points"); Tian et al. 2019 (FCOS), section 3.1; Lin et al. 2017 (the bias).
@@ -29,4 +29,7 @@ def centre_outputs(neck: Any) -> dict[str, Any]:
     heat = layers.Conv2D(1, 1, bias_initializer=bias(_HEAT_BIAS), name="centres")(x)
     sides = layers.Conv2D(4, 1, bias_initializer=bias(_SIDES_BIAS), name="centre_sides")(x)
     sides = layers.Activation("softplus", name="centre_sides_positive")(sides)
-    return {"centres": heat, "fish_sides": layers.Rescaling(_SIDES_UNIT_PX, dtype="float32", name="fish_sides")(sides)}
+    return {
+        "centres": heat,
+        "ltrb_offsets": layers.Rescaling(_SIDES_UNIT_PX, dtype="float32", name="ltrb_offsets")(sides),
+    }

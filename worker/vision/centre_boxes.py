@@ -29,7 +29,7 @@ class CentreBox:
 
 def find_centre_boxes(
     centres: npt.ArrayLike,
-    fish_sides: npt.ArrayLike,
+    ltrb_offsets: npt.ArrayLike,
     *,
     frame: tuple[float, float, float, float],
     stride_px: int,
@@ -37,13 +37,13 @@ def find_centre_boxes(
 ) -> list[CentreBox]:
     """Return the fish of an image, surest first, at most 20.
 
-    centres: (h, w) logits. fish_sides: (h, w, 4), input pixels from each cell's centre to its fish's left, top, right
+    centres: (h, w) logits. ltrb_offsets: (h, w, 4), input pixels from each cell's centre to its fish's left, top, right
     and bottom. frame: the cells that show the image, x_min, y_min, x_max, y_max; a peak elsewhere is none.
     A peak is a cell that no neighbour exceeds. Source: Zhou et al. 2019 ("Objects as points"), section 4.
     """
     scores = np.asarray(expit(np.asarray(centres, dtype=np.float64)))
     rows, columns = _peaks(np.where(cells_in_frame(scores.shape, frame), scores, 0.0), min_score)
-    boxes = _boxes_at(rows, columns, np.asarray(fish_sides, dtype=np.float64), stride_px)
+    boxes = _boxes_at(rows, columns, np.asarray(ltrb_offsets, dtype=np.float64), stride_px)
     found = scores[rows, columns]
     kept = non_max_suppression(boxes, found, iou_threshold=SAME_FISH_IOU)[:MAX_BOXES]
     return [CentreBox(_xyxy(boxes[place]), float(found[place])) for place in kept]
@@ -64,11 +64,11 @@ def _peaks(scores: Floats, min_score: float) -> tuple[npt.NDArray[np.intp], npt.
 
 
 def _boxes_at(
-    rows: npt.NDArray[np.intp], columns: npt.NDArray[np.intp], fish_sides: Floats, stride_px: int
+    rows: npt.NDArray[np.intp], columns: npt.NDArray[np.intp], ltrb_offsets: Floats, stride_px: int
 ) -> Floats:
     x, y = (columns + 0.5) * stride_px, (rows + 0.5) * stride_px
     centres = np.stack([x, y, x, y], axis=1)
-    return np.asarray(centres + fish_sides[rows, columns] * np.array([-1.0, -1.0, 1.0, 1.0]))  # (N, 4)
+    return np.asarray(centres + ltrb_offsets[rows, columns] * np.array([-1.0, -1.0, 1.0, 1.0]))  # (N, 4)
 
 
 def _xyxy(box: Floats) -> tuple[float, float, float, float]:

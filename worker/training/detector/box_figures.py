@@ -1,4 +1,4 @@
-"""Judges the boxes of a detector on held-out images: how many fish are found, how sure, and what a score means."""
+"""Evaluates the boxes of a detector on held-out images: how many fish are found, how sure, and what a score means."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from db.domain.box_confidence import BoxConfidence
 from db.domain.boxes import box_iou_batch
-from worker.training.detector.calibrate_boxes import JudgedBoxes, calibration_error
+from worker.training.detector.calibrate_boxes import CountedBoxes, calibration_error
 from worker.training.metrics import ScoredBox, average_precision
 
 Floats = npt.NDArray[np.float64]
@@ -33,10 +33,10 @@ class SeenFish:
     heat_off: float
 
 
-def judged_boxes(seen: Sequence[SeenFish]) -> JudgedBoxes:
+def counted_boxes(seen: Sequence[SeenFish]) -> CountedBoxes:
     """Return every box with whether it is the first on a fish, IoU 0.5."""
     hits = [_hits(one) for one in seen]
-    return JudgedBoxes(
+    return CountedBoxes(
         scores=np.concatenate([one.scores for one in seen]) if seen else np.zeros(0),
         hits=np.concatenate(hits) if seen else np.zeros(0, dtype=bool),
         cameras=[one.camera for one in seen for _ in one.scores],
@@ -52,8 +52,8 @@ def box_figures(seen: Sequence[SeenFish], confidence: BoxConfidence) -> dict[str
     """
     if not any(len(one.truth) for one in seen):
         return {}
-    judged = judged_boxes(seen)
-    chances = np.array([confidence.of(float(score)) for score in judged.scores])
+    evaluated = counted_boxes(seen)
+    chances = np.array([confidence.of(float(score)) for score in evaluated.scores])
     kept = chances >= confidence.at_least
     pointed = [_points_at_fish(one) for one in seen if len(one.truth)]
     return {
@@ -62,7 +62,7 @@ def box_figures(seen: Sequence[SeenFish], confidence: BoxConfidence) -> dict[str
         "fish_recall_in_3": _recall_in(seen, 3),
         "fish_pointing": float(np.mean(pointed)),
         "boxes_an_image": float(kept.sum() / len(seen)),
-        "box_calibration_error": calibration_error(chances[kept], judged.hits[kept]),
+        "box_calibration_error": calibration_error(chances[kept], evaluated.hits[kept]),
     }
 
 

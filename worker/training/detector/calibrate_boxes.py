@@ -1,4 +1,4 @@
-"""Fits what a box's score means on held-out cameras, drawn towards what is known of other models where boxes are few."""
+"""Fits what a box's score means on held-out cameras, drawn towards the usual curve where boxes are few."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _LOWEST_KEPT, _HIGHEST_KEPT = 0.04, 0.3
 
 
 @dataclass(frozen=True)
-class JudgedBoxes:
+class CountedBoxes:
     """Boxes on held-out images. scores: (N,). hits: (N,) whether each is the first on its fish. cameras: (N,)."""
 
     scores: Floats
@@ -33,16 +33,16 @@ class JudgedBoxes:
     images: int
 
 
-def fit_box_confidence(judged: JudgedBoxes) -> BoxConfidence:
+def fit_box_confidence(evaluated: CountedBoxes) -> BoxConfidence:
     """Return the curve from scores to the chance of a hit, and below which chance a box is not kept.
 
     The maximum of the posterior: a logistic regression on the score's logit (Platt 1999) with normal priors.
     """
-    if not len(judged.scores):
+    if not len(evaluated.scores):
         return UNFITTED
-    x, y = logit(np.clip(judged.scores, 1e-6, 1.0 - 1e-6)), judged.hits.astype(np.float64)
-    counts = Counter(judged.cameras)
-    weights = np.array([min(1.0, _BOXES_A_CAMERA / counts[camera]) for camera in judged.cameras])
+    x, y = logit(np.clip(evaluated.scores, 1e-6, 1.0 - 1e-6)), evaluated.hits.astype(np.float64)
+    counts = Counter(evaluated.cameras)
+    weights = np.array([min(1.0, _BOXES_A_CAMERA / counts[camera]) for camera in evaluated.cameras])
 
     def loss(curve: Floats) -> float:
         z = curve[0] * x + curve[1]
@@ -55,9 +55,9 @@ def fit_box_confidence(judged: JudgedBoxes) -> BoxConfidence:
     return BoxConfidence(
         slope=slope,
         offset=offset,
-        at_least=_at_least(expit(slope * x + offset), judged.images),
-        boxes=len(judged.scores),
-        images=judged.images,
+        at_least=_at_least(expit(slope * x + offset), evaluated.images),
+        boxes=len(evaluated.scores),
+        images=evaluated.images,
         cameras=len(counts),
     )
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from worker.training.samples import TrainingSample
+from worker.training.data.samples import TrainingSample
 from worker.vision.fish_size import TARGET_FISH_PX, fish_sizes_px, typical_size_px
 
 # So many boxes tell a camera's size; of fewer the other cameras' counts for the missing ones.

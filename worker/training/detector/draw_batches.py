@@ -13,11 +13,11 @@ import numpy.typing as npt
 from db.domain.species import LabelSet
 from worker.models.any_size_heads import HEADS_STRIDE_PX
 from worker.models.centre_head import CENTRE_STRIDE_PX
+from worker.training.data.samples import TrainingSample
 from worker.training.detector.centre_targets import centre_targets
 from worker.training.detector.recolour import recolour
 from worker.training.detector.species_targets import species_targets
 from worker.training.detector.windows import Window, draw_window, seen_boxes, show
-from worker.training.samples import TrainingSample
 
 Floats = npt.NDArray[np.float32]
 Rows = npt.NDArray[np.int64]
@@ -36,7 +36,7 @@ class HeldPixels(Protocol):
 class WindowBatch:
     """Windows (B, h, w, 3) uint8 and what to learn of them, as the losses want it.
 
-    centres: (B, h8, w8, 2) hills and counts. sides: (B, h8, w8, 5). cells: (B, h16, w16, 1), looks: (B, h16 * w16),
+    centres: (B, h8, w8, 2) hills and counts. sides: (B, h8, w8, 5). cells: (B, h16, w16, 1), location: (B, h16 * w16),
     boxes: (B, 4), box_weights, species, species_weights, counts: (B,).
     """
 
@@ -44,7 +44,7 @@ class WindowBatch:
     centres: Floats
     sides: Floats
     cells: Floats
-    looks: Floats
+    location: Floats
     boxes: Floats
     box_weights: Floats
     species: Rows
@@ -108,7 +108,7 @@ class BatchSource:
             centres=np.stack([centres.hills, np.full(fine, boxed, dtype=np.float32)], axis=-1)[None],
             sides=np.concatenate([centres.sides, centres.weights[..., None] * sample.weight], axis=-1)[None],
             cells=taught.cells[None, ..., None].astype(np.float32),
-            looks=taught.looks.reshape(1, -1),
+            location=taught.location.reshape(1, -1),
             boxes=taught.box[None],
             box_weights=np.array([float(taught.box.any())], dtype=np.float32),
             species=np.array([taught.species], dtype=np.int64),

@@ -1,4 +1,4 @@
-"""Fits the centre detector's heads: every batch is drawn anew, goes through the frozen trunk once and teaches all heads.
+"""Fits the centre detector's heads: each batch is drawn anew and goes through the frozen trunk once.
 
 The centre head learns from each batch as it comes; the lesson's heads, which need more steps, from a bank of the latest
 windows' features.
@@ -17,9 +17,9 @@ import numpy.typing as npt
 from db.domain.species import NO_FISH
 from worker.training.detector.centre_loss import centre_loss, sides_loss
 from worker.training.detector.draw_batches import BatchSource, WindowBatch
+from worker.training.detector.fit import cell_loss
 from worker.training.detector.one_cycle import compile_for_cycle, cycle_step
 from worker.training.detector.window_bank import BankBatch, WindowBank
-from worker.training.fit import cell_loss
 
 Floats = npt.NDArray[np.float32]
 StepProgress = Callable[[int, int], None]
@@ -28,7 +28,7 @@ _DEVIATION_BATCHES = 4
 _MIN_DEVIATION = 1e-3
 _SIDES_WEIGHT = 2.0
 _FISH_CELL_WEIGHT = 8.0  # fish cover about a sixty-fourth of an image
-_SPECIES_LOSS_WEIGHTS = {"box": 0.002, "box_look": 0.5, "box_species": 1.0, "heatmap": 2.0, "heatmap_species": 1.0}
+_SPECIES_LOSS_WEIGHTS = {"box": 0.002, "location_map": 0.5, "box_species": 1.0, "heatmap": 2.0, "heatmap_species": 1.0}
 _HUBER_DELTA_PX = 20.0  # squared up to here, linear beyond: one fish at the far side must not outweigh a batch
 _LABEL_SMOOTHING = 0.05
 
@@ -128,13 +128,13 @@ def _compile(centre: Any, heads: Any, *, no_fish: int) -> None:
 
     compile_for_cycle(
         centre,
-        loss={"centres": centre_loss(), "fish_sides": sides_loss()},
-        loss_weights={"centres": 1.0, "fish_sides": _SIDES_WEIGHT},
+        loss={"centres": centre_loss(), "ltrb_offsets": sides_loss()},
+        loss_weights={"centres": 1.0, "ltrb_offsets": _SIDES_WEIGHT},
     )
     named = keras.losses.CategoricalCrossentropy(label_smoothing=_LABEL_SMOOTHING)
     losses = {
         "box": keras.losses.Huber(delta=_HUBER_DELTA_PX),
-        "box_look": keras.losses.CategoricalCrossentropy(),
+        "location_map": keras.losses.CategoricalCrossentropy(),
         "box_species": named,
         "heatmap": cell_loss(no_fish=no_fish, fish_cell_weight=_FISH_CELL_WEIGHT),
         "heatmap_species": named,
@@ -143,7 +143,7 @@ def _compile(centre: Any, heads: Any, *, no_fish: int) -> None:
 
 
 def _centre_batch(levels: list[Floats], batch: WindowBatch) -> tuple[Any, Any, Any]:
-    return levels, {"centres": batch.centres, "fish_sides": batch.sides}, None
+    return levels, {"centres": batch.centres, "ltrb_offsets": batch.sides}, None
 
 
 def _species_batch(drawn: BankBatch, species_weights: Floats) -> tuple[Any, Any, Any]:
@@ -151,7 +151,7 @@ def _species_batch(drawn: BankBatch, species_weights: Floats) -> tuple[Any, Any,
     one_hot = np.eye(len(species_weights), dtype=np.float32)[taught.species]
     truth = {
         "box": taught.boxes,
-        "box_look": taught.looks,
+        "location_map": taught.location,
         "box_species": one_hot,
         "heatmap": taught.cells,
         "heatmap_species": one_hot,
@@ -159,7 +159,7 @@ def _species_batch(drawn: BankBatch, species_weights: Floats) -> tuple[Any, Any,
     boxed, named = taught.box_weights * taught.counts, species_weights[taught.species] * taught.sure * taught.counts
     weights = {
         "box": boxed,
-        "box_look": boxed,
+        "location_map": boxed,
         "box_species": named,
         "heatmap": taught.counts,
         "heatmap_species": named,

@@ -11,7 +11,7 @@ from worker.training.detector.box_figures import SeenFish
 
 # Scores that differ less within an image say "everything is alike": boxes of twenty places at 0.96 to 0.99.
 FLAT_SPREAD = 0.05
-_BOXES_TO_JUDGE = 3
+_BOXES_TO_COMPARE = 3
 # Heat that has learnt is tens of times denser on fish; an even map has 1.
 DENSER_ON_FISH = 1.5
 _FEW_IMAGES = 30
@@ -32,7 +32,7 @@ class Learnt:
 def has_learnt(
     seen: Sequence[SeenFish], figures: Mapping[str, float], *, images: int, cameras: int, species: Sequence[str]
 ) -> Learnt:
-    """Return what is to be said of a detector. images, cameras: judged on. species: that have labelled images.
+    """Return what is to be said of a detector. images, cameras: evaluated on. species: that have labelled images.
 
     figures: of the held-out images; `accuracy` and `majority_accuracy` are compared.
     """
@@ -42,7 +42,7 @@ def has_learnt(
 
 
 def _flat(seen: Sequence[SeenFish]) -> str | None:
-    with_fish = [one.scores for one in seen if len(one.truth) and len(one.scores) >= _BOXES_TO_JUDGE]
+    with_fish = [one.scores for one in seen if len(one.truth) and len(one.scores) >= _BOXES_TO_COMPARE]
     spreads = [float(np.quantile(scores, 0.9) - np.quantile(scores, 0.1)) for scores in with_fish]
     if not spreads or np.median(spreads) >= FLAT_SPREAD:
         return None
@@ -71,10 +71,12 @@ def _no_better(figures: Mapping[str, float]) -> str | None:
 
 def _judged_on(images: int, cameras: int) -> str | None:
     if images == 0:
-        return "was not judged: there was no image to hold out"
+        return "was not evaluated: there was no image to hold out"
     if images >= _FEW_IMAGES and cameras >= _FEW_CAMERAS:
         return None
-    return f"was judged on {images} images of {cameras} camera{'s' if cameras != 1 else ''}: its figures may be chance"
+    return (
+        f"was evaluated on {images} images of {cameras} camera{'s' if cameras != 1 else ''}: its figures may be chance"
+    )
 
 
 def _one_species(species: Sequence[str]) -> str | None:

@@ -10,9 +10,9 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-from worker.training.features import UnreadablePicture, read_sample
-from worker.training.samples import TrainingSample
+from worker.training.data.samples import TrainingSample
 from worker.training.detector.windows import LARGEST_SIZE
+from worker.training.features.compute import LeftOutImage, read_sample
 from worker.vision.fish_size import wanted_zoom
 from worker.vision.letterbox import fit_letterbox
 
@@ -42,24 +42,24 @@ class HeldImages:
         held = self._held.get(row)
         return self._read(row) if held is None else held
 
-    def read_all(self, *, progress: Counted = lambda done, total: None) -> dict[int, UnreadablePicture]:
+    def read_all(self, *, progress: Counted = lambda done, total: None) -> dict[int, LeftOutImage]:
         """Decode every image once, hold what there is room for, and return the rows that gave none, with reasons."""
-        unreadable: dict[int, UnreadablePicture] = {}
+        unreadable: dict[int, LeftOutImage] = {}
         room, total = self.max_bytes, len(self.samples)
         with ThreadPoolExecutor(_DECODERS, thread_name_prefix="decode") as pool:
             for row, read in enumerate(pool.map(self._try_read, range(total))):
-                if isinstance(read, UnreadablePicture):
+                if isinstance(read, LeftOutImage):
                     unreadable[row] = read
                 elif read.nbytes <= room:
                     self._held[row], room = read, room - read.nbytes
                 progress(row + 1, total)
         return unreadable
 
-    def _try_read(self, row: int) -> Pixels | UnreadablePicture:
+    def _try_read(self, row: int) -> Pixels | LeftOutImage:
         try:
             return self._read(row)
         except Exception as error:  # decoders raise many kinds; one bad image never stops a training
-            return UnreadablePicture(self.samples[row].file, str(error) or type(error).__name__)
+            return LeftOutImage(self.samples[row].file, str(error) or type(error).__name__)
 
     def _read(self, row: int) -> Pixels:
         sample = self.samples[row]

@@ -7,28 +7,28 @@ import pytest
 from scipy.special import expit, logit
 
 from db.domain.box_confidence import UNFITTED
-from worker.training.detector.calibrate_boxes import JudgedBoxes, calibration_error, fit_box_confidence
+from worker.training.detector.calibrate_boxes import CountedBoxes, calibration_error, fit_box_confidence
 
 
-def _boxes(count: int, *, slope: float, offset: float, cameras: int, seed: int = 0) -> JudgedBoxes:
+def _boxes(count: int, *, slope: float, offset: float, cameras: int, seed: int = 0) -> CountedBoxes:
     rng = np.random.default_rng(seed)
     scores = rng.uniform(0.02, 0.7, count)
     hits = rng.random(count) < expit(slope * logit(scores) + offset)
-    return JudgedBoxes(scores, hits, [f"camera{place % cameras}" for place in range(count)], images=count // 3)
+    return CountedBoxes(scores, hits, [f"camera{place % cameras}" for place in range(count)], images=count // 3)
 
 
 def test_many_boxes_of_many_cameras_speak_for_themselves() -> None:
-    judged = _boxes(3000, slope=2.0, offset=0.5, cameras=50)
+    evaluated = _boxes(3000, slope=2.0, offset=0.5, cameras=50)
 
-    curve = fit_box_confidence(judged)
+    curve = fit_box_confidence(evaluated)
 
-    chances = [curve.of(float(score)) for score in judged.scores]
-    assert calibration_error(chances, judged.hits) < 0.04
+    chances = [curve.of(float(score)) for score in evaluated.scores]
+    assert calibration_error(chances, evaluated.hits) < 0.04
     assert (curve.boxes, curve.cameras) == (3000, 50)
 
 
 def test_a_few_boxes_of_one_camera_hardly_move_the_usual_curve() -> None:
-    curve = fit_box_confidence(JudgedBoxes(np.array([0.5, 0.4, 0.3]), np.array([False] * 3), ["a"] * 3, images=1))
+    curve = fit_box_confidence(CountedBoxes(np.array([0.5, 0.4, 0.3]), np.array([False] * 3), ["a"] * 3, images=1))
 
     assert 0.3 < curve.of(0.3) < UNFITTED.of(0.3)
 
@@ -41,7 +41,7 @@ def test_one_camera_of_a_thousand_frames_counts_as_sixty_boxes() -> None:
 
 
 def test_nothing_to_fit_on_gives_the_usual_curve() -> None:
-    assert fit_box_confidence(JudgedBoxes(np.zeros(0), np.zeros(0, dtype=bool), [], images=9)) == UNFITTED
+    assert fit_box_confidence(CountedBoxes(np.zeros(0), np.zeros(0, dtype=bool), [], images=9)) == UNFITTED
 
 
 @pytest.mark.parametrize("score", [0.0, 1.0])
@@ -53,7 +53,7 @@ def test_about_three_boxes_an_image_are_kept() -> None:
     rng = np.random.default_rng(0)
     scores = np.concatenate([rng.uniform(0.3, 0.6, 300), rng.uniform(0.05, 0.15, 1700)])
     hits = np.concatenate([np.ones(300, dtype=bool), rng.random(1700) < 0.02])
-    curve = fit_box_confidence(JudgedBoxes(scores, hits, [f"c{n % 40}" for n in range(2000)], images=100))
+    curve = fit_box_confidence(CountedBoxes(scores, hits, [f"c{n % 40}" for n in range(2000)], images=100))
 
     kept = sum(curve.of(float(score)) >= curve.at_least for score in scores)
 

@@ -15,7 +15,7 @@ def _seen(scores: list[float], *, heat_on: float = 0.4, heat_off: float = 0.01) 
     return SeenFish("camera", boxes, np.array(scores), np.array([[0.0, 0.0, 10.0, 10.0]]), heat_on, heat_off)
 
 
-def _asked(seen: list[SeenFish], **figures: float):  # noqa: ANN202
+def _asked(seen: list[SeenFish], **figures: float):
     return has_learnt(seen, figures, images=60, cameras=3, species=_SPECIES)
 
 
@@ -46,7 +46,7 @@ def test_species_no_better_than_the_commonest_is_a_caution() -> None:
 def test_one_camera_or_few_images_are_a_caution() -> None:
     said = has_learnt([_seen([0.6, 0.1, 0.03])] * 22, {}, images=22, cameras=1, species=_SPECIES)
 
-    assert said.cautions == ("was judged on 22 images of 1 camera: its figures may be chance",)
+    assert said.cautions == ("was evaluated on 22 images of 1 camera: its figures may be chance",)
 
 
 def test_one_species_is_a_caution() -> None:

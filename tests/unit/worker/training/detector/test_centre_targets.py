@@ -22,7 +22,7 @@ def test_a_fish_is_a_hill_at_its_centre_cell() -> None:
     assert made.hills[14, 22] == 0.0  # beyond three deviations
 
 
-def test_a_cell_knows_its_fish_sides_and_a_fish_counts_one() -> None:
+def test_a_cell_knows_its_ltrb_offsets_and_a_fish_counts_one() -> None:
     made = centre_targets([[100, 96, 196, 128]], grid_hw=_GRID, stride_px=8)
 
     # The cell's centre lies at (148, 116).

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from db.domain.box_confidence import BoxConfidence
-from worker.training.detector.box_figures import SeenFish, box_figures, judged_boxes
+from worker.training.detector.box_figures import SeenFish, box_figures, counted_boxes
 
 _PLAIN = BoxConfidence(slope=1.0, offset=0.0, at_least=0.05)
 
@@ -25,7 +25,7 @@ def _seen(boxes: list[list[float]], scores: list[float], truth: list[list[float]
 def test_of_two_boxes_on_one_fish_the_surer_is_the_hit() -> None:
     seen = _seen([[0, 0, 10, 10], [0, 0, 10, 11], [50, 50, 60, 60]], [0.9, 0.8, 0.1], [[0, 0, 10, 10]])
 
-    assert judged_boxes([seen]).hits.tolist() == [True, False, False]
+    assert counted_boxes([seen]).hits.tolist() == [True, False, False]
 
 
 def test_recall_counts_fish_among_the_surest_boxes() -> None:

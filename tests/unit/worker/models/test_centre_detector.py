@@ -16,7 +16,7 @@ _SPECIES = 3
 
 
 @pytest.fixture(scope="module")
-def detector():  # noqa: ANN201
+def detector():
     trunk = build_trunk_levels("efficientnet_lite0", weights="random")
     channels = [int(level.shape[-1]) for level in trunk.outputs]
     deviations = [[2.0] * count for count in channels]
@@ -30,25 +30,25 @@ def _images(rows: int, columns: int) -> np.ndarray:
 
 
 @pytest.mark.parametrize(("rows", "columns"), [(64, 96), (96, 160)])
-def test_one_graph_answers_at_every_size(detector, rows: int, columns: int) -> None:  # noqa: ANN001
+def test_one_graph_answers_at_every_size(detector, rows: int, columns: int) -> None:
     said = detector(_images(rows, columns), training=False)
 
     assert sorted(said) == sorted(SERVED)
     assert said["centres"].shape == (2, rows // 8, columns // 8, 1)
-    assert said["fish_sides"].shape == (2, rows // 8, columns // 8, 4)
+    assert said["ltrb_offsets"].shape == (2, rows // 8, columns // 8, 4)
     assert said["heatmap"].shape == (2, rows // 16, columns // 16, _SPECIES)
     assert said["box"].shape == (2, 4)
     np.testing.assert_allclose(np.sum(said["box_species"], axis=1), 1.0, rtol=1e-5)
 
 
-def test_a_new_detector_expects_no_fish_and_boxes_of_forty_pixels(detector) -> None:  # noqa: ANN001
+def test_a_new_detector_expects_no_fish_and_boxes_of_forty_pixels(detector) -> None:
     said = detector(_images(64, 96), training=False)
 
     assert np.median(said["centres"]) < -2.0
-    assert 20.0 < np.median(said["fish_sides"]) < 80.0
+    assert 20.0 < np.median(said["ltrb_offsets"]) < 80.0
 
 
-def test_folded_and_reloaded_it_says_the_same(detector, tmp_path: Path) -> None:  # noqa: ANN001
+def test_folded_and_reloaded_it_says_the_same(detector, tmp_path: Path) -> None:
     from worker.models.keras_import import keras
 
     detector.save(tmp_path / "model.keras")

@@ -11,7 +11,7 @@ from worker.vision.fish_size import InputStep, input_steps
 _STEPS = input_steps((288, 512))
 
 
-def _camera(fish_px: float, *, best: float = 0.5, others: float = 0.04):  # noqa: ANN202
+def _camera(fish_px: float, *, best: float = 0.5, others: float = 0.04):
     """A detector that is sure of fish near the size it was taught, and of crates of 85 pixels a little everywhere."""
 
     def look(step: InputStep) -> SeenAtStep:
