@@ -11,7 +11,14 @@ from typing import Annotated, Any
 import typer
 
 from cli.shared.context import opened
-from cli.shared.steps import Epochs, Size, Trunk, Weights, rows_columns, run_with_bar, tell_left_out
+from cli.shared.steps import Epochs, Trunk, Weights, rows_columns, run_with_bar, tell_left_out
+
+
+class DetectorChoice(StrEnum):
+    """How `cli train` makes the detector."""
+
+    CENTRE = "centre"
+    LESSON = "lesson"
 
 
 class SecondStageChoice(StrEnum):
@@ -30,16 +37,34 @@ class BalanceChoice(StrEnum):
     FULL = "full"
 
 
+# By the kind that a model's card names.
+_KINDS = {DetectorChoice.CENTRE: "centre", DetectorChoice.LESSON: "detector"}
+_BOX_FIGURES = ("fish_ap50", "fish_recall_in_1", "fish_recall_in_3", "boxes_an_image", "box_calibration_error")
 _FIGURES = ("accuracy", "balanced_accuracy", "log_loss", "largest_fish_mean_iou", "majority_accuracy")
 
 
 def train(
     trunk: Trunk = "efficientnet_lite0",
+    detector: Annotated[
+        DetectorChoice | None,
+        typer.Option(
+            help="centre: boxes from a centre heat map that carries over to cameras never seen, the default; lesson: "
+            "both heads on features computed once, with --heads, --augment and --fine-tune.",
+            show_default=False,
+        ),
+    ] = None,
     heads: Annotated[
-        str, typer.Option(help="A box head and a heat-map head, with a comma.")
-    ] = "box_species,heatmap_hires",
+        str | None,
+        typer.Option(help="The lesson's detector: a box head and a heat-map head, with a comma.", show_default=False),
+    ] = None,
     weights: Weights = "imagenet",
-    size: Size = "360x640",
+    size: Annotated[
+        str | None,
+        typer.Option(
+            help="Rows x columns of the network's input, pixels: 288x512, of the lesson's detector 360x640.",
+            show_default=False,
+        ),
+    ] = None,
     held_out: Annotated[
         float,
         typer.Option(
@@ -92,14 +117,16 @@ def train(
 ) -> None:
     """Train both heads on the labels held and register the model; the first one serves at once.
 
-    Each image goes through the trunk once; a training that was stopped goes on from there.
+    Boxes are evaluated on cameras kept apart, then learnt from every camera.
     """
+    chosen = _detector_of(detector, of_lesson={"--heads": heads, "--augment": augment, "--fine-tune": fine_tune})
     opened()  # a database that cannot be used is told before the work
     request = {
+        "kind": _KINDS[chosen],
         "trunk": trunk,
-        "heads": [name.strip() for name in heads.split(",")],
+        "heads": [name.strip() for name in heads.split(",")] if heads else None,
         "weights": weights,
-        "input_hw": rows_columns(size),
+        "input_hw": rows_columns(size) if size else None,
         "held_out_share": held_out,
         "epochs": epochs,
         "augment": augment,
@@ -123,6 +150,17 @@ def train(
     tell_left_out(done)
 
 
+def _detector_of(asked: DetectorChoice | None, *, of_lesson: dict[str, Any]) -> DetectorChoice:
+    """Return the detector to train; an option of the lesson's chooses it.
+
+    of_lesson: options that only the lesson's detector has, as given.
+    """
+    given = [name for name, value in of_lesson.items() if value]
+    if asked is DetectorChoice.CENTRE and given:
+        raise typer.BadParameter(f"{', '.join(given)}: of the lesson's detector alone; add --detector lesson")
+    return asked or (DetectorChoice.LESSON if given else DetectorChoice.CENTRE)
+
+
 def tell_model(done: dict[str, Any]) -> None:
     """Say in a few lines what a training gave."""
     parameters, metrics = done["parameters"], done["metrics"]
@@ -130,11 +168,22 @@ def tell_model(done: dict[str, Any]) -> None:
     where = ", ".join(done["held_out_cameras"]) or "images drawn at random: all are of one camera"
     typer.echo(f"evaluated on {parameters['images_held_out']} of {parameters['images']} images ({where}):")
     typer.echo("  " + ", ".join(f"{name} {metrics[name]:.3f}" for name in _FIGURES if name in metrics))
+    if boxes := [f"{name} {metrics[name]:.3f}" for name in _BOX_FIGURES if name in metrics]:
+        typer.echo("  boxes: " + ", ".join(boxes))
+    _tell_epochs(parameters["epoch_kept"])
+    for text in (*done["blind"], *done["cautions"]):
+        typer.secho(f"  it {text}", fg=typer.colors.YELLOW, err=True)
     _tell_second_stage(done)
     if parameters["species_without_images"]:
         typer.echo(f"  no image of {', '.join(parameters['species_without_images'])}: it cannot know them")
     if done["state"] == "candidate":
         typer.echo(f"it waits; `cli models promote {done['model']}` lets it serve")
+
+
+def _tell_epochs(kept: str | dict[str, int]) -> None:
+    """Say which epoch's weights stayed."""
+    each = kept if isinstance(kept, str) else ", ".join(f"{head} {epoch}" for head, epoch in kept.items())
+    typer.echo(f"  epoch kept: {each}")
 
 
 def _tell_second_stage(done: dict[str, Any]) -> None:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+from db.domain.box_confidence import BoxConfidence
+
 
 class ModelState(StrEnum):
     """The states of a model version."""
@@ -46,7 +48,9 @@ class ModelCard:
 
     input_hw: rows, columns of the trunk's input. species: the label set in order. parameters: what training was asked
     for. metrics: figures by name, on held-out cameras. metrics_by: {"species": {...}, "camera": {...}}. second_stage:
-    the crop classifier that lies beside the detector, None where there is none.
+    the crop classifier that lies beside the detector, None where there is none. box_confidence: what its boxes' scores
+    mean, None where they are taken as they are. blind: why it does not see fish, one line each, empty where it does;
+    cautions: why its figures or some of its answers deserve little trust.
     """
 
     kind: str
@@ -65,3 +69,6 @@ class ModelCard:
     train_seconds: float = 0.0
     command: str = ""
     second_stage: SecondStage | None = None
+    box_confidence: BoxConfidence | None = None
+    blind: tuple[str, ...] = ()
+    cautions: tuple[str, ...] = ()

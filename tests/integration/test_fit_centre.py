@@ -16,8 +16,9 @@ from worker.models.detector import fold_batch_norms
 from worker.models.trunk_levels import build_trunk_levels
 from worker.training.data.samples import TrainingSample
 from worker.training.detector.camera_sizes import camera_fish_sizes
+from worker.training.detector.centre_fit import CentreFit
 from worker.training.detector.draw_batches import BatchSource
-from worker.training.detector.fit_centre import CentreFit, fit_centre
+from worker.training.detector.fit_centre import fit_centre
 from worker.training.detector.held_images import HeldImages
 from worker.vision.centre_boxes import find_centre_boxes
 from worker.vision.letterbox import letterbox_image

@@ -9,10 +9,13 @@ from typing import Any, Protocol
 import numpy as np
 import numpy.typing as npt
 
+from db.domain.box_confidence import BoxConfidence
 from db.domain.model_versions import ModelCard
 from db.domain.predictions import Prediction
 from db.domain.species import NO_FISH, LabelSet
 from db.errors import TaffrailError
+from worker.models.names import DetectorKind
+from worker.vision.fish_size import InputStep, input_steps, step_for
 from worker.vision.interpret import interpret
 from worker.vision.letterbox import Letterbox
 
@@ -37,7 +40,8 @@ class RawOutputs:
 
     box: (B, 4) xyxy in input pixels; 0,0,0,0 where the box head says no fish. box_species, heatmap_species: (B, S)
     probabilities. heatmap: (B, h, w, S) logits. ltrb_offsets: (B, h, w, 4) input pixels from each cell's centre to the
-    sides of its fish; None of a model whose heat-map cells give no boxes.
+    sides of its fish; None of a model whose heat-map cells give no boxes. centres: (B, h, w, 1) logits at the grid of
+    ltrb_offsets; None of a model without a centre head.
     """
 
     box: Floats
@@ -45,19 +49,48 @@ class RawOutputs:
     heatmap: Floats
     heatmap_species: Floats
     ltrb_offsets: Floats | None = None
+    centres: Floats | None = None
+
+    def row(self, place: int) -> RawOutputs:
+        """Return one image's outputs, a batch of one."""
+        held = {field.name: getattr(self, field.name) for field in fields(self)}
+        return RawOutputs(**{name: value[place : place + 1] for name, value in held.items() if value is not None})
 
 
-def prediction_of(raw: RawOutputs, row: int, *, letterbox: Letterbox, label_set: LabelSet) -> Prediction:
-    """Return what the heads say of one image of a batch, in the original's pixels."""
+def prediction_of(
+    raw: RawOutputs,
+    row: int,
+    *,
+    letterbox: Letterbox,
+    label_set: LabelSet,
+    confidence: BoxConfidence | None = None,
+) -> Prediction:
+    """Return what the heads say of one image of a batch, in the original's pixels.
+
+    confidence: what the scores of a centre head's boxes mean.
+    """
     return interpret(
         box=raw.box[row],
         box_probabilities=raw.box_species[row],
         heatmap_logits=raw.heatmap[row],
         heatmap_probabilities=raw.heatmap_species[row],
         ltrb_offsets=None if raw.ltrb_offsets is None else raw.ltrb_offsets[row],
+        centres=None if raw.centres is None else raw.centres[row, ..., 0],
+        confidence=confidence,
         letterbox=letterbox,
         label_set=label_set,
     )
+
+
+def inputs_of(card: ModelCard) -> tuple[InputStep, ...]:
+    """Return the input sizes that a detector answers at: one, or those for the fish sizes of cameras."""
+    return input_steps(card.input_hw) if card.kind == DetectorKind.CENTRE else (InputStep(1.0, card.input_hw),)
+
+
+def input_for(card: ModelCard, fish_px: float | None) -> InputStep:
+    """Return the input for a camera of this fish size; None where it is not known."""
+    one = card.kind != DetectorKind.CENTRE
+    return InputStep(1.0, card.input_hw) if one else step_for(fish_px, card.input_hw)
 
 
 class AnyDetector(Protocol):
@@ -81,27 +114,27 @@ class Detector:
         from worker.models.detector import fold_batch_norms
 
         self.card = card
-        self._batch_size = batch_size
         self._no_fish = card.species.index(NO_FISH)
         self._model = fold_batch_norms(model)
-        shape = (batch_size, *card.input_hw, 3)
-        # One signature: a short last batch is padded, so that nothing is ever traced again.
-        signature = [tf.TensorSpec(shape, tf.uint8)]
-        self._call = tf.function(lambda x: self._model(x, training=False), input_signature=signature)
+        self._batches = {step.input_hw: _batch_of(step, batch_size) for step in inputs_of(card)}
+        # One batch shape an input: a short last batch is padded, so that nothing is ever traced again.
+        self._call = tf.function(lambda x: self._model(x, training=False))
 
     def predict(self, batch: Images) -> RawOutputs:
-        """Return the outputs of any number of images (B, H, W, 3) uint8, in chunks of the fixed batch size."""
-        if batch.shape[1:] != (*self.card.input_hw, 3) or batch.dtype != np.uint8:
-            raise ValueError(f"images are {batch.shape} {batch.dtype}, wanted (B, {self.card.input_hw}, 3) uint8")
-        starts = range(0, max(len(batch), 1), self._batch_size)
-        return _joined([self._predict_chunk(batch[start : start + self._batch_size]) for start in starts])
+        """Return the outputs of any number of images (B, H, W, 3) uint8 of one input size, in fixed batches."""
+        input_hw = (batch.shape[1], batch.shape[2])
+        if input_hw not in self._batches or batch.shape[3:] != (3,) or batch.dtype != np.uint8:
+            raise ValueError(f"images are {batch.shape} {batch.dtype}, wanted (B, {[*self._batches]}, 3) uint8")
+        size = self._batches[input_hw]
+        starts = range(0, max(len(batch), 1), size)
+        return _joined([self._predict_chunk(batch[start : start + size], size) for start in starts])
 
     def warm_up(self) -> None:
-        """Trace the graph and let the libraries choose their kernels."""
+        """Trace the graph at its base input and let the libraries choose their kernels."""
         self.predict(np.zeros((1, *self.card.input_hw, 3), dtype=np.uint8))
 
-    def _predict_chunk(self, chunk: Images) -> RawOutputs:
-        count, missing = len(chunk), self._batch_size - len(chunk)
+    def _predict_chunk(self, chunk: Images, size: int) -> RawOutputs:
+        count, missing = len(chunk), size - len(chunk)
         if missing:
             chunk = np.concatenate([chunk, np.zeros((missing, *chunk.shape[1:]), dtype=np.uint8)])
         outputs = {name: np.array(value, dtype=np.float32)[:count] for name, value in self._call(chunk).items()}
@@ -140,6 +173,11 @@ def make_detector(card: ModelCard, path: Path, *, batch_size: int = BATCH_SIZE) 
     from worker.storage.model_files import load_model_file
 
     return Detector(card, load_model_file(path), batch_size=batch_size)
+
+
+def _batch_of(step: InputStep, batch_size: int) -> int:
+    """Return how many images of an input make a network call: larger ones fewer, so that no call takes for ever."""
+    return max(1, min(batch_size, round(batch_size / step.cost)))
 
 
 def _joined(parts: list[RawOutputs]) -> RawOutputs:

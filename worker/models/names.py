@@ -34,6 +34,17 @@ class TrunkSpec:
     input_hw: tuple[int, int] = (360, 640)
 
 
+class DetectorKind(StrEnum):
+    """How a detector finds fish; a model's card names it."""
+
+    CENTRE = "centre"  # a centre heat map at one fish size, learnt from augmented images; carries over to other cameras
+    LESSON = "detector"  # both heads on features that are computed once
+
+
+# Rows, columns where no size is asked for. Fish of the target size are 68 pixels in the first.
+INPUT_HW: dict[DetectorKind, tuple[int, int]] = {DetectorKind.CENTRE: (288, 512), DetectorKind.LESSON: (360, 640)}
+
+
 class HeadName(StrEnum):
     """The heads of the lesson."""
 

@@ -17,7 +17,7 @@ from db.settings import Settings, get_settings
 from db.store.datasets import get_dataset
 from db.store.model_versions import ModelVersion, get_model
 from worker.models.errors import TrainingError
-from worker.models.names import HeadName
+from worker.models.names import DetectorKind, HeadName
 from worker.models.trunks import named_weights
 from worker.steps.step_process import Request, StepProgress, serve_step
 from worker.storage.model_files import HeldModel, check_model_file, load_model_file, read_card, save_bundle
@@ -25,10 +25,10 @@ from worker.training.crops.add_second_stage import TwoStages, add_second_stage
 from worker.training.crops.held import NO_SECOND_STAGE, SECOND_STAGE, crop_settings, false_boxes_held
 from worker.training.crops.settings import CropMethod, CropTrainSettings
 from worker.training.data.snapshot import training_samples
-from worker.training.detector.card import DETECTOR_KIND
 from worker.training.detector.fine_tune import FineTune
 from worker.training.detector.settings import TrainSettings
-from worker.training.detector.train_detector import TrainedDetector, train_detector
+from worker.training.detector.train_detector import train_detector
+from worker.training.detector.trained import TrainedDetector
 
 
 class Parts(StrEnum):
@@ -51,8 +51,9 @@ def fit_candidate(request: Request, progress: StepProgress) -> Request:
     settings = get_settings()
     engine = open_database(settings.database)
     parent = read_card(settings.models_dir, request["parent"])
-    if parent.kind != DETECTOR_KIND:
-        raise TrainingError(f"model {request['parent']}: is a {parent.kind}, wanted a {DETECTOR_KIND} to train like")
+    if parent.kind not in list(DetectorKind):
+        wanted = " or ".join(DetectorKind)
+        raise TrainingError(f"model {request['parent']}: is a {parent.kind}, wanted a {wanted} to train like")
     with reading(engine) as session:
         dataset = get_dataset(session, int(request["dataset"]))
         held = get_model(session, request["parent"])
@@ -148,7 +149,7 @@ def _second_stage(
     progress: StepProgress,
 ) -> TwoStages:
     return add_second_stage(
-        first.model,
+        first.evaluated_model,
         first.card,
         training_samples(dataset.entries),
         settings=how,
@@ -171,6 +172,7 @@ def _like_parent(request: Request, parent: ModelCard, dataset: Dataset, settings
     weights = str(parent.parameters.get("weights", "imagenet"))
     box_head, heatmap_head = (HeadName(name) for name in parent.heads)
     return TrainSettings(
+        kind=DetectorKind(parent.kind),
         trunk=parent.trunk,
         layer=parent.layer,
         input_hw=parent.input_hw,

@@ -17,7 +17,7 @@ from db.session import transaction
 from db.settings import Settings, get_settings
 from db.store.model_versions import get_champion, register_model
 from worker.models.errors import TrainingError
-from worker.models.names import HeadName
+from worker.models.names import INPUT_HW, DetectorKind, HeadName
 from worker.models.trunks import named_weights
 from worker.steps.step_process import Request, StepProgress, serve_step
 from worker.storage.artifacts import publish_model
@@ -28,8 +28,9 @@ from worker.training.crops.settings import CropMethod
 from worker.training.data.samples import TrainingSample
 from worker.training.data.snapshot import take_snapshot, training_samples
 from worker.training.detector.fine_tune import FineTune
-from worker.training.detector.settings import TrainSettings
-from worker.training.detector.train_detector import TrainedDetector, train_detector
+from worker.training.detector.settings import TrainSettings, input_hw_of
+from worker.training.detector.train_detector import train_detector
+from worker.training.detector.trained import TrainedDetector
 
 
 def train(request: Request, progress: StepProgress) -> Request:
@@ -64,6 +65,8 @@ def train(request: Request, progress: StepProgress) -> Request:
         "held_out_cameras": list(trained.card.folds[0]),
         "second_stage": asdict(trained.card.second_stage) if trained.card.second_stage else None,
         "second_stage_missing": missing,
+        "blind": list(trained.card.blind),
+        "cautions": list(trained.card.cautions),
         "train_seconds": trained.card.train_seconds,
         "unreadable": [[os.fsdecode(bad.file), bad.reason] for bad in trained.unreadable],
         "repaired": [[os.fsdecode(odd.file), odd.text] for odd in trained.repaired],
@@ -103,7 +106,7 @@ def _with_second_stage(
     if asked == NO_SECOND_STAGE:
         return trained, None
     two = add_second_stage(
-        trained.model,
+        trained.evaluated_model,
         trained.card,
         samples,
         settings=crop_settings(trained.card, settings, request, method=CropMethod(asked)),
@@ -143,13 +146,14 @@ def keep_model(
 
 
 def _train_settings(request: Request, settings: Settings) -> TrainSettings:
-    plain = TrainSettings()
-    rows, columns = request.get("input_hw") or plain.input_hw
+    plain, kind = TrainSettings(), DetectorKind(request.get("kind") or DetectorKind.CENTRE)
+    rows, columns = request.get("input_hw") or INPUT_HW[kind]
     weights, blocks = str(request.get("weights") or plain.weights), request.get("fine_tune")
     return TrainSettings(
+        kind=kind,
         trunk=str(request.get("trunk") or plain.trunk),
         layer=request.get("layer"),
-        input_hw=(int(rows), int(columns)),
+        input_hw=input_hw_of(kind, (int(rows), int(columns))),
         heads=_heads(request.get("heads") or [str(head) for head in plain.heads]),
         weights=named_weights(weights),
         label_set=settings.label_set,

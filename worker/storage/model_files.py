@@ -15,6 +15,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from db.domain.box_confidence import BoxConfidence
 from db.domain.model_versions import ModelCard, SecondStage
 from db.whole_files import whole_folder, write_whole
 from worker.models.errors import ModelFileError
@@ -162,6 +163,10 @@ def card_from_json(text: str) -> ModelCard:
     values["input_hw"] = (int(rows), int(columns))
     values["species"], values["heads"] = tuple(values["species"]), tuple(values["heads"])
     values["folds"] = tuple(tuple(fold) for fold in values.get("folds", ()))
+    for name in ("blind", "cautions"):
+        values[name] = tuple(values.get(name, ()))
+    if values.get("box_confidence") is not None:
+        values["box_confidence"] = BoxConfidence(**_known_fields(BoxConfidence, values["box_confidence"]))
     if values.get("second_stage") is not None:
         values["second_stage"] = _second_stage(values["second_stage"])
     return ModelCard(**values)

@@ -42,7 +42,7 @@ def input_steps(base_hw: tuple[int, int]) -> tuple[InputStep, ...]:
     >>> [step.input_hw for step in input_steps((288, 512))]
     [(160, 256), (224, 384), (288, 512), (416, 736), (576, 1024)]
     """
-    return tuple(InputStep(zoom, (_whole(base_hw[0] * zoom), _whole(base_hw[1] * zoom))) for zoom in ZOOMS)
+    return tuple(InputStep(zoom, (whole_cells(base_hw[0] * zoom), whole_cells(base_hw[1] * zoom))) for zoom in ZOOMS)
 
 
 def step_for(fish_px: float | None, base_hw: tuple[int, int]) -> InputStep:
@@ -77,6 +77,12 @@ def typical_size_px(sizes_px: Sequence[float] | npt.NDArray[np.float64]) -> floa
     return float(np.median(sizes_px)) if len(sizes_px) else None
 
 
-def _whole(length_px: float) -> int:
-    # Upwards: an image that fills the base input must fill this one, too.
+def whole_cells(length_px: float) -> int:
+    """Return the next length of whole cells of the deepest features.
+
+    Upwards: an image that fills the base input must fill every other one, too.
+
+    >>> whole_cells(144.0), whole_cells(288.0)
+    (160, 288)
+    """
     return int(np.ceil(length_px / _CELL_PX - 1e-9)) * _CELL_PX

@@ -5,10 +5,12 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
+from db.domain.box_confidence import UNFITTED, BoxConfidence
 from db.domain.boxes import Box, clip_box
 from db.domain.predictions import Detection, Head, Prediction
 from db.domain.species import NO_FISH, LabelSet
 from worker.vision.agreement import measure_agreement
+from worker.vision.centre_detections import CentreMaps, centre_detections, with_boxes
 from worker.vision.dense_boxes import DenseBox, find_dense_boxes
 from worker.vision.heatmaps import HeatRegion, cell_probabilities, find_regions
 from worker.vision.letterbox import Letterbox
@@ -26,23 +28,25 @@ def interpret(
     letterbox: Letterbox,
     label_set: LabelSet,
     ltrb_offsets: npt.ArrayLike | None = None,
+    centres: npt.ArrayLike | None = None,
+    confidence: BoxConfidence | None = None,
 ) -> Prediction:
     """Return what the heads say of an image.
 
     box: (4,) xyxy, input pixels. probabilities: (S,). heatmap_logits: (h, w, S). ltrb_offsets: (h, w, 4), input pixels,
-    of a heat-map head whose cells give boxes; of another one the regions of its maps are the boxes.
+    of a heat-map head whose cells give boxes; of another one the regions of its maps are the boxes. centres: (h, w)
+    logits at the grid of ltrb_offsets, of a detector with a centre head; confidence: what the scores of its boxes mean.
     """
     heatmap = cell_probabilities(heatmap_logits)
     frame = letterbox.grid_frame((heatmap.shape[0], heatmap.shape[1]))
     no_fish = label_set.index(NO_FISH)
     box_p, heat_p = _distribution(box_probabilities), _distribution(heatmap_probabilities)
-    if ltrb_offsets is None:
-        regions = find_regions(heatmap, no_fish_index=no_fish, frame=frame)
-        every = [_region_detection(region, letterbox, heatmap.shape[:2], label_set) for region in regions]
+    if centres is not None and ltrb_offsets is not None:
+        maps = CentreMaps(np.asarray(centres), np.asarray(ltrb_offsets), heatmap)
+        seen = centre_detections(maps, letterbox=letterbox, label_set=label_set, confidence=confidence or UNFITTED)
+        heat_p = with_boxes(heat_p, [one.confidence for one in seen], no_fish=no_fish)
     else:
-        dense = find_dense_boxes(heatmap, ltrb_offsets, no_fish_index=no_fish, frame=frame, input_hw=letterbox.input_hw)
-        every = [_dense_detection(found, letterbox, label_set) for found in dense]
-    seen = [detection for detection in every if detection is not None]
+        seen = _map_detections(heatmap, ltrb_offsets, letterbox, label_set)
     boxed = _box_detection(box, box_p, letterbox, label_set)
     agreement = measure_agreement(
         box=boxed.box if boxed else None,
@@ -61,6 +65,20 @@ def interpret(
         heatmap=heatmap,
         frame=frame,
     )
+
+
+def _map_detections(
+    heatmap: npt.NDArray[np.float16], ltrb_offsets: npt.ArrayLike | None, letterbox: Letterbox, label_set: LabelSet
+) -> list[Detection]:
+    """Return the fish that species maps show, by their regions or by the boxes of their cells."""
+    no_fish, frame = label_set.index(NO_FISH), letterbox.grid_frame((heatmap.shape[0], heatmap.shape[1]))
+    if ltrb_offsets is None:
+        regions = find_regions(heatmap, no_fish_index=no_fish, frame=frame)
+        every = [_region_detection(region, letterbox, heatmap.shape[:2], label_set) for region in regions]
+    else:
+        dense = find_dense_boxes(heatmap, ltrb_offsets, no_fish_index=no_fish, frame=frame, input_hw=letterbox.input_hw)
+        every = [_dense_detection(found, letterbox, label_set) for found in dense]
+    return [detection for detection in every if detection is not None]
 
 
 def _box_detection(

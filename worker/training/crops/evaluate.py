@@ -5,6 +5,7 @@ figures.
 from __future__ import annotations
 
 import dataclasses
+from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -13,16 +14,17 @@ import numpy as np
 import numpy.typing as npt
 
 from db.domain.final_answer import final_probabilities
-from db.domain.model_versions import SecondStage
+from db.domain.model_versions import ModelCard, SecondStage
 from db.domain.predictions import Prediction
 from db.domain.species import LabelSet
 from worker.images.decode import DecodedImage, decode_image
 from worker.images.read import read_image_file
-from worker.inference.detector import AnyDetector, prediction_of
+from worker.inference.detector import AnyDetector, input_for, prediction_of
 from worker.inference.second_stage import CropClassifier
 from worker.training import metrics
 from worker.training.crops.calibrate import species_figures
 from worker.training.data.samples import TrainingSample
+from worker.training.detector.camera_sizes import camera_fish_sizes
 from worker.vision.letterbox import Letterbox, fit_letterbox, letterbox_image
 
 Floats = npt.NDArray[np.float64]
@@ -70,11 +72,17 @@ def evaluate_images(
 
     crop_classifier: None of a version without a second stage.
     """
-    label_set, evaluated, done = LabelSet(detector.card.species), [], 0
-    for chunk in _loaded(samples, detector.card.input_hw):
+    card, label_set, evaluated, done = detector.card, LabelSet(detector.card.species), [], 0
+    for input_hw, chunk in _loaded_by_input(samples, card):
         raw = detector.predict(np.stack([canvas for _, _, canvas in chunk]))
         predictions = [
-            prediction_of(raw, row, letterbox=_letterbox(image, detector.card.input_hw), label_set=label_set)
+            prediction_of(
+                raw,
+                row,
+                letterbox=_letterbox(image, input_hw),
+                label_set=label_set,
+                confidence=card.box_confidence,
+            )
             for row, (_, image, _) in enumerate(chunk)
         ]
         crops: list[tuple[float, ...] | None] = [None] * len(chunk)
@@ -156,6 +164,18 @@ def _by_camera(
 
 def _letterbox(image: DecodedImage, input_hw: tuple[int, int]) -> Letterbox:
     return fit_letterbox(width_px=image.width_px, height_px=image.height_px, into_hw=input_hw)
+
+
+def _loaded_by_input(
+    samples: Sequence[TrainingSample], card: ModelCard
+) -> Iterator[tuple[tuple[int, int], list[tuple[TrainingSample, DecodedImage, npt.NDArray[np.uint8]]]]]:
+    """Yield readable images with the input that their camera's fish size asks for, some of one input at a time."""
+    fish_px, by_input = camera_fish_sizes(samples), defaultdict(list)
+    for sample in samples:
+        by_input[input_for(card, fish_px.get(sample.camera)).input_hw].append(sample)
+    for input_hw, some in by_input.items():
+        for chunk in _loaded(some, input_hw):
+            yield input_hw, chunk
 
 
 def _loaded(

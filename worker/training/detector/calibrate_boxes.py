@@ -48,7 +48,7 @@ def fit_box_confidence(evaluated: CountedBoxes) -> BoxConfidence:
         z = curve[0] * x + curve[1]
         entropy = float((weights * (np.logaddexp(0.0, z) - y * z)).sum())
         slope, offset = (curve[0] - UNFITTED.slope) / _SLOPE_DEVIATION, (curve[1] - UNFITTED.offset) / _OFFSET_DEVIATION
-        return entropy + 0.5 * (slope**2 + offset**2)
+        return entropy + 0.5 * float(slope**2 + offset**2)
 
     found = minimize(loss, np.array([UNFITTED.slope, UNFITTED.offset]), bounds=[(0.1, 5.0), (-10.0, 10.0)])
     slope, offset = (float(one) for one in found.x)

@@ -8,7 +8,9 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from db.domain.box_confidence import BoxConfidence
 from db.domain.model_versions import ModelCard
+from worker.models.names import DetectorKind, HeadName
 from worker.models.trunks import trunk_spec
 from worker.training.data.samples import TrainingSample, dataset_sha256
 from worker.training.detector.figures import DetectorEvaluation
@@ -16,9 +18,12 @@ from worker.training.detector.fine_tune import TunedDetector
 from worker.training.detector.fit import HeadFit
 
 if TYPE_CHECKING:
+    from worker.training.detector.fit_centre import CentreHeads
+    from worker.training.detector.has_learnt import Learnt
     from worker.training.detector.settings import TrainSettings
+    from worker.training.detector.split import RowSplit
 
-DETECTOR_KIND = "detector"
+DETECTOR_KIND = str(DetectorKind.LESSON)
 
 
 def detector_card(
@@ -38,19 +43,12 @@ def detector_card(
     samples: all images, learnt from or evaluated on. fits: of the heads in the order of settings.heads.
     """
     by_head = dict(zip(settings.heads, fits, strict=True))
-    seen = Counter(sample.label.species for sample in samples)
     parameters: dict[str, object] = {
-        "weights": str(settings.weights),
+        **_common(samples, settings, how_split=how_split, images_held_out=images_held_out),
         "fit": {str(name): dataclasses.asdict(settings.fit_of(name)) for name in settings.heads},
-        "final_fit": settings.final_fit,
-        "split": how_split,
-        "held_out_share": settings.held_out_share,
-        "images": len(samples),
-        "images_held_out": images_held_out,
-        "species_without_images": [name for name in settings.label_set.names if not seen[name]],
-        "images_guessed": sum(sample.guessed for sample in samples),
         "augment": settings.augment,
         "epochs_run": {str(name): fit.epochs_run for name, fit in by_head.items()},
+        "epoch_kept": {str(name): fit.best_epoch for name, fit in by_head.items()},
         "head_seconds": {str(name): round(fit.seconds, 1) for name, fit in by_head.items()},
     }
     if tuned is not None and settings.fine_tune is not None:
@@ -62,8 +60,68 @@ def detector_card(
             "best_epoch": tuned.fit.best_epoch,
             "seconds": round(tuned.fit.seconds, 1),
         }
+    return _card(samples, settings, DetectorKind.LESSON, parameters, evaluation, held_out_cameras, seconds)
+
+
+def centre_card(
+    samples: Sequence[TrainingSample],
+    settings: TrainSettings,
+    *,
+    split: RowSplit,
+    heads: CentreHeads,
+    evaluation: DetectorEvaluation,
+    confidence: BoxConfidence,
+    learnt: Learnt,
+    seconds: float,
+) -> ModelCard:
+    """Return the card of a centre detector. samples: all images, learnt from or evaluated on."""
+    parameters: dict[str, object] = {
+        **_common(samples, settings, how_split=split.how, images_held_out=len(split.held_out_rows)),
+        "fit": dataclasses.asdict(settings.centre_fit()),
+        "steps": heads.steps,
+        "epoch_kept": "the last of a fixed schedule",
+        "boxes_learnt_from": "every camera, after the evaluation",
+        "losses": list(heads.losses),
+        "head_seconds": {DetectorKind.CENTRE.value: round(heads.seconds, 1)},
+    }
+    card = _card(samples, settings, DetectorKind.CENTRE, parameters, evaluation, split.cameras, seconds)
+    return dataclasses.replace(
+        card,
+        heads=(str(HeadName.BOX_SPECIES), str(HeadName.HEATMAP_HIRES)),
+        box_confidence=confidence,
+        blind=learnt.blind,
+        cautions=learnt.cautions,
+    )
+
+
+def _common(
+    samples: Sequence[TrainingSample], settings: TrainSettings, *, how_split: str, images_held_out: int
+) -> dict[str, object]:
+    """Return what the cards of all detectors say of their images."""
+    seen = Counter(sample.label.species for sample in samples)
+    return {
+        "weights": str(settings.weights),
+        "final_fit": settings.final_fit,
+        "split": how_split,
+        "held_out_share": settings.held_out_share,
+        "images": len(samples),
+        "images_held_out": images_held_out,
+        "species_without_images": [name for name in settings.label_set.names if not seen[name]],
+        "images_guessed": sum(sample.guessed for sample in samples),
+    }
+
+
+def _card(
+    samples: Sequence[TrainingSample],
+    settings: TrainSettings,
+    kind: DetectorKind,
+    parameters: dict[str, object],
+    evaluation: DetectorEvaluation,
+    held_out_cameras: tuple[str, ...],
+    seconds: float,
+) -> ModelCard:
     return ModelCard(
-        kind=DETECTOR_KIND,
+        kind=str(kind),
         trunk=settings.trunk,
         layer=settings.layer or trunk_spec(settings.trunk).layer,
         input_hw=settings.input_hw,

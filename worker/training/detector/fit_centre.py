@@ -6,6 +6,7 @@ windows' features.
 
 from __future__ import annotations
 
+import dataclasses
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -15,6 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from db.domain.species import NO_FISH
+from worker.training.detector.centre_fit import CentreFit
 from worker.training.detector.centre_loss import centre_loss, sides_loss
 from worker.training.detector.draw_batches import BatchSource, WindowBatch
 from worker.training.detector.fit import cell_loss
@@ -31,33 +33,6 @@ _FISH_CELL_WEIGHT = 8.0  # fish cover about a sixty-fourth of an image
 _SPECIES_LOSS_WEIGHTS = {"box": 0.002, "location_map": 0.5, "box_species": 1.0, "heatmap": 2.0, "heatmap_species": 1.0}
 _HUBER_DELTA_PX = 20.0  # squared up to here, linear beyond: one fish at the far side must not outweigh a batch
 _LABEL_SMOOTHING = 0.05
-
-
-@dataclass(frozen=True)
-class CentreFit:
-    """How the centre detector is trained.
-
-    epochs: times through the images; at least min_steps batches, at most max_steps: few images are seen more often, and
-    thousands need not each be. peak_rate, species_peak_rate: the highest learning rates. species_batch: windows of the
-    bank that the lesson's heads learn from at every step.
-    """
-
-    epochs: int = 13
-    batch_size: int = 8
-    min_steps: int = 220
-    max_steps: int = 2000
-    peak_rate: float = 1.5e-3
-    species_peak_rate: float = 2e-3
-    species_batch: int = 16
-    seed: int = 0
-
-    def steps(self, images: int) -> int:
-        """Return how many batches a training on so many images takes.
-
-        >>> CentreFit().steps(20), CentreFit().steps(150), CentreFit().steps(3800)
-        (220, 244, 2000)
-        """
-        return int(np.clip(-(-images * self.epochs // self.batch_size), self.min_steps, self.max_steps))
 
 
 @dataclass(frozen=True)
@@ -83,31 +58,70 @@ def fit_centre(
     species_weights: Floats,
     progress: StepProgress = lambda done, total: None,
 ) -> CentreHeads:
-    """Return heads trained on what the source draws. trunk: from `build_trunk_levels`, folded or not.
+    """Return all heads trained on what the source draws. trunk: from `build_trunk_levels`, folded or not.
 
     species_weights: (S,), what a window of each species counts.
     """
-    from worker.models.centre_detector import build_centre_head, build_species_heads
-    from worker.models.keras_import import keras
+    from worker.models.centre_detector import build_species_heads
 
     started = time.perf_counter()
-    keras.utils.set_random_seed(fit.seed)
-    steps = fit.steps(len(source.rows))
     deviations = channel_deviations(source, trunk)
-    channels = [len(own) for own in deviations]
-    centre = build_centre_head(channels, deviations)
-    heads = build_species_heads(channels, deviations, species=len(species_weights))
-    _compile(centre, heads, no_fish=source.label_set.index(NO_FISH))
-    bank, losses = WindowBank(seed=fit.seed), []
+    heads = _compiled_heads(
+        build_species_heads([len(own) for own in deviations], deviations, species=len(species_weights)),
+        no_fish=source.label_set.index(NO_FISH),
+    )
+    bank, steps = WindowBank(seed=fit.seed), fit.steps(len(source.rows))
+
+    def teach_heads(levels: list[Floats], batch: WindowBatch) -> None:
+        bank.add(levels[1:], batch)
+        drawn = _species_batch(bank.draw(fit.species_batch), species_weights)
+        cycle_step(heads, drawn, steps=steps, peak=fit.species_peak_rate)
+
+    centre, losses = _fit_centre_head(source, trunk, deviations, fit, teach_heads, progress)
+    return CentreHeads(centre, heads, deviations, steps, losses, time.perf_counter() - started)
+
+
+def refit_centre(
+    source: BatchSource,
+    trunk: Any,
+    before: CentreHeads,
+    *,
+    fit: CentreFit,
+    progress: StepProgress = lambda done, total: None,
+) -> CentreHeads:
+    """Return the heads with the centre head trained anew on this source; the others stay as they are."""
+    started = time.perf_counter()
+    centre, losses = _fit_centre_head(source, trunk, before.deviations, fit, lambda levels, batch: None, progress)
+    seconds = before.seconds + time.perf_counter() - started
+    return dataclasses.replace(before, centre=centre, losses=losses, seconds=seconds)
+
+
+def _fit_centre_head(
+    source: BatchSource,
+    trunk: Any,
+    deviations: tuple[tuple[float, ...], ...],
+    fit: CentreFit,
+    beside: Callable[[list[Floats], WindowBatch], None],
+    progress: StepProgress,
+) -> tuple[Any, tuple[float, ...]]:
+    """Return the centre head and its losses. beside: called with each batch and its features, after it was learnt."""
+    from worker.models.centre_detector import build_centre_head
+    from worker.models.keras_import import keras
+
+    keras.utils.set_random_seed(fit.seed)
+    steps, losses = fit.steps(len(source.rows)), []
+    centre = build_centre_head([len(own) for own in deviations], deviations)
+    compile_for_cycle(
+        centre,
+        loss={"centres": centre_loss(), "ltrb_offsets": sides_loss()},
+        loss_weights={"centres": 1.0, "ltrb_offsets": _SIDES_WEIGHT},
+    )
     for step, batch in enumerate(source.batches(steps), start=1):
         levels = trunk.predict_on_batch(batch.windows)
         losses.append(cycle_step(centre, _centre_batch(levels, batch), steps=steps, peak=fit.peak_rate))
-        bank.add(levels[1:], batch)
-        drawn = bank.draw(fit.species_batch)
-        cycle_step(heads, _species_batch(drawn, species_weights), steps=steps, peak=fit.species_peak_rate)
+        beside(levels, batch)
         progress(step, steps)
-    tenths = tuple(round(float(part.mean()), 4) for part in np.array_split(losses, 10) if len(part))
-    return CentreHeads(centre, heads, deviations, steps, tenths, time.perf_counter() - started)
+    return centre, tuple(round(float(part.mean()), 4) for part in np.array_split(losses, 10) if len(part))
 
 
 def channel_deviations(source: BatchSource, trunk: Any) -> tuple[tuple[float, ...], ...]:
@@ -123,14 +137,9 @@ def channel_deviations(source: BatchSource, trunk: Any) -> tuple[tuple[float, ..
     )
 
 
-def _compile(centre: Any, heads: Any, *, no_fish: int) -> None:
+def _compiled_heads(heads: Any, *, no_fish: int) -> Any:
     from worker.models.keras_import import keras
 
-    compile_for_cycle(
-        centre,
-        loss={"centres": centre_loss(), "ltrb_offsets": sides_loss()},
-        loss_weights={"centres": 1.0, "ltrb_offsets": _SIDES_WEIGHT},
-    )
     named = keras.losses.CategoricalCrossentropy(label_smoothing=_LABEL_SMOOTHING)
     losses = {
         "box": keras.losses.Huber(delta=_HUBER_DELTA_PX),
@@ -140,6 +149,7 @@ def _compile(centre: Any, heads: Any, *, no_fish: int) -> None:
         "heatmap_species": named,
     }
     compile_for_cycle(heads, loss=losses, loss_weights=_SPECIES_LOSS_WEIGHTS)
+    return heads
 
 
 def _centre_batch(levels: list[Floats], batch: WindowBatch) -> tuple[Any, Any, Any]:

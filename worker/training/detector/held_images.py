@@ -55,6 +55,11 @@ class HeldImages:
                 progress(row + 1, total)
         return unreadable
 
+    def kept(self, rows: Sequence[int]) -> HeldImages:
+        """Return these images alone, in this order; what is decoded stays so."""
+        held = {place: self._held[row] for place, row in enumerate(rows) if row in self._held}
+        return HeldImages([self.samples[row] for row in rows], self.input_hw, self.fish_px, self.max_bytes, held)
+
     def _try_read(self, row: int) -> Pixels | LeftOutImage:
         try:
             return self._read(row)

@@ -7,15 +7,18 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from db.domain.species import DEFAULT_LABEL_SET, LabelSet
-from worker.models.names import DEFAULT_TRUNK, HeadName
+from worker.models.names import DEFAULT_TRUNK, DetectorKind, HeadName
+from worker.training.detector.centre_fit import CentreFit
 from worker.training.detector.fine_tune import FineTune
 from worker.training.detector.fit import FitSettings
+from worker.vision.fish_size import whole_cells
 
 
 @dataclass(frozen=True)
 class TrainSettings:
-    """What to train and how. input_hw: rows, columns. weights: `imagenet`, `random` or a file.
+    """What to train and how.
 
+    kind: how fish are found. input_hw: rows, columns. weights: `imagenet`, `random` or a file.
     held_out: these cameras are evaluated on (a retraining evaluates on the same as the champion); else about
     held_out_share of the images, by whole cameras. final_fit: after evaluation, train again on everything.
     fit: of both heads. epochs: at most so many, instead of the fit's.
@@ -23,6 +26,7 @@ class TrainSettings:
     seed: the same one gives the same model on one machine.
     """
 
+    kind: DetectorKind = DetectorKind.LESSON
     trunk: str = DEFAULT_TRUNK
     layer: str | None = None
     input_hw: tuple[int, int] = (360, 640)
@@ -44,3 +48,16 @@ class TrainSettings:
         """Return how a head is trained."""
         fit = dataclasses.replace(self.fit, seed=self.seed)
         return dataclasses.replace(fit, epochs=self.epochs, min_steps=0) if self.epochs else fit
+
+    def centre_fit(self) -> CentreFit:
+        """Return how a centre detector is trained."""
+        if self.epochs is None:
+            return CentreFit(seed=self.seed)
+        return CentreFit(epochs=self.epochs, min_steps=1, seed=self.seed)
+
+
+def input_hw_of(kind: DetectorKind, asked_hw: tuple[int, int]) -> tuple[int, int]:
+    """Return the input size that a detector of this kind takes: as asked for, or the next one of whole cells."""
+    if kind is DetectorKind.LESSON:
+        return asked_hw
+    return whole_cells(asked_hw[0]), whole_cells(asked_hw[1])

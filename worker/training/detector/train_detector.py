@@ -11,46 +11,27 @@ from typing import Any
 
 import numpy as np
 
-from db.domain.model_versions import ModelCard
 from worker.models.detector import build_detector
 from worker.models.errors import TrainingError
-from worker.models.names import HeadName
+from worker.models.names import DetectorKind, HeadName
 from worker.models.trunks import build_trunk
-from worker.training.data.check_samples import Oddity, check_samples
-from worker.training.data.near_duplicates import near_duplicates
+from worker.training.data.check_samples import check_samples
 from worker.training.data.samples import TrainingSample
-from worker.training.data.splits import held_out_cameras, random_split
 from worker.training.detector.card import detector_card
 from worker.training.detector.figures import HeldOut, evaluate
 from worker.training.detector.fine_tune import FineTune, TunedDetector, tune_detector
 from worker.training.detector.fit import HeadFit
 from worker.training.detector.settings import TrainSettings
+from worker.training.detector.split import split_rows
+from worker.training.detector.train_centre import train_centre_detector
 from worker.training.detector.train_head import spare_stopping_rows, train_head
+from worker.training.detector.trained import TrainedDetector, require_enough
 from worker.training.features.cache import Features
 from worker.training.features.compute import FeatureSource, LeftOutImage, Progress
-from worker.training.features.thumbnails import thumbnails_of
 from worker.training.features.views import add_views
 
 BOX_HEADS = (HeadName.BOX_SPECIES,)
 HEATMAP_HEADS = (HeadName.HEATMAP_HIRES, HeadName.HEATMAP, HeadName.HEATMAP_MAX)
-
-
-@dataclass(frozen=True)
-class TrainedDetector:
-    """A trained Keras detector, its card, the images that training went on without, and what it repaired."""
-
-    model: Any
-    card: ModelCard
-    unreadable: tuple[LeftOutImage, ...]
-    repaired: tuple[Oddity, ...] = ()
-
-
-@dataclass(frozen=True)
-class _Split:
-    train_rows: np.ndarray
-    held_out_rows: np.ndarray
-    cameras: tuple[str, ...]
-    how: str
 
 
 @dataclass(frozen=True)
@@ -79,13 +60,15 @@ def train_detector(
     """
     started = time.perf_counter()
     _check(samples, settings)
-    source = FeatureSource(settings.trunk, settings.weights, settings.input_hw, features_dir, progress)
     checked = check_samples(samples, settings.label_set)
+    if settings.kind is DetectorKind.CENTRE:
+        return train_centre_detector(checked, settings=settings, features_dir=features_dir, progress=progress)
+    source = FeatureSource(settings.trunk, settings.weights, settings.input_hw, features_dir, progress)
     computed = source.compute(checked.samples, layer=settings.layer)
     left_out = [LeftOutImage(odd.file, odd.text) for odd in checked.left_out]
     unreadable = (*left_out, *computed.unreadable)
     usable = usable_samples(checked.samples, computed.features, unreadable)
-    split = _split(usable, settings, features_dir)
+    split = split_rows(usable, settings, features_dir)
     trained = _train(usable, computed.features, split.train_rows, split.held_out_rows, source, settings)
     held = [usable[row] for row in split.held_out_rows]
     evaluation = evaluate(HeldOut(held, trained.outputs, settings.label_set, settings.input_hw))
@@ -127,39 +110,8 @@ def usable_samples(
         TrainingError: too few images or species.
     """
     usable = list({sample.sha256: sample for sample in samples if sample.sha256 in features}.values())
-    species = {sample.label.species for sample in usable}
-    if len(usable) < 4 or len(species) < 2:
-        first = f"; first unreadable: {unreadable[0].reason}" if unreadable else ""
-        raise TrainingError(
-            f"{len(usable)} readable images of {len(species)} species; training needs at least 4 images and "
-            f"2 species{first}"
-        )
+    require_enough(usable, unreadable, species=2)
     return usable
-
-
-def _split(samples: Sequence[TrainingSample], settings: TrainSettings, features_dir: Path) -> _Split:
-    """Return who learns and who evaluates: by camera, at random only where all images are of one camera.
-
-    A guessed label of a held-out camera does neither. At random near-duplicates stay on one side.
-    """
-    guessed = np.array([sample.guessed for sample in samples], dtype=bool)
-    cameras = [sample.camera for sample in samples]
-    if len(set(cameras)) < 2:
-        sizes = [(sample.width_px, sample.height_px) for sample in samples]
-        alike = near_duplicates(thumbnails_of(samples, features_dir), sizes)
-        held = random_split(len(samples), share=settings.held_out_share, seed=settings.seed, alike=alike)
-        return _Split(
-            np.flatnonzero(~held), np.flatnonzero(held & ~guessed), (), "random: all images are of one camera"
-        )
-    chosen = tuple(camera for camera in settings.held_out if camera in set(cameras))
-    if not chosen or len(chosen) == len(set(cameras)):
-        known = [sample for sample in samples if not sample.guessed]
-        species = [sample.label.species for sample in known]
-        chosen = held_out_cameras(
-            [sample.camera for sample in known], species, share=settings.held_out_share, seed=settings.seed
-        )
-    held = np.isin(cameras, chosen)
-    return _Split(np.flatnonzero(~held), np.flatnonzero(held & ~guessed), chosen, "by camera")
 
 
 def _train(

@@ -1,0 +1,192 @@
+"""Trains a centre detector: images decoded once, heads fitted on windows, figures on cameras kept apart, the card.
+
+The boxes of the model that serves are learnt from every camera, the held-out ones too, after it was evaluated without
+them: with few cameras each one counts. Its species heads never see a held-out camera, for they are what a later model
+is compared by.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from db.domain.box_confidence import BoxConfidence
+from db.domain.model_versions import ModelCard
+from worker.inference.detector import Detector
+from worker.models.centre_detector import build_centre_detector
+from worker.models.detector import fold_batch_norms
+from worker.models.trunk_levels import build_trunk_levels
+from worker.training.data.check_samples import CheckedSamples
+from worker.training.data.samples import TrainingSample
+from worker.training.data.targets import class_weights
+from worker.training.detector.box_figures import box_figures, counted_boxes
+from worker.training.detector.calibrate_boxes import fit_box_confidence
+from worker.training.detector.camera_sizes import camera_fish_sizes
+from worker.training.detector.card import centre_card
+from worker.training.detector.draw_batches import BatchSource
+from worker.training.detector.figures import DetectorEvaluation, evaluate
+from worker.training.detector.fit_centre import CentreHeads, fit_centre, refit_centre
+from worker.training.detector.has_learnt import Learnt, has_learnt
+from worker.training.detector.held_images import HeldImages
+from worker.training.detector.see_held_out import as_held_out, see_held_out
+from worker.training.detector.settings import TrainSettings
+from worker.training.detector.split import RowSplit, split_rows
+from worker.training.detector.trained import TrainedDetector, require_enough
+from worker.training.features.compute import LeftOutImage, Progress
+
+Rows = npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class _Ground:
+    """What a training stands on: readable images, the split, each camera's fish size, and the frozen trunk.
+
+    folded: the same trunk, faster; it cannot be a part of the model.
+    """
+
+    images: HeldImages
+    split: RowSplit
+    fish_px: dict[str, float]
+    trunk: Any
+    folded: Any
+    settings: TrainSettings
+
+    @property
+    def samples(self) -> list[TrainingSample]:
+        return list(self.images.samples)
+
+    def source(self, rows: Rows) -> BatchSource:
+        """Return what batches of these images are drawn from."""
+        asked = self.settings
+        fit = asked.centre_fit()
+        return BatchSource(
+            self.samples, self.images, rows, self.fish_px, asked.label_set, asked.input_hw, fit.batch_size, asked.seed
+        )
+
+    def detector(self, heads: CentreHeads) -> Any:
+        """Return the whole graph with these heads."""
+        return build_centre_detector(self.trunk, heads.centre, heads.species_heads, deviations=heads.deviations)
+
+
+@dataclass(frozen=True)
+class _Evaluated:
+    """What came of the evaluation on held-out cameras."""
+
+    evaluation: DetectorEvaluation
+    confidence: BoxConfidence
+    learnt: Learnt
+
+
+def train_centre_detector(
+    checked: CheckedSamples, *, settings: TrainSettings, features_dir: Path, progress: Progress
+) -> TrainedDetector:
+    """Return a centre detector trained on these images and evaluated on cameras kept apart.
+
+    Raises:
+        TrainingError: too few images, or none with a box. UnknownNetwork, WeightsError: the trunk cannot be built.
+    """
+    started = time.perf_counter()
+    fish_px = camera_fish_sizes([sample for sample in checked.samples if not sample.guessed])
+    images, unreadable = _readable(checked, settings, fish_px, progress)
+    ground = _Ground(
+        images,
+        split_rows(images.samples, settings, features_dir),
+        fish_px,
+        trunk := build_trunk_levels(settings.trunk, weights=settings.weights),
+        _compiled(fold_batch_norms(trunk)),
+        settings,
+    )
+    heads = _fitted(ground, ground.split.train_rows, _told(progress, "boxes and species"))
+    honest = ground.detector(heads)
+    evaluated = _evaluated(ground, honest)
+    served = _served(ground, heads, progress)
+    card = centre_card(
+        ground.samples,
+        settings,
+        split=ground.split,
+        heads=served,
+        evaluation=evaluated.evaluation,
+        confidence=evaluated.confidence,
+        learnt=evaluated.learnt,
+        seconds=time.perf_counter() - started,
+    )
+    model = honest if served is heads else ground.detector(served)
+    return TrainedDetector(model, card, unreadable, checked.repaired, evaluated=honest)
+
+
+def _readable(
+    checked: CheckedSamples, settings: TrainSettings, fish_px: dict[str, float], progress: Progress
+) -> tuple[HeldImages, tuple[LeftOutImage, ...]]:
+    """Return the readable images, each content once: a copy on both sides of a split would leak."""
+    unique = list({sample.sha256: sample for sample in checked.samples}.values())
+    images = HeldImages(unique, settings.input_hw, fish_px)
+    bad = images.read_all(progress=_told(progress, "decoding"))
+    left_out = (*(LeftOutImage(odd.file, odd.text) for odd in checked.left_out), *bad.values())
+    images = images.kept([row for row in range(len(unique)) if row not in bad])
+    require_enough(images.samples, left_out, species=1)
+    return images, left_out
+
+
+def _fitted(ground: _Ground, rows: Rows, progress: Callable[[int, int], None]) -> CentreHeads:
+    label_set = ground.settings.label_set
+    species = np.array([label_set.index(ground.images.samples[row].label.species) for row in rows], dtype=np.int64)
+    weights = class_weights(species, count=len(label_set))
+    fit = ground.settings.centre_fit()
+    return fit_centre(ground.source(rows), ground.folded, fit=fit, species_weights=weights, progress=progress)
+
+
+def _served(ground: _Ground, heads: CentreHeads, progress: Progress) -> CentreHeads:
+    """Return the heads that serve: boxes from every camera; all of it where a final fit was asked for."""
+    everything = np.arange(len(ground.images.samples), dtype=np.int64)
+    if not len(ground.split.held_out_rows):
+        return heads
+    if ground.settings.final_fit:
+        return _fitted(ground, everything, _told(progress, "boxes and species, all cameras"))
+    told = _told(progress, "boxes, all cameras")
+    fit = ground.settings.centre_fit()
+    return refit_centre(ground.source(everything), ground.folded, heads, fit=fit, progress=told)
+
+
+def _evaluated(ground: _Ground, model: Any) -> _Evaluated:
+    asked, rows = ground.settings, ground.split.held_out_rows
+    detector = Detector(_bare_card(asked), model)
+    seen = see_held_out(detector, [int(row) for row in rows], ground.images, ground.fish_px)
+    fish = [one.fish() for one in seen]
+    confidence = fit_box_confidence(counted_boxes(fish))
+    held = as_held_out(seen, label_set=asked.label_set, input_hw=asked.input_hw, confidence=confidence)
+    evaluation = evaluate(held) if seen else DetectorEvaluation({}, {})
+    figures = {**evaluation.metrics, **box_figures(fish, confidence)}
+    learnt = has_learnt(
+        fish,
+        figures,
+        images=len(seen),
+        cameras=len({one.sample.camera for one in seen}),
+        species=sorted({sample.label.species for sample in ground.images.samples}),
+    )
+    return _Evaluated(replace(evaluation, metrics=figures), confidence, learnt)
+
+
+def _bare_card(settings: TrainSettings) -> ModelCard:
+    return ModelCard(
+        kind=str(settings.kind),
+        trunk=settings.trunk,
+        layer="",
+        input_hw=settings.input_hw,
+        species=settings.label_set.names,
+        heads=(),
+    )
+
+
+def _compiled(model: Any) -> Any:
+    model.compile(jit_compile=False)  # XLA is slower on CPUs here
+    return model
+
+
+def _told(progress: Progress, stage: str) -> Callable[[int, int], None]:
+    return lambda done, total: progress(stage, done, total)
