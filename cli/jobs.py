@@ -40,7 +40,9 @@ def enqueue(
     from worker.images.enqueue import enqueue_folder
 
     settings, engine = opened()
-    _require_model(engine, model)
+    said = _require_model(engine, model)
+    for line in said if not as_json else []:
+        warn(line)
     with progress_bar("files", quiet=as_json) as bar:
         task = bar.add_task("looking", total=None)
         done = enqueue_folder(
@@ -129,16 +131,28 @@ def _ask_champion(engine: Engine, settings: Settings, job_id: int, *, as_json: b
         typer.echo(f"job {job_id}: {asked} images that an earlier model answered are asked again")
 
 
-def _require_model(engine: Engine, model: str | None) -> None:
+def _require_model(engine: Engine, model: str | None) -> list[str]:
+    """Return what the model that will answer says against itself, a line each.
+
+    Raises:
+        NotFoundError: there is no such model, or none that serves.
+    """
     from db.errors import NotFoundError
     from db.session import reading
-    from db.store.model_versions import champion_id, has_model
+    from db.store.model_versions import champion_id, get_model, has_model, list_models
 
     with reading(engine) as session:
         if model is not None and not has_model(session, model):
             raise NotFoundError(f"model {model!r}: there is no such model version; `cli models list` shows them")
-        if model is None and champion_id(session) is None:
-            raise NotFoundError("there is no model yet; `cli labels import` and `cli train` make the first one")
+        chosen = model or champion_id(session)
+        if chosen is None:
+            waiting = [one.model_id for one in list_models(session)]
+            first = "`cli labels import` and `cli train` make the first one"
+            waits = f"{waiting[0]} has not learnt to see fish; `cli models promote {waiting[0]} --force` lets it serve"
+            raise NotFoundError(f"there is no model yet that serves; {waits if waiting else first}")
+        card = get_model(session, chosen).card
+    said = [card.get(name) for name in ("blind", "cautions")]
+    return [f"model {chosen} {text}" for one in said if isinstance(one, list) for text in one]
 
 
 def _tell(done: Enqueued, *, as_json: bool) -> None:

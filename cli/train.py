@@ -112,6 +112,9 @@ def train(
     final_fit: Annotated[
         bool, typer.Option("--final-fit", help="After evaluation, train again on every image.")
     ] = False,
+    anyway: Annotated[
+        bool, typer.Option("--anyway", help="Let a first model serve although it has not learnt to see fish.")
+    ] = False,
     seed: Annotated[int, typer.Option(min=0, help="The same seed gives the same model on one machine.")] = 0,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document for machines.")] = False,
 ) -> None:
@@ -137,6 +140,7 @@ def train(
         "second_stage": str(second_stage),
         "balance": str(balance),
         "by_sampling": by_sampling,
+        "anyway": anyway,
         "seed": seed,
         "command": shlex.join(["cli", *sys.argv[1:]]),
     }

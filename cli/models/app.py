@@ -13,7 +13,7 @@ from cli.models.card import card_lines
 from cli.models.look import look
 from cli.shared.context import opened
 from worker.models.names import HEAD_DESCRIPTIONS, TRUNKS
-from worker.retraining.gate import objection_to
+from worker.retraining.gate import blind_objection, objection_to
 
 if TYPE_CHECKING:
     from db.store.model_versions import ModelVersion
@@ -90,7 +90,7 @@ def promote_command(
     held_model(settings, held)
     with transaction(engine) as session:
         champion = champion_id(session)
-        objection = objection_to(held, get_model(session, champion)) if champion else None
+        objection = objection_to(held, get_model(session, champion)) if champion else blind_objection(held)
         if objection and not force:
             raise RegistryError(f"model {model}: {objection}; --force promotes it all the same")
         previous = promote(session, model, reason=reason, forced=bool(objection))

@@ -19,6 +19,7 @@ def card_lines(model: ModelVersion, changes: Sequence[Promotion]) -> Iterator[st
     card: dict[str, Any] = model.card
     yield from _origin(card)
     yield from (f"  {line}" for line in note_lines(model.note))
+    yield from (f"  it {text}" for text in (*card.get("blind", ()), *card.get("cautions", ())))
     yield from _figures(card)
     if card.get("second_stage"):
         yield from _second_stage(card["second_stage"])
@@ -44,6 +45,8 @@ def _origin(card: Mapping[str, Any]) -> Iterator[str]:
     learnt = f"data set {card['dataset_sha256'][:12]}" if card.get("dataset_sha256") else "an unknown data set"
     folds = card.get("folds") or [[]]
     evaluated = f"evaluated on {', '.join(folds[0])}" if folds[0] else "evaluated on images drawn at random"
+    if (kept := (card.get("parameters") or {}).get("epoch_kept")) is not None:
+        yield "  epoch kept: " + (kept if isinstance(kept, str) else ", ".join(f"{k} {v}" for k, v in kept.items()))
     yield f"  learnt from {learnt}" + (f", like {card['parent']}" if card.get("parent") else "") + f"; {evaluated}"
     versions = ", ".join(f"{name} {version}" for name, version in (card.get("versions") or {}).items())
     yield f"  {card.get('train_seconds', 0):.0f} s: {card.get('command') or 'no command'} ({versions})"

@@ -55,8 +55,9 @@ def register_model(
     note: str,
     crops_sha256: str | None = None,
     dataset_id: int | None = None,
+    may_serve: bool = True,
 ) -> ModelState:
-    """Return the state a new version got: a candidate, or champion where there was none at all.
+    """Return the state a new version got: a candidate, or champion where there was none at all and it may serve.
 
     dataset_id: what it learnt from.
     """
@@ -72,7 +73,7 @@ def register_model(
     )
     session.add(row)
     session.flush()
-    if session.scalar(select(exists().where(ModelVersionRow.state == ModelState.CHAMPION))):
+    if not may_serve or session.scalar(select(exists().where(ModelVersionRow.state == ModelState.CHAMPION))):
         return ModelState.CANDIDATE
     try:
         with session.begin_nested():

@@ -34,7 +34,7 @@ def test_a_newcomers_first_model_serves(fleet: Path, home: Path) -> None:
     assert labels.returncode == 0, labels.stderr
     assert "24 images with" in labels.stdout and "24 labels are new" in labels.stdout
 
-    quick = ["--size", "96x160", "--epochs", "1", "--weights", "random", "--second-stage", "frozen"]
+    quick = ["--size", "96x160", "--epochs", "1", "--weights", "random", "--second-stage", "frozen", "--anyway"]
     trained = _cli(home, "train", *quick, "--json")
     assert trained.returncode == 0, trained.stderr
     model = json.loads(trained.stdout)

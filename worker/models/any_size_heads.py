@@ -70,7 +70,7 @@ def species_maps(deep: Any, *, species: int) -> dict[str, Any]:
     x = conv_norm_relu(layers.SpatialDropout2D(0.1, name="maps_drop")(deep), _CHANNELS, 1, "maps_squeeze")
     x = conv_norm_relu(x, _CHANNELS, 3, "maps_mix1")
     x = conv_norm_relu(x, _CHANNELS, 3, "maps_mix2")
-    logits = layers.Conv2D(species, 1, name="heatmap")(x)  # (B, h, w, S)
+    logits = layers.Conv2D(species, 1, name="hires_maps")(x)  # (B, h, w, S)
     shares = layers.Softmax(name="maps_cells")(logits)
     spread = layers.GlobalAveragePooling2D(name="maps_mean")(shares)  # (B, S)
     smooth = layers.AveragePooling2D(3, strides=1, padding="same", name="maps_smooth")(shares)

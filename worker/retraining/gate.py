@@ -179,6 +179,12 @@ def objection_to(candidate: ModelVersion, champion: ModelVersion) -> str | None:
     return f"its log loss {first:.3f} is not below the champion's {second:.3f}" if first >= second else None
 
 
+def blind_objection(first: ModelVersion) -> str | None:
+    """Why a first model should not serve: it has not learnt to see fish; None where it has."""
+    blind = first.card.get("blind")
+    return f"it {'; it '.join(str(reason) for reason in blind)}" if isinstance(blind, list) and blind else None
+
+
 def _gate_of(model: ModelVersion) -> dict[str, Any] | None:
     parameters = model.card.get("parameters")
     gate = parameters.get("gate") if isinstance(parameters, dict) else None

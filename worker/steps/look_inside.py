@@ -18,7 +18,7 @@ from worker.models.detector import layer_output
 from worker.models.errors import UnknownNetwork
 from worker.report.channel_maps import MAX_MAPS, draw_channel_maps
 from worker.steps.step_process import Request, StepProgress, serve_step
-from worker.storage.model_files import load_model
+from worker.storage.model_files import load_model, read_card
 from worker.vision.letterbox import letterbox_image
 
 
@@ -32,7 +32,7 @@ def look(request: Request, progress: StepProgress) -> Request:
     with reading(open_database(settings.database)) as session:
         held = get_model(session, str(request["model"]))
     model = load_model(settings.models_dir, held.model_id, held.sha256)
-    rows, columns = model.input_shape[1:3]
+    rows, columns = read_card(settings.models_dir, held.model_id).input_hw
     read = read_image_file(os.fsencode(str(request["image"])))
     pixels, _letterbox = letterbox_image(decode_image(read.content).pixels, into_hw=(rows, columns))
     maps = layer_output(model, str(request["layer"]), pixels[None])

@@ -55,7 +55,13 @@ def train(request: Request, progress: StepProgress) -> Request:
     except TrainingError as error:  # a detector alone serves, too
         crops, missing = None, str(error)
     model_id, state = keep_model(
-        engine, settings, trained, crops=crops, note="trained by cli train", dataset_id=dataset.dataset_id
+        engine,
+        settings,
+        trained,
+        crops=crops,
+        note="trained by cli train",
+        dataset_id=dataset.dataset_id,
+        may_serve=not trained.card.blind or bool(request.get("anyway")),
     )
     return {
         "model": model_id,
@@ -123,11 +129,18 @@ def _asked_second_stage(request: Request) -> str:
 
 
 def keep_model(
-    engine: Engine, settings: Settings, trained: TrainedDetector, *, note: str, dataset_id: int, crops: Any = None
+    engine: Engine,
+    settings: Settings,
+    trained: TrainedDetector,
+    *,
+    note: str,
+    dataset_id: int,
+    crops: Any = None,
+    may_serve: bool = True,
 ) -> tuple[str, ModelState]:
     """Return the id and state of a trained model, its files saved first: a row never names a file that is not there.
 
-    crops: the second stage's Keras model, None where the card speaks of none.
+    crops: the second stage's Keras model, None where the card speaks of none. may_serve: at once, if it is the first.
     """
     model_id = new_model_id()
     hashes = save_bundle(settings.models_dir, model_id, trained.model, trained.card, crops=crops)
@@ -141,6 +154,7 @@ def keep_model(
             card=plain_card(trained.card),
             note=note,
             dataset_id=dataset_id,
+            may_serve=may_serve,
         )
     return model_id, state
 
