@@ -75,7 +75,7 @@ def test_the_held_out_images_have_no_part_in_the_training(samples: list[Training
 
 def test_whole_cameras_of_the_training_images_tell_when_to_stop(samples: list[TrainingSample]) -> None:
     spread = [
-        dataclasses.replace(sample, camera=f"camera {number % 8}", guessed=number % 5 == 0)
+        dataclasses.replace(sample, camera=f"camera {number % 24}", guessed=number % 5 == 0)
         for number, sample in enumerate(samples)
     ]
     train_rows = np.arange(48)
@@ -87,8 +87,11 @@ def test_whole_cameras_of_the_training_images_tell_when_to_stop(samples: list[Tr
     assert not any(spread[row].guessed for row in stop)  # a model's guess tells nothing
 
 
-def test_four_cameras_are_too_few_to_spare_one(samples: list[TrainingSample]) -> None:
-    learn, stop = spare_stopping_rows(samples, np.arange(48), seed=0)
+@pytest.mark.parametrize("cameras", [4, 8])
+def test_so_few_cameras_cannot_tell_when_to_stop(samples: list[TrainingSample], cameras: int) -> None:
+    spread = [dataclasses.replace(sample, camera=f"camera {number % cameras}") for number, sample in enumerate(samples)]
+
+    learn, stop = spare_stopping_rows(spread, np.arange(48), seed=0)
 
     assert len(learn) == 48 and not len(stop)
 

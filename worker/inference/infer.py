@@ -86,7 +86,13 @@ class DetectorInference:
     def finish(self, images: Sequence[LoadedImage], raw: RawOutputs, *, each_ms: float) -> list[ItemOutcome]:
         """Return the outcomes of the images of one network call, with boxes in the originals' pixels."""
         predictions = [
-            prediction_of(raw, row, letterbox=loaded.letterbox, label_set=self._label_set)
+            prediction_of(
+                raw,
+                row,
+                letterbox=loaded.letterbox,
+                label_set=self._label_set,
+                confidence=self._detector.card.box_confidence,
+            )
             for row, loaded in enumerate(images)
         ]
         seconds: Sequence[CropPrediction | None] = [None] * len(images)

@@ -1,8 +1,9 @@
 """Looks at labelled images before a training starts: what is odd is named, repaired by a stated rule, or refused.
 
 Refused: a label outside the label set (the rest alone would teach that its fish is background). Left out: an image
-whose size is not known. Repaired: a box that reaches beyond the frame is cut there; one wholly outside is dropped, and
-an image that loses its last box so teaches its species alone, for nothing is known of where the fish is.
+whose size is not known. Repaired: a box that reaches beyond the frame is cut there; one wholly outside, one of a
+few pixels (a click) and one that fills the frame are dropped, and an image that loses its last box so teaches its
+species alone, for nothing is known of where the fish is.
 """
 
 from __future__ import annotations
@@ -12,11 +13,13 @@ import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from db.domain.boxes import clip_box
+from db.domain.boxes import Box, clip_box
 from db.domain.labels import ImageLabel, LabelledBox
 from db.domain.species import LabelSet, UnknownSpecies, unknown_species_text
 from worker.training.data.samples import TrainingSample
 
+_MIN_SIDE_PX = 3.0
+_FRAME_SHARE = 0.95
 _SLACK_PX = 1.0  # rounding at the frame is not worth a note
 
 
@@ -83,8 +86,21 @@ def _repaired(sample: TrainingSample) -> tuple[TrainingSample, list[str]]:
             size = f"{sample.width_px} x {sample.height_px}"
             texts.append(f"box {number} lies outside the image of {size} pixels; dropped")
             continue
+        if odd := _says_nothing(inside, sample):
+            texts.append(f"box {number} {odd}; dropped")
+            continue
         if max(abs(a - b) for a, b in zip(inside.xyxy, labelled.box.xyxy, strict=True)) > _SLACK_PX:
             texts.append(f"box {number} reaches beyond the frame; cut there")
         boxes.append(dataclasses.replace(labelled, box=inside))
     label = ImageLabel(sample.label.species, tuple(boxes))
     return (dataclasses.replace(sample, label=label) if texts else sample), texts
+
+
+def _says_nothing(box: Box, sample: TrainingSample) -> str | None:
+    """Return why a box says nothing of where its fish is, None where it does."""
+    sides = (box.x_max - box.x_min, box.y_max - box.y_min)
+    if min(sides) < _MIN_SIDE_PX:
+        return f"is {sides[0]:.0f} x {sides[1]:.0f} pixels, a click and no box"
+    if box.area_px > _FRAME_SHARE * sample.width_px * sample.height_px:
+        return "fills the frame"
+    return None

@@ -109,7 +109,8 @@ def fit_head(
         head.reset_metrics()
         for batch in _batches(head, data, rows, batch_size, rng if settings.flip else None):
             train_step(head, batch, steps=steps, learning_rate=settings.learning_rate)
-        if len(stop_rows):
+        # A loss on a few cameras is lowest by chance before anything is learnt: the first third is never kept.
+        if len(stop_rows) and epoch * 3 > epochs:
             loss = _loss(head, data, stop_rows, settings)
             if loss < best_loss:
                 best_loss, best_epoch, best_weights = loss, epoch, head.get_weights()

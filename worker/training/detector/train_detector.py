@@ -13,7 +13,7 @@ import numpy as np
 
 from worker.models.detector import build_detector
 from worker.models.errors import TrainingError
-from worker.models.names import DetectorKind, HeadName
+from worker.models.names import INPUT_HW, DetectorKind, HeadName
 from worker.models.trunks import build_trunk
 from worker.training.data.check_samples import check_samples
 from worker.training.data.samples import TrainingSample
@@ -61,6 +61,8 @@ def train_detector(
     started = time.perf_counter()
     _check(samples, settings)
     checked = check_samples(samples, settings.label_set)
+    if settings.kind is DetectorKind.CENTRE and not any(sample.label.boxes for sample in checked.samples):
+        return _without_boxes(samples, settings, features_dir, progress)
     if settings.kind is DetectorKind.CENTRE:
         return train_centre_detector(checked, settings=settings, features_dir=features_dir, progress=progress)
     source = FeatureSource(settings.trunk, settings.weights, settings.input_hw, features_dir, progress)
@@ -89,6 +91,16 @@ def train_detector(
         seconds=time.perf_counter() - started,
     )
     return TrainedDetector(build_detector(served.trunk, *served.heads), card, unreadable, checked.repaired)
+
+
+def _without_boxes(
+    samples: Sequence[TrainingSample], settings: TrainSettings, features_dir: Path, progress: Progress
+) -> TrainedDetector:
+    """Return the lesson's detector, which learns from species alone, and say so."""
+    lesson = dataclasses.replace(settings, kind=DetectorKind.LESSON, input_hw=INPUT_HW[DetectorKind.LESSON])
+    trained = train_detector(samples, settings=lesson, features_dir=features_dir, progress=progress)
+    text = "learnt from no box: no label has one, so it knows species alone and its boxes mean nothing"
+    return dataclasses.replace(trained, card=dataclasses.replace(trained.card, cautions=(text,)))
 
 
 def _check(samples: Sequence[TrainingSample], settings: TrainSettings) -> None:

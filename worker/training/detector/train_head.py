@@ -24,6 +24,8 @@ from worker.training.features.cache import Features
 
 STOP_SHARE = 0.15  # of the training images, by whole cameras: enough to see a loss rise, few enough to miss them
 MIN_CAMERAS_TO_STOP = 5
+# One or two cameras, or one species, cannot tell when all others get worse; then the schedule is run to its end.
+MIN_STOPPING_CAMERAS, MIN_STOPPING_SPECIES = 3, 2
 
 Floats = npt.NDArray[np.float32]
 
@@ -89,7 +91,7 @@ def train_head(
 def spare_stopping_rows(samples: Sequence[TrainingSample], train_rows: Rows, *, seed: int) -> tuple[Rows, Rows]:
     """Return the training images to learn from, and those that tell when to stop.
 
-    The latter are whole cameras, none where there are too few of them. A random part would not do: frames of a camera
+    The latter are whole cameras, none where there are too few of them or they show one species. A random part would not do: frames of a camera
     that is learnt from go on getting better when new cameras no longer do. Guessed labels tell nothing.
     """
     cameras = np.array([samples[row].camera for row in train_rows])
@@ -99,6 +101,9 @@ def spare_stopping_rows(samples: Sequence[TrainingSample], train_rows: Rows, *, 
     species = [samples[row].label.species for row in train_rows[known]]
     chosen = held_out_cameras(cameras[known].tolist(), species, share=STOP_SHARE, seed=seed)
     spared = np.isin(cameras, chosen)
+    told_by = {samples[row].label.species for row in train_rows[spared & known]}
+    if len(chosen) < MIN_STOPPING_CAMERAS or len(told_by) < MIN_STOPPING_SPECIES:
+        return train_rows, train_rows[:0]
     return train_rows[~spared], train_rows[spared & known]
 
 

@@ -39,6 +39,21 @@ def test_a_image_whose_only_box_lies_outside_teaches_its_species_alone() -> None
     assert checked.oddities[0].text == "box 1 lies outside the image of 100 x 50 pixels; dropped"
 
 
+@pytest.mark.parametrize(
+    ("box", "said"),
+    [
+        ((10, 10, 12, 30), "box 1 is 2 x 20 pixels, a click and no box; dropped"),
+        ((0, 0, 100, 50), "box 1 fills the frame; dropped"),
+    ],
+    ids=["click", "frame"],
+)
+def test_a_box_that_says_nothing_of_the_place_is_dropped(box: tuple[float, float, float, float], said: str) -> None:
+    checked = check_samples([_sample(box)], DEFAULT_LABEL_SET)
+
+    assert checked.samples[0].label == ImageLabel("ALB")
+    assert [odd.text for odd in checked.oddities] == [said]
+
+
 def test_a_image_of_unknown_size_is_left_out_and_named() -> None:
     checked = check_samples([_sample(width_px=0), _sample()], DEFAULT_LABEL_SET)
 
