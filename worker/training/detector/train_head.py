@@ -91,8 +91,9 @@ def train_head(
 def spare_stopping_rows(samples: Sequence[TrainingSample], train_rows: Rows, *, seed: int) -> tuple[Rows, Rows]:
     """Return the training images to learn from, and those that tell when to stop.
 
-    The latter are whole cameras, none where there are too few of them or they show one species. A random part would not do: frames of a camera
-    that is learnt from go on getting better when new cameras no longer do. Guessed labels tell nothing.
+    The latter are whole cameras, none where there are too few of them or they show one species. A random part would
+    not do: frames of a camera that is learnt from go on getting better when new cameras no longer do. Guessed labels
+    tell nothing.
     """
     cameras = np.array([samples[row].camera for row in train_rows])
     known = np.array([not samples[row].guessed for row in train_rows], dtype=bool)
