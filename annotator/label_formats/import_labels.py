@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import os
-from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, field, replace
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
 from enum import StrEnum
-from itertools import islice
 from pathlib import Path
 
 from sqlalchemy import Engine
@@ -16,17 +15,26 @@ from annotator.label_formats.coco import read_coco
 from annotator.label_formats.find_images import ImageFinder, ImageNotFound
 from annotator.label_formats.labelme import read_labelme_labels
 from annotator.label_formats.ncfm import read_ncfm
-from annotator.label_formats.records import LabelFileError, RawBox, RawRecord, RecordProblem, Records, species_named
+from annotator.label_formats.records import (
+    LabelFileError,
+    RawRecord,
+    RecordNote,
+    RecordProblem,
+    Records,
+    species_named,
+)
 from annotator.label_formats.repair import repair
+from annotator.label_formats.settle import settle
 from annotator.label_formats.yolo import read_yolo
 from db.domain.files import FoundFile
 from db.domain.outcomes import SeenImage
 from db.domain.species import LabelSet
 from db.errors import TaffrailError
 from db.session import transaction
-from db.store.labels import NewLabel, add_labels
+from db.store.labels import NewLabel, add_labels, label_digest
 
 _LABELS_A_TRANSACTION = 500
+_Progress = Callable[[int, int], None]
 
 
 class LabelFormat(StrEnum):
@@ -54,12 +62,14 @@ class ImportOptions:
 class LabelImport:
     """What became of the labels. labelled: images with a label; added: sayings that are new.
 
+    left_out: images that records name, and that have no label because something of it was not understood.
     unlabelled: images below the root that no record names. notes: what was repaired; problems: what was left out.
     """
 
     labelled: int = 0
     added: int = 0
     boxes: int = 0
+    left_out: int = 0
     unlabelled: int = 0
     species: Counter[str] = field(default_factory=Counter)
     notes: list[str] = field(default_factory=list)
@@ -71,32 +81,35 @@ def import_labels(
     options: ImportOptions,
     files: Iterable[FoundFile],
     *,
-    progress: Callable[[int, int], None] = lambda done, total: None,
+    progress: _Progress = lambda done, total: None,
 ) -> LabelImport:
     """Return what came of importing labels for these images; importing them again adds nothing.
+
+    An image is left out where anything that is written of it was not understood, or contradicts.
 
     Raises:
         LabelFileError: the label file as a whole cannot be used.
     """
-    finder = ImageFinder(files, root=options.root)
     summary = LabelImport()
-    records = _one_each(_records(options, finder), finder, summary)
-    summary.unlabelled = len(finder.files) - len(records)
-    labels = _labels(records, options, summary)
-    done = 0
-    progress(0, len(records))
-    while chunk := list(islice(labels, _LABELS_A_TRANSACTION)):
+    held = list(files)
+    found = _find_images(list(_records(options, held)), held, options, summary)
+    summary.unlabelled = len(held) - len(found)
+    labels = _without_contradictions(_labels(found, options, summary, progress), summary)
+    for new in labels:
+        summary.labelled += 1
+        summary.boxes += len(new.label.boxes)
+        summary.species[new.label.species] += 1
+    for start in range(0, len(labels), _LABELS_A_TRANSACTION):
+        chunk = labels[start : start + _LABELS_A_TRANSACTION]
         with transaction(engine) as session:
             summary.added += add_labels(session, chunk, root=options.root, source=str(options.label_format))
-        done += len(chunk)
-        progress(done, len(records))
     return summary
 
 
-def _records(options: ImportOptions, finder: ImageFinder) -> Records:
+def _records(options: ImportOptions, files: Sequence[FoundFile]) -> Records:
     if options.label_format is LabelFormat.FOLDERS:
         yield from _by_folder(
-            _files_below(options.path, finder.files, options.root),
+            _files_below(options.path, files, options.root),
             options,
             unnamed="is in no folder that is named like a species",
         )
@@ -110,7 +123,7 @@ def _records(options: ImportOptions, finder: ImageFinder) -> Records:
     yield from read(options.path, options.label_set)
     if options.label_format is LabelFormat.NCFM:
         # The competition's images lie in folders by species, and its images without fish are in no file at all.
-        yield from _by_folder(finder.files, options, unnamed=None)
+        yield from _by_folder(files, options, unnamed=None)
 
 
 def _files_below(path: Path, files: Iterable[FoundFile], root: bytes) -> Iterator[FoundFile]:
@@ -123,57 +136,86 @@ def _files_below(path: Path, files: Iterable[FoundFile], root: bytes) -> Iterato
 def _by_folder(files: Iterable[FoundFile], options: ImportOptions, *, unnamed: str | None) -> Records:
     for file in files:
         path = os.fsdecode(os.path.relpath(file.folder + b"/" + file.name, options.root))
+        place = f"{os.fsdecode(options.root)}/{path}"
         named = [species_named(part, options.label_set) for part in path.split("/")[:-1]]
-        species = next((name for name in reversed(named) if name is not None), None)
-        if species is not None:
-            yield RawRecord(path, f"{os.fsdecode(options.root)}/{path}", species=species)
+        species = list(dict.fromkeys(name for name in named if name is not None))
+        if len(species) == 1:
+            yield RawRecord(path, place, species=species[0], partial=True)
+        elif species:
+            yield RecordProblem(place, f"its folders say {' and '.join(species)}")
         elif unnamed is not None:
-            yield RecordProblem(f"{os.fsdecode(options.root)}/{path}", unnamed)
+            yield RecordProblem(place, unnamed)
 
 
-def _one_each(records: Records, finder: ImageFinder, summary: LabelImport) -> list[tuple[FoundFile, RawRecord]]:
-    """Return each image's records as one: an image with two species is in two NCFM files."""
-    found: dict[tuple[bytes, bytes], tuple[FoundFile, RawRecord]] = {}
-    for raw in records:
-        if isinstance(raw, RecordProblem):
-            summary.problems.append(str(raw))
-            continue
+def _find_images(
+    records: Sequence[RawRecord | RecordProblem | RecordNote],
+    files: Sequence[FoundFile],
+    options: ImportOptions,
+    summary: LabelImport,
+) -> list[tuple[FoundFile, RawRecord]]:
+    """Return each image with the one record that is written of it."""
+    raws = [record for record in records if isinstance(record, RawRecord)]
+    summary.notes += [str(note) for note in records if isinstance(note, RecordNote)]
+    summary.problems += [str(problem) for problem in records if isinstance(problem, RecordProblem)]
+    names = (raw.image_name for raw in raws)
+    finder = ImageFinder(files, root=options.root, written=names, label_set=options.label_set)
+    found: dict[tuple[bytes, bytes], tuple[FoundFile, list[RawRecord]]] = {}
+    for raw in raws:
         try:
             file = finder.find(raw.image_name)
         except ImageNotFound as error:
             summary.problems.append(f"{raw.place}: {error}")
             continue
-        key = (file.folder, file.name)
-        found[key] = (file, _joined(found[key][1], raw)) if key in found else (file, raw)
-    return list(found.values())
-
-
-def _joined(first: RawRecord, second: RawRecord) -> RawRecord:
-    boxes = tuple(dict.fromkeys([*first.boxes, *_not_same(second.boxes, first)]))
-    return replace(first, boxes=boxes, ends=tuple(dict.fromkeys([*first.ends, *second.ends])))
-
-
-def _not_same(boxes: tuple[RawBox, ...], first: RawRecord) -> Iterator[RawBox]:
-    held = {box.xyxy for box in first.boxes}
-    return (box for box in boxes if box.xyxy not in held)
+        found.setdefault((file.folder, file.name), (file, []))[1].append(raw)
+    return [(file, settle(own)) for file, own in found.values()]
 
 
 def _labels(
-    records: list[tuple[FoundFile, RawRecord]], options: ImportOptions, summary: LabelImport
+    records: Sequence[tuple[FoundFile, RawRecord]], options: ImportOptions, summary: LabelImport, progress: _Progress
 ) -> Iterator[NewLabel]:
-    for file, raw in records:
-        try:
-            image = options.look(file)
-        except TaffrailError as error:
-            summary.problems.append(f"{raw.place}: {raw.image_name}: {error}")
+    for done, (file, raw) in enumerate(records):
+        progress(done, len(records))
+        label = _label(file, raw, options, summary)
+        summary.left_out += label is None
+        if label is not None:
+            yield label
+    progress(len(records), len(records))
+
+
+def _label(file: FoundFile, raw: RawRecord, options: ImportOptions, summary: LabelImport) -> NewLabel | None:
+    if raw.problems:
+        summary.problems += [f"{problem}; {_named(file)} is left out" for problem in raw.problems]
+        return None
+    try:
+        image = options.look(file)
+    except TaffrailError as error:
+        summary.problems.append(f"{raw.place}: {_named(file)}: {error}")
+        return None
+    repaired = repair(raw, width_px=image.width_px or 0, height_px=image.height_px or 0, label_set=options.label_set)
+    summary.notes += [f"{raw.place}: {text}" for text in repaired.notes]
+    summary.problems += [f"{raw.place}: {text}; {_named(file)} is left out" for text in repaired.problems]
+    return NewLabel(file, image, repaired.label, raw.place) if repaired.label is not None else None
+
+
+def _without_contradictions(labels: Iterable[NewLabel], summary: LabelImport) -> list[NewLabel]:
+    """Return the labels without those of contents that lie at two places and are labelled differently."""
+    by_content: dict[str, list[NewLabel]] = defaultdict(list)
+    for new in labels:
+        by_content[new.image.sha256].append(new)
+    kept = []
+    for same in by_content.values():
+        if len({label_digest(new.label) for new in same}) == 1:
+            kept += same
             continue
-        repaired = repair(
-            raw, width_px=image.width_px or 0, height_px=image.height_px or 0, label_set=options.label_set
-        )
-        summary.notes += [f"{raw.place}: {text}" for text in repaired.notes]
-        summary.problems += [f"{raw.place}: {text}" for text in repaired.problems]
-        if repaired.label is not None:
-            summary.labelled += 1
-            summary.boxes += len(repaired.label.boxes)
-            summary.species[repaired.label.species] += 1
-            yield NewLabel(file, image, repaired.label, raw.place)
+        summary.left_out += len(same)
+        first, *others = same
+        summary.problems += [
+            f"{other.place}: {_named(other.file)} is the same image as {_named(first.file)}, and {first.place} says "
+            "something else of it; both are left out"
+            for other in others
+        ]
+    return kept
+
+
+def _named(file: FoundFile) -> str:
+    return os.fsdecode(file.name)

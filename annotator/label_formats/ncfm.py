@@ -12,11 +12,14 @@ from annotator.label_formats.records import (
     RawRecord,
     RecordProblem,
     Records,
+    label_files,
     number,
     read_json,
     species_named,
 )
 from db.domain.species import LabelSet
+
+_ENDS = ("head", "tail")
 
 
 def read_ncfm(path: Path, label_set: LabelSet) -> Records:
@@ -25,7 +28,7 @@ def read_ncfm(path: Path, label_set: LabelSet) -> Records:
     Raises:
         LabelFileError: there is no JSON file.
     """
-    files = sorted(path.glob("*.json")) if path.is_dir() else [path]
+    files = label_files(path, ".json", below=False)
     if not files:
         raise LabelFileError(f"{path}: holds no .json files; wanted one a species, such as ALB.json")
     for file in files:
@@ -52,34 +55,36 @@ def _read_file(file: Path, species: str) -> Records:
         yield RecordProblem(str(file), f"holds a {type(document).__name__}, wanted a list of images")
         return
     for index, raw in enumerate(document):
-        yield from _record(raw, species, place=f"{file} [{index}]")
+        yield _record(raw, species, place=f"{file} [{index}]")
 
 
-def _record(raw: object, species: str, *, place: str) -> Records:
+def _record(raw: object, species: str, *, place: str) -> RawRecord | RecordProblem:
     name = raw.get("filename") if isinstance(raw, dict) else None
     if not isinstance(raw, dict) or not isinstance(name, str) or not name.strip():
-        yield RecordProblem(place, "has no 'filename'")
-        return
-    annotations = raw.get("annotations") or []
-    if not isinstance(annotations, list):
-        yield RecordProblem(place, f"{name}: 'annotations' is no list")
-        return
+        return RecordProblem(place, "has no 'filename'")
+    annotations = raw.get("annotations")
     boxes: list[RawBox] = []
     ends: list[tuple[str, Point]] = []
-    for index, annotation in enumerate(annotations):
+    problems: list[RecordProblem] = []
+    if annotations is not None and not isinstance(annotations, list):
+        problems.append(RecordProblem(place, "'annotations' is no list"))
+        annotations = None
+    for index, annotation in enumerate(annotations or ()):
         try:
             _add(annotation, species, boxes, ends)
         except ValueError as error:
-            yield RecordProblem(f"{place} annotations[{index}]", f"{name}: {error}; this box is left out")
-    yield RawRecord(name, place, species=species, boxes=tuple(boxes), ends=tuple(ends))
+            problems.append(RecordProblem(f"{place} annotations[{index}]", str(error)))
+    return RawRecord(
+        name, place, species=species, boxes=tuple(boxes), ends=tuple(ends), partial=True, problems=tuple(problems)
+    )
 
 
 def _add(annotation: object, species: str, boxes: list[RawBox], ends: list[tuple[str, Point]]) -> None:
     if not isinstance(annotation, Mapping):
         raise ValueError(f"is a {type(annotation).__name__}, wanted an object")
     x, y = number(annotation, "x"), number(annotation, "y")
-    kind = str(annotation.get("class", "")).lower().rstrip("s")
-    if kind in ("head", "tail"):
+    kind = str(annotation.get("class", ""))[:60].lower().rstrip("s")
+    if kind in _ENDS:
         ends.append((kind, (x, y)))
         return
     if "width" not in annotation and "height" not in annotation:

@@ -1,16 +1,27 @@
-"""YOLO text labels: a line a fish, normalised centre and size (or a polygon); an empty file is background."""
+"""YOLO text labels: a file an image, a row a fish; an empty file is background."""
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import Any
+from collections.abc import Iterator
+from pathlib import Path, PurePosixPath
 
-import yaml
-
-from annotator.label_formats.records import LabelFileError, RawBox, RawRecord, RecordProblem, Records, read_text
+from annotator.label_formats.records import (
+    LabelFileError,
+    RawBox,
+    RawRecord,
+    RecordProblem,
+    Records,
+    label_files,
+    read_text,
+)
+from annotator.label_formats.yolo_names import NAME_FILES, DataSet, read_data_set
+from annotator.label_formats.yolo_rows import Row, box_of_row, is_surely_polygon, read_row
 from db.domain.species import LabelSet
 
-_NAME_FILES = ("data.yaml", "data.yml", "dataset.yaml", "classes.txt", "obj.names")
+# Lists of images that darknet, CVAT and Ultralytics put beside the labels.
+_LISTS = frozenset({"train", "valid", "val", "test", "trainval", "all"})
+_NO_LABELS = ("readme", "license", "licence", "classes", "notes", "requirements")
+_IMAGE_ENDINGS = (".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff", ".webp")
 
 
 def read_yolo(path: Path, label_set: LabelSet) -> Records:
@@ -21,76 +32,76 @@ def read_yolo(path: Path, label_set: LabelSet) -> Records:
     """
     if not path.is_dir():
         raise LabelFileError(f"{path}: no folder; wanted a folder of YOLO text files")
-    names_file, names = _read_names(path)
-    labels = path / "labels" if (path / "labels").is_dir() else path
-    files = [file for file in sorted(labels.rglob("*.txt")) if file != names_file and file.name not in _NAME_FILES]
+    data_set = read_data_set(path)
+    files = [file for file in label_files(path, ".txt") if file != data_set.file and not _is_no_label(file)]
+    # Where there are folders called `labels`, texts elsewhere are something else.
+    files = [file for file in files if "labels" in file.relative_to(path).parts] or files
     if not files:
-        raise LabelFileError(f"{labels}: holds no .txt files")
+        raise LabelFileError(f"{path}: holds no .txt files with labels")
+    has_polygons = data_set.key_points is None and any(map(is_surely_polygon, _rows(files)))
     for file in files:
-        yield from _read_file(file, names, name=file.relative_to(labels).with_suffix("").as_posix())
+        yield _read_file(file, data_set, name=_image_name(file.relative_to(path)), has_polygons=has_polygons)
 
 
-def _read_names(path: Path) -> tuple[Path, dict[int, str]]:
-    for folder in (path, path.parent):
-        for name in _NAME_FILES:
-            file = folder / name
-            if file.is_file():
-                return file, _names_in(file)
-    raise LabelFileError(f"{path}: found none of {', '.join(_NAME_FILES)}; wanted the species' names in one of them")
+def _is_no_label(file: Path) -> bool:
+    stem = file.stem.lower()
+    if file.name.lower() in NAME_FILES or stem.startswith(_NO_LABELS):
+        return True
+    return stem in _LISTS and _begins_with_image(file)
 
 
-def _names_in(file: Path) -> dict[int, str]:
-    text = read_text(file)
-    if file.suffix not in (".yaml", ".yml"):
-        return dict(enumerate(line.strip() for line in text.splitlines() if line.strip()))
+def _begins_with_image(file: Path) -> bool:
     try:
-        document: Any = yaml.safe_load(text)
-        names = document["names"]
-        pairs = names.items() if isinstance(names, dict) else enumerate(names)
-        return {int(index): _species_text(name) for index, name in pairs}
-    except RecursionError:
-        raise LabelFileError(f"{file}: nested too deeply for a list of names") from None
-    except (yaml.YAMLError, KeyError, TypeError, ValueError, OverflowError) as error:
-        reason = " ".join(str(error).split())[:120]
-        raise LabelFileError(f"{file}: wanted `names:` with a list of species ({reason})") from None
+        lines = read_text(file).splitlines()
+    except LabelFileError:
+        return False
+    return bool(lines) and lines[0].strip().lower().endswith(_IMAGE_ENDINGS)
 
 
-def _species_text(name: object) -> str:
-    # A list of aliases of lists is small in memory, and gigabytes when it is written out.
-    if isinstance(name, list | dict):
-        raise ValueError(f"found a {type(name).__name__} as a name")
-    return str(name)
+def _image_name(relative: Path) -> str:
+    """Return the path of a label file's image: of `train/labels/a.txt` it is `train/images/a`, as Ultralytics pairs.
+
+    >>> _image_name(Path("train/labels/boat_1/a.txt"))
+    'train/images/boat_1/a'
+    """
+    folders = list(PurePosixPath(relative.parent.as_posix()).parts)
+    for number in range(len(folders) - 1, -1, -1):
+        if folders[number] == "labels":
+            folders[number] = "images"
+            break
+    return "/".join([*folders, relative.stem])
 
 
-def _read_file(file: Path, names: dict[int, str], *, name: str) -> Records:
+def _rows(files: list[Path]) -> Iterator[Row]:
+    """Yield every row that can be read; what cannot is told when its file is read for good."""
+    for file in files:
+        try:
+            lines = read_text(file).splitlines()
+        except LabelFileError:
+            continue
+        for line in filter(str.strip, lines):
+            try:
+                yield read_row(line)
+            except ValueError:
+                continue
+
+
+def _read_file(file: Path, data_set: DataSet, *, name: str, has_polygons: bool) -> RawRecord | RecordProblem:
     try:
         lines = read_text(file).splitlines()
     except LabelFileError as error:
-        yield RecordProblem(str(file), str(error).removeprefix(f"{file}: "))
-        return
-    boxes = []
+        return RecordProblem(str(file), str(error).removeprefix(f"{file}: "))
+    boxes: list[RawBox] = []
+    notes: list[str] = []
+    problems: list[RecordProblem] = []
     for number, line in enumerate(lines, start=1):
         if not line.strip():
             continue
         try:
-            boxes.append(_box(line.split(), names))
+            box, note = box_of_row(read_row(line), data_set.names, data_set.key_points, has_polygons=has_polygons)
         except ValueError as error:
-            yield RecordProblem(f"{file} line {number}", f"{error}; the image is left out")
-            return
-    yield RawRecord(name, str(file), boxes=tuple(boxes), normalised=True)
-
-
-def _box(fields: list[str], names: dict[int, str]) -> RawBox:
-    try:
-        index, values = int(float(fields[0])), [float(field) for field in fields[1:]]
-    except (ValueError, OverflowError):
-        raise ValueError(f"found {' '.join(fields)[:60]!r}, wanted `class x y width height`") from None
-    if index not in names:
-        raise ValueError(f"class {index} has no name (known: 0 to {max(names, default=-1)})")
-    if len(values) >= 6 and len(values) % 2 == 0:  # a polygon, as segmentation writes it
-        xs, ys = values[0::2], values[1::2]
-        return RawBox(names[index], (min(xs), min(ys), max(xs), max(ys)))
-    if len(values) not in (4, 5):  # the fifth is a confidence
-        raise ValueError(f"found {len(values)} numbers after the class, wanted x y width height")
-    x, y, width, height = values[:4]
-    return RawBox(names[index], (x - width / 2, y - height / 2, x + width / 2, y + height / 2))
+            problems.append(RecordProblem(f"{file} line {number}", str(error)))
+            continue
+        boxes.append(box)
+        notes += [f"line {number}: {note}"] if note else []
+    return RawRecord(name, str(file), boxes=tuple(boxes), normalised=True, notes=tuple(notes), problems=tuple(problems))

@@ -43,7 +43,10 @@ class LabelmeShape:
 
 @dataclass(frozen=True)
 class LabelmeFile:
-    """One labelme file; sizes are the upright image's. image_path is as written in the file: not to be trusted."""
+    """One labelme file; sizes are the upright image's, 0 where an old file says none.
+
+    image_path is as written in the file: not to be trusted.
+    """
 
     image_path: str
     width_px: int
@@ -63,20 +66,22 @@ def posix_path(written: str) -> str:
     return PureWindowsPath(written).as_posix()
 
 
-def read_labelme(path: Path) -> LabelmeFile:
+def read_labelme(path: Path, *, sized: bool = True) -> LabelmeFile:
     """Return what a labelme file says; labelme 6 and 7 write the same layout, with `description` and `mask` optional.
+
+    sized: refuse a file without the image's size; labelme 3 wrote none, and its points cannot be checked here.
 
     Raises:
         LabelmeError: names the file and `shapes[i]`; torn, enormous, not labelme's, or with impossible points.
     """
     place = str(path)
     document = _object(_parse(_read_capped(path), place=place), place=place, wanted="a JSON object")
-    width_px = _size(document, "imageWidth", place=place)
-    height_px = _size(document, "imageHeight", place=place)
+    sizes = [_size(document, key, place=place, required=sized) for key in ("imageWidth", "imageHeight")]
+    width_px, height_px = sizes if all(sizes) else (0, 0)
     shapes = document.get("shapes")
     if not isinstance(shapes, list) or len(shapes) > MAX_SHAPES:
         _refuse(place, f"found no list of at most {MAX_SHAPES} shapes under 'shapes'")
-    frame = (float(width_px), float(height_px))
+    frame = (float(width_px), float(height_px)) if width_px else (math.inf, math.inf)
     return LabelmeFile(
         image_path=_text(document, "imagePath", place=place),
         width_px=width_px,
@@ -185,7 +190,7 @@ def _point(raw: object, *, place: str, frame_px: Point) -> Point:
         _refuse(place, "wanted [x, y]")
     x, y = (_coordinate(value, place=place) for value in raw)
     for value, side_px in ((x, frame_px[0]), (y, frame_px[1])):
-        if not -FAR_AWAY * side_px <= value <= (1.0 + FAR_AWAY) * side_px:
+        if math.isfinite(side_px) and not -FAR_AWAY * side_px <= value <= (1.0 + FAR_AWAY) * side_px:
             _refuse(place, f"({x:g}, {y:g}) is far outside the image of {frame_px[0]:g} x {frame_px[1]:g} pixels")
     return (x, y)
 
@@ -202,8 +207,12 @@ def _coordinate(value: object, *, place: str) -> float:
     return number
 
 
-def _size(document: Mapping[str, object], key: str, *, place: str) -> int:
+def _size(document: Mapping[str, object], key: str, *, place: str, required: bool) -> int:
     value = document.get(key)
+    if value is None and not required:
+        return 0
+    if isinstance(value, str) and value.isascii() and value.isdigit() and len(value) < 8:
+        value = int(value)  # some converters write numbers as text
     if isinstance(value, bool) or not isinstance(value, int) or not 0 < value < 1_000_000:
         _refuse(place, f"{key} is {str(value)[:40]!r}, wanted the image's size in pixels")
     return value

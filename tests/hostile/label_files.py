@@ -64,7 +64,7 @@ def write_coco(folder: Path) -> Path:
         images.append({"id": number, "file_name": name, "width": 10**400, "height": 1})
         annotations.append({"image_id": number, "category_id": 1, "bbox": list(BOXES.values())[number % len(BOXES)]})
     images += [None, 7, {"id": [1], "file_name": 3}, {"file_name": "none.png", "width": -1, "height": True}]
-    annotations += [None, {"image_id": 99, "category_id": 1, "bbox": [1, 1, 1, 1]}, {"image_id": 1, "category_id": {}}]
+    annotations += [None, {"image_id": 99, "category_id": 1, "bbox": [1, 1, 1, 1]}, {"image_id": 2, "category_id": {}}]
     file = folder / "coco.json"
     _write_json(file, {"images": images, "annotations": annotations, "categories": [{"id": 1, "name": "ALB"}, None]})
     return file
