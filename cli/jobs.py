@@ -26,18 +26,31 @@ Model = Annotated[str | None, typer.Option(help="The model version to use; witho
 
 def enqueue(
     folder: Annotated[
-        str, typer.Argument(metavar="DIR", help="The folder of images, or a URL as s3://bucket/trip; recursively.")
+        str,
+        typer.Argument(metavar="DIR", help="Folder of images and videos, or a URL as s3://bucket/trip; recursively."),
     ],
     detach: Annotated[bool, typer.Option("--detach", help="Queue only; `cli worker` does the work.")] = False,
     model: Model = None,
+    every: Annotated[
+        str, typer.Option(metavar="TIME", help="Of videos, one frame in so long: 1s, 500ms, 2min; or all.")
+    ] = "1s",
+    changed: Annotated[
+        bool, typer.Option("--changed", help="Of these frames, only those that show something new.")
+    ] = False,
     stale: Annotated[
         bool, typer.Option("--stale", help="Also ask the champion where an earlier model answered.")
     ] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Queue every image under DIR and show the progress; what is done already is skipped, so repeat it at will."""
+    """Queue every image and video under DIR and show the progress; what is done is skipped, so repeat it at will."""
     from cli.shared.progress import progress_bar
     from worker.images.enqueue import enqueue_folder
+    from worker.images.frame_choice import FrameChoice, parse_every
+
+    try:
+        choice = FrameChoice(parse_every(every), changed)
+    except ValueError as error:
+        raise typer.BadParameter(f"--every {error}") from None
 
     settings, engine = opened()
     said = _require_model(engine, model)
@@ -50,6 +63,7 @@ def enqueue(
             settings,
             os.fsencode(folder),
             model=model,
+            choice=choice,
             progress=lambda found: bar.update(task, completed=found),
         )
     _tell(done, as_json=as_json)

@@ -36,6 +36,10 @@ class Settings(BaseSettings):
     )
     max_pixels: int = Field(default=178_956_970, ge=1, description="Largest image that is decoded, pixels.")
     max_file_mib: int = Field(default=512, ge=1, description="Largest file that is read, MiB.")
+    time_patterns: str = Field(
+        default="",
+        description="How file names tell the time, with commas, as '%Y%m%d-%H%M%S'; tried before the usual ways.",
+    )
     flag_below: float = Field(default=0.5, ge=0, le=1, description="Chance to be right below which a person looks.")
     held_out_share: float = Field(
         default=0.2, gt=0, lt=1, description="Share of the images that models are evaluated on, by whole cameras."
@@ -64,6 +68,13 @@ class Settings(BaseSettings):
             wanted = "minute hour day month weekday, such as '0 3 * * 1' for Mondays at 03:00 UTC"
             raise ValueError(f"{value!r} is no schedule ({str(error) or 'it never comes'}); wanted {wanted}") from None
         return value
+
+    @field_validator("time_patterns")
+    @classmethod
+    def _patterns_that_tell_a_time(cls, value: str) -> str:
+        from db.domain.times import check_pattern
+
+        return ",".join(check_pattern(one.strip()) for one in value.split(",") if one.strip())
 
     @field_validator("broker_url")
     @classmethod
@@ -109,6 +120,13 @@ class Settings(BaseSettings):
             return LabelSet(tuple(name.strip() for name in self.species.split(",") if name.strip()))
         except ValueError as error:
             raise SettingsError(f"TAFFRAIL_SPECIES: {error}") from error
+
+    @property
+    def patterns_of_time(self) -> tuple[str, ...]:
+        """How names of files tell a time, in the order in which they are tried."""
+        from db.domain.times import KNOWN_PATTERNS
+
+        return (*(one for one in self.time_patterns.split(",") if one), *KNOWN_PATTERNS)
 
     @property
     def models_dir(self) -> Path:

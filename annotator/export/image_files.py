@@ -1,4 +1,4 @@
-"""Brings images into a review folder: the bytes that were looked at, whether from a disk or from under a URL."""
+"""Brings images into a review folder: the bytes that were looked at, from a disk, a URL or a video."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from enum import StrEnum
 from pathlib import Path
 
 from annotator.errors import AnnotatorError
+from db.domain.frames import is_frame
 from db.domain.places import is_url
 
 _CHUNK_BYTES = 1 << 20
@@ -16,7 +17,7 @@ _SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".tif", ".tiff", ".bmp", ".webp"
 _MAGIC = ((b"\xff\xd8", ".jpg"), (b"\x89PNG", ".png"), (b"II*\0", ".tif"), (b"MM\0*", ".tif"), (b"BM", ".bmp"))
 
 Fetch = Callable[[bytes], bytes]
-"""Returns the content under a URL; raises `ImageProblem` where the fault is the image's alone."""
+"""Returns the content under a URL or of a video's frame; raises `ImageProblem` where the fault is the image's alone."""
 
 
 class Images(StrEnum):
@@ -32,24 +33,24 @@ class ImageProblem(AnnotatorError):
 
 
 def no_fetch(_url: bytes) -> bytes:
-    """Refuse every URL: for who exports from disks only.
+    """Refuse every URL and video: for who exports files from disks only.
 
     Raises:
         ImageProblem: always.
     """
-    raise ImageProblem("lies under a URL, and nothing here reads those")
+    raise ImageProblem("lies under a URL or in a video, and nothing here reads those")
 
 
 def bring_image(file: bytes, stem: Path, *, sha256: str, images: Images, fetch: Fetch) -> str:
     """Return the name of the image as it now lies in the folder: the stem with the image's suffix.
 
-    file: absolute, or a URL; what lies under a URL is always copied.
+    file: absolute, a URL, or a frame of a video; what is no file of its own is always copied.
 
     Raises:
         ImageProblem: it cannot be read, or is no longer what was looked at.
         OSError: the folder cannot be written.
     """
-    if is_url(file):
+    if is_url(file) or is_frame(file):
         return _bring_content(fetch(file), file, stem, sha256=sha256)
     target = stem.with_name(stem.name + (_named_suffix(file) or _told_suffix(_first_bytes(file))))
     try:

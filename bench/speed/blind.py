@@ -16,6 +16,7 @@ from db.domain.predictions import Agreement, Detection, Head, Prediction
 from db.domain.species import DEFAULT_LABEL_SET
 from db.settings import Settings
 from worker.images.decode import DecodedImage
+from worker.images.errors import ImageFile
 from worker.inference.detector import RawOutputs
 from worker.inference.load_image import HashedFile, LoadedImage
 from worker.run_worker import main, serve_infer
@@ -43,7 +44,7 @@ class BlindInference:
 
     def read(self, item: ClaimedItem, root: bytes) -> HashedFile | ItemOutcome:
         """Return a hash of the path."""
-        return HashedFile(item, hashlib.sha256(item.path).hexdigest(), None)
+        return HashedFile(item, ImageFile(b"", hashlib.sha256(item.path).hexdigest()), None)
 
     def decode(self, file: HashedFile, root: bytes) -> LoadedImage | ItemOutcome:
         """Return no image."""

@@ -1,10 +1,10 @@
-"""Reads the images of a review that lie under URLs, as workers read them."""
+"""Reads the images of a review that lie under URLs or in videos, as workers read them."""
 
 from __future__ import annotations
 
 
 def fetch_url(url: bytes) -> bytes:
-    """Return the content under a URL.
+    """Return the content under a URL, or of a video's frame.
 
     Raises:
         ImageProblem: this image is gone, forbidden or too large.

@@ -25,12 +25,16 @@ class NewPrediction:
 
 @dataclass(frozen=True)
 class SeenImage:
-    """A content as it was read: its hash, and what decoding told (None where a stored prediction was used again)."""
+    """A content as it was read: its hash, and what decoding told (None where a stored prediction was used again).
+
+    captured_at: ISO 8601 without a zone. captured_from: who says so, or by what a frame's time is known.
+    """
 
     sha256: str
     width_px: int | None = None
     height_px: int | None = None
     captured_at: str | None = None
+    captured_from: str | None = None
 
 
 @dataclass(frozen=True)

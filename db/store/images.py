@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Sequence
 
-from sqlalchemy import ColumnElement, ScalarSelect, Select, exists, func, select, update
+from sqlalchemy import ColumnElement, ScalarSelect, Select, case, exists, func, select, update
 from sqlalchemy.orm import InstrumentedAttribute, Session, aliased
 
 from db.domain.files import FoundFile
@@ -105,6 +105,11 @@ def register_images(session: Session, images: Sequence[SeenImage]) -> dict[str, 
         "width_px": func.coalesce(ImageRow.width_px, statement.excluded.width_px),
         "height_px": func.coalesce(ImageRow.height_px, statement.excluded.height_px),
         "captured_at": func.coalesce(ImageRow.captured_at, statement.excluded.captured_at),
+        # With the time it belongs to: of two places that tell one, the first was kept.
+        "captured_from": case(
+            (ImageRow.captured_at.is_(None), func.coalesce(statement.excluded.captured_from, ImageRow.captured_from)),
+            else_=ImageRow.captured_from,
+        ),
     }
     values = [
         {
@@ -112,6 +117,7 @@ def register_images(session: Session, images: Sequence[SeenImage]) -> dict[str, 
             "width_px": image.width_px,
             "height_px": image.height_px,
             "captured_at": image.captured_at,
+            "captured_from": image.captured_from,
         }
         for image in rows.values()
     ]

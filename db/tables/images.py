@@ -40,6 +40,8 @@ class ImageRow(Base):
     width_px: Mapped[int | None] = mapped_column(Integer)
     height_px: Mapped[int | None] = mapped_column(Integer)
     captured_at: Mapped[str | None] = mapped_column(String(40))
+    # Who says so: exif, container, name; "frame rate" where only the time within a video is known.
+    captured_from: Mapped[str | None] = mapped_column(String(16))
     # The image's own camera, where it is not its folder's: a folder may hold images of many cameras.
     camera_id: Mapped[int | None] = mapped_column(ForeignKey("cameras.id"), index=True)
     camera_origin: Mapped[str | None] = mapped_column(String(16))

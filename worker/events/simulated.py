@@ -38,7 +38,7 @@ class DetectorNoise:
     shake: float = 0.04
     false_alarms: float = 0.02
     decoy: float = 0.04
-    sure: float = 2.6
+    sure: float = 3.2
     animal_doubt: float = 0.6
     image_doubt: float = 1.2
     look: float = 0.6

@@ -13,6 +13,7 @@ from db.domain.files import FoundFile, Registered
 from db.session import transaction
 from db.settings import Settings
 from db.store.jobs import make_batches, new_scan, open_job, register_files, register_items
+from worker.images.frame_choice import EVERY_SECOND, FrameChoice
 from worker.images.look_into import FolderError, look_into
 
 _FILES_A_TRANSACTION = 10_000
@@ -35,11 +36,12 @@ def enqueue_folder(
     folder: bytes,
     *,
     model: str | None = None,
+    choice: FrameChoice = EVERY_SECOND,
     progress: Progress = lambda found: None,
 ) -> Enqueued:
     """Register every image below a folder and make batches of what is new; repeating it adds nothing.
 
-    folder: on this machine, or a URL such as `s3://bucket/trip7`.
+    folder: on this machine, or a URL such as `s3://bucket/trip7`. choice: which frames of videos are taken.
 
     Raises:
         FolderError: there is no such folder, or no image in it. RemoteRootError: the URL cannot be used.
@@ -47,11 +49,13 @@ def enqueue_folder(
     """
     problems: list[tuple[bytes, str]] = []
     registered, found, empty = Registered(0, 0, 0), 0, 0
-    root, files = look_into(folder, settings, on_problem=lambda path, text: problems.append((path, text)))
+    root, files = look_into(
+        folder, settings, on_problem=lambda path, text: problems.append((path, text)), choice=choice
+    )
     chunk = list(islice(files, _FILES_A_TRANSACTION))
     if not chunk:
         why = f"; {os.fsdecode(problems[0][0])!r}: {problems[0][1]}" if problems else ""
-        raise FolderError(f"{os.fsdecode(folder)!r}: no image in it or below{why}")
+        raise FolderError(f"{os.fsdecode(folder)!r}: no image or video in it or below{why}")
     with transaction(engine) as session:
         job_id = open_job(session, root, model_asked=model)
     while chunk:

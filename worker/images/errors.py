@@ -23,6 +23,11 @@ class UnreadableReason(StrEnum):
     NOT_AN_IMAGE = "not an image"
     TOO_MANY_PIXELS = "too many pixels"
     BROKEN = "broken"
+    NO_VIDEO_READER = "videos cannot be read here"
+    NOT_A_VIDEO = "not a video"
+    SOUND_ONLY = "sound only"
+    NO_FRAMES = "no frames"
+    DAMAGED_VIDEO = "damaged video"
 
 
 class UnreadableImage(TaffrailError):
@@ -39,10 +44,15 @@ class StoreUnreachable(TaffrailError):
 
 @dataclass(frozen=True)
 class ImageFile:
-    """The bytes of a file as they were read, and their SHA-256 in hex."""
+    """The bytes of a file as they were read, and their SHA-256 in hex.
+
+    captured_at, captured_from: when a frame was taken, ISO 8601, and who says so; None for what is no frame.
+    """
 
     content: bytes
     sha256: str
+    captured_at: str | None = None
+    captured_from: str | None = None
 
 
 def check_size(size_bytes: int, *, max_bytes: int) -> None:

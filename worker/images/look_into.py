@@ -9,6 +9,7 @@ from db.domain.files import FoundFile
 from db.domain.places import is_url
 from db.errors import TaffrailError
 from db.settings import Settings
+from worker.images.frame_choice import EVERY_SECOND, FrameChoice, frames_for_videos
 from worker.images.scan import Problem, scan_folder
 
 
@@ -16,8 +17,12 @@ class FolderError(TaffrailError):
     """The folder to enqueue is not one, or holds no image."""
 
 
-def look_into(folder: bytes, settings: Settings, *, on_problem: Problem) -> tuple[bytes, Iterator[FoundFile]]:
+def look_into(
+    folder: bytes, settings: Settings, *, on_problem: Problem, choice: FrameChoice = EVERY_SECOND
+) -> tuple[bytes, Iterator[FoundFile]]:
     """Return a folder's or URL's root and the images below it, found as they are asked for.
+
+    choice: which frames of videos are taken; of videos that lie under a URL none are.
 
     Raises:
         FolderError: there is no such folder. RemoteRootError: the URL cannot be used.
@@ -29,6 +34,7 @@ def look_into(folder: bytes, settings: Settings, *, on_problem: Problem) -> tupl
         return root, scan_remote(root, on_problem=on_problem)
     root = os.path.realpath(folder)
     if not os.path.isdir(root):
-        raise FolderError(f"{os.fsdecode(folder)!r}: not a folder; wanted a folder of images")
+        raise FolderError(f"{os.fsdecode(folder)!r}: not a folder; wanted a folder of images or videos")
     home = os.fsencode(os.path.realpath(settings.home))
-    return root, scan_folder(root, on_problem=on_problem, leave_out=home)
+    files = scan_folder(root, on_problem=on_problem, leave_out=home, with_videos=True)
+    return root, frames_for_videos(files, choice, root=root, settings=settings, on_problem=on_problem)

@@ -18,6 +18,7 @@ from worker.images.decode import measure_image
 from worker.images.errors import UnreadableImage
 from worker.images.look_into import look_into
 from worker.images.read import read_image_file
+from worker.images.times import time_taken
 
 _FILES_A_TRANSACTION = 500
 Progress = Callable[[int], None]
@@ -60,9 +61,11 @@ def seen_image(file: FoundFile, *, root: bytes, settings: Settings) -> SeenImage
     Raises:
         UnreadableImage: it gives no image. StoreUnreachable: its store does not answer.
     """
-    read = read_image_file(file.folder + b"/" + file.name, root=root, max_bytes=settings.max_file_mib * 2**20)
+    path = file.folder + b"/" + file.name
+    read = read_image_file(path, root=root, max_bytes=settings.max_file_mib * 2**20)
     size = measure_image(read.content, max_pixels=settings.max_pixels)
-    return SeenImage(read.sha256, size.width_px, size.height_px, size.captured_at)
+    taken = time_taken(size.captured_at, read, path, settings.patterns_of_time)
+    return SeenImage(read.sha256, size.width_px, size.height_px, *taken)
 
 
 def _read(files: list[FoundFile], root: bytes, settings: Settings, problems: list[tuple[bytes, str]]) -> list[Seen]:

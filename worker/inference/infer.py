@@ -69,6 +69,7 @@ class DetectorInference:
             max_bytes=settings.max_file_mib * 2**20,
             max_pixels=settings.max_pixels,
             whole_crops=crop_classifier is not None,
+            time_patterns=settings.patterns_of_time,
         )
 
     def read(self, item: ClaimedItem, root: bytes) -> HashedFile | ItemOutcome:

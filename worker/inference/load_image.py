@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Sequence
 from contextlib import nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
 
+from db.domain.frames import is_frame
 from db.domain.jobs import ClaimedItem
 from db.domain.outcomes import ItemOutcome, SeenImage
+from db.domain.times import KNOWN_PATTERNS
 from worker.delivery.fail_points import fail_point
 from worker.images.decode import DecodedImage, decode_image, measure_image
-from worker.images.errors import UnreadableImage
+from worker.images.errors import ImageFile, UnreadableImage
 from worker.images.read import read_image_file
+from worker.images.times import time_taken
 from worker.vision.letterbox import Letterbox, letterbox_image
 
 # A file above this is read a second time for decoding: a thousand waiting files must fit into memory.
@@ -27,11 +31,19 @@ _KEPT_TIMES_INPUT = 4
 
 @dataclass(frozen=True)
 class HashedFile:
-    """An item whose bytes were read. content: None where they are too many to be kept."""
+    """An item whose bytes were read. content: None where they are too many to be kept.
+
+    file: as it was read, without its bytes.
+    """
 
     item: ClaimedItem
-    sha256: str
+    file: ImageFile
     content: bytes | None
+
+    @property
+    def sha256(self) -> str:
+        """Of the bytes, in hex."""
+        return self.file.sha256
 
 
 @dataclass(frozen=True, eq=False)
@@ -49,15 +61,23 @@ class ImageLoader:
     """Reads and decodes items for one network input size; safe to be called from many threads.
 
     whole_crops: crops are cut from the original, not from what a JPEG's reduced decoding gives the network.
+    time_patterns: how a file's name tells when the image was taken, where its EXIF does not.
     """
 
     def __init__(
-        self, *, input_hw: tuple[int, int], max_bytes: int, max_pixels: int, whole_crops: bool = False
+        self,
+        *,
+        input_hw: tuple[int, int],
+        max_bytes: int,
+        max_pixels: int,
+        whole_crops: bool = False,
+        time_patterns: Sequence[str] = KNOWN_PATTERNS,
     ) -> None:
         self._input_hw = input_hw
         self._max_bytes = max_bytes
         self._max_pixels = max_pixels
         self._whole_crops = whole_crops
+        self._time_patterns = tuple(time_patterns)
         self._one_large = threading.Lock()
 
     def read(self, item: ClaimedItem, root: bytes) -> HashedFile | ItemOutcome:
@@ -66,16 +86,18 @@ class ImageLoader:
             file = read_image_file(item.path, root=root, max_bytes=self._max_bytes)
         except UnreadableImage as error:
             return failed_outcome(item, error)
-        return HashedFile(item, file.sha256, file.content if len(file.content) <= _KEPT_BYTES else None)
+        # To read a frame again would mean to go back in its video.
+        kept = len(file.content) <= _KEPT_BYTES or is_frame(item.path)
+        return HashedFile(item, replace(file, content=b""), file.content if kept else None)
 
     def decode(self, file: HashedFile, root: bytes) -> LoadedImage | ItemOutcome:
         """Return the image of a file that was read; its failure's outcome where there is none in it."""
         fail_point("decoding", file.item.path)
         try:
-            content, sha256 = file.content, file.sha256
+            content, held = file.content, file.file
             if content is None:
-                again = read_image_file(file.item.path, root=root, max_bytes=self._max_bytes)
-                content, sha256 = again.content, again.sha256
+                held = read_image_file(file.item.path, root=root, max_bytes=self._max_bytes)
+                content = held.content
             decoded = self._decoded(content)
         except UnreadableImage as error:
             return failed_outcome(file.item, error)
@@ -89,7 +111,8 @@ class ImageLoader:
             pad_x=fitted.pad_x,
             pad_y=fitted.pad_y,
         )
-        image = SeenImage(sha256, decoded.width_px, decoded.height_px, decoded.captured_at)
+        taken = time_taken(decoded.captured_at, held, file.item.path, self._time_patterns)
+        image = SeenImage(held.sha256, decoded.width_px, decoded.height_px, *taken)
         if self._whole_crops and decoded.pixels.shape[1] < decoded.width_px:
             decoded = decode_image(content, max_pixels=self._max_pixels)
         return LoadedImage(file.item, image, self._kept(decoded), canvas, letterbox)

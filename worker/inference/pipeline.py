@@ -13,9 +13,11 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import partial
+from itertools import groupby
 from queue import Queue, SimpleQueue
 
-from db.domain.jobs import Claim
+from db.domain.frames import is_frame
+from db.domain.jobs import Claim, ClaimedItem
 from db.domain.outcomes import ItemOutcome, SeenImage
 from db.errors import TaffrailError
 from worker.images.errors import UnreadableReason
@@ -28,6 +30,8 @@ Load = LoadedImage | ItemOutcome
 # One in the network, one before it, one being stored.
 _MAX_IN_WORK = 3
 _READ_AT_ONCE = 32
+# Frames are held as bitmaps until they are decoded.
+_FRAMES_AT_ONCE = 8
 _NETWORK_CALLS_AHEAD = 2
 
 
@@ -85,8 +89,8 @@ class BatchPipeline:
             self._in_work.append(work)
         self._waiting.put(work)
         try:
-            for start in range(0, len(claim.items), _READ_AT_ONCE):
-                self._feed(work, start, known)
+            for items in _groups(claim.items):
+                self._feed(work, items, known)
         except Exception as error:
             work.error = error
         finally:
@@ -114,12 +118,13 @@ class BatchPipeline:
         for pool in (self._readers, self._decoders, self._storing):
             pool.shutdown()
 
-    def _feed(self, work: _Work, start: int, known: Known) -> None:
+    def _feed(self, work: _Work, items: Sequence[ClaimedItem], known: Known) -> None:
         if work.error is not None:
             return
         root = work.claim.root
-        items = work.claim.items[start : start + _READ_AT_ONCE]
-        files = list(self._readers.map(partial(self.inference.read, root=root), items))
+        read = partial(self.inference.read, root=root)
+        # A video's frames come in its order, from this thread: the next one costs a step, the one before a jump.
+        files = list(map(read, items) if is_frame(items[0].path) else self._readers.map(read, items))
         work.outcomes += [file for file in files if isinstance(file, ItemOutcome)]
         hashed = [file for file in files if isinstance(file, HashedFile)]
         stored = known([file.sha256 for file in hashed]) if hashed else set()
@@ -186,6 +191,14 @@ class BatchPipeline:
                 self._in_work.remove(work)
                 self._changed.notify_all()
             self._on_progress()
+
+
+def _groups(items: Sequence[ClaimedItem]) -> Iterator[Sequence[ClaimedItem]]:
+    """Yield items in the groups they are read in: files many at a time, frames of videos few, never both together."""
+    for frames, alike in groupby(items, key=lambda item: is_frame(item.path)):
+        run = tuple(alike)
+        step = _FRAMES_AT_ONCE if frames else _READ_AT_ONCE
+        yield from (run[start : start + step] for start in range(0, len(run), step))
 
 
 def _done_already(file: HashedFile) -> ItemOutcome:

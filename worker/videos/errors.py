@@ -8,14 +8,14 @@ from db.errors import TaffrailError
 
 
 class VideoProblem(StrEnum):
-    """The reason, of a small set."""
+    """The reason; `worker.images.errors` has one of the same text for each."""
 
-    NO_READER = "videos cannot be read here"
+    NO_VIDEO_READER = "videos cannot be read here"
     NOT_A_VIDEO = "not a video"
-    ONLY_SOUND = "sound only"
+    SOUND_ONLY = "sound only"
     NO_FRAMES = "no frames"
-    DAMAGED = "damaged video"
-    TOO_MANY_PIXELS = "too many pixels"
+    DAMAGED_VIDEO = "damaged video"
+    TOO_LARGE = "too large"
 
 
 class UnreadableVideo(TaffrailError):

@@ -48,7 +48,7 @@ def _open(file: IO[bytes]) -> Any:
     try:
         import av
     except ImportError:
-        raise UnreadableVideo(VideoProblem.NO_READER, "pip install 'taffrail[video]'") from None
+        raise UnreadableVideo(VideoProblem.NO_VIDEO_READER, "pip install 'taffrail[video]'") from None
     if not file.read(1):
         raise UnreadableVideo(VideoProblem.NO_FRAMES, "the file has no bytes")
     file.seek(0)
@@ -66,5 +66,5 @@ def _is_cover(stream: Any) -> bool:
 
 def _without_pictures(container: Any) -> UnreadableVideo:
     if container.streams.audio:
-        return UnreadableVideo(VideoProblem.ONLY_SOUND, "it has no picture stream")
+        return UnreadableVideo(VideoProblem.SOUND_ONLY, "it has no picture stream")
     return UnreadableVideo(VideoProblem.NO_FRAMES, "it has no picture stream")

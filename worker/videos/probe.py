@@ -25,7 +25,7 @@ class VideoProbe:
     """What a video holds. times_s: (N,) of its frames, rising, from 0. started_at: what the container says, ISO 8601.
 
     by_rate: frames told no times, so they come from the frame rate. jumps_s: where its own clock jumped back.
-    problem: why it ends before its end; None where nothing is wrong with it.
+    problem: how it is damaged; None where nothing is wrong with it.
     """
 
     width_px: int
@@ -51,7 +51,7 @@ def probe_video(file: IO[bytes], *, max_pixels: int) -> VideoProbe:
     with opened_video(file) as (container, stream):
         if stream.width * stream.height > max_pixels:
             size = f"{stream.width}x{stream.height}, at most {max_pixels} are decoded"
-            raise UnreadableVideo(VideoProblem.TOO_MANY_PIXELS, size)
+            raise UnreadableVideo(VideoProblem.TOO_LARGE, size)
         clock, times_s, problem = VideoClock(stream), [], None
         try:
             for packet in container.demux(stream):
@@ -68,10 +68,10 @@ def probe_video(file: IO[bytes], *, max_pixels: int) -> VideoProbe:
             width_px=stream.width,
             height_px=stream.height,
             times_s=rising,
-            started_at=_started_at(container, stream),
+            started_at=started_at(container, stream),
             by_rate=clock.by_rate,
             jumps_s=tuple(round(jump - min(times_s), 3) for jump in clock.jumps_s),
-            problem=None if problem is None else f"{VideoProblem.DAMAGED}: {problem}",
+            problem=problem,
         )
 
 
@@ -91,7 +91,7 @@ def _cut_short(container: Any, stream: Any, times_s: npt.NDArray[np.float64]) ->
     return f"it ends at {held_s:.1f} s of {promised_s:.1f} s" if lost else None
 
 
-def _started_at(container: Any, stream: Any) -> str | None:
+def started_at(container: Any, stream: Any) -> str | None:
     """The moment that the container says its recording began; those of 1904 and 1970 are a clock that was never set."""
     for metadata in (stream.metadata, container.metadata):
         found = _CREATED.search(str(metadata.get("creation_time", "")))

@@ -14,6 +14,7 @@ import numpy.typing as npt
 from worker.videos.clock import VideoClock
 from worker.videos.errors import UnreadableVideo, VideoProblem
 from worker.videos.open import av_error, opened_video, told_clearly
+from worker.videos.probe import started_at
 
 Pixels = npt.NDArray[np.uint8]
 # Frames this near ahead are reached by decoding on; a jump decodes from the key frame before, which may lie behind us.
@@ -24,7 +25,10 @@ _SAME_S = 4e-4
 
 
 class VideoReader:
-    """One open video. Not safe to be called from two threads at once."""
+    """One open video. Not safe to be called from two threads at once.
+
+    started_at: when its first frame was taken as the container says, ISO 8601. size_px: width, height, not turned.
+    """
 
     def __init__(self, file: IO[bytes]) -> None:
         """Open a video; the file belongs to the reader from now on.
@@ -40,6 +44,8 @@ class VideoReader:
         self._closing.callback(file.close)
         try:
             self._container, self._stream = self._closing.enter_context(opened_video(file))
+            self.started_at = started_at(self._container, self._stream)
+            self.size_px = (int(self._stream.width), int(self._stream.height))
             self._first_s = self._find_first()
         except BaseException:
             self._closing.close()
@@ -92,7 +98,7 @@ class VideoReader:
     def _ends(self, wanted_s: float, why: str) -> UnreadableVideo:
         self._frames = iter(())  # whatever comes after cannot be read either
         last = f"its last readable frame is at {self._at_s:.3f} s" if self._frame is not None else "it gives no frame"
-        return UnreadableVideo(VideoProblem.DAMAGED, f"no frame at {wanted_s:.3f} s, {last} ({why})")
+        return UnreadableVideo(VideoProblem.DAMAGED_VIDEO, f"no frame at {wanted_s:.3f} s, {last} ({why})")
 
     def _seek(self, time_s: float) -> None:
         tick_s = float(self._stream.time_base or 0)

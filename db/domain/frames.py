@@ -1,4 +1,4 @@
-"""How a frame is named: `clip.mp4#t=12.300000`, its video and its time. Source: W3C, Media Fragments URI 1.0."""
+"""How a frame of a video is named: `clip.mp4#t=12.300000`, as in W3C's Media Fragments URI 1.0."""
 
 from __future__ import annotations
 
@@ -15,6 +15,15 @@ def is_video(name: bytes) -> bool:
     (True, False)
     """
     return name[name.rfind(b".") :].lower() in VIDEO_EXTENSIONS if b"." in name else False
+
+
+def is_frame(path: bytes) -> bool:
+    """Whether a path names a frame of a video.
+
+    >>> is_frame(b"a/clip.mp4#t=12.300000")
+    True
+    """
+    return split_frame(path) is not None
 
 
 def frame_name(video: bytes, time_s: float) -> bytes:
