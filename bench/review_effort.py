@@ -23,10 +23,9 @@ from sqlalchemy import Engine
 
 from annotator.simulation.effort import OUR_ORDER, Effort, review_effort
 from annotator.uncertainty.is_wrong import is_wrong
-from db.domain.answer_boxes import box_head
 from db.domain.labels import ImageLabel
 from db.domain.predictions import Head
-from db.domain.species import DEFAULT_LABEL_SET, NO_FISH
+from db.domain.species import DEFAULT_LABEL_SET
 from db.migrate import open_database
 from db.session import reading
 from db.settings import Settings
@@ -142,7 +141,7 @@ def _compare(site: Site, truth: Mapping[str, ImageLabel], *, answers: int, seed:
     scores = objectlab(trip)
     effort = review_effort(trip, truth, rng=Random(seed), others={OBJECTLAB: scores})
     rivals = {
-        "least confidence": [one.confidence for one in trip],
+        "least confidence": [one.answer.probability for one in trip],
         OBJECTLAB: [scores[one.prediction_id] for one in trip],
     }
     wrong = np.array(
@@ -182,9 +181,9 @@ def objectlab(candidates: Sequence[ReviewCandidate]) -> dict[int, float]:
 
 
 def _given(one: ReviewCandidate) -> dict[str, npt.NDArray[np.generic]]:
-    """The image's answer as ObjectLab's label: the box head's box, called what the image is called."""
-    boxes = [found.detection.box.xyxy for found in box_head(one.detections)] if one.species != NO_FISH else []
-    species = [LABELS.index(one.species)] * len(boxes)
+    """The image's answer as ObjectLab's label."""
+    boxes = [found.box.xyxy for found in one.answer.boxes]
+    species = [LABELS.index(found.species) for found in one.answer.boxes]
     return {"bboxes": np.array(boxes, dtype=np.float64).reshape(-1, 4), "labels": np.array(species, dtype=np.int64)}
 
 

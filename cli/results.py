@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from cli.shared.context import opened
-from worker.results.names import BoxChoice, ResultFormat
+from worker.results.names import ImagesIn, ResultFormat
 
 if TYPE_CHECKING:
     from worker.results.export import Exported
@@ -21,26 +21,40 @@ def results(
     job: Annotated[int, typer.Argument(metavar="JOB", help="The job's number, as `cli status` shows it.", min=1)],
     out: Annotated[Path, typer.Option(help="File to write, replaced if it is there; for yolo a new folder.")],
     result_format: Annotated[ResultFormat, typer.Option("--format", help="json holds everything that is known.")],
-    head: Annotated[
-        BoxChoice, typer.Option(help="Whose boxes go out: each fish once (answer), one head's, or every box of both.")
-    ] = BoxChoice.ANSWER,
+    truth: Annotated[
+        bool,
+        typer.Option(
+            "--truth/--predicted", help="People's answers first and the model's else, or the model's alone everywhere."
+        ),
+    ] = True,
     min_confidence: Annotated[
         float | None,
-        typer.Option(min=0, max=1, help="Leave out boxes of a lower confidence; 0.95 for the answer, else none."),
+        typer.Option(min=0, max=1, help="Fish probability that every box but the surest needs; the model's own rule."),
     ] = None,
+    images: Annotated[
+        ImagesIn, typer.Option(help="How images come into a yolo folder; hard links share the originals' bytes.")
+    ] = ImagesIn.COPY,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document for machines.")] = False,
 ) -> None:
-    """Write what was found in a job's images for other programs; ends with 1 where an image has no place there.
+    """Write what a job's images show for other programs; ends with 1 where an image has no place there.
 
-    json and csv hold every image, failed and waiting ones too; megadetector holds failed ones; coco, yolo and kaggle
-    hold images with a result. docs/results.md describes each format.
+    Every format holds the same answer: a person's where one decided, else the model's. json and csv hold every image,
+    failed and waiting ones too; megadetector holds failed ones; coco, yolo and kaggle hold images with a result.
+    docs/results.md describes each format.
     """
     from cli.shared.progress import progress_bar
     from worker.results.export import export_results
     from worker.results.options import ResultOptions
 
     settings, engine = opened()
-    options = ResultOptions(result_format, head, min_confidence, settings.flag_below)
+    options = ResultOptions(
+        result_format,
+        min_confidence=min_confidence,
+        flag_below=settings.flag_below,
+        truth=truth,
+        images=images,
+        max_file_bytes=settings.max_file_mib * 2**20,
+    )
     with progress_bar("images", quiet=as_json) as bar:
         task = bar.add_task("writing", total=None)
         done = export_results(

@@ -69,6 +69,14 @@ def write_images(folder: Path, count: int, *, seed: int = 0) -> list[Path]:
     return files
 
 
+CARD_OF_SPECIES: dict[str, object] = {"species": list(DEFAULT_LABEL_SET.names)}
+
+
+def sure_of(species: str) -> list[float]:
+    """A distribution on the default label set that is sure of a species."""
+    return [0.86 if name == species else 0.02 for name in DEFAULT_LABEL_SET.names]
+
+
 def image_result(
     path: str = "boat_1/0001.jpg",
     *,
@@ -81,7 +89,7 @@ def image_result(
     found = [Detection(Box(*box), species, 0.9, Head.BOX_SPECIES)] if box else []
     found += [Detection(Box(*place), name, confidence, Head.HEATMAP) for name, confidence, place in regions]
     names = DEFAULT_LABEL_SET.names
-    sure = tuple(0.86 if name == species else 0.02 for name in names)
+    sure = tuple(sure_of(species))
     prediction = StoredPrediction(
         prediction_id=1,
         model_version="m1",

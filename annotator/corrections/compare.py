@@ -1,10 +1,8 @@
 """The difference between what a person was shown and what they left: the answer that becomes a correction.
 
 Rules that surprise:
-- Every rectangle left standing is a fish, but the two heads' rectangles of one fish (same species, IoU of at least
-  `SAME_FISH_IOU`) are one: the one the person touched stays, or else the box head's.
-- Two such rectangles of different species left standing, with one of them untouched, say two things: `AmbiguousEdit`.
-- The outline of a heat-map region is no fish until it is moved or relabelled.
+- Every rectangle left standing is a fish: those shown are the boxes of the one answer.
+- An outline (of a heat-map region, of another prediction's box) is no fish until it is moved or relabelled.
 - A shape changed is an answer even without the flag `reviewed`; `no_fish` clears what was shown and left untouched.
 """
 
@@ -82,9 +80,9 @@ def compare(exported: ExportedState, edited: LabelmeFile, *, label_set: LabelSet
     if outcome not in DECIDED:
         return Comparison(outcome, None, ())
     if outcome is CorrectionOutcome.CONFIRMED_EMPTY:
-        everything = tuple(_remove(shown) for shown in exported.shapes if shown.role is not ShapeRole.REGION)
+        everything = tuple(_remove(shown) for shown in exported.shapes if shown.role is ShapeRole.ANSWER)
         return Comparison(outcome, ImageLabel(NO_FISH), everything)
-    kept = _with_points(_merge_heads(fish), points)
+    kept = _with_points(fish, points)
     return Comparison(outcome, _label(kept), kept + removed)
 
 
@@ -119,7 +117,7 @@ def _box_of(shape: LabelmeShape, *, index: int, edited: LabelmeFile) -> Box:
 def _match(fish: tuple[_Edited, ...], exported: ExportedState) -> tuple[_Edited, ...]:
     """Match by id, the nearest copy first; then what has no partner by overlap (deleted and drawn anew)."""
     matched = dict(enumerate(fish))
-    free = {shown.shape_id: shown for shown in exported.shapes if shown.role is not ShapeRole.REGION}
+    free = {shown.shape_id: shown for shown in exported.shapes if shown.role is ShapeRole.ANSWER}
     pairs = [
         (_distance_px(found.box, free[shape_id].box), place, shape_id)
         for place, found in matched.items()
@@ -142,12 +140,12 @@ def _match(fish: tuple[_Edited, ...], exported: ExportedState) -> tuple[_Edited,
 
 
 def _without_idle(fish: tuple[_Edited, ...], exported: ExportedState) -> tuple[_Edited, ...]:
-    """Leave out regions as they were shown, and copies that lie exactly on what was copied."""
-    regions = {shown.shape_id: shown for shown in exported.shapes if shown.role is ShapeRole.REGION}
+    """Leave out outlines as they were shown, and copies that lie exactly on what was copied."""
+    outlines = {shown.shape_id: shown for shown in exported.shapes if shown.role is ShapeRole.OUTLINE}
     left: list[_Edited] = []
     for found in fish:
-        region = regions.get(shape_id_of(found.shape) or "")
-        idle = region is not None and replace(found, shown=region).change is Change.KEPT
+        outline = outlines.get(shape_id_of(found.shape) or "")
+        idle = outline is not None and replace(found, shown=outline).change is Change.KEPT
         if not idle and not any(_is_copy(found, other) for other in left):
             left.append(found)
     return tuple(left)
@@ -161,7 +159,7 @@ def _is_copy(found: _Edited, other: _Edited) -> bool:
 def _removed(fish: tuple[_Edited, ...], exported: ExportedState) -> tuple[BoxChange, ...]:
     left = {found.shown.shape_id for found in fish if found.shown is not None and found.shape.label != NO_FISH}
     return tuple(
-        _remove(shown) for shown in exported.shapes if shown.role is not ShapeRole.REGION and shown.shape_id not in left
+        _remove(shown) for shown in exported.shapes if shown.role is ShapeRole.ANSWER and shown.shape_id not in left
     )
 
 
@@ -181,27 +179,6 @@ def _outcome(
         return CorrectionOutcome.CONFIRMED_EMPTY
     changed = bool(removed) or any(not found.untouched for found in fish)
     return CorrectionOutcome.CORRECTED if changed else CorrectionOutcome.CONFIRMED
-
-
-def _merge_heads(fish: tuple[_Edited, ...]) -> tuple[_Edited, ...]:
-    """Leave out the second rectangle of a fish that both heads boxed."""
-    dropped: set[int] = set()
-    for first in (found for found in fish if _role(found) is ShapeRole.BOX_HEAD):
-        for second in (found for found in fish if _role(found) is ShapeRole.HEATMAP_HEAD):
-            both_touched = not first.untouched and not second.untouched
-            if both_touched or second.index in dropped or iou(first.box, second.box) < SAME_FISH_IOU:
-                continue
-            if first.shape.label != second.shape.label:
-                raise AmbiguousEdit(
-                    f"shapes[{first.index}] and shapes[{second.index}]: {first.shape.label} and {second.shape.label} "
-                    "on the same fish; delete one of them"
-                )
-            dropped.add(second.index if second.untouched else first.index)
-    return tuple(found for found in fish if found.index not in dropped)
-
-
-def _role(found: _Edited) -> ShapeRole | None:
-    return found.shown.role if found.shown is not None else None
 
 
 def _with_points(fish: tuple[_Edited, ...], points: tuple[LabelmeShape, ...]) -> tuple[BoxChange, ...]:

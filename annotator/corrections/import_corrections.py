@@ -22,7 +22,7 @@ from sqlalchemy.exc import IntegrityError
 from annotator.corrections.compare import Comparison, compare
 from annotator.errors import AnnotatorError, ImportRefused, LabelmeError
 from annotator.labelme.json_files import LabelmeFile, posix_path, read_labelme
-from annotator.labelme.shown import HIDDEN_KEY, ExportedState, shape_from_json
+from annotator.labelme.shown import HIDDEN_KEY, state_from_json
 from db.domain.corrections import Change, Correction, CorrectionOutcome
 from db.domain.species import LabelSet
 from db.errors import NotFoundError
@@ -122,7 +122,7 @@ class _Reader:
         """
         edited = read_labelme(file)
         export, item = self._find(edited)
-        state = ExportedState(item.width_px, item.height_px, tuple(map(shape_from_json, item.shapes)))
+        state = state_from_json(item.shapes, width_px=item.width_px, height_px=item.height_px)
         self._check_image(file, edited, export=export, item=item, read=False)
         found = compare(state, edited, label_set=self._label_set)
         if found.outcome is CorrectionOutcome.UNTOUCHED:

@@ -15,11 +15,10 @@ from sqlalchemy.orm import Session
 from annotator.errors import ExportError
 from annotator.export.image_files import Fetch, Images, no_fetch
 from annotator.export.select import Chosen, choose
-from annotator.export.write import ExportItem, OutlinedRegion, WrittenExport, WrittenItem, write_export
+from annotator.export.write import ExportItem, Outline, WrittenExport, WrittenItem, write_export
 from annotator.labelme.shown import shape_to_json
-from db.domain.answer_boxes import box_head, heatmap_fish
 from db.domain.plans import PlanDesign, PlanItem, PlanOrigin
-from db.domain.predictions import Agreement
+from db.domain.predictions import Agreement, Head
 from db.domain.results import StoredDetection
 from db.domain.species import LabelSet
 from db.session import reading, transaction
@@ -41,21 +40,21 @@ FAR_SPECIES = 0.5
 HIGH_ENTROPY = 0.6
 
 
-def no_regions(_candidate: ReviewCandidate) -> tuple[OutlinedRegion, ...]:
-    """Return no outline: for predictions whose heat maps are not wanted or not held."""
+def no_outlines(_candidate: ReviewCandidate) -> tuple[Outline, ...]:
+    """Return no outline: a person sees the answer alone."""
     return ()
 
 
 @dataclass(frozen=True)
 class ReviewExportOptions:
-    """What a person asked for. fetch: reads an image under a URL. regions_of: the outlines to draw for an image."""
+    """What a person asked for. fetch: reads an image under a URL. outlines_of: what to show beside the answer."""
 
     count: int
     random_share: float
     label_set: LabelSet
     images: Images = Images.COPY
     fetch: Fetch = no_fetch
-    regions_of: Callable[[ReviewCandidate], tuple[OutlinedRegion, ...]] = no_regions
+    outlines_of: Callable[[ReviewCandidate], tuple[Outline, ...]] = no_outlines
 
 
 def export_flagged(
@@ -79,7 +78,8 @@ def export_flagged(
     seed = rng.getrandbits(31)
     with reading(engine) as session:
         chosen, origin = _choose(session, wanted, options, rng=Random(seed), contents=contents)
-        candidates = load_candidates(session, [one.key for one in chosen])
+        drawn = options.outlines_of is not no_outlines
+        candidates = load_candidates(session, [one.key for one in chosen], with_heatmaps=drawn)
     items = items_of(chosen, candidates, options)
     if not items:
         raise ExportError(_nothing_waits(wanted))
@@ -227,8 +227,8 @@ def items_of(
 
 
 def _item(chosen: Chosen[int], candidate: ReviewCandidate, options: ReviewExportOptions) -> ExportItem:
-    # Every doubtful box of the heat map would be work to take away.
-    shown = (*box_head(candidate.detections), *heatmap_fish(candidate.detections))
+    answer = {box.detection_id for box in candidate.answer.boxes}
+    shown = [found for found in candidate.detections if found.detection_id in answer]
     return ExportItem(
         image_id=candidate.image_id,
         sha256=candidate.sha256,
@@ -240,8 +240,18 @@ def _item(chosen: Chosen[int], candidate: ReviewCandidate, options: ReviewExport
         why=why_shown(candidate.agreement, error_probability=candidate.error_probability, shown=shown),
         prediction_id=candidate.prediction_id,
         at_random=chosen.at_random,
-        detections=shown,
-        regions=options.regions_of(candidate),
+        answer=candidate.answer,
+        others=other_predictions(candidate),
+        outlines=options.outlines_of(candidate),
+    )
+
+
+def other_predictions(candidate: ReviewCandidate) -> str:
+    """Return what each head boxed first, for people who wonder where the answer comes from."""
+    first = {found.detection.head: found.detection for found in reversed(candidate.detections)}
+    heads = {Head.BOX_SPECIES: "box head", Head.HEATMAP: "heat map"}
+    return ", ".join(
+        f"{name}: {first[head].species} {first[head].confidence:.2f}" for head, name in heads.items() if head in first
     )
 
 

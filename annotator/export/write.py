@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import os
 import unicodedata
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,8 +17,8 @@ from annotator.export.image_files import Fetch, ImageProblem, Images, bring_imag
 from annotator.labelme.json_files import LabelmeFile, LabelmeShape, Point, write_labelme
 from annotator.labelme.marks import FLAGS, FLAGS_NAME, LABELS_NAME, MANIFEST_NAME, POINT_LABELS
 from annotator.labelme.shown import HIDDEN_KEY, ExportedShape, ExportedState, ShapeRole
+from db.domain.answers import AnswerBox, FinalAnswer, box_words
 from db.domain.boxes import clip_box
-from db.domain.results import StoredDetection
 from db.domain.species import NO_FISH, LabelSet
 from db.whole_files import whole_folder
 
@@ -27,16 +27,20 @@ STEM_CHARACTERS = 48
 
 
 @dataclass(frozen=True)
-class OutlinedRegion:
-    """The outline of a heat map's region, pixels of the upright image."""
+class Outline:
+    """What another prediction than the answer's shows: a heat map's region, a box; pixels of the upright image."""
 
     species: str
     outline_px: tuple[Point, ...]
+    told: str = "heat map"
 
 
 @dataclass(frozen=True)
 class ExportItem:
-    """One image to look at. file: absolute, bytes, or a URL. shown_path: for people. why: the reason, one line."""
+    """One image to look at. file: absolute, bytes, or a URL. shown_path: for people. why: the reason, one line.
+
+    answer: what is shown, None before there is a model. others: what the other predictions say, for people.
+    """
 
     image_id: int
     sha256: str
@@ -48,8 +52,9 @@ class ExportItem:
     why: str
     prediction_id: int | None = None
     at_random: bool = False
-    detections: tuple[StoredDetection, ...] = ()
-    regions: tuple[OutlinedRegion, ...] = ()
+    answer: FinalAnswer | None = None
+    others: str = ""
+    outlines: tuple[Outline, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -105,10 +110,11 @@ def write_export(
 
 
 def shown_state(item: ExportItem) -> ExportedState:
-    """Return the shapes that a person is shown of an image: both heads' boxes and the regions, inside the image."""
-    boxes = (_box_shape(item, stored) for stored in item.detections if stored.detection.species != NO_FISH)
-    regions = (_region_shape(item, region, number) for number, region in enumerate(item.regions, start=1))
-    shapes = tuple(shape for shape in (*boxes, *regions) if shape is not None)
+    """Return the shapes that a person is shown of an image: the answer's boxes and the outlines, inside the image."""
+    found = item.answer.boxes if item.answer is not None else ()
+    boxes = (_box_shape(item, box, number) for number, box in enumerate(found, start=1))
+    outlines = (_outline_shape(item, outline, number) for number, outline in enumerate(item.outlines, start=1))
+    shapes = tuple(shape for shape in (*boxes, *outlines) if shape is not None)
     return ExportedState(item.width_px, item.height_px, shapes)
 
 
@@ -160,12 +166,11 @@ def _fill(
 def _write_item(folder: Path, item: ExportItem, *, name: str, number: int, export_id: str) -> WrittenItem:
     state = shown_state(item)
     hidden = {"format": EXPORT_FORMAT, "export": export_id, "item": number, "sha256": item.sha256}
-    details = {stored.detection_id: stored for stored in item.detections}
     content = LabelmeFile(
         image_path=name,
         width_px=item.width_px,
         height_px=item.height_px,
-        shapes=tuple(_labelme_shape(shape, why=item.why, details=details) for shape in state.shapes),
+        shapes=tuple(_labelme_shape(shape, _told(item)) for shape in state.shapes),
         flags=dict.fromkeys(FLAGS, False),
         extra={HIDDEN_KEY: hidden},
     )
@@ -173,34 +178,47 @@ def _write_item(folder: Path, item: ExportItem, *, name: str, number: int, expor
     return WrittenItem(number, item, name, state)
 
 
-def _labelme_shape(shape: ExportedShape, *, why: str, details: dict[int, StoredDetection]) -> LabelmeShape:
-    stored = details.get(shape.detection_id) if shape.detection_id is not None else None
-    confidence = f" {stored.detection.confidence:.2f}" if stored is not None else ""
-    hidden = {"shape": shape.shape_id, "detection": shape.detection_id}
+def _labelme_shape(shape: ExportedShape, told: Mapping[str, str]) -> LabelmeShape:
     return LabelmeShape(
         label=shape.species,
         points_px=shape.points_px,
-        shape_type="polygon" if shape.role is ShapeRole.REGION else "rectangle",
-        description=f"{shape.role.value}{confidence}; {why}",
-        extra={HIDDEN_KEY: hidden},
+        shape_type="polygon" if shape.role is ShapeRole.OUTLINE else "rectangle",
+        description=told[shape.shape_id],
+        extra={HIDDEN_KEY: {"shape": shape.shape_id, "detection": shape.detection_id}},
     )
 
 
-def _box_shape(item: ExportItem, stored: StoredDetection) -> ExportedShape | None:
-    box = clip_box(stored.detection.box, width_px=item.width_px, height_px=item.height_px)
+def _told(item: ExportItem) -> dict[str, str]:
+    """Return what each shape's description says, by its id."""
+    boxes = item.answer.boxes if item.answer is not None else ()
+    reason = "; ".join(part for part in (item.others, item.why) if part)
+    told = {_box_id(number): f"{box_words(box)}; {reason}" for number, box in enumerate(boxes, start=1)}
+    outlines = {_outline_id(number): outline.told for number, outline in enumerate(item.outlines, start=1)}
+    return told | {shape_id: f"{said}, not the answer" for shape_id, said in outlines.items()}
+
+
+def _box_shape(item: ExportItem, found: AnswerBox, number: int) -> ExportedShape | None:
+    box = clip_box(found.box, width_px=item.width_px, height_px=item.height_px)
     if box is None:
         return None
     corners = ((box.x_min, box.y_min), (box.x_max, box.y_max))
-    role = ShapeRole(stored.detection.head.value)
-    return ExportedShape(f"d{stored.detection_id}", role, stored.detection.species, corners, stored.detection_id)
+    return ExportedShape(_box_id(number), ShapeRole.ANSWER, found.species, corners, found.detection_id)
 
 
-def _region_shape(item: ExportItem, region: OutlinedRegion, number: int) -> ExportedShape | None:
-    outline = tuple((min(max(x, 0.0), item.width_px), min(max(y, 0.0), item.height_px)) for x, y in region.outline_px)
+def _outline_shape(item: ExportItem, shown: Outline, number: int) -> ExportedShape | None:
+    points = tuple((min(max(x, 0.0), item.width_px), min(max(y, 0.0), item.height_px)) for x, y in shown.outline_px)
     # labelme draws no polygon of fewer corners.
-    if len(outline) < 3 or region.species == NO_FISH:
+    if len(points) < 3 or shown.species == NO_FISH:
         return None
-    return ExportedShape(f"r{number}", ShapeRole.REGION, region.species, outline)
+    return ExportedShape(_outline_id(number), ShapeRole.OUTLINE, shown.species, points)
+
+
+def _box_id(number: int) -> str:
+    return f"a{number}"
+
+
+def _outline_id(number: int) -> str:
+    return f"o{number}"
 
 
 def _write_lines(path: Path, lines: Sequence[str]) -> None:

@@ -2,30 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass
 from enum import StrEnum
 
 from annotator.labelme.json_files import LabelmeShape, Point
 from db.domain.boxes import Box
-from db.domain.predictions import Head
 
 # The one key of our own, in the file and in every shape; labelme keeps keys it does not know.
 HIDDEN_KEY = "taffrail"
 
 
 class ShapeRole(StrEnum):
-    """What a shown shape is."""
+    """What a shown shape is: a box of the answer, or an outline, which is no fish until it is moved or relabelled."""
 
-    BOX_HEAD = Head.BOX_SPECIES.value
-    HEATMAP_HEAD = Head.HEATMAP.value
-    REGION = "region"
-    PERSON = "person"
+    ANSWER = "answer"
+    OUTLINE = "outline"
+
+
+# Exports of before there was one answer showed both heads' boxes: the heat map's were the answer where there were any.
+_FORMER_BOX_HEAD, _FORMER_HEATMAP, _FORMER_OUTLINE = "box_species", "heatmap", "region"
 
 
 @dataclass(frozen=True)
 class ExportedShape:
-    """One shape as shown. shape_id: unique within the image. points_px: two corners, or a region's outline."""
+    """One shape as shown. shape_id: unique within the image. points_px: two corners, or an outline's."""
 
     shape_id: str
     role: ShapeRole
@@ -79,14 +80,25 @@ def shape_to_json(shape: ExportedShape) -> dict[str, object]:
     }
 
 
-def shape_from_json(stored: Mapping[str, object]) -> ExportedShape:
-    """Return a shown shape from what `shape_to_json` made."""
+def state_from_json(stored: Sequence[Mapping[str, object]], *, width_px: int, height_px: int) -> ExportedState:
+    """Return an image as shown, from shapes as `shape_to_json` made them."""
+    roles = {str(shape["role"]) for shape in stored}
+    return ExportedState(width_px, height_px, tuple(_shape_from_json(shape, roles) for shape in stored))
+
+
+def _shape_from_json(stored: Mapping[str, object], roles: Set[str]) -> ExportedShape:
     points, detection = stored["points"], stored["detection"]
     assert isinstance(points, list)
     return ExportedShape(
         shape_id=str(stored["id"]),
-        role=ShapeRole(str(stored["role"])),
+        role=_role(str(stored["role"]), roles),
         species=str(stored["species"]),
         points_px=tuple((float(x), float(y)) for x, y in points),
         detection_id=detection if isinstance(detection, int) else None,
     )
+
+
+def _role(written: str, roles: Set[str]) -> ShapeRole:
+    if written == _FORMER_HEATMAP or (written == _FORMER_BOX_HEAD and _FORMER_HEATMAP not in roles):
+        return ShapeRole.ANSWER
+    return ShapeRole.OUTLINE if written in (_FORMER_BOX_HEAD, _FORMER_OUTLINE) else ShapeRole(written)

@@ -68,7 +68,7 @@ def _orders(
     ids = [one.prediction_id for one in mixed]
     return {
         OUR_ORDER: [one.prediction_id for one in sorted(mixed, key=lambda one: -one.error_probability)],
-        "least confidence": [one.prediction_id for one in sorted(mixed, key=lambda one: one.confidence)],
+        "least confidence": [one.prediction_id for one in sorted(mixed, key=lambda one: one.answer.probability)],
         **{name: sorted(ids, key=scores.__getitem__) for name, scores in others.items()},
         "random": ids,
     }

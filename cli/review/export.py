@@ -12,13 +12,9 @@ import typer
 from cli.shared.context import end_with, model_or_champion, opened
 
 if TYPE_CHECKING:
-    from random import Random
-
     from sqlalchemy import Engine
 
     from annotator.export.export_flagged import ReviewExportOptions
-    from annotator.export.write import WrittenExport
-    from db.store.review_queue import QueueFilter
 
 
 class ImagesAs(StrEnum):
@@ -45,6 +41,9 @@ def export_command(
     open_cases: Annotated[
         bool, typer.Option("--open-cases", help="Only images on which people differ, for one more answer.")
     ] = False,
+    outlines: Annotated[
+        bool, typer.Option("--outlines", help="Also outline what the other predictions show; no fish until touched.")
+    ] = False,
     images: Annotated[ImagesAs, typer.Option(help="How images come into the folder.")] = ImagesAs.COPY,
     model: Annotated[str | None, typer.Option(help="Model version; the champion where not given.")] = None,
     seed: Annotated[int | None, typer.Option(help="Seed of the choice by chance; any where not given.")] = None,
@@ -60,7 +59,7 @@ def export_command(
     """
     from random import Random
 
-    from annotator.export.export_flagged import ReviewExportOptions
+    from annotator.export.export_flagged import ReviewExportOptions, export_flagged
     from annotator.export.image_files import Images
     from cli.review.cold_start import export_first
     from cli.review.fetch import fetch_url
@@ -94,7 +93,9 @@ def export_command(
             camera=camera,
             handed_out=overlap,
         )
-        written = _export_doubtful(folder, wanted, options, engine=engine, open_cases=open_cases, rng=rng)
+        shown = _with_outlines(options, wanted.model_version, engine=engine) if outlines else options
+        contents = _open_cases(engine) if open_cases else None
+        written = export_flagged(folder, wanted, shown, engine=engine, rng=rng, contents=contents)
     if as_json:
         report = {"export": written.export_id, "folder": str(folder), "images": len(written.items)}
         typer.echo(json.dumps({**report, "problems": written.problems}))
@@ -111,21 +112,16 @@ def _has_champion(engine: Engine) -> bool:
         return champion_id(session) is not None
 
 
-def _export_doubtful(
-    folder: Path, wanted: QueueFilter, options: ReviewExportOptions, *, engine: Engine, open_cases: bool, rng: Random
-) -> WrittenExport:
+def _with_outlines(options: ReviewExportOptions, model_version: str, *, engine: Engine) -> ReviewExportOptions:
     from dataclasses import replace
 
-    from annotator.export.export_flagged import export_flagged
-    from cli.review.regions import outlines_for
+    from cli.review.outlines import outlines_for
     from db.session import reading
     from db.store.model_versions import frame_of_model
 
     with reading(engine) as session:
-        frame = frame_of_model(session, wanted.model_version)
-    shown = options if frame is None else replace(options, regions_of=outlines_for(frame))
-    contents = _open_cases(engine) if open_cases else None
-    return export_flagged(folder, wanted, shown, engine=engine, rng=rng, contents=contents)
+        frame = frame_of_model(session, model_version)
+    return options if frame is None else replace(options, outlines_of=outlines_for(frame))
 
 
 def _open_cases(engine: Engine) -> tuple[str, ...]:

@@ -86,17 +86,8 @@ def _write(engine: Engine, folder: Path, proposal: Proposal, settings: Settings)
     from annotator.catch.plan import write_plan
     from annotator.export.export_flagged import ReviewExportOptions
     from cli.review.fetch import fetch_url
-    from cli.review.regions import outlines_for
-    from db.session import reading
-    from db.store.model_versions import frame_of_model
 
-    with reading(engine) as session:
-        frame = frame_of_model(session, proposal.frame.model_version)
     options = ReviewExportOptions(proposal.design.images, 0.0, settings.label_set, fetch=fetch_url)
-    if frame is not None:
-        options = ReviewExportOptions(
-            proposal.design.images, 0.0, settings.label_set, fetch=fetch_url, regions_of=outlines_for(frame)
-        )
     return write_plan(engine, folder, proposal, options)
 
 

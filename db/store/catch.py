@@ -10,11 +10,11 @@ from datetime import datetime
 from sqlalchemy import ColumnElement, func, select
 from sqlalchemy.orm import Session
 
-from db.domain.answer_boxes import SURE, heatmap_fish
+from db.domain.answers import heatmap_fish
 from db.domain.corrections import DECIDED, CorrectionOutcome
 from db.domain.predictions import Head
 from db.domain.species import NO_FISH
-from db.store.results import detections_of
+from db.store.results import answering_models, detections_of
 from db.tables.images import CameraRow, FileRow, FolderRow, ImageRow
 from db.tables.jobs import ItemRow, JobRow
 from db.tables.predictions import DetectionRow, PredictionRow
@@ -100,7 +100,7 @@ def job_answers(
         found.camera.append(found.camera_names.code(names[camera]))
         found.day.append(found.day_names.code((captured_at or UNKNOWN_DAY)[:10]))
         found.trip.append(trips[folder])
-    _count_more_fish(session, found)
+    _count_more_fish(session, found, sure_box=answering_models(session, [model_version])[model_version].sure_box)
     return found
 
 
@@ -190,11 +190,11 @@ def _answer_rows(
     return session.execute(query.execution_options(yield_per=_ROWS_A_PAGE)).tuples()
 
 
-def _count_more_fish(session: Session, found: JobAnswers) -> None:
+def _count_more_fish(session: Session, found: JobAnswers, *, sure_box: float) -> None:
     """Set the number of fish of those answers that have several boxes; the rest have one."""
     several = (
         select(DetectionRow.prediction_id)
-        .where(DetectionRow.head == Head.HEATMAP.value, DetectionRow.confidence >= SURE)
+        .where(DetectionRow.head == Head.HEATMAP.value, DetectionRow.confidence >= sure_box)
         .group_by(DetectionRow.prediction_id)
         .having(func.count() > 1)
     )
@@ -202,7 +202,7 @@ def _count_more_fish(session: Session, found: JobAnswers) -> None:
     asked = [one for one in session.scalars(several) if one in places and found.fish[places[one]] > 0.0]
     for start in range(0, len(asked), _IDS_A_QUERY):
         for prediction_id, boxes in detections_of(session, asked[start : start + _IDS_A_QUERY]).items():
-            found.fish[places[prediction_id]] = float(len(heatmap_fish(boxes)))
+            found.fish[places[prediction_id]] = float(len(heatmap_fish(boxes, at_least=sure_box)))
 
 
 def _fish_of(species: str, boxes: dict[str, int]) -> dict[str, int]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from datetime import UTC
 from typing import TYPE_CHECKING
 
@@ -14,7 +15,7 @@ from db.domain.boxes import Box
 from db.domain.corrections import Correction
 from db.domain.jobs import ItemState
 from db.domain.predictions import Agreement, Detection, Head
-from db.domain.results import ImageResult, StoredDetection, StoredPrediction
+from db.domain.results import SURE_BOX, ImageResult, StoredDetection, StoredPrediction
 from db.domain.species import LabelSet
 from db.session import reading
 from db.store.reviews import current_corrections
@@ -24,11 +25,20 @@ from db.tables.models import ModelVersionRow
 from db.tables.predictions import DetectionRow, PredictionRow
 
 PAGE = 500
+# Confidences that were fitted to be chances: a box counts that is more likely a fish than not.
+SURE_CHANCE = 0.5
 _own_camera = aliased(CameraRow)
-_LabelSets = dict[str, tuple[str, ...]]
 
 if TYPE_CHECKING:
     _Found = Row[ItemRow, bytes, bytes, str, PredictionRow | None, ImageRow | None]
+
+
+@dataclass(frozen=True)
+class AnsweringModel:
+    """What a model's answers need of its card: the species axis, and the confidence of a box that counts as a fish."""
+
+    species: tuple[str, ...] = ()
+    sure_box: float = SURE_BOX
 
 
 def iterate_results(engine: Engine, job_id: int) -> Iterator[ImageResult]:
@@ -66,10 +76,10 @@ def models_of_job(session: Session, job_id: int) -> tuple[str, ...]:
 
 
 def label_set_of_models(session: Session, model_versions: Sequence[str], *, default: LabelSet) -> LabelSet:
-    """Return the species that some model versions know, in their order; the default where their cards do not say."""
-    sets = _label_sets(session, model_versions).values()
-    names = dict.fromkeys(name for names in sets for name in names)
-    return LabelSet(tuple(names)) if names else default
+    """Return the species that some model versions know, in their order, and then the others of the project's."""
+    models = answering_models(session, model_versions).values()
+    names = dict.fromkeys(name for model in models for name in model.species)
+    return LabelSet(tuple(dict.fromkeys([*names, *default.names])))
 
 
 def _items() -> Select[ItemRow, bytes, bytes, str, PredictionRow | None, ImageRow | None]:
@@ -89,15 +99,15 @@ def _items() -> Select[ItemRow, bytes, bytes, str, PredictionRow | None, ImageRo
 def _results(session: Session, job_id: int, found: Sequence[_Found], *, with_heatmaps: bool) -> list[ImageResult]:
     predictions = [row[4] for row in found if row[4] is not None]
     detections = detections_of(session, [row.id for row in predictions])
-    label_sets = _label_sets(session, sorted({row.model_version_id for row in predictions}))
+    models = answering_models(session, sorted({row.model_version_id for row in predictions}))
     reviews = current_corrections(session, [image.id for *_, image in found if image is not None])
     root = bytes(session.scalar(select(JobRow.root).where(JobRow.id == job_id)) or b"")
     results = []
     for item, folder, name, camera, prediction, image in found:
         stored = None
         if prediction is not None:
-            species = label_sets.get(prediction.model_version_id, ())
-            stored = _prediction(prediction, species, detections.get(prediction.id, ()), with_heatmap=with_heatmaps)
+            model = models[prediction.model_version_id]
+            stored = stored_prediction(prediction, model, detections.get(prediction.id, ()), with_heatmap=with_heatmaps)
         review = reviews.get(image.sha256) if image is not None else None
         results.append(_result(item, os.path.join(folder, name), camera, image, stored, review, root=root))
     return results
@@ -134,16 +144,17 @@ def _result(
     )
 
 
-def _prediction(
-    row: PredictionRow, species: tuple[str, ...], detections: Sequence[StoredDetection], *, with_heatmap: bool
+def stored_prediction(
+    row: PredictionRow, model: AnsweringModel, detections: Sequence[StoredDetection], *, with_heatmap: bool
 ) -> StoredPrediction:
+    """Return a prediction as a value."""
     # SQLite gives back times without their zone; all of ours are UTC.
     predicted_at = row.created_at if row.created_at.tzinfo else row.created_at.replace(tzinfo=UTC)
     return StoredPrediction(
         prediction_id=row.id,
         model_version=row.model_version_id,
         predicted_at=predicted_at.astimezone(UTC).isoformat(timespec="seconds"),
-        species=species,
+        species=model.species,
         box_probabilities=tuple(row.box_probabilities),
         heatmap_probabilities=tuple(row.heatmap_probabilities),
         detections=tuple(detections),
@@ -152,6 +163,7 @@ def _prediction(
         heatmap=row.heatmap if with_heatmap else None,
         crop_probabilities=tuple(row.crop_probabilities) if row.crop_probabilities else None,
         crop_weight=row.crop_weight or 0.0,
+        sure_box=model.sure_box,
     )
 
 
@@ -188,10 +200,12 @@ def detections_of(session: Session, prediction_ids: Sequence[int]) -> dict[int, 
     return found
 
 
-def _label_sets(session: Session, model_versions: Sequence[str]) -> _LabelSets:
+def answering_models(session: Session, model_versions: Sequence[str]) -> dict[str, AnsweringModel]:
+    """Return what the cards of some model versions say, the oldest version first."""
     query = select(ModelVersionRow.id, ModelVersionRow.card).where(ModelVersionRow.id.in_(model_versions))
-    found: _LabelSets = {}
+    found = {}
     for model_id, card in session.execute(query.order_by(ModelVersionRow.created_at)).tuples():
         species = card.get("species")
-        found[model_id] = tuple(str(name) for name in species) if isinstance(species, list) else ()
+        names = tuple(str(name) for name in species) if isinstance(species, list) else ()
+        found[model_id] = AnsweringModel(names, SURE_CHANCE if card.get("box_confidence") else SURE_BOX)
     return found

@@ -11,12 +11,12 @@ from dataclasses import dataclass
 from sqlalchemy import ColumnElement, Select, exists, func, select
 from sqlalchemy.orm import Session, undefer
 
-from db.domain.final_answer import final_probabilities
+from db.domain.answers import FinalAnswer, model_answer
 from db.domain.predictions import Agreement
 from db.domain.results import StoredDetection
 from db.store.error_probabilities import THE_RULE
 from db.store.images import camera_of_image
-from db.store.results import agreement_of, detections_of
+from db.store.results import agreement_of, answering_models, detections_of, stored_prediction
 from db.tables.images import FileRow, FolderRow, ImageRow
 from db.tables.predictions import PredictionRow
 from db.tables.reviews import CorrectionRow, ErrorFitRow, ReviewExportRow, ReviewItemRow
@@ -45,8 +45,7 @@ class QueueFilter:
 class ReviewCandidate:
     """One prediction with its image; file: absolute, bytes. heatmap: as the worker stored it.
 
-    confidence: the largest final probability, the mean of the two heads'. error_probability: the chance that it is
-    wrong.
+    answer: the model's, whatever people said. error_probability: the chance that it is wrong.
     """
 
     prediction_id: int
@@ -57,7 +56,7 @@ class ReviewCandidate:
     width_px: int
     height_px: int
     species: str
-    confidence: float
+    answer: FinalAnswer
     agreement: Agreement
     error_probability: float
     detections: tuple[StoredDetection, ...]
@@ -152,7 +151,10 @@ def load_candidates(
     for start in range(0, len(prediction_ids), _IDS_A_QUERY):
         chunk = prediction_ids[start : start + _IDS_A_QUERY]
         detections = detections_of(session, chunk)
-        for row, image, file, folder, camera in session.execute(_places(chunk, with_heatmaps=with_heatmaps)).tuples():
+        places = session.execute(_places(chunk, with_heatmaps=with_heatmaps)).tuples().all()
+        models = answering_models(session, sorted({row.model_version_id for row, *_ in places}))
+        for row, image, file, folder, camera in places:
+            held, model = detections.get(row.id, ()), models[row.model_version_id]
             found[row.id] = ReviewCandidate(
                 prediction_id=row.id,
                 image_id=image.id,
@@ -162,10 +164,10 @@ def load_candidates(
                 width_px=image.width_px or 0,
                 height_px=image.height_px or 0,
                 species=row.species,
-                confidence=_confidence(row),
+                answer=model_answer(stored_prediction(row, model, held, with_heatmap=False)),
                 agreement=agreement_of(row),
                 error_probability=row.error_probability,
-                detections=tuple(detections.get(row.id, ())),
+                detections=tuple(held),
                 heatmap=row.heatmap if with_heatmaps else None,
             )
     return found
@@ -203,12 +205,3 @@ def _places(ids: Sequence[int], *, with_heatmaps: bool) -> Select[PredictionRow,
         .where(PredictionRow.id.in_(ids))
     )
     return query.options(undefer(PredictionRow.heatmap)) if with_heatmaps else query
-
-
-def _confidence(row: PredictionRow) -> float:
-    return max(
-        final_probabilities(
-            row.box_probabilities, row.heatmap_probabilities, row.crop_probabilities, weight=row.crop_weight or 0.0
-        ),
-        default=0.0,
-    )

@@ -188,8 +188,8 @@ def image(path: Path, number: int) -> list[object]:
     image = ImageRow(id=number, sha256=hashlib.sha256(path.read_bytes()).hexdigest(), width_px=640, height_px=360)
     file = FileRow(folder_id=1, name=os.fsencode(path.name), size_bytes=1, mtime_ns=1, image_id=number)
     prediction = PredictionRow(
-        id=number, image_id=number, model_version_id="m1", parameters="p", species="ALB", box_probabilities=[],
-        heatmap_probabilities=[], agreement=number / 10, iou=0.1, species_distance=0.2, box_entropy=0.1,
+        id=number, image_id=number, model_version_id="m1", parameters="p", species="ALB", box_probabilities=[0.9, 0.1],
+        heatmap_probabilities=[0.9, 0.1], agreement=number / 10, iou=0.1, species_distance=0.2, box_entropy=0.1,
         heatmap_entropy=0.2, box_confidence=0.8, heatmap_confidence=0.7, fish_count=1, infer_ms=1.0, created_at=NOW,
         heatmap=pack_heatmap(heatmap),
     )  # fmt: skip

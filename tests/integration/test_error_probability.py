@@ -18,6 +18,7 @@ from db.store.reviews import NewReviewItem, add_correction, get_export, record_e
 from db.tables.images import CameraRow, FileRow, FolderRow, ImageRow
 from db.tables.models import ModelVersionRow
 from db.tables.predictions import DetectionRow, PredictionRow
+from tests.factories import CARD_OF_SPECIES, sure_of
 from tests.integration.test_review_export import FISH, NOW
 
 COUNT = 60
@@ -29,7 +30,9 @@ def engine(engine: Engine) -> Engine:
     """Sixty predictions of two boats; number n has agreement n / 60; those of boat 1 are called YFT and are BET."""
     with transaction(engine) as session:
         for name in ("m1", "m2"):
-            session.add(ModelVersionRow(id=name, state="candidate", sha256="0", card={}, note="", created_at=NOW))
+            session.add(
+                ModelVersionRow(id=name, state="candidate", sha256="0", card=CARD_OF_SPECIES, note="", created_at=NOW)
+            )
         session.add_all([CameraRow(id=1, name="boat 0"), CameraRow(id=2, name="boat 1")])
         session.flush()
         session.add_all([FolderRow(id=n, path=b"/f%d" % n, digest=str(n), camera_id=n) for n in (1, 2)])
@@ -43,6 +46,10 @@ def engine(engine: Engine) -> Engine:
     return engine
 
 
+def said(number: int) -> str:
+    return "YFT" if boat(number) else "BET"
+
+
 def boat(number: int) -> int:
     return number % 2
 
@@ -54,7 +61,7 @@ def file(number: int) -> FileRow:
 def prediction(number: int, *, model: str = "m1", row: int | None = None) -> PredictionRow:
     return PredictionRow(
         id=row or 100 + number, image_id=number, model_version_id=model, parameters="p",
-        species="YFT" if boat(number) else "BET", box_probabilities=[], heatmap_probabilities=[],
+        species=said(number), box_probabilities=sure_of(said(number)), heatmap_probabilities=sure_of(said(number)),
         agreement=number / COUNT, iou=0.1, species_distance=0.2, box_entropy=0.1, heatmap_entropy=0.2,
         box_confidence=0.8, heatmap_confidence=0.7, fish_count=1, infer_ms=1.0, created_at=NOW,
     )  # fmt: skip

@@ -10,6 +10,7 @@ from PIL import Image
 from sqlalchemy import Engine, update
 
 from annotator.label_formats.import_labels import ImportOptions, LabelFormat, import_labels
+from db.domain.answers import final_answer
 from db.domain.boxes import Box
 from db.domain.files import FoundFile
 from db.domain.jobs import ItemState
@@ -106,7 +107,12 @@ def test_a_persons_last_decision_comes_with_the_image_and_closes_it(
 
     review = found[first].review
     assert review is not None and (review.reviewer, review.label) == ("bo", ImageLabel("BET", (fish,)))
-    assert (found[first].species, found[first].is_open(below=1.0)) == ("BET", False)
+    answer = final_answer(found[first])
+    assert answer is not None and (answer.species, answer.reviewer, found[first].is_open(below=1.0)) == (
+        "BET",
+        "bo",
+        False,
+    )
     assert found[second].review is found[third].review is None
     assert found[second].is_open(below=1.0) and found[third].is_open(below=1.0)
 

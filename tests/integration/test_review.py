@@ -21,10 +21,9 @@ from annotator.errors import ImportRefused
 from annotator.export.write import ExportItem, WrittenExport, write_export
 from annotator.labelme.json_files import LabelmeFile, LabelmeShape, read_labelme, write_labelme
 from annotator.labelme.shown import shape_to_json
+from db.domain.answers import AnswerBox, AnsweredBy, FinalAnswer
 from db.domain.boxes import Box
 from db.domain.corrections import Change, CorrectionOutcome
-from db.domain.predictions import Detection, Head
-from db.domain.results import StoredDetection
 from db.domain.species import DEFAULT_LABEL_SET
 from db.migrate import open_database
 from db.session import reading, transaction
@@ -83,7 +82,7 @@ def exported_image(path: Path, number: int, *, engine: Engine) -> ExportItem:
     with transaction(engine) as session:
         image = session.get(ImageRow, number) or ImageRow(id=number, sha256=sha256, width_px=64, height_px=36)
         session.add(image)
-    found = StoredDetection(10 + number, Detection(Box(4, 4, 24, 16), "ALB", 0.9, Head.BOX_SPECIES), None)
+    found = AnswerBox(Box(4, 4, 24, 16), "ALB", 0.8, 0.9, detection_id=10 + number)
     return ExportItem(
         image_id=number,
         sha256=sha256,
@@ -93,7 +92,7 @@ def exported_image(path: Path, number: int, *, engine: Engine) -> ExportItem:
         width_px=64,
         height_px=36,
         why="heads differ",
-        detections=(found,),
+        answer=FinalAnswer("ALB", AnsweredBy.MODEL, {"ALB": 0.8}, (found,)),
     )
 
 

@@ -18,7 +18,7 @@ from annotator.corrections.import_corrections import import_reviews
 from annotator.corrections.reviewers import compare_reviewers
 from annotator.errors import ExportError
 from annotator.export.export_flagged import ReviewExportOptions, export_flagged, why_shown
-from annotator.export.write import OutlinedRegion, WrittenExport
+from annotator.export.write import Outline, WrittenExport
 from annotator.labelme.json_files import read_labelme
 from annotator.labelme.open import OpenRefused, labelme_command, open_labelme
 from annotator.simulation.oracle import answer_folder
@@ -35,6 +35,7 @@ from db.store.reviews import answers_by_reviewer, current_corrections, get_expor
 from db.tables.images import CameraRow, FileRow, FolderRow, ImageRow
 from db.tables.models import ModelVersionRow
 from db.tables.predictions import DetectionRow, PredictionRow
+from tests.factories import CARD_OF_SPECIES, sure_of
 
 EVERY = QueueFilter(model_version="m1", below=0.5)
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
@@ -54,7 +55,9 @@ def hold_fleet(
     """Write images and hold them with a model's prediction of each. also: more rows of each, in the order they need."""
     fleet.mkdir()
     with transaction(engine) as session:
-        session.add(ModelVersionRow(id="m1", state="champion", sha256="0", card={}, note="", created_at=NOW))
+        session.add(
+            ModelVersionRow(id="m1", state="champion", sha256="0", card=CARD_OF_SPECIES, note="", created_at=NOW)
+        )
         session.add(CameraRow(id=1, name="a"))
         session.flush()
         session.add(FolderRow(id=1, path=os.fsencode(fleet), digest="1", camera_id=1))
@@ -72,8 +75,9 @@ def image(path: Path, number: int) -> list[list[object]]:
     file = FileRow(folder_id=1, name=os.fsencode(path.name), size_bytes=1, mtime_ns=1, image_id=number)
     prediction = PredictionRow(
         id=100 + number, image_id=number, model_version_id="m1", parameters="p", species=species,
-        box_probabilities=[], heatmap_probabilities=[], agreement=0.1 if number < 10 else 0.9, iou=0.1,
-        species_distance=0.2, box_entropy=0.1, heatmap_entropy=0.2, box_confidence=0.8, heatmap_confidence=0.7,
+        box_probabilities=sure_of(species), heatmap_probabilities=sure_of(species),
+        agreement=0.1 if number < 10 else 0.9, iou=0.1, species_distance=0.2, box_entropy=0.1,
+        heatmap_entropy=0.2, box_confidence=0.8, heatmap_confidence=0.7,
         fish_count=1, infer_ms=1.0, created_at=NOW,
     )  # fmt: skip
     detection = DetectionRow(
@@ -89,13 +93,13 @@ def content_hash(path: Path) -> str:
 
 def ask(engine: Engine, out: Path, *, count: int, random_share: float = 0.5) -> WrittenExport:
     options = ReviewExportOptions(
-        count=count, random_share=random_share, label_set=DEFAULT_LABEL_SET, regions_of=one_region
+        count=count, random_share=random_share, label_set=DEFAULT_LABEL_SET, outlines_of=one_outline
     )
     return export_flagged(out, EVERY, options, engine=engine, rng=Random(3))
 
 
-def one_region(candidate: ReviewCandidate) -> tuple[OutlinedRegion, ...]:
-    return (OutlinedRegion(candidate.species, ((1.0, 1.0), (20.0, 1.0), (10.0, 20.0))),)
+def one_outline(candidate: ReviewCandidate) -> tuple[Outline, ...]:
+    return (Outline(candidate.species, ((1.0, 1.0), (20.0, 1.0), (10.0, 20.0))),)
 
 
 def test_a_review_from_queue_to_audit(engine: Engine, tmp_path: Path):

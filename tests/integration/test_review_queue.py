@@ -25,6 +25,7 @@ from db.store.reviews import NewReviewItem, add_correction, get_export, record_e
 from db.tables.images import CameraRow, FileRow, FolderRow, ImageRow
 from db.tables.models import ModelVersionRow
 from db.tables.predictions import DetectionRow, PredictionRow
+from tests.factories import CARD_OF_SPECIES, sure_of
 
 EVERY = QueueFilter(model_version="m1", below=0.5)
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
@@ -34,7 +35,9 @@ NOW = datetime(2026, 1, 1, tzinfo=UTC)
 def engine(engine: Engine) -> Engine:
     """Ten images, agreement 0.0, 0.1, ... 0.9; even ones of camera `a`; the first half BET, the others ALB."""
     with transaction(engine) as session:
-        session.add(ModelVersionRow(id="m1", state="champion", sha256="0", card={}, note="", created_at=NOW))
+        session.add(
+            ModelVersionRow(id="m1", state="champion", sha256="0", card=CARD_OF_SPECIES, note="", created_at=NOW)
+        )
         session.add_all([CameraRow(id=1, name="a"), CameraRow(id=2, name="b")])
         session.flush()
         session.add_all([FolderRow(id=n, path=b"/fleet/%d" % n, digest=str(n), camera_id=n) for n in (1, 2)])
@@ -54,14 +57,15 @@ def place(number: int) -> FileRow:
 
 
 def prediction(number: int) -> PredictionRow:
+    species = "BET" if number < 5 else "ALB"
     return PredictionRow(
         id=100 + number,
         image_id=number,
         model_version_id="m1",
         parameters="p",
-        species="BET" if number < 5 else "ALB",
-        box_probabilities=[],
-        heatmap_probabilities=[],
+        species=species,
+        box_probabilities=sure_of(species),
+        heatmap_probabilities=sure_of(species),
         agreement=number / 10,
         iou=0.25,
         species_distance=0.5,

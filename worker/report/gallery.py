@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import asdict
 
-from db.domain.answer_boxes import answer_boxes
+from db.domain.answers import AnswerBox, AnsweredBy, FinalAnswer, final_answer
 from db.domain.boxes import Box
-from db.domain.results import ImageResult, StoredDetection, StoredPrediction
+from db.domain.results import ImageResult, StoredDetection
 from worker.report.images import DrawnImage
 
 Entry = dict[str, object]
@@ -14,13 +14,14 @@ Entry = dict[str, object]
 
 def image_entry(result: ImageResult, drawn: DrawnImage, *, flag_below: float) -> Entry:
     """Return the entry of an image with a prediction. Boxes are shares of the image's sides, 0..1."""
-    said = result.prediction
-    assert said is not None
+    said, answer = result.prediction, final_answer(result)
+    assert said is not None and answer is not None
     return _place(result) | {
-        "species": result.species,
+        "species": answer.species,
+        "by": str(answer.by),
+        "probability": _short(answer.probability),
         "said": said.final_species,
         "review": _review(result),
-        "confidence": _short(said.confidence),
         "agreement": _short(said.agreement.score),
         "parts": {name: _short(value) for name, value in asdict(said.agreement).items()},
         "error_probability": _short(said.error_probability),
@@ -32,7 +33,7 @@ def image_entry(result: ImageResult, drawn: DrawnImage, *, flag_below: float) ->
             "heatmap": [_short(value) for value in said.heatmap_probabilities],
         },
         "crops": [_short(value) for value in said.crop_probabilities] if said.crop_probabilities else None,
-        "boxes": _boxes(result, said, drawn),
+        "boxes": _boxes(result, answer, drawn),
         "model": said.model_version,
         "image": drawn.image,
         "heat": drawn.heat,
@@ -61,39 +62,55 @@ def _place(result: ImageResult) -> Entry:
 
 
 def _review(result: ImageResult) -> Entry | None:
-    """What a person said: as the page tells it, boxes as shares of the sides."""
+    """What a person said, as the page tells it; their boxes are the answer's."""
     said = result.review
     if said is None or said.label is None:
         return None
     return {
         "species": said.label.species,
-        "boxes": [{"species": fish.species, "box": _shares(fish.box, result)} for fish in said.label.boxes],
         "outcome": str(said.outcome),
         "reviewer": said.reviewer,
         "at": said.reviewed_at,
     }
 
 
-def _boxes(result: ImageResult, said: StoredPrediction, drawn: DrawnImage) -> list[Entry]:
-    answer = {found.detection_id for found in answer_boxes(said)}
-    crops = drawn.crops or (None,) * len(said.detections)
-    return [
-        _box(found, _shares(found.detection.box, result), crop, in_answer=found.detection_id in answer)
-        for found, crop in zip(said.detections, crops, strict=True)
-    ]
+def _boxes(result: ImageResult, answer: FinalAnswer, drawn: DrawnImage) -> list[Entry]:
+    """The boxes that are not the answer's, and then the answer's, so that these lie on top."""
+    detections = result.prediction.detections if result.prediction is not None else ()
+    crops = drawn.crops or (None,) * len(detections)
+    held: dict[int | None, tuple[StoredDetection, str | None]] = {
+        found.detection_id: (found, crop) for found, crop in zip(detections, crops, strict=True)
+    }
+    kept = {box.detection_id for box in answer.boxes}
+    others = [_other(*held[number], result) for number in held if number not in kept]
+    found = [(box, *held.get(box.detection_id, (None, None))) for box in answer.boxes]
+    by_person = answer.by is AnsweredBy.PERSON
+    return others + [_answered(box, stored, crop, result, by_person=by_person) for box, stored, crop in found]
 
 
-def _box(found: StoredDetection, shares: list[float], crop: str | None, *, in_answer: bool) -> Entry:
+def _answered(
+    box: AnswerBox, found: StoredDetection | None, crop: str | None, result: ImageResult, *, by_person: bool
+) -> Entry:
+    return {
+        "answer": True,
+        "head": "person" if by_person or found is None else str(found.detection.head),
+        "species": box.species,
+        "probability": _short(box.probability),
+        "fish": _short(box.fish_probability),
+        "box": _shares(box.box, result),
+        "crop": crop,
+    }
+
+
+def _other(found: StoredDetection, crop: str | None, result: ImageResult) -> Entry:
     detection = found.detection
     return {
+        "answer": False,
         "head": str(detection.head),
         "species": detection.species,
-        "confidence": _short(detection.confidence),
-        "box": shares,
-        "answer": in_answer,
+        "fish": _short(detection.confidence),
+        "box": _shares(detection.box, result),
         "crop": crop,
-        "cropSpecies": found.crop_species,
-        "cropConfidence": None if found.crop_confidence is None else _short(found.crop_confidence),
     }
 
 

@@ -7,6 +7,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
+from db.domain.answers import FinalAnswer, final_answer
 from db.domain.jobs import ItemState
 from db.domain.results import ImageResult, StoredPrediction
 
@@ -20,6 +21,7 @@ MAX_FAILURES_SHOWN = 1_000
 class Summary:
     """A job in numbers. chosen: ids of the items with an image in the report; failed: those without a result.
 
+    species: images by their final species; fish: boxes by theirs.
     agreement_bins, flagged_bins: images by agreement, all and the flagged ones, `AGREEMENT_BINS` equal steps from 0
     to 1. flagged: those nobody has looked at yet. reviewed: those of which a person said what is in them; differing:
     where the person named another species than the model. by_camera: species counts, the person's before the model's.
@@ -28,6 +30,7 @@ class Summary:
     flag_below: float
     states: Counter[ItemState] = field(default_factory=Counter)
     species: Counter[str] = field(default_factory=Counter)
+    fish: Counter[str] = field(default_factory=Counter)
     by_camera: dict[str, Counter[str]] = field(default_factory=lambda: defaultdict(Counter))
     agreement_bins: list[int] = field(default_factory=lambda: [0] * AGREEMENT_BINS)
     flagged_bins: list[int] = field(default_factory=lambda: [0] * AGREEMENT_BINS)
@@ -48,7 +51,7 @@ class Summary:
 
     @property
     def evaluated(self) -> int:
-        """Items with a prediction."""
+        """Items with an answer."""
         return sum(self.species.values())
 
 
@@ -59,11 +62,14 @@ def summarise(results: Iterable[ImageResult], *, max_images: int, flag_below: fl
     surest: dict[str, list[tuple[float, int]]] = defaultdict(list)
     for result in results:
         done.states[result.state] += 1
-        if result.prediction is None:
+        answer = final_answer(result)
+        if answer is not None:
+            _count_answer(done, result, answer)
+        said = result.prediction
+        if said is None:
             _count_failure(done, result)
             continue
-        said = result.prediction
-        _count(done, result, said)
+        _count_prediction(done, result, said)
         # Of heaps whose smallest goes; of equals the later image goes first.
         _keep(doubtful, (said.error_probability, -result.item_id), at_most=max_images)
         _keep(surest[said.final_species], (-said.error_probability, -result.item_id), at_most=SUREST_A_SPECIES)
@@ -74,13 +80,16 @@ def summarise(results: Iterable[ImageResult], *, max_images: int, flag_below: fl
     return done
 
 
-def _count(done: Summary, result: ImageResult, said: StoredPrediction) -> None:
-    species = result.species or said.final_species
-    done.species[species] += 1
-    done.by_camera[result.camera][species] += 1
-    if result.review is not None:
+def _count_answer(done: Summary, result: ImageResult, answer: FinalAnswer) -> None:
+    done.species[answer.species] += 1
+    done.fish.update(box.species for box in answer.boxes)
+    done.by_camera[result.camera][answer.species] += 1
+    if answer.reviewer is not None:
         done.reviewed += 1
-        done.differing += species != said.final_species
+        done.differing += result.prediction is not None and answer.species != result.prediction.final_species
+
+
+def _count_prediction(done: Summary, result: ImageResult, said: StoredPrediction) -> None:
     done.models[said.model_version] += 1
     step = min(AGREEMENT_BINS - 1, int(said.agreement.score * AGREEMENT_BINS))
     flagged = result.is_open(done.flag_below)

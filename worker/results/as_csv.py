@@ -3,39 +3,32 @@
 from __future__ import annotations
 
 import csv
+from collections import Counter
 from collections.abc import Iterable
 from pathlib import Path
 
-from db.domain.corrections import Correction
-from db.domain.results import ImageResult, StoredPrediction
+from db.domain.answers import FinalAnswer
+from db.domain.results import ImageResult
 from worker.results.files import new_file
 from worker.results.options import Export
 
 # What spreadsheets take for the beginning of a formula. Source: OWASP, CSV Injection.
 _FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n")
 
-_BEFORE = (
-    "file",
-    "camera",
-    "captured_at",
-    "state",
-    "species",
-    "confidence",
-    "agreement",
-    "error_probability",
-    "flagged",
-    "fish",
-)
-_BOX = ("x_min", "y_min", "x_max", "y_max")
-_REVIEW = ("reviewed_species", "reviewed_by", "reviewed_at")
-_AFTER = ("width_px", "height_px", "model", "predicted_at", "sha256", *_REVIEW, "failure")
+_PLACE = ("file", "camera", "captured_at", "state")
+_ANSWER = ("final_species", "answered_by", "probability", "fish", "fish_by_species")
+_BOX = ("x_min", "y_min", "x_max", "y_max", "box_species", "box_fish_probability", "box_probability")
+_MODEL = ("model_species", "agreement", "error_probability", "flagged", "model", "predicted_at")
+_REVIEW = ("reviewed_by", "reviewed_at", "outcome")
+_AFTER = ("width_px", "height_px", "sha256", "failure")
 
 
 def write(out: Path, results: Iterable[ImageResult], export: Export) -> list[str]:
     """Write the table; it has a place for every image, so nothing is returned."""
     with new_file(out) as file:
         rows = csv.writer(file, lineterminator="\n")
-        rows.writerow([*_BEFORE, *_BOX, *(harmless(f"p_{name}") for name in export.label_set.names), *_AFTER])
+        shares = [harmless(f"p_{name}") for name in export.label_set.names]
+        rows.writerow([*_PLACE, *_ANSWER, *_BOX, *shares, *_MODEL, *_REVIEW, *_AFTER])
         for result in results:
             rows.writerow(_row(result, export))
     return []
@@ -51,44 +44,48 @@ def harmless(text: str) -> str:
 
 
 def _row(result: ImageResult, export: Export) -> list[object]:
-    said = result.prediction
-    place = [harmless(result.path), harmless(result.camera), result.captured_at or "", str(result.state)]
-    prediction = (
-        _prediction(said, export) if said else [""] * (len(_BEFORE) - len(place) + len(_BOX) + len(export.label_set))
-    )
-    model = [said.model_version, said.predicted_at] if said else ["", ""]
-    size = [_or_empty(result.width_px), _or_empty(result.height_px)]
     return [
-        *place,
-        *prediction,
-        *size,
-        *model,
-        result.sha256 or "",
-        *_review(result.review),
-        harmless(result.failure or ""),
+        *[harmless(result.path), harmless(result.camera), result.captured_at or "", str(result.state)],
+        *_answer(export.answer(result), export),
+        *_model(result, export),
+        *_review(result),
+        *[_or_empty(result.width_px), _or_empty(result.height_px), result.sha256 or "", harmless(result.failure or "")],
     ]
 
 
-def _prediction(said: StoredPrediction, export: Export) -> list[object]:
-    """Species to the last probability; the box is the first of those that go out, so the largest fish's if boxed."""
-    chosen = export.chosen(said)
-    box = [f"{value:.1f}" for value in chosen[0].detection.box.xyxy] if chosen else [""] * len(_BOX)
-    flagged = "yes" if said.is_flagged(export.options.flag_below) else "no"
-    figures = [
-        f"{said.confidence:.4f}",
-        f"{said.agreement.score:.4f}",
-        f"{said.error_probability:.4f}",
-        flagged,
-        len(chosen),
-    ]
-    probabilities = [f"{value:.4f}" for value in export.probabilities(said)]
-    return [harmless(said.final_species), *figures, *box, *probabilities]
+def _answer(answer: FinalAnswer | None, export: Export) -> list[object]:
+    """The answer, its surest box and its distribution."""
+    if answer is None:
+        return [""] * (len(_ANSWER) + len(_BOX) + len(export.label_set))
+    fish = Counter(box.species for box in answer.boxes)
+    told = " ".join(f"{species}:{count}" for species, count in sorted(fish.items()))
+    shares = [f"{value:.4f}" for value in export.probabilities(answer)]
+    figures = [f"{answer.probability:.4f}", len(answer.boxes), harmless(told)]
+    return [harmless(answer.species), str(answer.by), *figures, *_box(answer), *shares]
 
 
-def _review(said: Correction | None) -> list[object]:
+def _box(answer: FinalAnswer) -> list[object]:
+    if not answer.boxes:
+        return [""] * len(_BOX)
+    first = answer.boxes[0]
+    corners = [f"{value:.1f}" for value in first.box.xyxy]
+    return [*corners, harmless(first.species), f"{first.fish_probability:.4f}", f"{first.probability:.4f}"]
+
+
+def _model(result: ImageResult, export: Export) -> list[object]:
+    said = result.prediction
+    if said is None:
+        return [""] * len(_MODEL)
+    flagged = "yes" if result.is_open(export.options.flag_below) else "no"
+    figures = [f"{said.agreement.score:.4f}", f"{said.error_probability:.4f}", flagged]
+    return [harmless(said.final_species), *figures, said.model_version, said.predicted_at]
+
+
+def _review(result: ImageResult) -> list[object]:
+    said = result.review
     if said is None or said.label is None:
         return [""] * len(_REVIEW)
-    return [harmless(said.label.species), harmless(said.reviewer), said.reviewed_at]
+    return [harmless(said.reviewer), said.reviewed_at, str(said.outcome)]
 
 
 def _or_empty(value: int | None) -> object:

@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from dataclasses import asdict
 from pathlib import Path
 
+from db.domain.answers import FinalAnswer, model_answer
 from db.domain.corrections import Correction
 from db.domain.results import ImageResult, StoredDetection, StoredPrediction
 from worker.results.files import new_file
@@ -16,11 +17,15 @@ from worker.results.options import RULE, Export, now_text
 FORMAT_VERSION = 1
 ABOUT = {
     "images": "one entry an image, in the order in which they were found; an image without result has `failure`",
+    "answer": "what the image shows: as a person said, else as the model says (`answered_by`); `final_species` is its "
+    "species; `boxes` are one a fish, the surest first",
+    "boxes": "`probability` is that of the species if the box shows a fish, `fish_probability` that it shows one",
     "box": "x_min, y_min, x_max, y_max in pixels of the upright original, whose size is width_px, height_px",
-    "species": f"{RULE}; `heads` and `second_stage` have each one's own",
-    "answer": "true for the detections that box each fish once; the others box the same fish again, or are doubtful",
-    "agreement": "0..1, how far all predictions back the answer",
-    "error_probability": "the chance that the species is wrong; `flagged` where it is above 1 - `flag_below`",
+    "prediction": f"what the model says, whatever people said. {RULE}; `heads` and `second_stage` have each one's own",
+    "detections": "every box of both heads; `answer` is true for those that the model's answer is made of",
+    "agreement": "0..1, how far all predictions back the model's answer",
+    "error_probability": "the chance that the model's species is wrong",
+    "flagged": "whether a person should look: nobody has, and `error_probability` is above 1 - `flag_below`",
     "review": "what a person said last, or null: their species, boxes, name and time; `outcome` is what they did",
     "captured_at": "the camera's clock as the image tells it, ISO 8601 without a zone, or null",
     "crop": "file of the cut-out, relative to TAFFRAIL_HOME, or null",
@@ -46,6 +51,7 @@ def image_to_json(result: ImageResult, export: Export) -> dict[str, object]:
     entry: dict[str, object] = {"file": result.path}
     if result.relative != result.path.encode("utf-8"):
         entry["file_base64"] = base64.b64encode(result.relative).decode("ascii")
+    answer = export.answer(result)
     entry |= {
         "state": str(result.state),
         "camera": result.camera,
@@ -53,11 +59,14 @@ def image_to_json(result: ImageResult, export: Export) -> dict[str, object]:
         "width_px": result.width_px,
         "height_px": result.height_px,
         "captured_at": result.captured_at,
+        "final_species": answer.species if answer is not None else None,
+        "answered_by": str(answer.by) if answer is not None else None,
+        "answer": _answer(answer) if answer is not None else None,
+        "flagged": result.is_open(export.options.flag_below),
         "review": _review(result.review),
+        "prediction": _prediction(result.prediction) if result.prediction is not None else None,
     }
-    if result.prediction is None:
-        return entry | {"reason": result.reason, "failure": result.failure}
-    return entry | _prediction(result.prediction, export)
+    return entry if result.failure is None else entry | {"reason": result.reason, "failure": result.failure}
 
 
 def _head(export: Export) -> dict[str, object]:
@@ -71,15 +80,35 @@ def _head(export: Export) -> dict[str, object]:
         "models": list(export.models),
         "label_set": list(export.label_set.names),
         "flag_below": export.options.flag_below,
+        "truth": export.options.truth,
     }
 
 
-def _prediction(prediction: StoredPrediction, export: Export) -> dict[str, object]:
-    answer = {found.detection_id for found in export.chosen(prediction)}
+def _answer(answer: FinalAnswer) -> dict[str, object]:
     return {
-        "species": prediction.final_species,
-        "confidence": prediction.confidence,
-        "probabilities": dict(zip(prediction.species, prediction.probabilities, strict=True)),
+        "probability": answer.probability,
+        "probabilities": dict(answer.probabilities),
+        "boxes": [
+            {
+                "species": found.species,
+                "probability": found.probability,
+                "fish_probability": found.fish_probability,
+                "box": list(found.box.xyxy),
+                "detection": found.detection_id,
+            }
+            for found in answer.boxes
+        ],
+        "reviewer": answer.reviewer,
+    }
+
+
+def _prediction(prediction: StoredPrediction) -> dict[str, object]:
+    said = model_answer(prediction)
+    answer = {found.detection_id for found in said.boxes}
+    return {
+        "species": said.species,
+        "probability": said.probability,
+        "probabilities": dict(said.probabilities),
         "heads": {
             "box_species": dict(zip(prediction.species, prediction.box_probabilities, strict=True)),
             "heatmap": dict(zip(prediction.species, prediction.heatmap_probabilities, strict=True)),
@@ -87,7 +116,6 @@ def _prediction(prediction: StoredPrediction, export: Export) -> dict[str, objec
         "second_stage": _second_stage(prediction),
         "agreement": asdict(prediction.agreement),
         "error_probability": prediction.error_probability,
-        "flagged": prediction.is_flagged(export.options.flag_below),
         "detections": [_detection(found, in_answer=found.detection_id in answer) for found in prediction.detections],
         "model": prediction.model_version,
         "predicted_at": prediction.predicted_at,

@@ -8,8 +8,8 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import IO
 
-from db.domain.answer_boxes import box_species
-from db.domain.results import ImageResult, StoredDetection, StoredPrediction
+from db.domain.answers import AnswerBox, FinalAnswer
+from db.domain.results import ImageResult
 from worker.results.files import new_file
 from worker.results.options import Export, now_text
 
@@ -34,14 +34,15 @@ def write(out: Path, results: Iterable[ImageResult], export: Export) -> list[str
         detections.write("[")
         image_id = annotation_id = 0
         for result in results:
-            if result.prediction is None or not result.width_px or not result.height_px:
+            answer = export.answer(result)
+            if answer is None or not result.width_px or not result.height_px:
                 problems.append(f"{result.path}: its size is not known")
                 continue
             image_id += 1
-            _item(dataset, _image(result, image_id), first=image_id == 1)
-            for found in export.chosen(result.prediction):
+            _item(dataset, _image(result, answer, image_id), first=image_id == 1)
+            for found in answer.boxes:
                 annotation_id += 1
-                said = _said(result.prediction, found, image_id, export)
+                said = _said(found, image_id, export)
                 _item(detections, said, first=annotation_id == 1)
                 _item(annotations, _annotation(said, annotation_id, found), first=annotation_id == 1)
         dataset.write(f'],\n"categories": {json.dumps(_categories(export))},\n"annotations": [')
@@ -52,9 +53,8 @@ def write(out: Path, results: Iterable[ImageResult], export: Export) -> list[str
 
 
 def _info(export: Export) -> dict[str, object]:
-    models = ", ".join(export.models)
     return {
-        "description": f"Taffrail job {export.job.job_id}: predictions of {models}, not looked at by a person",
+        "description": f"Taffrail job {export.job.job_id}: answers of {export.sources}",
         "version": "1",
         "date_created": now_text(),
     }
@@ -65,32 +65,34 @@ def _categories(export: Export) -> list[dict[str, object]]:
     return [{"id": number, "name": name, "supercategory": "fish"} for number, name in fish]
 
 
-def _image(result: ImageResult, image_id: int) -> dict[str, object]:
+def _image(result: ImageResult, answer: FinalAnswer, image_id: int) -> dict[str, object]:
     image: dict[str, object] = {
         "id": image_id,
         "file_name": result.path,
         "width": result.width_px,
         "height": result.height_px,
         "camera": result.camera,
+        "final_species": answer.species,
+        "answered_by": str(answer.by),
     }
     return image | ({"date_captured": result.captured_at.replace("T", " ")} if result.captured_at else {})
 
 
-def _said(prediction: StoredPrediction, found: StoredDetection, image_id: int, export: Export) -> dict[str, object]:
-    box = found.detection.box
-    species, confidence = box_species(prediction, found)
+def _said(found: AnswerBox, image_id: int, export: Export) -> dict[str, object]:
+    box = found.box
     xywh = [box.x_min, box.y_min, box.x_max - box.x_min, box.y_max - box.y_min]
     return {
         "image_id": image_id,
-        "category_id": export.label_set.fish.index(species) + 1,
+        "category_id": export.label_set.fish.index(found.species) + 1,
         "bbox": [round(value, 2) for value in xywh],
-        "score": round(confidence, 4),
+        "score": round(found.score, 4),
+        "probability": round(found.probability, 4),
+        "fish_probability": round(found.fish_probability, 4),
     }
 
 
-def _annotation(said: dict[str, object], annotation_id: int, found: StoredDetection) -> dict[str, object]:
-    area = round(found.detection.box.area_px, 2)
-    return {"id": annotation_id, **said, "area": area, "iscrowd": 0, "head": str(found.detection.head)}
+def _annotation(said: dict[str, object], annotation_id: int, found: AnswerBox) -> dict[str, object]:
+    return {"id": annotation_id, **said, "area": round(found.box.area_px, 2), "iscrowd": 0}
 
 
 def _item(file: IO[str], value: dict[str, object], *, first: bool) -> None:

@@ -57,7 +57,7 @@ def export_results(
     default: LabelSet,
     progress: Progress = lambda done, total: None,
 ) -> Exported:
-    """Return what was written to out. default: the label set of a job without any result.
+    """Return what was written to out. default: the project's label set; a person may name any of its species.
 
     Raises:
         NotFoundError: no such job. OutputError: out cannot be written.
@@ -69,17 +69,19 @@ def export_results(
     for model in models:
         refresh_error_probabilities(engine, model)
     done = Exported()
-    stream = _counted(iterate_results(engine, job_id), done, options.result_format, job.counts.total, progress)
-    done.problems += WRITERS[options.result_format](out, stream, Export(job, label_set, models, options))
+    export = Export(job, label_set, models, options)
+    stream = _counted(iterate_results(engine, job_id), done, export, progress)
+    done.problems += WRITERS[options.result_format](out, stream, export)
     return done
 
 
 def _counted(
-    results: Iterable[ImageResult], done: Exported, result_format: ResultFormat, total: int, progress: Progress
+    results: Iterable[ImageResult], done: Exported, export: Export, progress: Progress
 ) -> Iterator[ImageResult]:
+    total = export.job.counts.total
     for number, result in enumerate(results, start=1):
         done.by_state[result.state] += 1
-        if _has_place(result, result_format):
+        if _has_place(result, export):
             yield result
         else:
             done.left_out += 1
@@ -87,7 +89,7 @@ def _counted(
             progress(number, total)
 
 
-def _has_place(result: ImageResult, result_format: ResultFormat) -> bool:
-    if result.prediction is not None:
+def _has_place(result: ImageResult, export: Export) -> bool:
+    if export.answer(result) is not None:
         return True
-    return result_format in (HOLD_FAILURES if result.failure is not None else HOLD_WAITING)
+    return export.options.result_format in (HOLD_FAILURES if result.failure is not None else HOLD_WAITING)

@@ -19,8 +19,8 @@ def write(out: Path, results: Iterable[ImageResult], export: Export) -> list[str
         rows = csv.writer(file, lineterminator="\n")
         rows.writerow(["image", *export.label_set.names])
         for result in results:
-            if result.prediction is not None:
-                rows.writerow([result.path, *exact_decimals(export.probabilities(result.prediction))])
+            if (answer := export.answer(result)) is not None:
+                rows.writerow([result.path, *exact_decimals(export.probabilities(answer))])
     return []
 
 

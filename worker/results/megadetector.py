@@ -9,8 +9,8 @@ import json
 from collections.abc import Iterable
 from pathlib import Path
 
-from db.domain.answer_boxes import box_species
-from db.domain.results import ImageResult, StoredDetection, StoredPrediction
+from db.domain.answers import AnswerBox
+from db.domain.results import ImageResult
 from worker.results.files import new_file
 from worker.results.options import Export, now_text
 
@@ -41,33 +41,31 @@ def _head(export: Export) -> dict[str, object]:
     species = {str(number): name for number, name in enumerate(export.label_set.fish, start=1)}
     info = {
         "format_version": FORMAT_VERSION,
-        "detector": f"taffrail {', '.join(export.models)}",
+        "detector": f"taffrail: {export.sources}",
         "detection_completion_time": now_text(),
-        "classifier": f"taffrail {', '.join(export.models)}",
+        "classifier": f"taffrail: {export.sources}",
         "classification_completion_time": now_text(),
     }
     return {"info": info, "detection_categories": {_FISH: "fish"}, "classification_categories": species}
 
 
 def _image(result: ImageResult, export: Export) -> dict[str, object]:
-    if result.prediction is None:
+    answer = export.answer(result)
+    if answer is None:
         return {"file": result.path, "detections": None, "failure": result.failure}
     width_px, height_px = result.width_px or 0, result.height_px or 0
-    chosen = sorted(export.chosen(result.prediction), key=lambda found: -found.detection.confidence)
+    surest_first = sorted(answer.boxes, key=lambda found: -found.fish_probability)
     image: dict[str, object] = {
         "file": result.path,
         "width": width_px,
         "height": height_px,
-        "detections": [_detection(result.prediction, found, (width_px, height_px), export) for found in chosen],
+        "detections": [_detection(found, (width_px, height_px), export) for found in surest_first],
     }
     return image | ({"datetime": result.captured_at.replace("T", " ")} if result.captured_at else {})
 
 
-def _detection(
-    prediction: StoredPrediction, found: StoredDetection, size: tuple[int, int], export: Export
-) -> dict[str, object]:
-    box, (width_px, height_px) = found.detection.box, size
-    species, confidence = box_species(prediction, found)
+def _detection(found: AnswerBox, size: tuple[int, int], export: Export) -> dict[str, object]:
+    box, (width_px, height_px) = found.box, size
     sides = [
         box.x_min / width_px,
         box.y_min / height_px,
@@ -76,7 +74,7 @@ def _detection(
     ]
     return {
         "category": _FISH,
-        "conf": round(found.detection.confidence, 4),
+        "conf": round(found.fish_probability, 4),
         "bbox": [round(side, 5) for side in sides],
-        "classifications": [[str(export.label_set.fish.index(species) + 1), round(confidence, 4)]],
+        "classifications": [[str(export.label_set.fish.index(found.species) + 1), round(found.probability, 4)]],
     }

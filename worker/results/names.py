@@ -16,14 +16,9 @@ class ResultFormat(StrEnum):
     KAGGLE = "kaggle"
 
 
-class BoxChoice(StrEnum):
-    """Whose boxes go out.
+class ImagesIn(StrEnum):
+    """How images come into a folder that is written."""
 
-    answer: one box a fish, none where the image's final species is no fish. both: every box of both heads, so one
-    fish may come twice.
-    """
-
-    ANSWER = "answer"
-    BOX_SPECIES = "box_species"
-    HEATMAP = "heatmap"
-    BOTH = "both"
+    COPY = "copy"
+    HARDLINK = "hardlink"
+    NONE = "none"

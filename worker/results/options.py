@@ -5,12 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from db.domain.answer_boxes import SURE, answer_boxes
+from db.domain.answers import FinalAnswer, final_answer, predicted_answer
 from db.domain.jobs import Job
-from db.domain.predictions import Head
-from db.domain.results import StoredDetection, StoredPrediction
+from db.domain.results import ImageResult
 from db.domain.species import LabelSet
-from worker.results.names import BoxChoice, ResultFormat
+from worker.images.errors import MAX_BYTES
+from worker.results.names import ImagesIn, ResultFormat
 
 RULE = (
     "species: the largest of the final probabilities, which are the mean of both heads', mixed with the second stage's "
@@ -22,13 +22,17 @@ RULE = (
 class ResultOptions:
     """What the user chose. flag_below: chance to be right below which a person looks.
 
-    min_confidence: 0..1, of a detection; None is the answer's own rule, and every box where a head's are chosen.
+    min_confidence: the fish probability that every box but the surest needs, 0..1; None is the model's own rule.
+    truth: whether people's answers come first; False gives the model's alone. images: how images come into a folder;
+    max_file_bytes: the largest that is read.
     """
 
     result_format: ResultFormat
-    boxes: BoxChoice = BoxChoice.ANSWER
     min_confidence: float | None = None
     flag_below: float = 0.5
+    truth: bool = True
+    images: ImagesIn = ImagesIn.COPY
+    max_file_bytes: int = MAX_BYTES
 
 
 @dataclass(frozen=True)
@@ -40,24 +44,25 @@ class Export:
     models: tuple[str, ...]
     options: ResultOptions
 
-    def chosen(self, prediction: StoredPrediction) -> tuple[StoredDetection, ...]:
-        """The detections of an image that go out."""
-        least, choice = self.options.min_confidence, self.options.boxes
-        if choice is BoxChoice.ANSWER:
-            return answer_boxes(prediction, at_least=SURE if least is None else least)
-        wanted = tuple(Head) if choice is BoxChoice.BOTH else (Head(choice.value),)
-        sure = [found for found in prediction.detections if found.detection.confidence >= (least or 0.0)]
-        return tuple(found for found in sure if found.detection.head in wanted)
+    def answer(self, result: ImageResult) -> FinalAnswer | None:
+        """The answer of an image that goes out; None where there is none."""
+        chosen = final_answer if self.options.truth else predicted_answer
+        return chosen(result, at_least=self.options.min_confidence)
 
-    def probabilities(self, prediction: StoredPrediction) -> tuple[float, ...]:
+    def probabilities(self, answer: FinalAnswer) -> tuple[float, ...]:
         """The final distribution on the export's label set; a species that the model did not know has 0."""
-        known = dict(zip(prediction.species, prediction.probabilities, strict=True))
-        return tuple(known.get(name, 0.0) for name in self.label_set.names)
+        return tuple(answer.probabilities.get(name, 0.0) for name in self.label_set.names)
 
     @property
     def root(self) -> str:
         """The job's folder, as shown to people."""
         return self.job.root.decode("utf-8", "backslashreplace")
+
+    @property
+    def sources(self) -> str:
+        """Whose answers these are, for people."""
+        models = ", ".join(self.models) or "no model"
+        return f"people, else {models}" if self.options.truth else f"{models} alone"
 
 
 def now_text() -> str:

@@ -1,4 +1,8 @@
-"""YOLO: `labels/`, a text file an image with a line a fish (empty for background), and `data.yaml` with the names."""
+"""YOLO: `images/` and `labels/` of the same names, a line a fish (none for background), and `data.yaml`.
+
+Images are copied, or linked where the user asks for it: Ultralytics resolves a link to the folder of images, and then
+looks for labels beside the originals; and it rewrites damaged JPEGs in their place, which a link would pass on.
+"""
 
 from __future__ import annotations
 
@@ -8,52 +12,74 @@ from pathlib import Path
 
 import yaml
 
-from db.domain.answer_boxes import box_species
-from db.domain.results import ImageResult, StoredDetection
+from db.domain.answers import AnswerBox
+from db.domain.results import ImageResult
+from db.errors import TaffrailError
+from worker.images.read import read_image_file
 from worker.results.files import new_folder
+from worker.results.names import ImagesIn
 from worker.results.options import Export
 
 _LONGEST_NAME = 255  # bytes, on every common file system
 
 
 def write(out: Path, results: Iterable[ImageResult], export: Export) -> list[str]:
-    """Write the folder. Images whose label file has another's name, or none that a disk takes, are returned."""
+    """Write the folder. Images that cannot be brought, or have no place of their own in it, are returned."""
     problems = []
     classes = {name: number for number, name in enumerate(export.label_set.fish)}
     with new_folder(out) as folder:
         _write_names(folder / "data.yaml", export)
-        labels = os.fsencode(folder / "labels")
-        os.mkdir(labels)
-        if os.path.isdir(export.job.root):  # and not a URL
-            # YOLO finds labels/ beside images/; a link saves the copy.
-            os.symlink(export.job.root, os.fsencode(folder / "images"))
         for result in results:
-            problem = _write_image(labels, result, classes, export)
+            problem = _write_image(os.fsencode(folder), result, classes, export)
             if problem:
                 problems.append(f"{result.path}: {problem}")
     return problems
 
 
-def _write_image(labels: bytes, result: ImageResult, classes: dict[str, int], export: Export) -> str | None:
-    if result.prediction is None or not result.width_px or not result.height_px:
+def _write_image(folder: bytes, result: ImageResult, classes: dict[str, int], export: Export) -> str | None:
+    answer = export.answer(result)
+    if answer is None or not result.width_px or not result.height_px:
         return "its size is not known"
-    file = os.path.join(labels, os.path.splitext(result.relative)[0] + b".txt")
-    if len(os.path.basename(file)) > _LONGEST_NAME:
+    stem, _ = os.path.splitext(result.relative)
+    label = os.path.join(folder, b"labels", stem + b".txt")
+    if len(os.path.basename(label)) > _LONGEST_NAME:
         return "its name is too long for a label file"
-    size = (result.width_px, result.height_px)
-    said = result.prediction
-    lines = [_line(found, classes[box_species(said, found)[0]], size) for found in export.chosen(said)]
-    try:
-        os.makedirs(os.path.dirname(file), exist_ok=True)
-        with open(file, "x", encoding="ascii") as text:
-            text.writelines(lines)
-    except FileExistsError:
+    if os.path.lexists(label):
         return "another image beside it has the same name but for the ending, and YOLO has one label file for both"
+    if problem := _bring_image(os.path.join(folder, b"images", result.relative), result, export):
+        return problem
+    lines = [_line(found, classes[found.species], (result.width_px, result.height_px)) for found in answer.boxes]
+    os.makedirs(os.path.dirname(label), exist_ok=True)
+    with open(label, "x", encoding="ascii") as text:
+        text.writelines(lines)
     return None
 
 
-def _line(found: StoredDetection, number: int, size: tuple[int, int]) -> str:
-    box, (width_px, height_px) = found.detection.box, size
+def _bring_image(target: bytes, result: ImageResult, export: Export) -> str | None:
+    """Return why an image cannot be brought, None where it is there or is not wanted."""
+    if export.options.images is ImagesIn.NONE:
+        return None
+    try:
+        image = read_image_file(result.file, root=export.job.root, max_bytes=export.options.max_file_bytes)
+    except TaffrailError as error:
+        return str(error)
+    if image.sha256 != result.sha256:
+        return "changed since it was enqueued; enqueue its folder again"
+    os.makedirs(os.path.dirname(target), exist_ok=True)
+    if export.options.images is ImagesIn.HARDLINK:
+        try:
+            os.link(result.file, target)
+        except OSError:
+            pass  # another disk, or a URL: a copy then
+        else:
+            return None
+    with open(target, "xb") as file:
+        file.write(image.content)
+    return None
+
+
+def _line(found: AnswerBox, number: int, size: tuple[int, int]) -> str:
+    box, (width_px, height_px) = found.box, size
     x, y = (box.x_min + box.x_max) / 2 / width_px, (box.y_min + box.y_max) / 2 / height_px
     width, height = (box.x_max - box.x_min) / width_px, (box.y_max - box.y_min) / height_px
     return f"{number} {x:.6f} {y:.6f} {width:.6f} {height:.6f}\n"

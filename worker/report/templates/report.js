@@ -44,7 +44,7 @@
   }
 
   // The address holds the filters, so that a view can be kept, linked to and gone back to.
-  const KEYS = { species: "", camera: "", show: "", reason: "", agreement: "1", name: "", order: "error probability" };
+  const KEYS = { species: "", camera: "", show: "", reason: "", agreement: "1", name: "", order: "doubtful" };
   function readAddress() {
     const wanted = new URLSearchParams(location.hash.slice(1));
     for (const [key, usual] of Object.entries(KEYS)) filters.elements[key].value = wanted.get(key) ?? usual;
@@ -60,8 +60,8 @@
   }
 
   const ORDERS = {
-    error probability: (a, b) => (b.error probability ?? -1) - (a.error probability ?? -1) || a.id - b.id,
-    sure: (a, b) => (a.error probability ?? 2) - (b.error probability ?? 2) || a.id - b.id,
+    doubtful: (a, b) => (b.error_probability ?? -1) - (a.error_probability ?? -1) || a.id - b.id,
+    sure: (a, b) => (a.error_probability ?? 2) - (b.error_probability ?? 2) || a.id - b.id,
     name: (a, b) => (a.name < b.name ? -1 : a.name > b.name ? 1 : a.id - b.id),
     time: (a, b) => ((a.taken ?? "9") < (b.taken ?? "9") ? -1 : (a.taken ?? "9") > (b.taken ?? "9") ? 1 : a.id - b.id),
   };
@@ -104,7 +104,7 @@
     } else {
       if (one.flagged) words.append(element("span", { class: "badge", text: "flagged" }));
       if (one.review) words.append(element("span", { class: "badge seen", text: `seen by ${one.review.reviewer}` }));
-      const model = !one.review ? percent(one.confidence) : one.said === one.species ? "" : `model: ${one.said}`;
+      const model = !one.review ? percent(one.probability) : one.said === one.species ? "" : `model: ${one.said}`;
       words.append(element("b", { text: one.species }), ` ${model}`, meter(one.agreement));
     }
     words.append(element("span", { class: "sub", text: `${one.camera} · ${one.name}` }));
@@ -135,9 +135,7 @@
   function boxes(one, large) {
     const svg = drawn("svg", { viewBox: `0 0 ${one.width} ${one.height}`, "aria-hidden": "true" });
     const letter = one.width / (large ? 48 : 22);
-    const person = one.review ? one.review.boxes.map((box) => ({ ...box, head: "person", answer: true })) : [];
-    // A person's last, so that it lies on top.
-    for (const box of [...one.boxes, ...person]) {
+    for (const box of one.boxes) {
       const [left, top, right, bottom] = box.box.map((share, place) => share * (place % 2 ? one.height : one.width));
       const group = drawn("g", { class: box.answer ? box.head : `${box.head} doubted` });
       group.append(drawn("rect", { x: left, y: top, width: right - left, height: bottom - top }));
@@ -146,10 +144,17 @@
       if (!large && !box.answer) continue;
       const above = top > letter * 1.3;
       const text = drawn("text", { x: left, y: above ? top - letter * 0.3 : top + letter, "font-size": letter });
-      text.textContent = box.head === "person" ? box.species : `${box.species} ${box.confidence.toFixed(2)}`;
+      text.textContent = boxWords(box);
       group.append(text);
     }
     return svg;
+  }
+
+  // What a head says of a box that is not the answer's is its own affair; the answer's box has one species.
+  function boxWords(box) {
+    if (box.head === "person") return box.species;
+    if (!box.answer) return `${box.species} ${box.fish.toFixed(2)}`;
+    return `fish ${box.fish.toFixed(2)}, ${box.species} ${box.probability.toFixed(2)}`;
   }
 
   function applyLayers() {
@@ -191,8 +196,7 @@
     if (!detail.open) detail.showModal();
   }
   function cropOf(box) {
-    const second = box.cropSpecies ? `, crop: ${box.cropSpecies} ${box.cropConfidence.toFixed(2)}` : "";
-    const text = `${box.species} ${box.confidence.toFixed(2)}${second}`;
+    const text = boxWords(box);
     const image = element("img", { src: box.crop, alt: `crop: ${text}`, loading: "lazy" });
     return element("li", { class: box.head }, [image, element("span", { text })]);
   }
@@ -218,7 +222,7 @@
     if (failed(one)) {
       pairs.push(["state", one.state], ["failure", one.failure]);
     } else {
-      pairs.push(["chance it is wrong", `${percent(one.error probability)}${one.flagged ? ", flagged" : ""}`]);
+      pairs.push(["chance it is wrong", `${percent(one.error_probability)}${one.flagged ? ", flagged" : ""}`]);
       pairs.push(["agreement", one.agreement.toFixed(2)]);
       pairs.push(["boxes overlap", percent(one.parts.iou)], ["species differ", one.parts.species_distance.toFixed(2)]);
       pairs.push(["fish on heat map", one.parts.fish_count], ["model", one.model]);

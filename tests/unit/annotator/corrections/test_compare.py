@@ -9,15 +9,13 @@ import pytest
 from annotator.corrections.compare import Comparison, compare
 from annotator.errors import AmbiguousEdit, LabelmeError
 from annotator.labelme.json_files import LabelmeFile, LabelmeShape, Point
-from annotator.labelme.shown import HIDDEN_KEY, ExportedShape, ExportedState, ShapeRole
+from annotator.labelme.shown import HIDDEN_KEY, ExportedShape, ExportedState, ShapeRole, state_from_json
 from db.domain.corrections import Change, CorrectionOutcome
 from db.domain.species import DEFAULT_LABEL_SET
 
-# Two heads on one fish: IoU 80 * 40 / (100 * 50 + 80 * 40 - 80 * 40) = 0.64.
-BOX_HEAD = ExportedShape("d1", ShapeRole.BOX_HEAD, "ALB", ((100.0, 100.0), (200.0, 150.0)), 1)
-HEATMAP_HEAD = ExportedShape("d2", ShapeRole.HEATMAP_HEAD, "ALB", ((110.0, 105.0), (190.0, 145.0)), 2)
-REGION = ExportedShape("r1", ShapeRole.REGION, "ALB", ((110.0, 105.0), (190.0, 105.0), (150.0, 145.0)))
-OTHER_FISH = ExportedShape("d3", ShapeRole.HEATMAP_HEAD, "YFT", ((400.0, 200.0), (500.0, 260.0)), 3)
+FISH = ExportedShape("a1", ShapeRole.ANSWER, "ALB", ((100.0, 100.0), (200.0, 150.0)), 1)
+OUTLINE = ExportedShape("o1", ShapeRole.OUTLINE, "BET", ((110.0, 105.0), (190.0, 105.0), (150.0, 145.0)))
+OTHER_FISH = ExportedShape("a2", ShapeRole.ANSWER, "YFT", ((400.0, 200.0), (500.0, 260.0)), 3)
 
 
 def shown(*shapes: ExportedShape) -> ExportedState:
@@ -29,7 +27,7 @@ def left(*shapes: LabelmeShape, **flags: bool) -> LabelmeFile:
 
 
 def as_shown(shape: ExportedShape) -> LabelmeShape:
-    kind = "polygon" if shape.role is ShapeRole.REGION else "rectangle"
+    kind = "polygon" if shape.role is ShapeRole.OUTLINE else "rectangle"
     return LabelmeShape(shape.species, shape.points_px, kind, extra={HIDDEN_KEY: {"shape": shape.shape_id}})
 
 
@@ -46,40 +44,30 @@ def kinds(found: Comparison) -> list[Change]:
 
 
 def test_a_file_as_it_was_written_is_untouched():
-    found = answer(shown(BOX_HEAD, REGION), left(as_shown(BOX_HEAD), as_shown(REGION)))
+    found = answer(shown(FISH, OUTLINE), left(as_shown(FISH), as_shown(OUTLINE)))
 
     assert found == Comparison(CorrectionOutcome.UNTOUCHED, None, ())
 
 
-def test_reviewed_without_a_change_confirms_what_was_shown():
-    found = answer(shown(OTHER_FISH, REGION), left(as_shown(OTHER_FISH), as_shown(REGION), reviewed=True))
+def test_reviewed_without_a_change_confirms_the_answers_boxes_and_nothing_else():
+    found = answer(shown(OTHER_FISH, OUTLINE), left(as_shown(OTHER_FISH), as_shown(OUTLINE), reviewed=True))
 
     assert found.outcome is CorrectionOutcome.CONFIRMED
     assert found.label is not None and [box.species for box in found.label.boxes] == ["YFT"]
     assert kinds(found) == [Change.KEPT]
 
 
-def test_both_heads_on_one_fish_are_one_fish_and_the_box_head_draws_it():
-    found = answer(shown(HEATMAP_HEAD, BOX_HEAD), left(as_shown(HEATMAP_HEAD), as_shown(BOX_HEAD), reviewed=True))
+def test_an_export_of_both_heads_from_before_shows_one_fish_once():
+    box_head = {"id": "d1", "role": "box_species", "species": "ALB", "points": [[100, 100], [200, 150]], "detection": 1}
+    heatmap = {**box_head, "id": "d2", "role": "heatmap", "species": "BET", "detection": 2}
+    region = {"id": "r1", "role": "region", "species": "BET", "points": [[1, 1], [9, 1], [5, 9]], "detection": None}
+    both = state_from_json([box_head, heatmap, region], width_px=640, height_px=360)
+    alone = state_from_json([box_head, region], width_px=640, height_px=360)
 
-    assert found.label is not None
-    assert [box.box.xyxy for box in found.label.boxes] == [(100.0, 100.0, 200.0, 150.0)]
+    confirmed = [answer(state, left(*map(as_shown, state.shapes), reviewed=True)) for state in (both, alone)]
 
-
-def test_the_touched_one_of_two_boxes_of_a_fish_stays():
-    moved = replace(as_shown(HEATMAP_HEAD), points_px=((105.0, 105.0), (195.0, 145.0)))
-
-    found = answer(shown(BOX_HEAD, HEATMAP_HEAD), left(as_shown(BOX_HEAD), moved))
-
-    assert found.label is not None and [box.box.x_min for box in found.label.boxes] == [105.0]
-    assert kinds(found) == [Change.MOVED]
-
-
-def test_two_species_left_on_one_fish_are_sent_back_to_the_person():
-    other_prediction = replace(HEATMAP_HEAD, species="BET")
-
-    with pytest.raises(AmbiguousEdit, match=r"shapes\[0\] and shapes\[1\]: ALB and BET on the same fish"):
-        answer(shown(BOX_HEAD, other_prediction), left(as_shown(BOX_HEAD), as_shown(other_prediction), reviewed=True))
+    boxes = [found.label.boxes for found in confirmed if found.label is not None]
+    assert [[box.species for box in held] for held in boxes] == [["BET"], ["ALB"]]
 
 
 @pytest.mark.parametrize(
@@ -114,14 +102,14 @@ def test_a_copy_left_exactly_on_its_original_is_no_second_fish():
     assert kinds(found) == [Change.KEPT]
 
 
-def test_a_copied_region_left_where_it_was_is_no_fish():
-    found = answer(shown(OTHER_FISH, REGION), left(as_shown(OTHER_FISH), as_shown(REGION), as_shown(REGION)))
+def test_a_copied_outline_left_where_it_was_is_no_fish():
+    found = answer(shown(OTHER_FISH, OUTLINE), left(as_shown(OTHER_FISH), as_shown(OUTLINE), as_shown(OUTLINE)))
 
     assert found.outcome is CorrectionOutcome.UNTOUCHED
 
 
-def test_a_relabelled_region_is_a_fish_that_was_added():
-    found = answer(shown(REGION), left(replace(as_shown(REGION), label="DOL")))
+def test_a_relabelled_outline_is_a_fish_that_was_added():
+    found = answer(shown(OUTLINE), left(replace(as_shown(OUTLINE), label="DOL")))
 
     assert kinds(found) == [Change.ADDED]
     assert found.label is not None and found.label.boxes[0].box.xyxy == (110.0, 105.0, 190.0, 145.0)
@@ -141,7 +129,7 @@ def test_deleting_one_fish_and_drawing_another_elsewhere_is_removed_and_added():
 
 
 def test_deleting_everything_says_there_is_no_fish():
-    found = answer(shown(OTHER_FISH, REGION), left(as_shown(REGION)))
+    found = answer(shown(OTHER_FISH, OUTLINE), left(as_shown(OUTLINE)))
 
     assert found.outcome is CorrectionOutcome.CONFIRMED_EMPTY
     assert found.label is not None and found.label.is_empty
@@ -149,7 +137,7 @@ def test_deleting_everything_says_there_is_no_fish():
 
 
 def test_the_no_fish_flag_clears_what_was_shown_and_left_alone():
-    found = answer(shown(BOX_HEAD, HEATMAP_HEAD), left(as_shown(BOX_HEAD), as_shown(HEATMAP_HEAD), no_fish=True))
+    found = answer(shown(FISH, OTHER_FISH), left(as_shown(FISH), as_shown(OTHER_FISH), no_fish=True))
 
     assert found.outcome is CorrectionOutcome.CONFIRMED_EMPTY
     assert kinds(found) == [Change.REMOVED, Change.REMOVED]

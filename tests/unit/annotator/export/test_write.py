@@ -14,19 +14,18 @@ from PIL import Image
 from annotator.corrections.compare import compare
 from annotator.errors import ExportError
 from annotator.export.image_files import Images
-from annotator.export.write import ExportItem, OutlinedRegion, WrittenExport, safe_stem, write_export
+from annotator.export.write import ExportItem, Outline, WrittenExport, safe_stem, write_export
 from annotator.labelme.json_files import read_labelme
+from db.domain.answers import AnswerBox, AnsweredBy, FinalAnswer
 from db.domain.boxes import Box
 from db.domain.corrections import CorrectionOutcome
-from db.domain.predictions import Detection, Head
-from db.domain.results import StoredDetection
 from db.domain.species import DEFAULT_LABEL_SET
 
-REGION = OutlinedRegion("BET", ((10.0, 5.0), (30.0, 5.0), (20.0, 15.0)))
+OUTLINE = Outline("BET", ((10.0, 5.0), (30.0, 5.0), (20.0, 15.0)))
 
 
-def detection(number: int, head: Head, *, species: str = "ALB", box: Box | None = None) -> StoredDetection:
-    return StoredDetection(number, Detection(box or Box(4, 4, 20, 16), species, 0.834, head), None)
+def fish(number: int, *, species: str = "ALB", box: Box | None = None) -> AnswerBox:
+    return AnswerBox(box or Box(4, 4, 20, 16), species, 0.71, 0.834, detection_id=number)
 
 
 def image(path: Path, *, grey: int = 90, orientation: int = 1) -> bytes:
@@ -37,7 +36,7 @@ def image(path: Path, *, grey: int = 90, orientation: int = 1) -> bytes:
     return os.fsencode(path)
 
 
-def item(file: bytes, *detections: StoredDetection, size: tuple[int, int] = (40, 20), image_id: int = 1) -> ExportItem:
+def item(file: bytes, *boxes: AnswerBox, size: tuple[int, int] = (40, 20), image_id: int = 1) -> ExportItem:
     return ExportItem(
         image_id=image_id,
         sha256=hashlib.sha256(Path(os.fsdecode(file)).read_bytes()).hexdigest(),
@@ -47,8 +46,9 @@ def item(file: bytes, *detections: StoredDetection, size: tuple[int, int] = (40,
         width_px=size[0],
         height_px=size[1],
         why="heads differ",
-        detections=detections,
-        regions=(REGION,),
+        answer=FinalAnswer(boxes[0].species if boxes else "NoF", AnsweredBy.MODEL, {}, boxes),
+        others="box head: BET 0.60",
+        outlines=(OUTLINE,),
     )
 
 
@@ -56,18 +56,17 @@ def export(out: Path, *items: ExportItem, images: Images = Images.COPY) -> Writt
     return write_export(out, items, export_id="e1", label_set=DEFAULT_LABEL_SET, images=images)
 
 
-def test_both_opinions_are_written_with_their_heads_and_hidden_ids(tmp_path: Path):
+def test_the_answer_is_written_with_what_else_was_said_and_hidden_ids(tmp_path: Path):
     file = image(tmp_path / "fleet" / "IMG 1.JPG")
 
-    export(tmp_path / "out", item(file, detection(7, Head.BOX_SPECIES), detection(8, Head.HEATMAP, species="BET")))
+    export(tmp_path / "out", item(file, fish(7)))
 
     found = read_labelme(tmp_path / "out" / "00001_IMG_1.json")
     assert [(shape.label, shape.shape_type, shape.description) for shape in found.shapes] == [
-        ("ALB", "rectangle", "box_species 0.83; heads differ"),
-        ("BET", "rectangle", "heatmap 0.83; heads differ"),
-        ("BET", "polygon", "region; heads differ"),
+        ("ALB", "rectangle", "fish 0.83, ALB 0.71; box head: BET 0.60; heads differ"),
+        ("BET", "polygon", "heat map, not the answer"),
     ]
-    assert found.shapes[0].extra == {"taffrail": {"shape": "d7", "detection": 7}}
+    assert found.shapes[0].extra == {"taffrail": {"shape": "a1", "detection": 7}}
     assert found.extra["taffrail"] == {"format": 1, "export": "e1", "item": 1, "sha256": item(file).sha256}
     assert dict(found.flags) == {"reviewed": False, "no_fish": False, "unsure": False}
 
@@ -82,9 +81,9 @@ def test_labelme_gets_its_label_and_flag_lists_and_the_folder_its_manifest(tmp_p
 
 
 def test_what_was_written_compares_as_untouched(tmp_path: Path):
-    outside = detection(9, Head.HEATMAP, box=Box(-5, -5, 50, 10))
+    outside = fish(9, box=Box(-5, -5, 50, 10))
 
-    written = export(tmp_path / "out", item(image(tmp_path / "a.jpg"), detection(7, Head.BOX_SPECIES), outside))
+    written = export(tmp_path / "out", item(image(tmp_path / "a.jpg"), fish(7), outside))
 
     edited = read_labelme(tmp_path / "out" / "00001_a.json")
     assert compare(written.items[0].state, edited, label_set=DEFAULT_LABEL_SET).outcome is CorrectionOutcome.UNTOUCHED

@@ -8,6 +8,7 @@ import pytest
 
 from annotator.simulation.effort import review_effort
 from annotator.uncertainty.is_wrong import is_wrong
+from db.domain.answers import AnsweredBy, FinalAnswer
 from db.domain.boxes import Box
 from db.domain.labels import ImageLabel, LabelledBox
 from db.domain.predictions import Agreement, Detection, Head
@@ -50,7 +51,7 @@ def candidate(number: int, *, species: str, agreement: float, confidence: float)
         width_px=640,
         height_px=360,
         species=species,
-        confidence=confidence,
+        answer=FinalAnswer(species, AnsweredBy.MODEL, {species: confidence}),
         agreement=Agreement(agreement, 0.1, 0.1, 0.1, 0.1, 0.9, 0.9, 1),
         detections=(StoredDetection(number, found(FISH.box), None),),
         error_probability=1.0 - agreement,

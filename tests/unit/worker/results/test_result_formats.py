@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import base64
 import csv
+import hashlib
 import json
 import os
 from collections.abc import Iterator
+from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -23,10 +25,10 @@ from db.domain.jobs import Job, JobCounts
 from db.domain.labels import ImageLabel, LabelledBox
 from db.domain.results import ImageResult
 from db.domain.species import DEFAULT_LABEL_SET
-from tests.factories import failed_result, image_result
+from tests.factories import failed_result, image_result, sure_of, write_images
 from worker.results import as_csv, as_json, coco, kaggle, megadetector, yolo
 from worker.results.files import OutputError, new_file
-from worker.results.names import BoxChoice, ResultFormat
+from worker.results.names import ImagesIn, ResultFormat
 from worker.results.options import Export, ResultOptions
 
 FISH = ("ALB", "BET", "DOL", "LAG", "OTHER", "SHARK", "YFT")
@@ -43,7 +45,15 @@ def two_fish() -> ImageResult:
     """A fish that both heads see and the heat-map head sees twice, another fish, and a doubtful box."""
     part, doubtful = (70.0, 40.0, 90.0, 60.0), (500.0, 10.0, 560.0, 40.0)
     regions = [("ALB", 0.98, BOX), ("ALB", 0.97, part), ("YFT", 0.96, FAR), ("YFT", 0.6, doubtful)]
-    return image_result(box=(70.0, 40.0, 300.0, 190.0), regions=regions)
+    result = image_result(box=(70.0, 40.0, 300.0, 190.0), regions=regions)
+    assert result.prediction is not None
+    crops = [sure_of(found.detection.species) for found in result.prediction.detections]
+    named = [
+        replace(found, crop_probabilities=tuple(crop))
+        for found, crop in zip(result.prediction.detections, crops, strict=True)
+    ]
+    second = {"detections": tuple(named), "crop_probabilities": tuple(sure_of("ALB")), "crop_weight": 0.9}
+    return replace(result, prediction=replace(result.prediction, **second))
 
 
 def reviewed() -> ImageResult:
@@ -63,31 +73,18 @@ def reviewed() -> ImageResult:
     return image_result("boat_1/0002.jpg", box=BOX, review=said)
 
 
-def test_the_answer_boxes_each_fish_once_and_no_fish_has_no_box() -> None:
-    chosen = export().chosen(_prediction(two_fish()))
-    empty = export().chosen(_prediction(image_result(species="NoF", regions=[("YFT", 0.4, FAR)])))
-
-    assert [(found.detection.species, found.detection.box.xyxy) for found in chosen] == [("ALB", BOX), ("YFT", FAR)]
-    assert empty == ()
-
-
-@pytest.mark.parametrize(
-    ("choice", "ids"),
-    [(BoxChoice.BOX_SPECIES, [1]), (BoxChoice.HEATMAP, [2, 3, 4, 5]), (BoxChoice.BOTH, [1, 2, 3, 4, 5])],
-    ids=["box", "heatmap", "both"],
-)
-def test_one_heads_boxes_or_every_box_go_out_on_demand(choice: BoxChoice, ids: list[int]) -> None:
-    chosen = export(boxes=choice).chosen(_prediction(two_fish()))
-
-    assert [found.detection_id for found in chosen] == ids
-
-
 def test_the_wanted_confidence_takes_the_place_of_the_answers_own() -> None:
-    lower = export(min_confidence=0.5).chosen(_prediction(two_fish()))
-    heads = export(min_confidence=0.965, boxes=BoxChoice.BOTH).chosen(_prediction(two_fish()))
+    usual, lower = (export(min_confidence=least).answer(two_fish()) for least in (None, 0.5))
 
-    assert [found.detection_id for found in lower] == [2, 4, 5]
-    assert [found.detection_id for found in heads] == [2, 3]
+    assert usual is not None and [found.detection_id for found in usual.boxes] == [2, 4]
+    assert lower is not None and [found.detection_id for found in lower.boxes] == [2, 4, 5]
+
+
+def test_the_models_answers_alone_go_out_on_demand() -> None:
+    first, alone = (export(truth=truth).answer(reviewed()) for truth in (True, False))
+
+    assert first is not None and alone is not None
+    assert (first.species, alone.species) == ("SHARK", "ALB")
 
 
 def test_json_tells_everything_and_the_exact_name_where_it_is_no_text(tmp_path: Path) -> None:
@@ -98,8 +95,10 @@ def test_json_tells_everything_and_the_exact_name_where_it_is_no_text(tmp_path: 
     document = json.loads((tmp_path / "r.json").read_text(encoding="utf-8"))
     first, second, third = document["images"]
     assert document["label_set"] == list(DEFAULT_LABEL_SET.names) and document["folder"] == "/fleet"
-    assert (first["species"], first["captured_at"], first["flagged"]) == ("ALB", "2024-03-02T01:02:03", False)
-    assert [found["answer"] for found in first["detections"]] == [False, True, False, True, False]
+    assert (first["final_species"], first["answered_by"], first["flagged"]) == ("ALB", "model", False)
+    assert [(found["species"], found["detection"]) for found in first["answer"]["boxes"]] == [("ALB", 2), ("YFT", 4)]
+    detections = first["prediction"]["detections"]
+    assert [found["answer"] for found in detections] == [False, True, False, True, False]
     assert "file_base64" not in first and base64.b64decode(second["file_base64"]) == b"a\xff.jpg"
     assert third == {
         "file": "torn.jpg",
@@ -109,7 +108,12 @@ def test_json_tells_everything_and_the_exact_name_where_it_is_no_text(tmp_path: 
         "width_px": None,
         "height_px": None,
         "captured_at": None,
+        "final_species": None,
+        "answered_by": None,
+        "answer": None,
+        "flagged": False,
         "review": None,
+        "prediction": None,
         "reason": "broken",
         "failure": "broken: it ends too soon",
     }
@@ -124,21 +128,23 @@ def test_json_is_as_its_schema_in_docs_says(tmp_path: Path) -> None:
     document = json.loads((tmp_path / "r.json").read_text(encoding="utf-8"))
     evaluate = jsonschema.Draft202012Validator(schema)
     evaluate.validate(document)
-    del document["images"][0]["species"]
+    del document["images"][0]["final_species"]
     assert not evaluate.is_valid(document)
 
 
-def test_what_a_person_said_stands_beside_what_the_model_says(tmp_path: Path) -> None:
+def test_a_persons_word_is_the_answer_and_what_the_model_says_stands_beside_it(tmp_path: Path) -> None:
     as_json.write(tmp_path / "r.json", [two_fish(), reviewed()], export())
     as_csv.write(tmp_path / "r.csv", [two_fish(), reviewed()], export())
 
     open_one, seen = json.loads((tmp_path / "r.json").read_text(encoding="utf-8"))["images"]
     with (tmp_path / "r.csv").open(encoding="utf-8", newline="") as file:
         open_row, seen_row = csv.DictReader(file)
-    assert (open_one["review"], open_row["reviewed_species"]) == (None, "")
-    assert (seen["species"], seen["review"]["species"], seen["review"]["reviewer"]) == ("ALB", "SHARK", "=ana")
+    assert (open_one["review"], open_row["reviewed_by"], open_row["answered_by"]) == (None, "", "model")
+    assert (seen["final_species"], seen["answered_by"], seen["prediction"]["species"]) == ("SHARK", "person", "ALB")
     assert seen["review"]["boxes"] == [{"species": "SHARK", "box": [1.0, 2.0, 30.0, 40.0]}]
-    assert (seen_row["species"], seen_row["reviewed_species"], seen_row["reviewed_by"]) == ("ALB", "SHARK", "'=ana")
+    assert [found["box"] for found in seen["answer"]["boxes"]] == [[1.0, 2.0, 30.0, 40.0]]
+    assert (seen_row["final_species"], seen_row["model_species"], seen_row["reviewed_by"]) == ("SHARK", "ALB", "'=ana")
+    assert (seen_row["fish_by_species"], seen_row["p_SHARK"], seen_row["x_max"]) == ("SHARK:1", "1.0000", "30.0")
 
 
 def test_csv_is_a_row_a_image_and_no_cell_is_a_formula(tmp_path: Path) -> None:
@@ -148,8 +154,9 @@ def test_csv_is_a_row_a_image_and_no_cell_is_a_formula(tmp_path: Path) -> None:
 
     with (tmp_path / "r.csv").open(encoding="utf-8", newline="") as file:
         good, bad = csv.DictReader(file)
-    assert (good["species"], good["fish"], good["x_max"], good["p_ALB"]) == ("ALB", "2", "320.0", "0.8600")
-    assert (bad["file"], bad["state"], bad["species"]) == ('\'=cmd|"/c calc"!A1.jpg', "failed", "")
+    assert (good["final_species"], good["fish_by_species"]) == ("ALB", "ALB:1 YFT:1")
+    assert (good["fish"], good["x_max"], good["p_ALB"]) == ("2", "320.0", "0.8600")
+    assert (bad["file"], bad["state"], bad["final_species"]) == ('\'=cmd|"/c calc"!A1.jpg', "failed", "")
     assert bad["failure"] == "'@SUM(1)\nsecond line"
 
 
@@ -200,7 +207,7 @@ def test_megadetector_follows_the_rules_of_its_format(tmp_path: Path) -> None:
         "category": "1",
         "conf": 0.98,
         "bbox": [0.1, 0.1, 0.4, 0.4],  # 64/640, 36/360, 256/640, 144/360
-        "classifications": [["1", 0.98]],
+        "classifications": [["1", 0.8776]],  # the 0.86 that are left of 0.98 without "no fish"
     }
     assert [type(found["conf"]) for found in first["detections"]] == [float, float]
     assert torn == {"file": "torn.jpg", "detections": None, "failure": "broken: it ends too soon"}
@@ -208,16 +215,13 @@ def test_megadetector_follows_the_rules_of_its_format(tmp_path: Path) -> None:
 
 
 def test_yolo_has_a_line_a_fish_and_an_empty_file_for_background(tmp_path: Path) -> None:
-    root = tmp_path / "fleet"
-    root.mkdir()
     odd = image_result("x", relative=b"deep/a\xff.jpg", species="NoF")
 
-    problems = yolo.write(tmp_path / "y", [two_fish(), odd], export(root))
+    problems = yolo.write(tmp_path / "y", [two_fish(), odd], export(images=ImagesIn.NONE))
 
     labels = tmp_path / "y" / "labels"
     names = yaml.safe_load((tmp_path / "y" / "data.yaml").read_text())
     assert problems == [] and names["names"] == list(FISH) and names["nc"] == 7
-    assert (tmp_path / "y" / "images").resolve() == root
     # ALB is class 0; centre ((64+320)/2/640, (36+180)/2/360), size (256/640, 144/360). YFT is class 6.
     lines = (labels / "boat_1" / "0001.txt").read_text().splitlines()
     assert lines[0] == "0 0.300000 0.300000 0.400000 0.400000" and lines[1].startswith("6 ")
@@ -225,10 +229,29 @@ def test_yolo_has_a_line_a_fish_and_an_empty_file_for_background(tmp_path: Path)
         assert empty.read() == ""
 
 
+@pytest.mark.parametrize("images", [ImagesIn.COPY, ImagesIn.HARDLINK])
+def test_yolo_has_each_image_where_its_readers_look_for_it(tmp_path: Path, images: ImagesIn) -> None:
+    good, changed = (write_images(tmp_path / "fleet" / name, 1, seed=seed)[0] for seed, name in enumerate(("a", "b")))
+    results = [
+        image_result(f"{file.parent.name}/0000.jpg", file=os.fsencode(file), sha256=hash_of(file))
+        for file in (good, changed)
+    ]
+    changed.write_bytes(b"other bytes")
+
+    problems = yolo.write(tmp_path / "y", results, export(tmp_path / "fleet", images=images))
+
+    brought = tmp_path / "y" / "images" / "a" / "0000.jpg"
+    assert brought.read_bytes() == good.read_bytes() and not brought.is_symlink()
+    assert brought.samefile(good) is (images is ImagesIn.HARDLINK)
+    assert (tmp_path / "y" / "labels" / "a" / "0000.txt").is_file()
+    assert problems == ["b/0000.jpg: changed since it was enqueued; enqueue its folder again"]
+    assert not (tmp_path / "y" / "labels" / "b").exists()
+
+
 def test_yolo_names_the_images_that_it_has_no_place_for(tmp_path: Path) -> None:
     duplicates = [image_result("a.jpg"), image_result("a.png"), image_result("b" * 252 + "jpg")]
 
-    problems = yolo.write(tmp_path / "y", duplicates, export())
+    problems = yolo.write(tmp_path / "y", duplicates, export(images=ImagesIn.NONE))
 
     assert [problem.split(":")[0] for problem in problems] == ["a.png", "b" * 252 + "jpg"]
 
@@ -257,6 +280,5 @@ def test_a_folder_in_the_place_of_the_file_and_a_full_folder_are_refused(tmp_pat
         as_csv.write(tmp_path / "no" / "such" / "r.csv", [], export())
 
 
-def _prediction(result: ImageResult) -> Any:
-    assert result.prediction is not None
-    return result.prediction
+def hash_of(file: Path) -> str:
+    return hashlib.sha256(file.read_bytes()).hexdigest()
