@@ -5,11 +5,17 @@ from __future__ import annotations
 import json
 from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from cli.shared.context import opened
+
+if TYPE_CHECKING:
+    from sqlalchemy import Engine
+
+    from db.domain.catch import CatchSummary
+    from db.settings import Settings
 
 
 def report(
@@ -30,6 +36,7 @@ def report(
     from worker.report.write import ReportOptions, write_report
 
     settings, engine = opened()
+    catch = _catch(engine, settings, job)
     options = ReportOptions(max_images=max_images, image_px=image_px, originals=originals)
     with progress_bar("images", quiet=as_json) as bar:
         tasks: dict[str, Any] = {}
@@ -39,7 +46,7 @@ def report(
                 tasks[stage] = bar.add_task(stage, total=total)
             bar.update(tasks[stage], completed=done, total=total)
 
-        done = write_report(engine, settings, job, out, options, progress=show)
+        done = write_report(engine, settings, job, out, options, catch=catch, progress=show)
     if as_json:
         typer.echo(json.dumps({"out": str(out), **asdict(done)}))
     else:
@@ -49,3 +56,18 @@ def report(
             typer.secho(text, fg=typer.colors.YELLOW, err=True)
     if done.unreadable:
         raise typer.Exit(1)
+
+
+def _catch(engine: Engine, settings: Settings, job: int) -> tuple[CatchSummary, ...]:
+    """Return the job's figures: of all of it, by camera, and by day; none before the first answer."""
+    from annotator.catch.frame import PlanError
+    from annotator.catch.summary import summarise_catch
+    from db.domain.catch import Grouping
+
+    try:
+        return tuple(
+            summarise_catch(engine, job, by, label_set=settings.label_set)
+            for by in ((), (Grouping.CAMERA,), (Grouping.DAY,))
+        )
+    except PlanError:
+        return ()

@@ -24,6 +24,8 @@ from db.store.review_queue import load_candidates
 from db.store.reviews import current_corrections
 
 _IDS_A_QUERY = 500
+# As how many wrong answers the assumption counts that every wrong answer has a wrong species.
+_ANSWERS_ASSUMED = 5.0
 
 
 class PlanError(AnnotatorError):
@@ -129,6 +131,21 @@ def confusion_of(frame: JobFrame) -> Confusion:
         counts[frame.answers.species[place], truth] += 1.0
     answered = np.bincount(frame.answers.species, minlength=len(names)).astype(np.float64)
     return confusion_from(names, answered, counts)
+
+
+def share_of_wrong_species(frame: JobFrame) -> float:
+    """Return how much of the error probability is the species', by the reviews of this job; 1 before there are any.
+
+    An answer is wrong for its species or for its box, and only the species moves a total.
+    """
+    places = np.flatnonzero(frame.decided_by(None))
+    named = frame.answers.names
+    wrong = sum(
+        named[frame.answers.species[place]] != frame.said[int(frame.image_id[place])].species
+        for place in places.tolist()
+    )
+    told = float(frame.answers.error_probability[places].sum())
+    return min(1.0, (wrong + _ANSWERS_ASSUMED) / (told + _ANSWERS_ASSUMED))
 
 
 def wrong_of(session: Session, frame: JobFrame, places: Codes) -> Floats:

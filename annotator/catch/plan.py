@@ -4,14 +4,21 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 from sqlalchemy import Engine
 from sqlalchemy.orm import Session
 
-from annotator.catch.frame import JobFrame, PlanError, confusion_of, load_frame, model_of_job
+from annotator.catch.frame import (
+    JobFrame,
+    PlanError,
+    confusion_of,
+    load_frame,
+    model_of_job,
+    share_of_wrong_species,
+)
 from annotator.errors import ExportError
 from annotator.export.export_flagged import ReviewExportOptions, items_of, write_recorded
 from annotator.export.select import Chosen
@@ -41,6 +48,8 @@ from db.store.review_queue import load_candidates
 
 # Of a plan with a budget: the likeliest wrong teach the model most, the others carry the figures.
 CERTAIN_SHARE = 0.1
+# Of the sizes in a curve: with hardly an image drawn by chance nothing would be known of the others.
+_MOST_CERTAIN = 0.8
 
 
 @dataclass(frozen=True)
@@ -176,15 +185,16 @@ def _check_species(targets: Sequence[Target], names: tuple[str, ...]) -> None:
 
 def _proposal(frame: JobFrame, places: Codes, request: PlanRequest, *, newest: tuple[int, int], pace: Pace) -> Proposal:
     answers, confusion = frame.answers.only(places), confusion_of(frame)
-    scores = scores_for(answers, confusion, _aims(answers, request.targets))
-    design = _design(answers, confusion, scores, request, pace=pace)
+    by_species = replace(answers, error_probability=answers.error_probability * share_of_wrong_species(frame))
+    scores = scores_for(by_species, confusion, _aims(answers, request.targets))
+    design = _design(by_species, confusion, scores, request, error_probability=answers.error_probability, pace=pace)
     strata = answers.camera * (int(answers.day.max()) + 1) + answers.day
     chosen = make.make_plan(answers.error_probability, scores, strata, design)
     shown = tuple(dict.fromkeys(one.figure for one in request.targets if not one.is_missed)) or _common(answers)
 
     def expected(of: PlanDesign) -> Expected:
         probabilities = make.probabilities_of(answers.error_probability, scores, of)
-        totals = {name: forecast_total(answers, confusion, probabilities, name) for name in shown}
+        totals = {name: forecast_total(by_species, confusion, probabilities, name) for name in shown}
         return Expected(of.images, totals, forecast_missed(answers.error_probability, probabilities))
 
     sizes = sizes_to_show(design.images, most=len(places))
@@ -207,7 +217,7 @@ def _proposal(frame: JobFrame, places: Codes, request: PlanRequest, *, newest: t
         decided=len(frame) - len(places),
         by_camera={frame.names_of[Grouping.CAMERA][code]: count for code, count in cameras.most_common()},
         expected=expected(design),
-        curve=tuple(expected(_of_size(design, size)) for size in sizes),
+        curve=tuple(expected(_of_size(design, size, of=len(places))) for size in sizes),
         pace=pace,
     )
 
@@ -226,25 +236,43 @@ def _common(answers: Answers) -> tuple[str, ...]:
     return tuple(answers.names[place] for place in order if counts[place] > 0.0 and answers.names[place] != NO_FISH)
 
 
-def _design(answers: Answers, confusion: Confusion, scores: Floats, request: PlanRequest, *, pace: Pace) -> PlanDesign:
+def _design(
+    answers: Answers,
+    confusion: Confusion,
+    scores: Floats,
+    request: PlanRequest,
+    *,
+    error_probability: Floats,
+    pace: Pace,
+) -> PlanDesign:
+    """Return the design for a request. answers: with the probability that the species is wrong."""
     count = len(answers)
     if not request.targets:
         asked = request.images if request.images is not None else pace.images(request.hours or 0.0)
         images = min(asked, count)
         if images < 1:
             raise PlanError(f"{request.hours} hours are less than one image, which takes about {pace.seconds:.0f} s")
-        certain = round(images * request.certain_share)
-        return PlanDesign(request.seed, certain, images - certain, request.floor_share)
-    certain, drawn = 0, 1
+        return _split(images, request.certain_share, of=count, seed=request.seed, floor_share=request.floor_share)
+    certain, drawn = _for_missed(error_probability, request.targets)
+    rest = np.argsort(-error_probability, kind="stable")[certain:]
     for target in request.targets:
+        if not target.is_missed and len(rest):
+            size = drawn_for_total(
+                answers.only(rest), confusion, scores[rest], target, floor_share=request.floor_share, most=len(rest)
+            )
+            drawn = max(drawn, len(rest) if size is None else size)
+    return PlanDesign(request.seed, certain, min(drawn, len(rest)), _floor(request))
+
+
+def _for_missed(error_probability: Floats, targets: Sequence[Target]) -> tuple[int, int]:
+    """Return how many images the miss rates asked for take, for certain and by chance."""
+    falling = np.sort(error_probability)[::-1]
+    certain, drawn = 0, 1
+    for target in targets:
         if target.is_missed:
-            falling = np.sort(answers.error_probability)[::-1]
-            found = images_for_missed(falling, target)
-            certain, drawn = (max(certain, found[0]), max(drawn, found[1])) if found else (count, 0)
-        else:
-            size = drawn_for_total(answers, confusion, scores, target, floor_share=request.floor_share, most=count)
-            drawn = max(drawn, count if size is None else size)
-    return PlanDesign(request.seed, certain, max(0, min(drawn, count - certain)), _floor(request))
+            found = images_for_missed(falling, target) or (len(falling), 0)
+            certain, drawn = max(certain, found[0]), max(drawn, found[1])
+    return certain, drawn
 
 
 def _floor(request: PlanRequest) -> float:
@@ -253,6 +281,12 @@ def _floor(request: PlanRequest) -> float:
     return 1.0 if only_missed else request.floor_share
 
 
-def _of_size(design: PlanDesign, images: int) -> PlanDesign:
-    certain = round(images * design.certain / max(design.images, 1))
-    return PlanDesign(design.seed, certain, images - certain, design.floor_share)
+def _of_size(design: PlanDesign, images: int, *, of: int) -> PlanDesign:
+    share = min(design.certain / max(design.images, 1), _MOST_CERTAIN)
+    return _split(images, share, of=of, seed=design.seed, floor_share=design.floor_share)
+
+
+def _split(images: int, certain_share: float, *, of: int, seed: int, floor_share: float) -> PlanDesign:
+    """Return the design of a plan of some images; at least one is drawn, or nothing would stand for the others."""
+    certain = min(round(images * certain_share), images if images == of else images - 1)
+    return PlanDesign(seed, certain, images - certain, floor_share)

@@ -41,7 +41,8 @@ def forecast_total(
     corrected = interval_of_difference(
         interval_of_sum(more, confidence=confidence), interval_of_sum(less, confidence=confidence)
     )
-    return corrected.shifted(float(expected_totals(answers, confusion)[place]) - corrected.value)
+    total = corrected.shifted(float(expected_totals(answers, confusion)[place]) - corrected.value)
+    return total.within(low=0.0, high=math.inf)
 
 
 def forecast_missed(error_probability: Floats, probabilities: Floats, *, confidence: float = CONFIDENCE) -> Estimate:
@@ -118,6 +119,8 @@ def _expected_sum(chance: Floats, size: Floats, probabilities: Floats) -> Weight
 
 def _missed_of(images: int, wrong: float, *, drawn: int, confidence: float) -> Estimate:
     """Return what is expected of images of which `drawn` are drawn alike. wrong: how many of them all."""
+    if images <= drawn:
+        return Estimate(0.0, 0.0, 0.0)
     if drawn <= 0:
         return Estimate(wrong / images, 0.0, 1.0)
     weight = images / drawn

@@ -148,7 +148,9 @@ def _bar(point: Expected, names: list[str]) -> str:
 
 
 def _relative(total: Estimate) -> str:
-    return f"{total.half_width / total.value:.0%}" if total.value > 0.0 else "-"
+    if total.value <= 0.0:
+        return "-"
+    return f"{total.half_width / total.value:.0%}" if total.half_width < total.value else "over 100%"
 
 
 def _percents(share: Estimate) -> str:

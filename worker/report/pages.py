@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from urllib.parse import quote
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
+from db.domain.catch import CatchSummary
 from db.domain.jobs import ItemState, Job
 from db.domain.species import LabelSet
+from worker.report.catch import contributions_of, missed_text, parts_of
 from worker.report.summary import AGREEMENT_BINS, Summary
 
 
@@ -68,6 +70,19 @@ def render_images(job: Job, summary: Summary, *, nonce: str) -> str:
     """Return the page of images; its script fills it from data.js."""
     total = sum(summary.species.values())
     return _render("images.html", nonce=nonce, job=job, folder=_text(job.root), shown=len(summary.chosen), total=total)
+
+
+def render_catch(job: Job, summaries: Sequence[CatchSummary], *, nonce: str) -> str:
+    """Return the page of catch figures. summaries: of the whole job first, then by groups; none before any answer."""
+    return _render(
+        "catch.html",
+        nonce=nonce,
+        job=job,
+        folder=_text(job.root),
+        parts=parts_of(summaries),
+        missed=missed_text(summaries[0]) if summaries else "",
+        contributions=contributions_of(summaries[0]) if summaries else [],
+    )
 
 
 def _render(template: str, **values: object) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import secrets
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
@@ -15,6 +15,7 @@ from pathlib import Path
 
 from sqlalchemy import Engine
 
+from db.domain.catch import CatchSummary
 from db.domain.jobs import Job
 from db.domain.results import ImageResult
 from db.domain.species import NO_FISH, LabelSet
@@ -27,7 +28,7 @@ from db.store.model_versions import frame_of_model
 from db.store.results import PAGE, iterate_results, label_set_of_models, models_of_job, results_with_heatmaps
 from worker.report.gallery import Entry, failure_entry, image_entry
 from worker.report.images import DrawnImage, ImageTask, draw_image
-from worker.report.pages import render_images, render_overview
+from worker.report.pages import render_catch, render_images, render_overview
 from worker.report.summary import Summary, summarise
 from worker.results.files import new_folder
 from worker.storage.artifacts import artifacts_root
@@ -67,9 +68,12 @@ def write_report(
     out: Path,
     options: ReportOptions,
     *,
+    catch: Sequence[CatchSummary] = (),
     progress: Progress = lambda stage, done, total: None,
 ) -> Report:
     """Return what was written; the folder appears when it is complete.
+
+    catch: the job's figures for their page, of the whole job first, then by groups.
 
     Raises:
         NotFoundError: no such job. OutputError: out is there already or cannot be written. ReportError: drawing died.
@@ -90,7 +94,7 @@ def write_report(
         entries += [failure_entry(result) for result in summary.failed]
         with reading(engine) as session:
             label_set = label_set_of_models(session, models, default=settings.label_set)
-        _write_pages(folder, job, summary, label_set, entries)
+        _write_pages(folder, job, summary, label_set, entries, catch=catch)
     return Report(summary.images, len(summary.chosen), unreadable, sum(summary.reasons.values()))
 
 
@@ -155,7 +159,15 @@ def _tasks(
     ]
 
 
-def _write_pages(folder: Path, job: Job, summary: Summary, label_set: LabelSet, entries: list[Entry]) -> None:
+def _write_pages(
+    folder: Path,
+    job: Job,
+    summary: Summary,
+    label_set: LabelSet,
+    entries: list[Entry],
+    *,
+    catch: Sequence[CatchSummary],
+) -> None:
     for name in _ASSETS:
         asset = files("worker.report") / "templates" / name
         (folder / name).write_text(asset.read_text(encoding="utf-8"), encoding="utf-8")
@@ -165,3 +177,4 @@ def _write_pages(folder: Path, job: Job, summary: Summary, label_set: LabelSet, 
     nonce = secrets.token_urlsafe(16)
     (folder / "index.html").write_text(render_overview(job, summary, label_set, nonce=nonce), encoding="utf-8")
     (folder / "images.html").write_text(render_images(job, summary, nonce=nonce), encoding="utf-8")
+    (folder / "catch.html").write_text(render_catch(job, catch, nonce=nonce), encoding="utf-8")
