@@ -145,7 +145,7 @@ def share_of_wrong_species(frame: JobFrame) -> float:
         for place in places.tolist()
     )
     told = float(frame.answers.error_probability[places].sum())
-    return min(1.0, (wrong + _ANSWERS_ASSUMED) / (told + _ANSWERS_ASSUMED))
+    return float(min(1.0, (wrong + _ANSWERS_ASSUMED) / (told + _ANSWERS_ASSUMED)))
 
 
 def wrong_of(session: Session, frame: JobFrame, places: Codes) -> Floats:
