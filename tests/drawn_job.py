@@ -13,7 +13,7 @@ from sqlalchemy import Engine
 
 from db.domain.boxes import Box
 from db.domain.labels import ImageLabel, LabelledBox
-from db.domain.species import NO_FISH
+from db.domain.species import DEFAULT_LABEL_SET, NO_FISH
 from db.session import transaction
 from db.store.folders import path_digest
 from db.tables.images import CameraRow, FileRow, FolderRow, ImageRow
@@ -37,7 +37,8 @@ def hold_job(engine: Engine, root: Path, *, images: int, right: float = 0.8, see
     """
     rng = np.random.default_rng(seed)
     with transaction(engine) as session:
-        session.add(ModelVersionRow(id="m1", state="champion", sha256="0", card={}, note="", created_at=_NOW))
+        card: dict[str, object] = {"species": list(DEFAULT_LABEL_SET.names)}
+        session.add(ModelVersionRow(id="m1", state="champion", sha256="0", card=card, note="", created_at=_NOW))
         session.add(JobRow(id=1, root=os.fsencode(root), root_digest="r", created_at=_NOW))
         for camera in range(CAMERAS):
             folder = root / f"trip_{camera // 2}" / f"camera_{camera}"
@@ -81,9 +82,10 @@ def _rows(
     )  # fmt: skip
     if not has_answer:
         return [[image], [file], [item]]
+    shares = [0.86 if name == answered else 0.02 for name in DEFAULT_LABEL_SET.names]
     prediction = PredictionRow(
         id=number, image_id=number, model_version_id="m1", parameters="p", species=answered,
-        box_probabilities=[], heatmap_probabilities=[], agreement=1.0 - error, iou=0.9, species_distance=0.1,
+        box_probabilities=shares, heatmap_probabilities=shares, agreement=1.0 - error, iou=0.9, species_distance=0.1,
         box_entropy=0.1, heatmap_entropy=0.1, box_confidence=0.9, heatmap_confidence=0.9, fish_count=1,
         error_probability=error, infer_ms=1.0, created_at=_NOW,
     )  # fmt: skip

@@ -223,7 +223,11 @@ def answer_anew(engine: Engine) -> None:
         session.execute(update(ModelVersionRow).values(state="retired"))
         old = session.get(ModelVersionRow, "m1")
         assert old is not None
-        session.add(ModelVersionRow(id="m2", state="champion", sha256="0", card={}, note="", created_at=old.created_at))
+        session.add(
+            ModelVersionRow(
+                id="m2", state="champion", sha256="0", card=dict(old.card), note="", created_at=old.created_at
+            )
+        )
         session.flush()
         for row in session.scalars(select(PredictionRow)).all():
             values = {column.name: getattr(row, column.name) for column in PredictionRow.__table__.columns}
