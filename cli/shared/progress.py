@@ -18,8 +18,6 @@ from rich.progress import (
 )
 from rich.text import Text
 
-from cli.shared.terminal import bar_stream
-
 
 class _Rate(ProgressColumn):
     def __init__(self, unit: str) -> None:
@@ -32,7 +30,7 @@ class _Rate(ProgressColumn):
 
 def progress_bar(unit: str, *, quiet: bool = False) -> Progress:
     """Return a bar for so many units; it draws nothing when stderr is no terminal."""
-    console = Console(file=bar_stream())
+    console = Console(stderr=True)
     return Progress(
         TextColumn("{task.description}"),
         BarColumn(),

@@ -25,13 +25,15 @@ class CropPrediction:
     """What the second stage says of one image. species: the axis of the distributions.
 
     crops: one a detection, in their order. image: of all of them, None where nothing was detected. weight: its share
-    in the final answer.
+    in the final answer. embeddings: what a crop's neighbours are found by, one a detection, little-endian float16; none
+    where the model version does not hear them.
     """
 
     species: tuple[str, ...]
     crops: tuple[Distribution, ...]
     image: Distribution | None
     weight: float
+    embeddings: tuple[bytes, ...] = ()
 
 
 def final_probabilities(

@@ -24,6 +24,7 @@ class SecondStage:
     set in order. method: how it was trained. turns: quarter turns of a crop whose answers are averaged, 1 or 4.
     temperature: its logits are divided by it. log_prior_shift: added to its logits before that, one a species: training
     counts rare species more, and this takes it back. weight: its share in the image's final answer, 0..1.
+    neighbour_temperature: of the answers after a camera's crops have heard their neighbours; None where they do not.
     parameters, metrics, metrics_by: as in ModelCard; the figures are of single crops, on held-out cameras.
     """
 
@@ -36,6 +37,7 @@ class SecondStage:
     temperature: float
     log_prior_shift: tuple[float, ...]
     weight: float
+    neighbour_temperature: float | None = None
     parameters: dict[str, object] = field(default_factory=dict)
     metrics: dict[str, float] = field(default_factory=dict)
     metrics_by: dict[str, dict[str, dict[str, float]]] = field(default_factory=dict)

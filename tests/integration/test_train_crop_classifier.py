@@ -17,6 +17,7 @@ from db.domain.model_versions import ModelCard
 from db.domain.species import LabelSet, UnknownSpecies
 from worker.models.errors import ModelFileError, TrainingError
 from worker.storage.model_files import HeldModel, check_model_file, load_model_file, read_card, save_bundle
+from worker.training.crops.calibrate import USUAL_TEMPERATURE
 from worker.training.crops.samples import CropSample, crop_samples
 from worker.training.crops.settings import CropTrainSettings
 from worker.training.crops.train import TrainedCropClassifier, train_crop_classifier
@@ -25,7 +26,7 @@ from worker.vision.crop_answers import crop_distributions
 from worker.vision.crops import letterbox_crop
 
 LABELS = LabelSet(("ALB", "LAG", "NoF", "SHARK"))
-SETTINGS = CropTrainSettings(label_set=LABELS, crop_px=64, views=3, held_out=("camera 3",))
+SETTINGS = CropTrainSettings(label_set=LABELS, crop_px=64, views=3, turns=1, held_out=("camera 3",))
 
 
 def draw_image(folder: Path, number: int) -> TrainingSample:
@@ -86,7 +87,7 @@ def test_the_saved_bundle_answers_as_it_was_evaluated(
     model = load_model_file(check_model_file(tmp_path, "m-1", hashes.sha256, hashes.crops_sha256), "crops.keras")
     crop = letterbox_crop(pixels, fish.box, width_px=160, height_px=96, side_px=64, margin=trained.part.margin)
     answer = crop_distributions(
-        model.predict_on_batch(crop[None]),
+        model.predict_on_batch(crop[None])["logits"],
         turns=1,
         log_prior_shift=trained.part.log_prior_shift,
         temperature=trained.part.temperature,
@@ -144,8 +145,8 @@ def test_rare_species_may_count_more_and_the_prior_is_taken_back(
     counts = part.parameters["crops_by_species"]
     assert isinstance(counts, dict)
 
-    # The root of balance: the logit of each species gets half the log of its count back.
-    expected = 0.5 * np.log(counts["ALB"] / counts["NoF"])
+    # The root of balance took half the log of each count away; half of that is given back.
+    expected = 0.25 * np.log(counts["ALB"] / counts["NoF"])
     assert part.log_prior_shift[0] - part.log_prior_shift[2] == pytest.approx(expected)
     assert part.log_prior_shift[3] == 0.0  # no shark was seen
 
@@ -176,4 +177,5 @@ def test_one_camera_trains_but_judges_nothing(samples: tuple[CropSample, ...], f
 
     trained = _train(alone, folder, dataclasses.replace(SETTINGS, held_out=()))
 
-    assert trained.part.metrics == {} and trained.part.temperature == 1.0
+    assert trained.part.metrics == {} and trained.part.temperature == USUAL_TEMPERATURE
+    assert trained.part.neighbour_temperature is None

@@ -17,12 +17,17 @@ from db.domain.predictions import Prediction
 from db.domain.species import NO_FISH
 from worker.images.decode import DecodedImage
 from worker.inference.detector import NetworkFailed
+from worker.models.crop_classifier import EMBEDDING, LOGITS
 from worker.vision.crop_answers import crop_distributions
 from worker.vision.crops import letterbox_crop, quarter_turns
 
 BATCH_CROPS = 8
 
+EMBEDDING_TYPE = np.dtype("<f2")
+"""As embeddings are stored, beside each detection."""
+
 Crops = npt.NDArray[np.uint8]
+Embeddings = npt.NDArray[np.float16]
 Boxed = tuple[DecodedImage, Sequence[Box]]
 
 
@@ -41,43 +46,55 @@ class CropClassifier:
         shape = (BATCH_CROPS, part.crop_px, part.crop_px, 3)
         # One signature: a short last batch is padded, so that nothing is ever traced again.
         signature = [tf.TensorSpec(shape, tf.uint8)]
-        self._call = tf.function(lambda x: self._model(x, training=False), input_signature=signature)
+        self._call = tf.function(lambda x: _outputs(self._model(x, training=False)), input_signature=signature)
 
     def warm_up(self) -> None:
         """Trace the graph and let the libraries choose their kernels."""
-        self._logits(np.zeros((1, self.part.crop_px, self.part.crop_px, 3), dtype=np.uint8))
+        self._answers(np.zeros((1, self.part.crop_px, self.part.crop_px, 3), dtype=np.uint8))
 
     def classify(self, images: Sequence[DecodedImage], predictions: Sequence[Prediction]) -> list[CropPrediction]:
         """Return what the second stage says of each image and of each of its detections, in their order."""
         boxes = [[found.box for found in prediction.detections] for prediction in predictions]
-        answers = self.distributions(list(zip(images, boxes, strict=True)))
+        answers, embeddings = self._said(list(zip(images, boxes, strict=True)))
         said, start = [], 0
         for prediction in predictions:
-            mine = answers[start : start + len(prediction.detections)]
-            start += len(mine)
-            said.append(self._prediction(prediction, [tuple(row.tolist()) for row in mine]))
+            rows = slice(start, start + len(prediction.detections))
+            start = rows.stop
+            said.append(self._prediction(prediction, answers[rows], embeddings[rows]))
         return said
 
     def distributions(self, boxed: Sequence[Boxed]) -> npt.NDArray[np.float64]:
         """Return a species distribution for each box of each image, one after the other; (N, S)."""
+        return self._said(boxed)[0]
+
+    def _said(self, boxed: Sequence[Boxed]) -> tuple[npt.NDArray[np.float64], Embeddings]:
+        """Return a distribution and an embedding for each box; (N, S), (N, D)."""
         crops = [self._crop(image, box) for image, boxes in boxed for box in boxes]
         if not crops:
-            return np.zeros((0, len(self.part.species)))
+            return np.zeros((0, len(self.part.species))), np.zeros((0, 0), dtype=EMBEDDING_TYPE)
         turned = quarter_turns(np.stack(crops), self.part.turns)
-        return crop_distributions(
-            self._logits(turned),
+        logits, embeddings = self._answers(turned)
+        answers = crop_distributions(
+            logits,
             turns=self.part.turns,
             log_prior_shift=self.part.log_prior_shift,
             temperature=self.part.temperature,
         )
+        mean = embeddings.reshape(len(crops), self.part.turns, embeddings.shape[-1]).mean(axis=1)
+        return answers, mean.astype(EMBEDDING_TYPE)
 
-    def _prediction(self, prediction: Prediction, crops: list[tuple[float, ...]]) -> CropPrediction:
+    def _prediction(
+        self, prediction: Prediction, answers: npt.NDArray[np.float64], embeddings: Embeddings
+    ) -> CropPrediction:
+        crops = tuple(tuple(row.tolist()) for row in answers)
         confidences = [found.confidence for found in prediction.detections]
+        together = self.part.neighbour_temperature is not None
         return CropPrediction(
             species=self.part.species,
-            crops=tuple(crops),
+            crops=crops,
             image=image_prediction(crops, confidences, no_fish=self._no_fish),
             weight=self.part.weight,
+            embeddings=tuple(row.tobytes() for row in embeddings) if together else (),
         )
 
     def _crop(self, image: DecodedImage, box: Box) -> Crops:
@@ -90,21 +107,29 @@ class CropClassifier:
             margin=self.part.margin,
         )
 
-    def _logits(self, crops: Crops) -> npt.NDArray[np.float32]:
-        parts = []
+    def _answers(self, crops: Crops) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]:
+        """Return logits (N, S) and embeddings (N, D) of crops (N, P, P, 3)."""
+        logits, embeddings = [], []
         for start in range(0, len(crops), BATCH_CROPS):
             chunk = crops[start : start + BATCH_CROPS]
             batch = np.zeros((BATCH_CROPS, *crops.shape[1:]), dtype=np.uint8)
             batch[: len(chunk)] = chunk
-            parts.append(self._called(batch)[: len(chunk)])
-        return np.concatenate(parts)
+            said = self._called(batch)
+            logits.append(said[LOGITS][: len(chunk)])
+            embeddings.append(said[EMBEDDING][: len(chunk)])
+        return np.concatenate(logits), np.concatenate(embeddings)
 
-    def _called(self, batch: Crops) -> npt.NDArray[np.float32]:
+    def _called(self, batch: Crops) -> dict[str, npt.NDArray[np.float32]]:
         try:
             with self._network:
-                return np.asarray(self._call(batch), dtype=np.float32)
+                return {name: np.asarray(value, dtype=np.float32) for name, value in self._call(batch).items()}
         except Exception as error:
             raise NetworkFailed(error) from error
+
+
+def _outputs(said: Any) -> dict[str, Any]:
+    """Return the outputs by name; a classifier of before there were embeddings gives logits alone."""
+    return said if isinstance(said, dict) else {LOGITS: said, EMBEDDING: said[:, :0]}
 
 
 def load_crop_classifier(part: SecondStage | None, folder: Path) -> CropClassifier | None:

@@ -35,17 +35,25 @@ class Probe:
 
 
 def fit_probe(
-    features: Floats, species: Ints, sample_weights: Floats, *, count: int, folds: Sequence[npt.NDArray[np.bool_]]
+    features: Floats,
+    species: Ints,
+    sample_weights: Floats,
+    *,
+    count: int,
+    folds: Sequence[npt.NDArray[np.bool_]],
+    strength: float | None = None,
 ) -> Probe:
     """Return the softmax of least weighted log loss, its L2 the one that does best on the folds, each kept apart once.
 
     features: (N, C). species: (N,) places on the axis of count species. folds: (N,) masks of what is kept apart.
+    strength: of the L2 where it is known already.
     Source: multinomial logistic regression by L-BFGS (Liu and Nocedal 1989); weights on standardised features, so
     that one strength suits all of them.
     """
     mean, spread = features.mean(axis=0), features.std(axis=0) + 1e-3
     scaled = np.asarray((features - mean) / spread, dtype=np.float32)
-    strength = _best_strength(scaled, species, sample_weights, count, folds) if folds else STRENGTHS[1]
+    if strength is None:
+        strength = _best_strength(scaled, species, sample_weights, count, folds) if folds else STRENGTHS[1]
     weights, bias = _fit(scaled, species, sample_weights, count, strength, None)
     weights = weights / spread[:, None]
     return Probe(np.asarray(weights, dtype=np.float32), np.asarray(bias - mean @ weights, dtype=np.float32), strength)

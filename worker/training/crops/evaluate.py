@@ -22,7 +22,7 @@ from worker.images.read import read_image_file
 from worker.inference.detector import AnyDetector, input_for, prediction_of
 from worker.inference.second_stage import CropClassifier
 from worker.training import metrics
-from worker.training.crops.calibrate import species_figures
+from worker.training.crops.calibrate import effective_count, species_figures
 from worker.training.data.samples import TrainingSample
 from worker.training.detector.camera_sizes import camera_fish_sizes
 from worker.vision.letterbox import Letterbox, fit_letterbox, letterbox_image
@@ -31,7 +31,8 @@ Floats = npt.NDArray[np.float64]
 Progress = Callable[[int, int], None]
 _IMAGES_AT_ONCE = 16
 _WEIGHTS = np.linspace(0.0, 1.0, 21)
-_MIN_IMAGES = 20  # fewer say nothing about whom to believe
+# A beta prior with its peak at two thirds: a few images of few cameras once gave the second stage the whole say.
+_USUAL_WEIGHT, _WEIGHT_PRIOR_WORTH = 2.0 / 3.0, 6.0
 
 
 @dataclass(frozen=True)
@@ -106,7 +107,7 @@ def evaluate_second_stage(evaluated: Sequence[EvaluatedImage], part: SecondStage
     answers = cross_weighted(evaluated, species)
     figures = species_figures(species, answers)
     first = {f"first_stage_{name}": value for name, value in species_figures(species, by_weight[0]).items()}
-    weight = float(_WEIGHTS[_best(by_weight, species)])
+    weight = float(_WEIGHTS[_best(by_weight, species, cameras)])
     return SecondStageEvaluation(
         dataclasses.replace(part, weight=weight),
         {**figures, **{name: first[name] for name in first if not name.endswith("majority_accuracy")}},
@@ -123,7 +124,7 @@ def cross_weighted(evaluated: Sequence[EvaluatedImage], species: npt.NDArray[np.
     answers = np.array(by_weight[0])
     for camera in np.unique(cameras):
         mine = cameras == camera
-        answers[mine] = by_weight[_best(by_weight[:, ~mine], species[~mine])][mine]
+        answers[mine] = by_weight[_best(by_weight[:, ~mine], species[~mine], cameras[~mine])][mine]
     return answers
 
 
@@ -131,11 +132,14 @@ def _by_weight(evaluated: Sequence[EvaluatedImage]) -> Floats:
     return np.array([[one.final(float(weight)) for one in evaluated] for weight in _WEIGHTS])  # (W, N, S)
 
 
-def _best(by_weight: Floats, species: npt.NDArray[np.int64]) -> int:
-    """The place of the weight of least log loss; an even share where too few images tell."""
-    if len(species) < _MIN_IMAGES:
-        return len(_WEIGHTS) // 2
-    return int(np.argmin([metrics.log_loss(species, answers) for answers in by_weight]))
+def _best(by_weight: Floats, species: npt.NDArray[np.int64], cameras: npt.NDArray[np.str_]) -> int:
+    """The place of the weight of least log loss, shrunk towards the usual one as far as the images prove little."""
+    inside = np.clip(_WEIGHTS, 0.02, 0.98)
+    log_prior = _USUAL_WEIGHT * np.log(inside) + (1.0 - _USUAL_WEIGHT) * np.log(1.0 - inside)
+    if not len(species):
+        return int(np.argmax(log_prior))
+    losses = np.array([metrics.log_loss(species, answers) for answers in by_weight])
+    return int(np.argmin(effective_count(cameras.tolist()) * losses - _WEIGHT_PRIOR_WORTH * log_prior))
 
 
 def _by_species(species: npt.NDArray[np.int64], answers: Floats, names: Sequence[str]) -> dict[str, dict[str, float]]:

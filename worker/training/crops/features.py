@@ -168,6 +168,11 @@ def turn_features(
     return features.reshape(len(samples), turns, -1)
 
 
+def frozen_trunk(trunk: str, *, crop_px: int, weights: str | Path) -> Any:
+    """Return a trunk as it came, from crops to its pooled features."""
+    return build_pooled_trunk(trunk, crop_px=crop_px, weights=weights)
+
+
 def _features(
     wanted: Sequence[tuple[str, CropSample, int]],
     show: Callable[[CropSample, int], Pixels],

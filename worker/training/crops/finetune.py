@@ -10,7 +10,8 @@ import dataclasses
 import hashlib
 import shutil
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,11 +19,12 @@ import numpy as np
 import numpy.typing as npt
 
 from db.whole_files import move_whole
-from worker.models.crop_classifier import build_crop_classifier, build_pooled_trunk, set_logits, unfreeze
+from worker.models.crop_classifier import POOLED_LAYER, build_crop_classifier, build_pooled_trunk, set_logits, unfreeze
 from worker.models.detector import copy_weights
 from worker.models.errors import TrainingError
 from worker.training.crops.augment import draw_view
 from worker.training.crops.features import ahead
+from worker.training.crops.outputs import CropOutputs
 from worker.training.optimiser import compile_adamw, train_step
 from worker.training.probe import Probe
 from worker.vision.crops import quarter_turns
@@ -35,19 +37,31 @@ Floats = npt.NDArray[np.float32]
 _Batch = tuple[npt.NDArray[np.uint8], Floats, Floats]
 _TRACED_STEPS = 2  # the first steps build the graph and say nothing about the others
 _MEASURED_STEPS = 4
-_JUDGED_AT_ONCE = 32
+_ANSWERED_AT_ONCE = 32
+
+
+@dataclass(frozen=True, eq=False)
+class Tuned:
+    """A tuned classifier without its optimiser. epochs: of the training; resumed_at: how many were done before."""
+
+    model: Any
+    epochs: int
+    resumed_at: int
+    checkpoint: Checkpoint
+
+
+@dataclass(frozen=True)
+class Turn:
+    """Which training of several this is, for what is told meanwhile."""
+
+    number: int = 1
+    of: int = 1
 
 
 def finetune(
-    learn: CropRows,
-    evaluate: CropRows,
-    *,
-    start: Probe,
-    settings: CropTrainSettings,
-    work_dir: Path,
-    progress: Progress,
-) -> tuple[Any, Floats, dict[str, object]]:
-    """Return the tuned classifier, its logits of the held-out crops' turns, and what to tell on the card.
+    learn: CropRows, *, start: Probe, settings: CropTrainSettings, work_dir: Path, progress: Progress, turn: Turn
+) -> Tuned:
+    """Return the classifier tuned on these crops; its last epoch stays in work_dir until `checkpoint.forget()`.
 
     progress: called with (stage, done, total) steps; after a few steps the stage says how long all will take.
     Raises:
@@ -55,26 +69,29 @@ def finetune(
     """
     from worker.models.keras_import import keras
 
-    monitor = _Checkpoint(work_dir, _run_name(learn, settings))
-    model, done = monitor.last()
+    checkpoint = Checkpoint(work_dir, _run_name(learn, settings))
+    model, done = checkpoint.last()
     if model is None:
         model, done = _begin(start, settings), 0
         loss = keras.losses.CategoricalCrossentropy(from_logits=True, label_smoothing=settings.label_smoothing)
         compile_adamw(model, loss=loss)
-    steps = _steps(len(learn), settings)
-    told = _Told(progress, steps=steps, epochs=settings.epochs, begun=done)
-    for epoch in range(done, settings.epochs):
+    steps, epochs = _steps(len(learn), settings), epochs_of(len(learn), settings)
+    told = _Told(progress, steps=steps, epochs=epochs, begun=done, turn=turn)
+    for epoch in range(done, epochs):
+        _seed_dropout(model, settings, epoch)
         for batch in _epoch(learn, epoch, settings):
-            train_step(model, batch, steps=steps * settings.epochs, learning_rate=settings.learning_rate)
+            train_step(model, batch, steps=steps * epochs, learning_rate=settings.learning_rate)
             told.step()
-        monitor.keep(model, epoch + 1)
-    tuned = _plain_copy(model, settings)
-    logits = _turn_logits(tuned, evaluate, settings)
-    monitor.forget()
-    return tuned, logits, {"epochs": settings.epochs, "resumed_at_epoch": done, "strength": start.strength}
+        checkpoint.keep(model, epoch + 1)
+    return Tuned(plain_copy(model, settings), epochs, done, checkpoint)
 
 
-class _Checkpoint:
+def epochs_of(crops: int, settings: CropTrainSettings) -> int:
+    """Return how often so many crops are shown: few crops make few steps, and are shown more often."""
+    return max(settings.epochs, -(-settings.min_steps // _steps(crops, settings)))
+
+
+class Checkpoint:
     """Keeps the model after each epoch, whole or not at all, under a name that only this run has."""
 
     def __init__(self, work_dir: Path, run: str) -> None:
@@ -109,10 +126,11 @@ class _Checkpoint:
 class _Told:
     """Tells steps done, and after the first few how long all of them will take."""
 
-    def __init__(self, progress: Progress, *, steps: int, epochs: int, begun: int) -> None:
+    def __init__(self, progress: Progress, *, steps: int, epochs: int, begun: int, turn: Turn) -> None:
         self._progress, self._total, self._done = progress, steps * epochs, steps * begun
-        self._left = self._total - self._done
-        self._here, self._started_s, self._stage = 0, 0.0, "fine-tune"
+        self._left = self._total - self._done + (turn.of - turn.number) * self._total
+        self._name = "fine-tune" if turn.of == 1 else f"fine-tune {turn.number} of {turn.of}"
+        self._here, self._started_s, self._stage = 0, 0.0, self._name
         progress(self._stage, self._done, self._total)
 
     def step(self) -> None:
@@ -121,7 +139,7 @@ class _Told:
             self._started_s = time.perf_counter()
         if self._here == _TRACED_STEPS + _MEASURED_STEPS:
             each_s = (time.perf_counter() - self._started_s) / _MEASURED_STEPS
-            self._stage = f"fine-tune, {_spoken(each_s * self._left)}"
+            self._stage = f"{self._name}, {_spoken(each_s * self._left)}"
         self._progress(self._stage, self._done, self._total)
 
 
@@ -138,6 +156,15 @@ def _begin(start: Probe, settings: CropTrainSettings) -> Any:
     set_logits(model, start.weights, start.bias)
     unfreeze(model)
     return model
+
+
+def _seed_dropout(model: Any, settings: CropTrainSettings, epoch: int) -> None:
+    """Let an epoch drop what it drops by its number alone; the generator's state is not saved with a model."""
+    from worker.models.keras_import import keras
+
+    for layer in model.layers:
+        if isinstance(layer, keras.layers.Dropout):
+            layer.seed_generator.state.assign([settings.seed + 1, 1_000 * epoch])
 
 
 def _epoch(learn: CropRows, epoch: int, settings: CropTrainSettings) -> Iterator[_Batch]:
@@ -168,18 +195,39 @@ def draw_order(
     return rng.choice(len(learn), size=len(learn), p=chances), np.ones_like(learn.weights)
 
 
-def _turn_logits(model: Any, evaluate: CropRows, settings: CropTrainSettings) -> Floats:
-    parts = [np.zeros((0, len(settings.label_set)), dtype=np.float32)]
-    for start in range(0, len(evaluate), _JUDGED_AT_ONCE):
-        shown = [evaluate.canvases.show(sample) for sample in evaluate.samples[start : start + _JUDGED_AT_ONCE]]
-        padded = np.zeros((_JUDGED_AT_ONCE, *shown[0].shape), dtype=np.uint8)  # one shape: nothing is traced again
+def turn_outputs(model: Any, rows: CropRows, *, turns: int) -> CropOutputs:
+    """Return what a classifier says of each crop's quarter turns, and its pooled features of them."""
+    from worker.models.keras_import import keras
+
+    both = keras.Model(model.input, [model.output, model.get_layer(POOLED_LAYER).output])
+    logits: list[Floats] = []
+    pooled: list[Floats] = []
+    for start in range(0, len(rows), _ANSWERED_AT_ONCE):
+        shown = [rows.canvases.show(sample) for sample in rows.samples[start : start + _ANSWERED_AT_ONCE]]
+        padded = np.zeros((_ANSWERED_AT_ONCE, *shown[0].shape), dtype=np.uint8)  # one shape: nothing is traced again
         padded[: len(shown)] = shown
-        turned = np.asarray(model.predict_on_batch(quarter_turns(padded, settings.turns)))
-        parts.append(turned[: len(shown) * settings.turns])
-    return np.concatenate(parts)
+        said, features = (np.asarray(part) for part in both.predict_on_batch(quarter_turns(padded, turns)))
+        logits.append(said.reshape(_ANSWERED_AT_ONCE, turns, -1)[: len(shown)])
+        pooled.append(features.reshape(_ANSWERED_AT_ONCE, turns, -1)[: len(shown)].mean(axis=1))
+    if not logits:
+        species, channels = model.output.shape[-1], both.outputs[1].shape[-1]
+        return CropOutputs(np.zeros((0, turns, species), np.float32), np.zeros((0, channels), np.float32))
+    return CropOutputs(np.concatenate(logits), np.concatenate(pooled))
 
 
-def _plain_copy(model: Any, settings: CropTrainSettings) -> Any:
+def mean_model(models: Sequence[Any], settings: CropTrainSettings) -> Any:
+    """Return a classifier whose weights are the mean of some that were tuned from one start.
+
+    Source: Wortsman et al. 2022, "Model soups", and Rame et al. 2022, "Diverse weight averaging": an ensemble's gain
+    on data of another kind, at the cost of one network.
+    """
+    weights = [model.get_weights() for model in models]
+    mean = plain_copy(models[0], settings)
+    mean.set_weights([np.mean(parts, axis=0, dtype=np.float32) for parts in zip(*weights, strict=True)])
+    return mean
+
+
+def plain_copy(model: Any, settings: CropTrainSettings) -> Any:
     """Return the classifier without its optimiser, whose state is twice its size."""
     trunk = build_pooled_trunk(settings.trunk, crop_px=settings.crop_px, weights="random")
     plain = build_crop_classifier(trunk, species=len(settings.label_set))

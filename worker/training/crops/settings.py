@@ -39,7 +39,8 @@ class CropTrainSettings:
     held_out: cameras kept apart for evaluation, named by the caller; none evaluates nothing. crop_px: side of the
     network's
     input. views: a crop's views that frozen features are made of, at most. turns: quarter turns averaged in serving, 1
-    or 4. by_sampling: fine-tuning draws rare species more often instead of counting them more.
+    or 4. by_sampling: fine-tuning draws rare species more often instead of counting them more. members: trainings
+    whose weights are averaged. epochs, min_steps: of each, the larger of both.
     """
 
     method: CropMethod = CropMethod.FROZEN
@@ -47,14 +48,16 @@ class CropTrainSettings:
     weights: str | Path = "imagenet"
     label_set: LabelSet = DEFAULT_LABEL_SET
     held_out: tuple[str, ...] = ()
-    crop_px: int = 144
+    crop_px: int = 160
     margin: float = MARGIN
-    turns: int = 1
+    turns: int = 4
     balance: Balance = Balance.ROOT
     by_sampling: bool = False
     seed: int = 0
     views: int = 8
+    members: int = 2
     epochs: int = 6
+    min_steps: int = 100
     batch_size: int = 32
     learning_rate: float = 5e-4
     label_smoothing: float = 0.05
@@ -71,3 +74,8 @@ class CropRows:
 
     def __len__(self) -> int:
         return len(self.samples)
+
+    def only(self, which: npt.NDArray[np.bool_]) -> CropRows:
+        """Return some of the crops. which: (N,)."""
+        samples = [self.samples[row] for row in np.flatnonzero(which).tolist()]
+        return CropRows(samples, self.species[which], self.weights[which], self.canvases)

@@ -17,25 +17,31 @@ import numpy.typing as npt
 
 from db.domain.model_versions import SecondStage
 from worker.models.errors import TrainingError
-from worker.training.crops.calibrate import cross_fitted, fit_temperature, log_prior_shift, species_figures
-from worker.training.crops.features import Canvases, CropShape, cut_canvases, turn_features, view_features
-from worker.training.crops.finetune import finetune
+from worker.training.crops.calibrate import PRIOR_SHIFT_SHARE, log_prior_shift, species_figures
+from worker.training.crops.choose import (
+    Mixture,
+    answers_of,
+    calibrated,
+    choose_mixture,
+    choose_neighbours,
+    log_prior_of,
+    with_mixture,
+    with_neighbours,
+)
+from worker.training.crops.features import Canvases, CropShape, cut_canvases, frozen_trunk
+from worker.training.crops.networks import MIN_CROPS, CropNetwork, train_frozen, train_tuned
+from worker.training.crops.outputs import UnseenCrops
 from worker.training.crops.samples import CropSample
 from worker.training.crops.settings import Balance, CropMethod, CropRows, CropTrainSettings
-from worker.training.data.splits import camera_folds
 from worker.training.features.compute import LeftOutImage
 from worker.training.metrics import recalls
-from worker.training.probe import Probe, fit_probe
 
 Progress = Callable[[str, int, int], None]
 """Called with (what is being done, done, total)."""
 
-MIN_CROPS = 16
-_MAX_ROWS = 60_000  # rows of features that are held in memory at once: 300 MB of the default trunk
-_PROBE_FOLDS = 3
-_VIEWS_TO_TUNE_FROM = 2
 # Until it is fitted (see evaluate_second_stage), the second stage counts as much as both heads together.
 UNFITTED_WEIGHT = 0.5
+_EMBEDDING = 64  # directions keep what tells crops of one camera apart; 128 bytes a detection
 
 
 @dataclass(frozen=True)
@@ -45,6 +51,18 @@ class TrainedCropClassifier:
     model: Any
     part: SecondStage
     unreadable: tuple[LeftOutImage, ...]
+
+
+@dataclass(frozen=True, eq=False)
+class _Answer:
+    """How the network's logits become the answer, and that answer to the held-out crops; (N, S)."""
+
+    mixture: Mixture | None
+    turns: int
+    shift: npt.NDArray[np.float64]
+    temperature: float
+    neighbour_temperature: float | None
+    held_out: npt.NDArray[np.float64]
 
 
 def train_crop_classifier(
@@ -67,18 +85,20 @@ def train_crop_classifier(
     for sample in samples:
         settings.label_set.index(sample.species)
     shape = CropShape(settings.crop_px, settings.margin)
-    canvases = cut_canvases(samples, shape=shape, cache_dir=features_dir, progress=_stage(progress, "crops"))
+    canvases = cut_canvases(
+        samples, shape=shape, cache_dir=features_dir, progress=lambda done, total: progress("crops", done, total)
+    )
     train, held_out = _split([sample for sample in samples if sample in canvases], settings)
     class_weights = balance_weights(train, settings)
-    learn, evaluate = (_rows(part, class_weights, canvases, settings) for part in (train, held_out))
-    probe, told = _fit_probe(learn, settings, features_dir, progress)
+    learn, apart = (_rows(part, class_weights, canvases, settings) for part in (train, held_out))
     if settings.method is CropMethod.FROZEN:
-        model, logits = _frozen(probe, evaluate, settings, features_dir, progress)
+        network = train_frozen(learn, apart, settings, features_dir=features_dir, progress=progress)
     else:
-        model, logits, told = finetune(
-            learn, evaluate, start=probe, settings=settings, work_dir=work_dir, progress=progress
-        )
-    part = _part(learn, evaluate, logits, class_weights, settings, told)
+        network = train_tuned(learn, apart, settings, features_dir=features_dir, work_dir=work_dir, progress=progress)
+    answer = _choose(network, learn, class_weights, settings)
+    model = _served(network, answer, settings)
+    part = _part(learn, network, answer, settings)
+    network.forget()
     part = dataclasses.replace(part, train_seconds=round(time.perf_counter() - started, 1))
     return TrainedCropClassifier(model, part, canvases.unreadable)
 
@@ -118,111 +138,90 @@ def _rows(
     return CropRows(samples, species, np.asarray(weights, dtype=np.float32), canvases)
 
 
-def _fit_probe(
-    learn: CropRows, settings: CropTrainSettings, features_dir: Path, progress: Progress
-) -> tuple[Probe, dict[str, object]]:
-    """Return a softmax on the frozen trunk's features, and what to tell of it; to tune from, two views suffice."""
-    wanted = settings.views if settings.method is CropMethod.FROZEN else min(settings.views, _VIEWS_TO_TUNE_FROM)
-    views = int(np.clip(_MAX_ROWS // len(learn), 1, wanted))
-    features = view_features(
-        learn.samples,
-        learn.canvases,
-        views=views,
-        trunk=settings.trunk,
-        weights=settings.weights,
-        cache_dir=features_dir,
-        progress=_stage(progress, "crop features"),
-    )
-    probe = fit_probe(
-        features.reshape(-1, features.shape[-1]),
-        np.repeat(learn.species, views),
-        np.repeat(learn.weights, views),
-        count=len(settings.label_set),
-        folds=[np.repeat(fold, views) for fold in _folds(learn, settings)],
-    )
-    progress("second stage", 1, 1)
-    return probe, {"views": views, "strength": probe.strength}
+def _choose(
+    network: CropNetwork, learn: CropRows, class_weights: npt.NDArray[np.float64], settings: CropTrainSettings
+) -> _Answer:
+    """Return what unseen cameras gain by, and the temperatures that suit them.
+
+    Where a part of the training cameras was answered apart, it chooses, and the held-out cameras only move its
+    temperatures; else the held-out cameras do both.
+    """
+    weights = [sample.weight for sample in learn.samples]
+    shift = PRIOR_SHIFT_SHARE * log_prior_shift(learn.species, weights, class_weights)
+    log_prior = log_prior_of(learn.species, weights, count=len(settings.label_set))
+    unseen, held_out, turns = network.unseen, network.held_out, settings.turns
+    halved = max(1, turns // 2)  # two networks on half as many turns: an answer costs what it did
+    chooser = unseen if len(unseen) else held_out
+    mixture = choose_mixture(chooser, shift, log_prior, turns=halved)
+    if mixture is not None:
+        turns, shift = halved, mixture.shift
+        unseen, held_out = (with_mixture(part, mixture, turns=turns) for part in (unseen, held_out))
+    usual = calibrated(unseen, shift).temperature
+    temperature = calibrated(held_out, shift, usual=usual).temperature
+    together = choose_neighbours(unseen if len(unseen) else held_out, shift)
+    if together is None:
+        return _Answer(mixture, turns, shift, temperature, None, answers_of(held_out, shift, usual=usual))
+    heard, nothing = with_neighbours(held_out, shift), np.zeros_like(shift)
+    fitted = calibrated(heard, nothing, usual=together).temperature
+    return _Answer(mixture, turns, shift, temperature, fitted, answers_of(heard, nothing, usual=together))
 
 
-def _frozen(
-    probe: Probe, evaluate: CropRows, settings: CropTrainSettings, features_dir: Path, progress: Progress
-) -> tuple[Any, npt.NDArray[np.float32]]:
-    """Return a classifier whose trunk is as it came, and its logits of the held-out crops' turns."""
-    from worker.models.crop_classifier import build_crop_classifier, build_pooled_trunk, set_logits
+def _served(network: CropNetwork, answer: _Answer, settings: CropTrainSettings) -> Any:
+    from worker.models.crop_classifier import FrozenShare, build_served
 
-    logits = np.zeros((0, len(settings.label_set)), dtype=np.float32)
-    if len(evaluate):
-        held = turn_features(
-            evaluate.samples,
-            evaluate.canvases,
-            turns=settings.turns,
-            trunk=settings.trunk,
-            weights=settings.weights,
-            cache_dir=features_dir,
-            progress=_stage(progress, "held-out crop features"),
+    mean = network.pooled.mean(axis=0)
+    directions = np.linalg.svd(network.pooled - mean, full_matrices=False)[2][:_EMBEDDING].T
+    frozen = None
+    if answer.mixture is not None and network.probe is not None:
+        frozen = FrozenShare(
+            frozen_trunk(settings.trunk, crop_px=settings.crop_px, weights=settings.weights),
+            network.probe.weights,
+            network.probe.bias,
+            answer.mixture.frozen_temperature,
+            answer.mixture.tuned_temperature,
         )
-        logits = probe.logits(held.reshape(-1, held.shape[-1]))
-    trunk = build_pooled_trunk(settings.trunk, crop_px=settings.crop_px, weights=settings.weights)
-    model = build_crop_classifier(trunk, species=len(settings.label_set))
-    set_logits(model, probe.weights, probe.bias)
-    return model, logits
+    return build_served(network.classifier, mean=mean, directions=np.ascontiguousarray(directions), frozen=frozen)
 
 
-def _folds(learn: CropRows, settings: CropTrainSettings) -> list[npt.NDArray[np.bool_]]:
-    """Return which crops are kept apart in turn to choose the probe's strength: by camera, as it is evaluated later."""
-    cameras = [sample.camera for sample in learn.samples]
-    if len(set(cameras)) < 2:
-        return []
-    k = min(_PROBE_FOLDS, len(set(cameras)))
-    masks = [np.isin(cameras, group) for group in camera_folds(cameras, k=k, seed=settings.seed)]
-    return [mask for mask in masks if len(set(learn.species[~mask])) > 1]
-
-
-def _part(
-    learn: CropRows,
-    evaluate: CropRows,
-    logits: npt.NDArray[np.float32],
-    class_weights: npt.NDArray[np.float64],
-    settings: CropTrainSettings,
-    told: dict[str, object],
-) -> SecondStage:
-    shift = log_prior_shift(learn.species, [sample.weight for sample in learn.samples], class_weights)
-    temperature, figures, figures_by = 1.0, {}, {}
-    if len(evaluate):
-        cameras = [sample.camera for sample in evaluate.samples]
-        temperature = fit_temperature(logits, evaluate.species, turns=settings.turns, shift=shift)
-        answers = cross_fitted(logits, evaluate.species, cameras, turns=settings.turns, shift=shift)
-        figures = {**species_figures(evaluate.species, answers), "crops": float(len(evaluate))}
-        by_species = {
-            settings.label_set.names[place]: {"recall": recall, "crops": float((evaluate.species == place).sum())}
-            for place, recall in recalls(evaluate.species, answers).items()
-        }
-        figures_by = {"species": by_species}
+def _part(learn: CropRows, network: CropNetwork, answer: _Answer, settings: CropTrainSettings) -> SecondStage:
     seen = Counter(sample.species for sample in learn.samples)
+    figures, figures_by = _figures(network.held_out, answer, settings)
     return SecondStage(
         trunk=settings.trunk,
         crop_px=settings.crop_px,
         margin=settings.margin,
         species=settings.label_set.names,
         method=str(settings.method),
-        turns=settings.turns,
-        temperature=temperature,
-        log_prior_shift=tuple(float(value) for value in shift),
+        turns=answer.turns,
+        temperature=answer.temperature,
+        log_prior_shift=tuple(float(value) for value in answer.shift),
         weight=UNFITTED_WEIGHT,
+        neighbour_temperature=answer.neighbour_temperature,
         parameters={
             "weights": str(settings.weights),
             "balance": str(settings.balance),
             "by_sampling": settings.by_sampling,
             "seed": settings.seed,
             "crops": len(learn),
-            "crops_held_out": len(evaluate),
+            "crops_held_out": len(network.held_out),
+            "crops_calibrated_by": len(network.unseen),
             "crops_by_species": {name: seen[name] for name in settings.label_set.names},
-            **told,
+            "frozen_beside": answer.mixture is not None,
+            **network.told,
         },
         metrics=figures,
         metrics_by=figures_by,
     )
 
 
-def _stage(progress: Progress, name: str) -> Callable[[int, int], None]:
-    return lambda done, total: progress(name, done, total)
+def _figures(
+    held_out: UnseenCrops, answer: _Answer, settings: CropTrainSettings
+) -> tuple[dict[str, float], dict[str, dict[str, dict[str, float]]]]:
+    if not len(held_out):
+        return {}, {}
+    by_species = {
+        settings.label_set.names[place]: {"recall": recall, "crops": float((held_out.species == place).sum())}
+        for place, recall in recalls(held_out.species, answer.held_out).items()
+    }
+    figures = {**species_figures(held_out.species, answer.held_out), "crops": float(len(held_out))}
+    return figures, {"species": by_species}
