@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from cli.fish_sizes import scale_command
 from cli.shared.cameras import _shown, find_with_bar, tell_cameras
 from cli.shared.context import opened
 
@@ -21,6 +22,9 @@ if TYPE_CHECKING:
 app = typer.Typer(help="See and correct which camera took which image.", no_args_is_help=True)
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document for machines.")]
+
+
+app.command("scale")(scale_command)
 
 
 @app.command("list")

@@ -38,7 +38,10 @@ def enqueue(
         bool, typer.Option("--changed", help="Of these frames, only those that show something new.")
     ] = False,
     stale: Annotated[
-        bool, typer.Option("--stale", help="Also ask the champion where an earlier model answered.")
+        bool,
+        typer.Option(
+            "--stale", help="Also ask the champion where an earlier model answered, or it itself at another fish size."
+        ),
     ] = False,
     as_json: AsJson = False,
 ) -> None:
@@ -56,6 +59,7 @@ def enqueue(
     said = _require_model(engine, model)
     for line in said if not as_json else []:
         warn(line)
+    _hold_fish_sizes(engine)
     with progress_bar("files", quiet=as_json) as bar:
         task = bar.add_task("looking", total=None)
         done = enqueue_folder(
@@ -129,7 +133,11 @@ def status(
     elif not jobs:
         typer.echo("no jobs yet; `cli enqueue DIR` makes one")
     for one in jobs if not as_json else []:
-        earlier = f"  ({stale[one.job_id]} answered by an earlier model)" if one.job_id in stale else ""
+        earlier = (
+            f"  ({stale[one.job_id]} answered by an earlier model or at another fish size)"
+            if one.job_id in stale
+            else ""
+        )
         typer.echo(job_line(one) + earlier)
 
 
@@ -142,7 +150,18 @@ def _ask_champion(engine: Engine, settings: Settings, job_id: int, *, as_json: b
         asked = ask_stale_again(session, job_id)
         make_batches(session, job_id, batch_items=settings.batch_items)
     if not as_json:
-        typer.echo(f"job {job_id}: {asked} images that an earlier model answered are asked again")
+        typer.echo(
+            f"job {job_id}: {asked} images that an earlier model answered, or at another fish size, are asked again"
+        )
+
+
+def _hold_fish_sizes(engine: Engine) -> None:
+    """Let what was labelled or corrected since say how large each camera shows its fish."""
+    from db.session import transaction
+    from db.store.fish_sizes import sizes_from_labels
+
+    with transaction(engine) as session:
+        sizes_from_labels(session)
 
 
 def _require_model(engine: Engine, model: str | None) -> list[str]:

@@ -24,12 +24,11 @@ from worker.vision.heatmaps import pack_heatmap
 from worker.vision.letterbox import fit_letterbox
 
 _HW = (360, 640)
+_PARAMETERS = "blind"
 
 
 class BlindInference:
     """Says the same of every image; a content is told by its path."""
-
-    parameters = "blind"
 
     def __init__(self, settings: Settings, model_version: str) -> None:
         self.model_version = model_version
@@ -41,6 +40,14 @@ class BlindInference:
         self._letterbox = fit_letterbox(width_px=1280, height_px=720, into_hw=_HW)
         empty = np.zeros((0,), dtype=np.float32)
         self._raw = RawOutputs(box=empty, box_species=empty, heatmap=empty, heatmap_species=empty)
+
+    def parameters_of(self, item: ClaimedItem) -> str:
+        """Return the same for every item."""
+        return _PARAMETERS
+
+    def estimate_fish_px(self, items: Sequence[ClaimedItem], root: bytes) -> float | None:
+        """Return none: nothing is looked at."""
+        return None
 
     def read(self, item: ClaimedItem, root: bytes) -> HashedFile | ItemOutcome:
         """Return a hash of the path."""
@@ -58,7 +65,13 @@ class BlindInference:
     def finish(self, images: Sequence[LoadedImage], raw: RawOutputs, *, each_ms: float) -> list[ItemOutcome]:
         """Return one prediction with two detections an image."""
         return [
-            ItemOutcome(one.item.item_id, one.item.file_id, image=one.image, prediction=self._new(one.image.sha256))
+            ItemOutcome(
+                one.item.item_id,
+                one.item.file_id,
+                image=one.image,
+                prediction=self._new(one.image.sha256),
+                parameters=_PARAMETERS,
+            )
             for one in images
         ]
 

@@ -60,7 +60,7 @@ def heatmap_outlines(candidate: ReviewCandidate, frame: ModelFrame) -> tuple[Out
     found = strongest_outlines(
         heatmap,
         no_fish_index=LabelSet(frame.species).index(NO_FISH),
-        input_hw=frame.input_hw,
+        input_hw=frame.input_of((heatmap.shape[0], heatmap.shape[1])),
         width_px=candidate.width_px,
         height_px=candidate.height_px,
         most=MOST_OUTLINES,

@@ -87,11 +87,13 @@ class Job:
 
 @dataclass(frozen=True)
 class ClaimedItem:
-    """One item of a claimed batch: which file, and the content's id where it was hashed before and is unchanged."""
+    """One item of a claimed batch: which file of which camera. fish_px: the camera's fish size, None if unknown."""
 
     item_id: int
     file_id: int
     path: bytes
+    camera: str = ""
+    fish_px: float | None = None
 
 
 @dataclass(frozen=True)

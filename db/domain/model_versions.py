@@ -7,6 +7,10 @@ from enum import StrEnum
 
 from db.domain.box_confidence import BoxConfidence
 
+# The kind of detector whose input follows the camera's fish size.
+SIZED_KIND = "centre"
+SIZED_HEATMAP_STRIDE_PX = 16
+
 
 class ModelState(StrEnum):
     """The states of a model version."""

@@ -39,7 +39,10 @@ class SeenImage:
 
 @dataclass(frozen=True)
 class ItemOutcome:
-    """One item's end: an image with a prediction (new, or None where one is stored already), or a failure."""
+    """One item's end: an image with a prediction (new, or None where one is stored already), or a failure.
+
+    parameters: what, with content and model version, its result is unique by.
+    """
 
     item_id: int
     file_id: int
@@ -47,3 +50,4 @@ class ItemOutcome:
     prediction: NewPrediction | None = None
     reason: str | None = None
     failure: str | None = None
+    parameters: str = ""

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import secrets
 
-from sqlalchemy import ColumnElement, Select, and_, or_, select, update
-from sqlalchemy.orm import Session
+from sqlalchemy import ColumnElement, Select, and_, func, or_, select, update
+from sqlalchemy.orm import Session, aliased
 
 from db.domain.jobs import BatchState, Claim, ClaimedItem, ItemState
 from db.store.jobs import add_batch
-from db.tables.images import FileRow, FolderRow
+from db.tables.images import CameraRow, FileRow, FolderRow, ImageRow
 from db.tables.jobs import BatchRow, ItemRow, JobRow
 
 DEATHS_ALONE = 3  # An image alone in its batch that killed its worker this often is the cause, not bad luck.
@@ -158,14 +158,28 @@ def _after_death(session: Session, batch_id: int, *, reason: str) -> None:
 
 
 def _items(session: Session, batch_id: int) -> tuple[ClaimedItem, ...]:
+    own = aliased(CameraRow)
     rows = session.execute(
-        select(ItemRow.id, ItemRow.file_id, FolderRow.path, FileRow.name)
+        select(
+            ItemRow.id,
+            ItemRow.file_id,
+            FolderRow.path,
+            FileRow.name,
+            func.coalesce(own.name, CameraRow.name),
+            func.coalesce(own.fish_px, CameraRow.fish_px),
+        )
         .join(FileRow, FileRow.id == ItemRow.file_id)
         .join(FolderRow, FolderRow.id == FileRow.folder_id)
+        .join(CameraRow, CameraRow.id == FolderRow.camera_id)
+        .outerjoin(ImageRow, ImageRow.id == FileRow.image_id)
+        .outerjoin(own, own.id == ImageRow.camera_id)
         .where(_waits_in(batch_id))
         .order_by(ItemRow.id)
     )
-    return tuple(ClaimedItem(item, file, folder.rstrip(b"/") + b"/" + name) for item, file, folder, name in rows)
+    return tuple(
+        ClaimedItem(item, file, folder.rstrip(b"/") + b"/" + name, camera, fish_px)
+        for item, file, folder, name, camera, fish_px in rows
+    )
 
 
 def _waits_in(batch_id: int) -> ColumnElement[bool]:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from sqlalchemy import ColumnElement, Select, and_, exists, func, select, update
+from sqlalchemy import ColumnElement, Select, and_, case, exists, false, func, or_, select, update
 from sqlalchemy.orm import Session, aliased
 
+from db.domain.fish_size import input_steps, result_parameters, smallest_fish_of_steps
 from db.domain.jobs import ItemState
-from db.domain.model_versions import ModelState
+from db.domain.model_versions import SIZED_KIND, ModelState
 from db.store.jobs import lock_job
+from db.tables.images import CameraRow, FileRow, FolderRow, ImageRow
 from db.tables.jobs import ItemRow, JobRow
 from db.tables.models import ModelVersionRow
 from db.tables.predictions import PredictionRow
@@ -42,7 +44,7 @@ def ask_stale_again(session: Session, job_id: int) -> int:
     Their earlier answers stay until then. The caller makes the batches and commits.
     """
     lock_job(session, job_id)
-    return _ask_again(session, and_(ItemRow.job_id == job_id, _is_stale()))
+    return _ask_again(session, and_(ItemRow.job_id == job_id, _is_stale(session)))
 
 
 def ask_flagged_again(session: Session, former: str, *, below: float) -> list[int]:
@@ -59,7 +61,7 @@ def ask_flagged_again(session: Session, former: str, *, below: float) -> list[in
         )
         .scalar_subquery()
     )
-    asked = and_(_is_stale(), ItemRow.prediction_id.in_(flagged))
+    asked = and_(_is_stale(session), ItemRow.prediction_id.in_(flagged))
     job_ids = list(session.scalars(select(ItemRow.job_id).where(asked).distinct().order_by(ItemRow.job_id)))
     for job_id in job_ids:
         lock_job(session, job_id)
@@ -69,10 +71,12 @@ def ask_flagged_again(session: Session, former: str, *, below: float) -> list[in
 
 
 def count_stale(session: Session, job_ids: Sequence[int]) -> dict[int, int]:
-    """Return how many items of each job were answered by another version than the champion; jobs without are absent."""
-    query: Select[int, int] = (
-        select(ItemRow.job_id, func.count()).where(ItemRow.job_id.in_(job_ids), _is_stale()).group_by(ItemRow.job_id)
-    )
+    """Return how many items of each job another version answered, or the champion at another fish size.
+
+    Jobs without any are absent.
+    """
+    stale = and_(ItemRow.job_id.in_(job_ids), _is_stale(session))
+    query: Select[int, int] = select(ItemRow.job_id, func.count()).where(stale).group_by(ItemRow.job_id)
     return {job_id: count for job_id, count in session.execute(query).tuples()}
 
 
@@ -81,12 +85,45 @@ def _ask_again(session: Session, which: ColumnElement[bool]) -> int:
     return _rowcount(session.execute(update(ItemRow).where(which).values(fresh), execution_options=_PLAIN))
 
 
-def _is_stale() -> ColumnElement[bool]:
-    champion = (
-        select(ModelVersionRow.id).where(ModelVersionRow.state == str(ModelState.CHAMPION)).limit(1).scalar_subquery()
+def _is_stale(session: Session) -> ColumnElement[bool]:
+    """Done, following the champion, and answered by another version or at another input than the camera's size asks."""
+    champion = session.scalars(
+        select(ModelVersionRow).where(ModelVersionRow.state == str(ModelState.CHAMPION)).limit(1)
+    ).one_or_none()
+    version = champion.id if champion is not None else None
+    another = exists().where(PredictionRow.id == ItemRow.prediction_id, PredictionRow.model_version_id != version)
+    stale = another if champion is None else or_(another, _at_another_input(champion))
+    return and_(ItemRow.state == str(ItemState.DONE), _follows_champion(), stale)
+
+
+def _at_another_input(champion: ModelVersionRow) -> ColumnElement[bool]:
+    """Answered at another of the champion's inputs than the one that its camera's fish size asks for now."""
+    base = champion.card.get("input_hw")
+    if champion.card.get("kind") != SIZED_KIND or not isinstance(base, list):
+        return false()
+    own, folder_camera = aliased(CameraRow), aliased(CameraRow)
+    fish_px = func.coalesce(own.fish_px, folder_camera.fish_px)
+    steps = input_steps((int(base[0]), int(base[1])))
+    asked = case(
+        *[
+            (fish_px >= smallest, result_parameters(step.input_hw))
+            for step, smallest in zip(steps, smallest_fish_of_steps(), strict=True)
+        ]
     )
-    by_another = exists().where(PredictionRow.id == ItemRow.prediction_id, PredictionRow.model_version_id != champion)
-    return and_(ItemRow.state == str(ItemState.DONE), _follows_champion(), by_another)
+    wanted = (
+        select(asked)
+        .select_from(FileRow)
+        .join(FolderRow, FolderRow.id == FileRow.folder_id)
+        .join(folder_camera, folder_camera.id == FolderRow.camera_id)
+        .outerjoin(ImageRow, ImageRow.id == FileRow.image_id)
+        .outerjoin(own, own.id == ImageRow.camera_id)
+        .where(FileRow.id == ItemRow.file_id)
+        .correlate(ItemRow)
+        .scalar_subquery()
+    )
+    shown = select(PredictionRow.parameters).where(PredictionRow.id == ItemRow.prediction_id).correlate(ItemRow)
+    # NULL, and so not stale, where the size is not known.
+    return shown.scalar_subquery() != wanted
 
 
 def _follows_champion() -> ColumnElement[bool]:

@@ -9,7 +9,7 @@ from sqlalchemy import exists, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
-from db.domain.model_versions import ModelState
+from db.domain.model_versions import SIZED_HEATMAP_STRIDE_PX, SIZED_KIND, ModelState
 from db.errors import NotFoundError, TaffrailError
 from db.store.champion_items import point_items_at
 from db.tables.models import ModelVersionRow, PromotionRow
@@ -212,10 +212,20 @@ def _iso(moment: datetime) -> str:
 
 @dataclass(frozen=True)
 class ModelFrame:
-    """What places a model's heat maps on an image: rows and columns of its input, and the species axis."""
+    """What places a model's heat maps on an image: rows and columns of its base input, and the species axis.
+
+    stride_px: input pixels a cell of its heat maps, where its input follows the camera; None where it is always the base.
+    """
 
     input_hw: tuple[int, int]
     species: tuple[str, ...]
+    stride_px: int | None = None
+
+    def input_of(self, heatmap_hw: tuple[int, int]) -> tuple[int, int]:
+        """Return the input that a heat map of these rows and columns was made at."""
+        if self.stride_px is None:
+            return self.input_hw
+        return heatmap_hw[0] * self.stride_px, heatmap_hw[1] * self.stride_px
 
 
 def champion_id(session: Session) -> str | None:
@@ -234,4 +244,5 @@ def frame_of_model(session: Session, model_version: str) -> ModelFrame | None:
     input_hw, species = card.get("input_hw"), card.get("species")
     if not isinstance(input_hw, list) or len(input_hw) != 2 or not isinstance(species, list):
         return None
-    return ModelFrame((int(input_hw[0]), int(input_hw[1])), tuple(str(name) for name in species))
+    stride_px = SIZED_HEATMAP_STRIDE_PX if card.get("kind") == SIZED_KIND else None
+    return ModelFrame((int(input_hw[0]), int(input_hw[1])), tuple(str(name) for name in species), stride_px)

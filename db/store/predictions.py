@@ -20,16 +20,21 @@ from db.tables.images import FileRow
 from db.tables.jobs import ItemRow
 from db.tables.predictions import DetectionRow, PredictionRow
 
-
-def known_contents(session: Session, sha256s: Sequence[str], *, model_version: str, parameters: str) -> set[str]:
-    """Return the contents that this model version has already evaluated with these parameters."""
-    image_ids = _image_ids(session, sha256s)
-    return set(_prediction_ids(session, image_ids, model_version=model_version, parameters=parameters))
+_PredictionIds = dict[tuple[str, str], int]
+"""Predictions by the content's hash and the parameters."""
 
 
-def finish(
-    session: Session, held: Claim, outcomes: Sequence[ItemOutcome], *, model_version: str, parameters: str
-) -> bool:
+def known_contents(session: Session, asked: Sequence[tuple[str, str]], *, model_version: str) -> set[tuple[str, str]]:
+    """Return which contents, each with its parameters, this model version has already answered."""
+    known: set[tuple[str, str]] = set()
+    for parameters in sorted({parameters for _, parameters in asked}):
+        image_ids = _image_ids(session, [sha256 for sha256, its in asked if its == parameters])
+        found = _prediction_ids(session, image_ids, model_version=model_version, parameters=parameters)
+        known |= {(sha256, parameters) for sha256 in found}
+    return known
+
+
+def finish(session: Session, held: Claim, outcomes: Sequence[ItemOutcome], *, model_version: str) -> bool:
     """Return whether the batch was still this worker's; only then is anything written.
 
     One transaction: a redelivered, duplicated or zombie message finds another token and changes nothing.
@@ -38,18 +43,34 @@ def finish(
         return False
     # This locks the contents' rows until the commit: whoever stores the same contents waits, and finds them evaluated.
     image_ids = register_images(session, [outcome.image for outcome in outcomes if outcome.image])
+    prediction_ids: _PredictionIds = {}
+    for parameters in sorted({outcome.parameters for outcome in outcomes if outcome.image}):
+        asked = [outcome for outcome in outcomes if outcome.parameters == parameters]
+        found = _stored(session, asked, image_ids, model_version=model_version, parameters=parameters)
+        prediction_ids.update({(sha256, parameters): prediction_id for sha256, prediction_id in found.items()})
+    _end_items(session, held, outcomes, prediction_ids)
+    _name_contents(session, held, outcomes, image_ids)
+    return True
+
+
+def _stored(
+    session: Session,
+    outcomes: Sequence[ItemOutcome],
+    image_ids: dict[str, int],
+    *,
+    model_version: str,
+    parameters: str,
+) -> dict[str, int]:
+    """Return the predictions of contents, by hash; those not stored yet are added."""
+    mine = {outcome.image.sha256: image_ids[outcome.image.sha256] for outcome in outcomes if outcome.image}
     model = {"model_version": model_version, "parameters": parameters}
-    evaluated = _prediction_ids(session, image_ids, **model)
+    evaluated = _prediction_ids(session, mine, **model)
     fresh = {
         outcome.image.sha256: outcome.prediction
         for outcome in outcomes
         if outcome.image and outcome.prediction and outcome.image.sha256 not in evaluated
     }
-    added = _add_predictions(session, fresh, image_ids, **model)
-    prediction_ids = {**evaluated, **added}
-    _end_items(session, held, outcomes, prediction_ids)
-    _name_contents(session, held, outcomes, image_ids)
-    return True
+    return {**evaluated, **_add_predictions(session, fresh, image_ids, **model)}
 
 
 def _prediction_ids(
@@ -148,17 +169,17 @@ def _crop_columns(second: CropPrediction | None, number: int) -> dict[str, objec
     }
 
 
-def _end_items(session: Session, held: Claim, outcomes: Sequence[ItemOutcome], prediction_ids: dict[str, int]) -> None:
+def _end_items(session: Session, held: Claim, outcomes: Sequence[ItemOutcome], prediction_ids: _PredictionIds) -> None:
     # In this batch still: a file that changed meanwhile was enqueued again and waits in another.
     rows = [{"id": outcome.item_id, **_end(outcome, prediction_ids)} for outcome in outcomes]
     update_rows(session, ItemRow, rows, only=[ItemRow.batch_id == held.batch_id])
 
 
-def _end(outcome: ItemOutcome, prediction_ids: dict[str, int]) -> dict[str, object]:
+def _end(outcome: ItemOutcome, prediction_ids: _PredictionIds) -> dict[str, object]:
     if outcome.image is None or outcome.failure is not None:
         failed = {"state": ItemState.FAILED.value, "reason": outcome.reason, "failure": outcome.failure}
         return {"prediction_id": None, **failed}
-    found = prediction_ids[outcome.image.sha256]
+    found = prediction_ids[outcome.image.sha256, outcome.parameters]
     return {"prediction_id": found, "state": ItemState.DONE.value, "reason": None, "failure": None}
 
 

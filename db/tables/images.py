@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sqlalchemy import BigInteger, ForeignKey, Integer, LargeBinary, String, UniqueConstraint, text
+from sqlalchemy import BigInteger, Float, ForeignKey, Integer, LargeBinary, String, UniqueConstraint, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from db.tables.base import Base
@@ -16,6 +16,9 @@ class CameraRow(Base):
 
     id: Mapped[int] = mapped_column(Integer, primary_key=True)
     name: Mapped[str] = mapped_column(String(255), unique=True)
+    # Of its typical fish, in the nominal frame, and how it is known; NULL where it is not.
+    fish_px: Mapped[float | None] = mapped_column(Float(53))
+    fish_size_origin: Mapped[str | None] = mapped_column(String(16))
 
 
 class FolderRow(Base):

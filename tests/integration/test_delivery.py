@@ -161,7 +161,7 @@ def test_a_zombie_that_finishes_after_its_lease_ran_out_writes_nothing(site: Sit
 
     assert zombie is not None
     with transaction(site.engine) as session:
-        assert not finish(session, zombie, [], model_version="noop", parameters="")
+        assert not finish(session, zombie, [], model_version="noop")
     site.work()
 
     assert site.counts() == JobCounts(done=2)

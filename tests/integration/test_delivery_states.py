@@ -298,7 +298,7 @@ class DeliveryMachine(RuleBasedStateMachine):
     def _finish(self, held: Held) -> None:
         outcomes = [_outcome(item.item_id, item.file_id, held.read[item.item_id]) for item in held.claim.items]
         with transaction(self.engine) as session:
-            ours = finish(session, held.claim, outcomes, model_version="noop", parameters="")
+            ours = finish(session, held.claim, outcomes, model_version="noop")
         assert ours == held.valid
         if not ours:
             return

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from worker.vision.fish_size import TARGET_FISH_PX, InputStep
+from db.domain.fish_size import TARGET_FISH_PX, InputStep
 
 Floats = npt.NDArray[np.float64]
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any, Protocol
@@ -10,12 +11,12 @@ import numpy as np
 import numpy.typing as npt
 
 from db.domain.box_confidence import BoxConfidence
+from db.domain.fish_size import InputStep, input_steps, step_for
 from db.domain.model_versions import ModelCard
 from db.domain.predictions import Prediction
 from db.domain.species import NO_FISH, LabelSet
 from db.errors import TaffrailError
 from worker.models.names import DetectorKind
-from worker.vision.fish_size import InputStep, input_steps, step_for
 from worker.vision.interpret import interpret
 from worker.vision.letterbox import Letterbox
 
@@ -106,7 +107,7 @@ class AnyDetector(Protocol):
 
 
 class Detector:
-    """A Keras detector, ready to be called from one thread."""
+    """A Keras detector, ready to be called from any thread; one call at a time is in the network."""
 
     def __init__(self, card: ModelCard, model: Any, *, batch_size: int = BATCH_SIZE) -> None:
         import tensorflow as tf
@@ -119,6 +120,7 @@ class Detector:
         self._batches = {step.input_hw: _batch_of(step, batch_size) for step in inputs_of(card)}
         # One batch shape an input: a short last batch is padded, so that nothing is ever traced again.
         self._call = tf.function(lambda x: self._model(x, training=False))
+        self._network = threading.Lock()
 
     def predict(self, batch: Images) -> RawOutputs:
         """Return the outputs of any number of images (B, H, W, 3) uint8 of one input size, in fixed batches."""
@@ -137,7 +139,9 @@ class Detector:
         count, missing = len(chunk), size - len(chunk)
         if missing:
             chunk = np.concatenate([chunk, np.zeros((missing, *chunk.shape[1:]), dtype=np.uint8)])
-        outputs = {name: np.array(value, dtype=np.float32)[:count] for name, value in self._call(chunk).items()}
+        with self._network:
+            said = self._call(chunk)
+        outputs = {name: np.array(value, dtype=np.float32)[:count] for name, value in said.items()}
         outputs["box"][outputs["box_species"].argmax(axis=1) == self._no_fish] = 0.0
         return RawOutputs(**outputs)
 

@@ -10,13 +10,16 @@ from typing import Protocol
 import numpy as np
 
 from db.domain.final_answer import CropPrediction, final_probabilities, most_probable
+from db.domain.fish_size import result_parameters
 from db.domain.jobs import ClaimedItem
 from db.domain.outcomes import ItemOutcome, NewPrediction
 from db.domain.predictions import Prediction
 from db.domain.species import NO_FISH, LabelSet
 from db.settings import Settings
+from worker.images.decode import DecodedImage
+from worker.inference.camera_size import IMAGES_A_CAMERA, estimated_fish_px
 from worker.inference.crop_files import write_crops
-from worker.inference.detector import AnyDetector, RawOutputs, prediction_of
+from worker.inference.detector import AnyDetector, RawOutputs, input_for, inputs_of, prediction_of
 from worker.inference.load_image import HashedFile, ImageLoader, LoadedImage
 from worker.inference.second_stage import CropClassifier
 from worker.vision.agreement import agreement_score
@@ -26,12 +29,17 @@ from worker.vision.heatmaps import pack_heatmap
 class Inference(Protocol):
     """What becomes of a batch's items under one model version; the pipeline calls the stages from its threads.
 
-    model_version, parameters: what, with the content, results are unique by. network_batch: images a network call.
+    model_version: what, with content and parameters, results are unique by. network_batch: images a network call.
     """
 
     model_version: str
-    parameters: str
     network_batch: int
+
+    def parameters_of(self, item: ClaimedItem) -> str:
+        """Return what else an item's result depends on: how its camera's images are shown to the network."""
+
+    def estimate_fish_px(self, items: Sequence[ClaimedItem], root: bytes) -> float | None:
+        """Return the fish size of the one camera of these items; None where it makes no difference or is not seen."""
 
     def read(self, item: ClaimedItem, root: bytes) -> HashedFile | ItemOutcome:
         """Return an item's bytes and hash, or its failure."""
@@ -58,19 +66,30 @@ class DetectorInference:
         crop_classifier: CropClassifier | None = None,
     ) -> None:
         self.model_version = model_version
-        self.parameters = parameters_of(detector)
         self.network_batch = settings.network_batch
         self._detector = detector
         self._crop_classifier = crop_classifier
         self._settings = settings
         self._label_set = LabelSet(detector.card.species)
         self._loader = ImageLoader(
-            input_hw=detector.card.input_hw,
             max_bytes=settings.max_file_mib * 2**20,
             max_pixels=settings.max_pixels,
             whole_crops=crop_classifier is not None,
             time_patterns=settings.patterns_of_time,
         )
+
+    def parameters_of(self, item: ClaimedItem) -> str:
+        """Return the input size that an item's camera asks for, in words."""
+        return result_parameters(input_for(self._detector.card, item.fish_px).input_hw)
+
+    def estimate_fish_px(self, items: Sequence[ClaimedItem], root: bytes) -> float | None:
+        """Return the fish size that some images of one camera show; None where it is not seen, or not needed."""
+        inputs = inputs_of(self._detector.card)
+        if len(inputs) < 2:
+            return None
+        chosen = items[:: max(1, len(items) // IMAGES_A_CAMERA)][:IMAGES_A_CAMERA]
+        loaded = [self._decoded_at(item, root, inputs[-1].input_hw) for item in chosen]
+        return estimated_fish_px(self._detector, [one for one in loaded if one is not None])
 
     def read(self, item: ClaimedItem, root: bytes) -> HashedFile | ItemOutcome:
         """Return an item's bytes and hash, or its failure."""
@@ -78,7 +97,7 @@ class DetectorInference:
 
     def decode(self, file: HashedFile, root: bytes) -> LoadedImage | ItemOutcome:
         """Return the image in a file that was read, or its failure."""
-        return self._loader.decode(file, root)
+        return self._loader.decode(file, root, input_hw=input_for(self._detector.card, file.item.fish_px).input_hw)
 
     def predict(self, images: Sequence[LoadedImage]) -> RawOutputs:
         """Return the outputs of one network call."""
@@ -125,13 +144,15 @@ class DetectorInference:
             infer_ms=each_ms,
             second=second,
         )
-        return ItemOutcome(loaded.item.item_id, loaded.item.file_id, image=loaded.image, prediction=new)
+        parameters = result_parameters(loaded.letterbox.input_hw)
+        return ItemOutcome(
+            loaded.item.item_id, loaded.item.file_id, image=loaded.image, prediction=new, parameters=parameters
+        )
 
-
-def parameters_of(detector: AnyDetector) -> str:
-    """Return what, besides the model version, a result depends on; results are unique by it."""
-    rows, columns = detector.card.input_hw
-    return f"letterbox-{rows}x{columns}"
+    def _decoded_at(self, item: ClaimedItem, root: bytes, input_hw: tuple[int, int]) -> DecodedImage | None:
+        file = self._loader.read(item, root)
+        loaded = self._loader.decode(file, root, input_hw=input_hw) if isinstance(file, HashedFile) else None
+        return loaded.decoded if isinstance(loaded, LoadedImage) else None
 
 
 def _answered(prediction: Prediction, second: CropPrediction | None, label_set: LabelSet) -> tuple[str, Prediction]:

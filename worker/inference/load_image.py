@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import numpy.typing as npt
 
+from db.domain.fish_size import NOMINAL_HW
 from db.domain.frames import is_frame
 from db.domain.jobs import ClaimedItem
 from db.domain.outcomes import ItemOutcome, SeenImage
@@ -58,7 +59,7 @@ class LoadedImage:
 
 
 class ImageLoader:
-    """Reads and decodes items for one network input size; safe to be called from many threads.
+    """Reads and decodes items for the network; safe to be called from many threads.
 
     whole_crops: crops are cut from the original, not from what a JPEG's reduced decoding gives the network.
     time_patterns: how a file's name tells when the image was taken, where its EXIF does not.
@@ -67,13 +68,11 @@ class ImageLoader:
     def __init__(
         self,
         *,
-        input_hw: tuple[int, int],
         max_bytes: int,
         max_pixels: int,
         whole_crops: bool = False,
         time_patterns: Sequence[str] = KNOWN_PATTERNS,
     ) -> None:
-        self._input_hw = input_hw
         self._max_bytes = max_bytes
         self._max_pixels = max_pixels
         self._whole_crops = whole_crops
@@ -90,23 +89,23 @@ class ImageLoader:
         kept = len(file.content) <= _KEPT_BYTES or is_frame(item.path)
         return HashedFile(item, replace(file, content=b""), file.content if kept else None)
 
-    def decode(self, file: HashedFile, root: bytes) -> LoadedImage | ItemOutcome:
-        """Return the image of a file that was read; its failure's outcome where there is none in it."""
+    def decode(self, file: HashedFile, root: bytes, *, input_hw: tuple[int, int]) -> LoadedImage | ItemOutcome:
+        """Return the image of a file that was read, fitted into this input; its failure's outcome if there is none."""
         fail_point("decoding", file.item.path)
         try:
             content, held = file.content, file.file
             if content is None:
                 held = read_image_file(file.item.path, root=root, max_bytes=self._max_bytes)
                 content = held.content
-            decoded = self._decoded(content)
+            decoded = self._decoded(content, input_hw)
         except UnreadableImage as error:
             return failed_outcome(file.item, error)
-        canvas, fitted = letterbox_image(decoded.pixels, into_hw=self._input_hw)
+        canvas, fitted = letterbox_image(decoded.pixels, into_hw=input_hw)
         # The letterbox speaks of the whole original, whatever size was decoded.
         letterbox = Letterbox(
             width_px=decoded.width_px,
             height_px=decoded.height_px,
-            input_hw=self._input_hw,
+            input_hw=input_hw,
             fitted_hw=fitted.fitted_hw,
             pad_x=fitted.pad_x,
             pad_y=fitted.pad_y,
@@ -115,17 +114,19 @@ class ImageLoader:
         image = SeenImage(held.sha256, decoded.width_px, decoded.height_px, *taken)
         if self._whole_crops and decoded.pixels.shape[1] < decoded.width_px:
             decoded = decode_image(content, max_pixels=self._max_pixels)
-        return LoadedImage(file.item, image, self._kept(decoded), canvas, letterbox)
+        return LoadedImage(file.item, image, self._kept(decoded, input_hw), canvas, letterbox)
 
-    def _decoded(self, content: bytes) -> DecodedImage:
+    def _decoded(self, content: bytes, input_hw: tuple[int, int]) -> DecodedImage:
         size = measure_image(content, max_pixels=self._max_pixels)
         large = size.width_px * size.height_px > _LARGE_PIXELS
         with self._one_large if large else nullcontext():
-            return decode_image(content, at_least_hw=self._input_hw, max_pixels=self._max_pixels)
+            # Crops are cut from it, too: a small input must not make them small.
+            at_least_hw = (max(input_hw[0], NOMINAL_HW[0]), max(input_hw[1], NOMINAL_HW[1]))
+            return decode_image(content, at_least_hw=at_least_hw, max_pixels=self._max_pixels)
 
-    def _kept(self, decoded: DecodedImage) -> DecodedImage:
+    def _kept(self, decoded: DecodedImage, input_hw: tuple[int, int]) -> DecodedImage:
         """An image that waits for its crops must not hold hundreds of megabytes."""
-        rows, columns = self._input_hw
+        rows, columns = input_hw
         step = min(decoded.pixels.shape[0] // rows, decoded.pixels.shape[1] // columns) // _KEPT_TIMES_INPUT
         if step < 2:
             return decoded

@@ -25,7 +25,9 @@ from worker.inference.detector import NetworkFailed
 from worker.inference.infer import Inference
 from worker.inference.load_image import HashedFile, LoadedImage
 
-Known = Callable[[Sequence[str]], set[str]]
+Asked = tuple[str, str]
+"""A content's hash and the parameters that it is asked with."""
+Known = Callable[[Sequence[Asked]], set[Asked]]
 Load = LoadedImage | ItemOutcome
 # One in the network, one before it, one being stored.
 _MAX_IN_WORK = 3
@@ -41,12 +43,12 @@ class Stopped(TaffrailError):
 
 @dataclass(eq=False)
 class _Work:
-    """A batch on its way. loads: in order, None ends them. asked: the contents that are decoded for this batch."""
+    """A batch on its way. loads: in order, None ends them. asked: what is decoded for this batch."""
 
     claim: Claim
     loads: Queue[Future[Load] | None]
-    asked: set[str] = field(default_factory=set)
-    duplicates: list[HashedFile] = field(default_factory=list)
+    asked: set[Asked] = field(default_factory=set)
+    duplicates: list[tuple[HashedFile, Asked]] = field(default_factory=list)
     outcomes: list[ItemOutcome] = field(default_factory=list)
     finishing: list[Future[list[ItemOutcome]]] = field(default_factory=list)
     error: Exception | None = None
@@ -127,14 +129,15 @@ class BatchPipeline:
         files = list(map(read, items) if is_frame(items[0].path) else self._readers.map(read, items))
         work.outcomes += [file for file in files if isinstance(file, ItemOutcome)]
         hashed = [file for file in files if isinstance(file, HashedFile)]
-        stored = known([file.sha256 for file in hashed]) if hashed else set()
-        for file in hashed:
-            if file.sha256 in stored:
-                work.outcomes.append(_done_already(file))
-            elif file.sha256 in work.asked:  # twice in one batch is inferred once, too
-                work.duplicates.append(file)
+        asked = [(file.sha256, self.inference.parameters_of(file.item)) for file in hashed]
+        stored = known(asked) if asked else set()
+        for file, one in zip(hashed, asked, strict=True):
+            if one in stored:
+                work.outcomes.append(_done_already(file, one))
+            elif one in work.asked:  # twice in one batch is inferred once, too
+                work.duplicates.append((file, one))
             else:
-                work.asked.add(file.sha256)
+                work.asked.add(one)
                 work.loads.put(self._decoders.submit(self.inference.decode, file, root))
         self._on_progress()
 
@@ -153,18 +156,17 @@ class BatchPipeline:
             work.next_load()
 
     def _network_batches(self, work: _Work) -> Iterator[list[LoadedImage]]:
-        images: list[LoadedImage] = []
+        waiting: dict[tuple[int, ...], list[LoadedImage]] = {}  # by input size: a network call takes one
         while (load := work.next_load()) is not None:
             loaded = load.result()
             if isinstance(loaded, ItemOutcome):
                 work.outcomes.append(loaded)
                 continue
+            images = waiting.setdefault(loaded.canvas.shape, [])
             images.append(loaded)
             if len(images) == self.inference.network_batch:
-                yield images
-                images = []
-        if images:
-            yield images
+                yield waiting.pop(loaded.canvas.shape)
+        yield from waiting.values()
 
     def _call_network(self, work: _Work, images: list[LoadedImage]) -> None:
         if self._stopped:
@@ -201,19 +203,18 @@ def _groups(items: Sequence[ClaimedItem]) -> Iterator[Sequence[ClaimedItem]]:
         yield from (run[start : start + step] for start in range(0, len(run), step))
 
 
-def _done_already(file: HashedFile) -> ItemOutcome:
-    return ItemOutcome(file.item.item_id, file.item.file_id, image=SeenImage(file.sha256))
+def _done_already(file: HashedFile, asked: Asked) -> ItemOutcome:
+    seen = SeenImage(file.sha256)
+    return ItemOutcome(file.item.item_id, file.item.file_id, image=seen, parameters=asked[1])
 
 
-def _duplicates(duplicates: Sequence[HashedFile], finished: Sequence[ItemOutcome]) -> list[ItemOutcome]:
+def _duplicates(duplicates: Sequence[tuple[HashedFile, Asked]], finished: Sequence[ItemOutcome]) -> list[ItemOutcome]:
     """The same bytes as another file of the batch: the same prediction, or the same fault."""
-    evaluated = {outcome.image.sha256 for outcome in finished if outcome.image is not None}
+    evaluated = {(outcome.image.sha256, outcome.parameters) for outcome in finished if outcome.image is not None}
     text = f"{UnreadableReason.BROKEN}: the same bytes as another file of this batch that gave no image"
     return [
-        _done_already(duplicate)
-        if duplicate.sha256 in evaluated
-        else ItemOutcome(
-            duplicate.item.item_id, duplicate.item.file_id, reason=str(UnreadableReason.BROKEN), failure=text
-        )
-        for duplicate in duplicates
+        _done_already(file, asked)
+        if asked in evaluated
+        else ItemOutcome(file.item.item_id, file.item.file_id, reason=str(UnreadableReason.BROKEN), failure=text)
+        for file, asked in duplicates
     ]

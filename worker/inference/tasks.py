@@ -6,19 +6,21 @@ import logging
 import os
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 from typing import TypeVar
 
 from celery import Celery
 
-from db.domain.jobs import Claim
+from db.domain.jobs import Claim, ClaimedItem
 from db.domain.outcomes import ItemOutcome
 from db.domain.places import is_url
 from db.errors import DatabaseError, TaffrailError
 from db.session import engine_for, reading, transaction
 from db.settings import Settings
 from db.store.batches import claim, give_back, mark_dead, renew
+from db.store.fish_sizes import keep_estimate
 from db.store.model_versions import champion_id
 from db.store.predictions import finish, known_contents
 from db.store.sql import database_now_s
@@ -29,7 +31,7 @@ from worker.delivery.worker_events import EventWriter
 from worker.images.errors import StoreUnreachable, UnreadableReason
 from worker.inference.detector import NetworkFailed, make_detector
 from worker.inference.infer import DetectorInference, Inference
-from worker.inference.pipeline import BatchPipeline, Stopped
+from worker.inference.pipeline import Asked, BatchPipeline, Stopped
 from worker.inference.second_stage import load_crop_classifier
 from worker.models.errors import ModelFileError
 from worker.storage.artifacts import bring_model
@@ -108,6 +110,7 @@ class InferWorker:
         try:
             check_folder(held.root)
             pipeline = self._pipeline_for(held.model_version)
+            held = self._with_fish_sizes(held, pipeline.inference)
         except Exception as error:
             self._failed(held, error)
             self._progress()
@@ -172,12 +175,28 @@ class InferWorker:
             )
         return self._pipeline
 
-    def _known(self, inference: Inference, sha256s: Sequence[str]) -> set[str]:
-        def ask() -> set[str]:
+    def _with_fish_sizes(self, held: Claim, inference: Inference) -> Claim:
+        """Return a claim whose cameras' fish sizes are known, as far as its images show them; estimates are held."""
+        unknown: dict[str, list[ClaimedItem]] = {}
+        for item in held.items:
+            if item.fish_px is None:
+                unknown.setdefault(item.camera, []).append(item)
+        estimates = {camera: inference.estimate_fish_px(items, held.root) for camera, items in unknown.items()}
+        told = {camera: fish_px for camera, fish_px in estimates.items() if fish_px is not None}
+        if not told:
+            return held
+        sizes = self._persistently(lambda: self._keep_estimates(told))
+        items = [replace(item, fish_px=sizes.get(item.camera, item.fish_px)) for item in held.items]
+        return replace(held, items=tuple(items))
+
+    def _keep_estimates(self, fish_px: Mapping[str, float]) -> dict[str, float]:
+        with transaction(self._engine) as session:
+            return {camera: keep_estimate(session, camera, size) for camera, size in sorted(fish_px.items())}
+
+    def _known(self, inference: Inference, asked: Sequence[Asked]) -> set[Asked]:
+        def ask() -> set[Asked]:
             with reading(self._engine) as session:
-                return known_contents(
-                    session, sha256s, model_version=inference.model_version, parameters=inference.parameters
-                )
+                return known_contents(session, asked, model_version=inference.model_version)
 
         return self._persistently(ask)
 
@@ -192,9 +211,7 @@ class InferWorker:
 
     def _store_once(self, held: Claim, outcomes: list[ItemOutcome], inference: Inference) -> bool:
         with transaction(self._engine) as session:
-            return finish(
-                session, held, outcomes, model_version=inference.model_version, parameters=inference.parameters
-            )
+            return finish(session, held, outcomes, model_version=inference.model_version)
 
     def _failed(self, held: Claim, error: Exception) -> None:
         if isinstance(error, Stopped):

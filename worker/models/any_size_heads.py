@@ -9,9 +9,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from db.domain.model_versions import SIZED_HEATMAP_STRIDE_PX
 from worker.models.fish_neck import conv_norm_relu
 
-HEADS_STRIDE_PX = 16
+HEADS_STRIDE_PX = SIZED_HEATMAP_STRIDE_PX
 _CHANNELS = 64
 _BOX_UNIT_PX = 40.0
 _PLACE_UNIT_PX = 100.0  # places are reckoned in this many pixels: their squares stay small in 32 bits

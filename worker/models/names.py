@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
+from db.domain.model_versions import SIZED_KIND
+
 
 class Preprocessing(StrEnum):
     """What a trunk wants done to RGB 0..255; it is part of the graph and so of the saved model."""
@@ -37,7 +39,7 @@ class TrunkSpec:
 class DetectorKind(StrEnum):
     """How a detector finds fish; a model's card names it."""
 
-    CENTRE = "centre"  # a centre heat map at one fish size, learnt from augmented images; carries over to other cameras
+    CENTRE = SIZED_KIND  # a centre heat map at one fish size; it carries over to other cameras
     LESSON = "detector"  # both heads on features that are computed once
 
 

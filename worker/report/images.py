@@ -12,6 +12,7 @@ from PIL import Image
 
 from db.domain.results import ImageResult
 from db.errors import TaffrailError
+from db.store.model_versions import ModelFrame
 from worker.images.decode import decode_image
 from worker.images.read import read_image_file
 from worker.report.heat_layer import HeatLayer, heat_layer
@@ -26,13 +27,13 @@ _ENDINGS = frozenset({".jpg", ".jpeg", ".jpe", ".jfif", ".mpo", ".png", ".tif", 
 
 @dataclass(frozen=True)
 class ImageTask:
-    """What drawing one image needs. input_hw: rows, columns of its model's input, None where it is not known."""
+    """What drawing one image needs. frame: what places its model's heat maps, None where it is not known."""
 
     result: ImageResult
     root: bytes
     artifacts: bytes
     out: Path
-    input_hw: tuple[int, int] | None
+    frame: ModelFrame | None
     image_px: int
     with_original: bool
     max_bytes: int
@@ -126,11 +127,13 @@ def _write_crop(task: ImageTask, crop_file: str, name: str) -> str | None:
 
 def _heat_layer(task: ImageTask) -> HeatLayer | None:
     result, said = task.result, task.result.prediction
-    if said is None or said.heatmap is None or task.input_hw is None or not result.width_px or not result.height_px:
+    if said is None or said.heatmap is None or task.frame is None or not result.width_px or not result.height_px:
         return None
     try:
         heatmap = unpack_heatmap(said.heatmap)  # (H, W, S)
     except (BadZipFile, KeyError, OSError, ValueError):
         return None  # the boxes say enough: a damaged heat map must not cost the page
-    letterbox = fit_letterbox(width_px=result.width_px, height_px=result.height_px, into_hw=task.input_hw)
-    return heat_layer(heatmap, frame=letterbox.grid_frame((heatmap.shape[0], heatmap.shape[1])))
+    grid_hw = (heatmap.shape[0], heatmap.shape[1])
+    input_hw = task.frame.input_of(grid_hw)
+    letterbox = fit_letterbox(width_px=result.width_px, height_px=result.height_px, into_hw=input_hw)
+    return heat_layer(heatmap, frame=letterbox.grid_frame(grid_hw))

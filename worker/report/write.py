@@ -148,7 +148,7 @@ def _tasks(
             root=job.root,
             artifacts=artifacts_root(settings),
             out=folder,
-            input_hw=frame.input_hw if (frame := frames[result.prediction.model_version]) else None,
+            frame=frames[result.prediction.model_version],
             image_px=options.image_px,
             with_original=options.originals,
             max_bytes=settings.max_file_mib * 2**20,

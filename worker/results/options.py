@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 
 from db.domain.answers import FinalAnswer, final_answer, predicted_answer
 from db.domain.jobs import Job
-from db.domain.results import ImageResult
+from db.domain.results import SURE_BOX, ImageResult
 from db.domain.species import LabelSet
 from worker.images.errors import MAX_BYTES
 from worker.results.names import ImagesIn, ResultFormat
@@ -47,7 +47,16 @@ class Export:
     def answer(self, result: ImageResult) -> FinalAnswer | None:
         """The answer of an image that goes out; None where there is none."""
         chosen = final_answer if self.options.truth else predicted_answer
-        return chosen(result, at_least=self.options.min_confidence)
+        return chosen(result, at_least=self._least(result))
+
+    def _least(self, result: ImageResult) -> float | None:
+        """Other programs rank the boxes of detectors by confidence, and choose themselves: they get all that are chances.
+
+        Of a detector whose confidences are none its own rule must choose.
+        """
+        ranked = self.options.result_format in (ResultFormat.COCO, ResultFormat.MEGADETECTOR)
+        chances = result.prediction is not None and result.prediction.sure_box < SURE_BOX
+        return 0.0 if self.options.min_confidence is None and ranked and chances else self.options.min_confidence
 
     def probabilities(self, answer: FinalAnswer) -> tuple[float, ...]:
         """The final distribution on the export's label set; a species that the model did not know has 0."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from itertools import islice
+from itertools import groupby, islice
 from pathlib import Path
 
 import numpy as np
@@ -30,6 +30,8 @@ from worker.inference.second_stage import load_crop_classifier
 from worker.models.errors import ModelFileError
 from worker.steps.step_process import Request, StepProgress, serve_step
 from worker.storage.model_files import check_model_file, read_card
+from worker.training.data.snapshot import training_samples
+from worker.training.detector.camera_sizes import camera_fish_sizes
 
 Floats = npt.NDArray[np.float64]
 
@@ -82,20 +84,29 @@ def evaluated_entries(entries: Sequence[DatasetEntry], *, at_most: int) -> list[
 def _loaded(entries: Sequence[DatasetEntry], inference: Inference) -> Iterator[list[LoadedImage]]:
     """Yield the readable images in network batches; the next ones are decoded meanwhile."""
 
+    fish_px = camera_fish_sizes(training_samples(entries))
+
+    def item_of(entry: DatasetEntry) -> ClaimedItem:
+        camera = entry.place.camera
+        return ClaimedItem(item_id=0, file_id=0, path=entry.place.file, camera=camera, fish_px=fish_px.get(camera))
+
     def load(entry: DatasetEntry) -> LoadedImage | None:
         root = os.path.dirname(entry.place.file)
-        file = inference.read(ClaimedItem(item_id=0, file_id=0, path=entry.place.file), root)
+        file = inference.read(item_of(entry), root)
         if isinstance(file, ItemOutcome) or file.sha256 != entry.place.sha256:
             return None  # gone, torn, or changed: the label speaks of another content
         loaded = inference.decode(file, root)
         return None if isinstance(loaded, ItemOutcome) else loaded
 
+    # Images of one input size side by side: a network call takes one.
+    entries = sorted(entries, key=lambda entry: inference.parameters_of(item_of(entry)))
     ahead = 4 * inference.network_batch
     with ThreadPoolExecutor(max(2, min(4, os.cpu_count() or 2)), thread_name_prefix="decode") as pool:
         for start in range(0, len(entries), ahead):
             found = (loaded for loaded in pool.map(load, entries[start : start + ahead]) if loaded is not None)
-            while chunk := list(islice(found, inference.network_batch)):
-                yield chunk
+            for _shape, alike in groupby(found, key=lambda loaded: loaded.canvas.shape):
+                while chunk := list(islice(alike, inference.network_batch)):
+                    yield chunk
 
 
 def _final(outcome: ItemOutcome) -> Distribution:

@@ -20,7 +20,7 @@ _SLOPE_DEVIATION, _OFFSET_DEVIATION = 0.5, 1.0
 # Frames of one camera are near-duplicates: beyond so many boxes more of the same say no more.
 _BOXES_A_CAMERA = 60
 _KEPT_AN_IMAGE = 3.0
-_LOWEST_KEPT, _HIGHEST_KEPT = 0.04, 0.3
+_LOWEST_KEPT, _HIGHEST_KEPT = 0.04, 0.15
 
 
 @dataclass(frozen=True)

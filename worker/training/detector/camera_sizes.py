@@ -7,11 +7,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from db.domain.fish_size import ENOUGH_BOXES, TARGET_FISH_PX, fish_size_px, typical_size_px
 from worker.training.data.samples import TrainingSample
-from worker.vision.fish_size import TARGET_FISH_PX, fish_sizes_px, typical_size_px
-
-# So many boxes tell a camera's size; of fewer the other cameras' counts for the missing ones.
-_ENOUGH_BOXES = 3
 
 
 def camera_fish_sizes(samples: Sequence[TrainingSample]) -> dict[str, float]:
@@ -21,9 +18,8 @@ def camera_fish_sizes(samples: Sequence[TrainingSample]) -> dict[str, float]:
     """
     found: dict[str, list[float]] = defaultdict(list)
     for sample in samples:
-        boxes = np.array([labelled.box.xyxy for labelled in sample.label.boxes], dtype=np.float64).reshape(-1, 4)
-        sizes = fish_sizes_px(boxes, width_px=sample.width_px, height_px=sample.height_px)
-        found[sample.camera] += [float(size) for size in sizes if size > 0]
+        size = {"width_px": sample.width_px, "height_px": sample.height_px}
+        found[sample.camera] += [fish_size_px(labelled.box, **size) for labelled in sample.label.boxes]
     typical = [size for size in map(typical_size_px, found.values()) if size is not None]
     usual = float(np.exp(np.mean(np.log(typical)))) if typical else TARGET_FISH_PX
     return {camera: _own_or_usual(sizes, usual) for camera, sizes in found.items()}
@@ -33,5 +29,5 @@ def _own_or_usual(sizes_px: list[float], usual_px: float) -> float:
     own = typical_size_px(sizes_px)
     if own is None:
         return usual_px
-    share = min(len(sizes_px) / _ENOUGH_BOXES, 1.0)
+    share = min(len(sizes_px) / ENOUGH_BOXES, 1.0)
     return float(np.exp(share * np.log(own) + (1.0 - share) * np.log(usual_px)))

@@ -10,10 +10,10 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
+from db.domain.fish_size import wanted_zoom
 from worker.training.data.samples import TrainingSample
 from worker.training.detector.windows import LARGEST_SIZE
 from worker.training.features.compute import LeftOutImage, read_sample
-from worker.vision.fish_size import wanted_zoom
 from worker.vision.letterbox import fit_letterbox
 
 Pixels = npt.NDArray[np.uint8]

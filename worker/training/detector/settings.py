@@ -6,12 +6,12 @@ import dataclasses
 from dataclasses import dataclass
 from pathlib import Path
 
+from db.domain.fish_size import whole_cells
 from db.domain.species import DEFAULT_LABEL_SET, LabelSet
 from worker.models.names import DEFAULT_TRUNK, DetectorKind, HeadName
 from worker.training.detector.centre_fit import CentreFit
 from worker.training.detector.fine_tune import FineTune
 from worker.training.detector.fit import FitSettings
-from worker.vision.fish_size import whole_cells
 
 
 @dataclass(frozen=True)

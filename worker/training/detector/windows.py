@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-from worker.vision.fish_size import wanted_zoom
+from db.domain.fish_size import wanted_zoom
 from worker.vision.letterbox import BORDER_GREY, fit_letterbox
 
 Pixels = npt.NDArray[np.uint8]

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from db.domain.fish_size import InputStep, input_steps
 from worker.cameras.estimate_size import SeenAtStep, estimate_fish_px
-from worker.vision.fish_size import InputStep, input_steps
 
 _STEPS = input_steps((288, 512))
 
