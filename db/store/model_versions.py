@@ -214,7 +214,7 @@ def _iso(moment: datetime) -> str:
 class ModelFrame:
     """What places a model's heat maps on an image: rows and columns of its base input, and the species axis.
 
-    stride_px: input pixels a cell of its heat maps, where its input follows the camera; None where it is always the base.
+    stride_px: input pixels a cell of its heat maps, where its input follows the camera; None where it does not.
     """
 
     input_hw: tuple[int, int]

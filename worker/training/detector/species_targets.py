@@ -39,8 +39,9 @@ def species_targets(
 ) -> SpeciesTargets:
     """Return the targets of a window. whole: whether it shows nearly all of the image.
 
-    A window that lost its fish shows none; where a part of one is left it teaches no species, nor does a part of an
-    image whose fish nobody boxed.
+    Only an image that shows no fish teaches that there is none: windows that lost their fish are many, and would make
+    it the answer to every camera not seen before. Nor is a species learnt from a part of an image whose fish nobody
+    boxed.
     """
     species = [label_set.index(labelled.species) for labelled in label.boxes]
     no_fish, box = label_set.index(NO_FISH), np.zeros(4, dtype=np.float32)
@@ -54,7 +55,7 @@ def species_targets(
     # The last entry is what owner -1 points at.
     cells = np.array([*(species[place] for place in seen.places), no_fish], dtype=np.int8)[owners]
     if not len(fish):
-        return SpeciesTargets(no_fish, float(not seen.cut_off), box, location, cells)
+        return SpeciesTargets(no_fish, 0.0, box, location, cells)
     largest = int(np.argmax(np.prod(fish[:, 2:] - fish[:, :2], axis=1)))
     location = box_shares(fish[largest], input_hw=input_hw, grid_hw=grid_hw)
     return SpeciesTargets(species[seen.places[largest]], 1.0, fish[largest], location, cells)

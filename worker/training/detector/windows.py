@@ -48,14 +48,10 @@ class Window:
 
 @dataclass(frozen=True)
 class SeenBoxes:
-    """What a window shows of an image's boxes. boxes: (M, 4), cut at the window. places: (M,) in the image's list.
-
-    cut_off: whether a fish that is not among them shows a part of itself.
-    """
+    """What a window shows of an image's boxes. boxes: (M, 4), cut at the window. places: (M,) in the image's list."""
 
     boxes: Floats
     places: npt.NDArray[np.intp]
-    cut_off: bool
 
 
 def draw_window(
@@ -109,7 +105,7 @@ def seen_boxes(boxes: npt.ArrayLike, window: Window) -> SeenBoxes:
     inside = np.clip(moved, 0.0, np.array([window.size_hw[1], window.size_hw[0]] * 2, dtype=np.float64))
     left = _areas(inside) / np.maximum(_areas(moved), 1e-9)
     kept = left >= _MIN_LEFT
-    return SeenBoxes(inside[kept], np.flatnonzero(kept), bool((left[~kept] > 0.0).any()))
+    return SeenBoxes(inside[kept], np.flatnonzero(kept))
 
 
 @dataclass(frozen=True)
