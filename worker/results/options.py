@@ -50,7 +50,7 @@ class Export:
         return chosen(result, at_least=self._least(result))
 
     def _least(self, result: ImageResult) -> float | None:
-        """Other programs rank the boxes of detectors by confidence, and choose themselves: they get all that are chances.
+        """Other programs rank boxes by confidence and choose themselves: they get all whose confidences are chances.
 
         Of a detector whose confidences are none its own rule must choose.
         """

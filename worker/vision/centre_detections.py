@@ -55,7 +55,7 @@ def centre_detections(
     the box's own confidence.
     """
     grid, no_fish = np.asarray(maps.heatmap, dtype=np.float64), label_set.index(NO_FISH)
-    kept = []
+    kept: list[Detection] = []
     for one in maps.boxes(letterbox):
         chance, box = confidence.of(one.score), in_original(one.box, letterbox)
         least = confidence.at_least if len(kept) < MOST_UNLIKELY else MORE_AT_LEAST
