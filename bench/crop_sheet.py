@@ -23,8 +23,8 @@ from db.settings import get_settings
 from db.store.datasets import get_dataset
 from db.store.model_versions import get_model
 from db.tables.models import ModelVersionRow
-from worker.images.decode import DecodedImage, decode_image
-from worker.images.read import read_image_file
+from worker.images.decode import DecodedImage
+from worker.images.labelled import open_labelled
 from worker.inference.detector import AnyDetector, make_detector, prediction_of
 from worker.inference.second_stage import CropClassifier, load_crop_classifier
 from worker.storage.model_files import check_model_file, read_card
@@ -75,7 +75,7 @@ def main() -> None:
 def _evaluated(samples: Sequence[CropSample], evaluate: CropClassifier, part: SecondStage) -> list[NamedCrop]:
     evaluated = []
     for sample in samples:
-        image = decode_image(read_image_file(sample.file).content)
+        image = open_labelled(sample).decode()
         answer = evaluate.distributions([(image, [sample.box])])[0]
         place = int(answer.argmax())
         evaluated.append(NamedCrop(sample, _crop(image, sample, part), part.species[place], float(answer[place])))
@@ -120,7 +120,7 @@ def _in_turn(crops: Sequence[NamedCrop]) -> list[NamedCrop]:
 
 def _times(detector: AnyDetector, evaluate: CropClassifier, images: Sequence[TrainingSample]) -> str:
     rows, columns = detector.card.input_hw
-    held = [decode_image(read_image_file(sample.file).content) for sample in images]
+    held = [open_labelled(sample).decode() for sample in images]
     canvases = np.stack([letterbox_image(image.pixels, into_hw=(rows, columns))[0] for image in held])
     detector.warm_up()
     started = time.perf_counter()

@@ -9,8 +9,7 @@ import numpy as np
 from PIL import Image
 
 from bench.heads_table import INPUT_HW, fleet_samples
-from worker.images.decode import decode_image
-from worker.images.read import read_image_file
+from worker.images.labelled import open_labelled
 from worker.leakage.hide_fish import fill_holes, holes_of, untouched_cells
 from worker.vision.letterbox import letterbox_image
 
@@ -30,7 +29,7 @@ def main() -> None:
     count = _COLUMNS * _ROWS
     for place in range(count):
         sample = samples[len(samples) * (2 * place + 1) // (2 * count)]
-        image = decode_image(read_image_file(sample.file).content, at_least_hw=INPUT_HW)
+        image = open_labelled(sample).decode(at_least_hw=INPUT_HW)
         pixels, letterbox = letterbox_image(image.pixels, into_hw=INPUT_HW)
         shown = fill_holes(pixels, holes[sample.sha256])
         frame = letterbox.grid_frame(_GRID_HW)

@@ -24,8 +24,7 @@ from bench.heads_table import draw_fleet, fleet_samples
 from db.domain.error_probability import error_probability_by_rule
 from db.domain.species import DEFAULT_LABEL_SET
 from db.settings import Settings
-from worker.images.decode import decode_image
-from worker.images.read import read_image_file
+from worker.images.labelled import open_labelled
 from worker.inference.detector import Detector, prediction_of
 from worker.training.data.samples import TrainingSample
 from worker.training.data.splits import held_out_cameras
@@ -156,7 +155,7 @@ def _error_probabilities(model: TrainedDetector, samples: Sequence[TrainingSampl
 
 
 def _canvas(sample: TrainingSample) -> npt.NDArray[np.uint8]:
-    image = decode_image(read_image_file(sample.file).content, at_least_hw=INPUT_HW)
+    image = open_labelled(sample).decode(at_least_hw=INPUT_HW)
     return letterbox_image(image.pixels, into_hw=INPUT_HW)[0]
 
 

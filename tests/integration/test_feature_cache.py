@@ -155,7 +155,7 @@ def test_an_unreadable_or_changed_image_is_reported_and_left_out(
     computed = cache.compute([broken, changed, samples[2]])
 
     assert {bad.file for bad in computed.unreadable} == {broken.file, changed.file}
-    assert "changed since it was labelled" in computed.unreadable[1].reason
+    assert "changed since it was labelled" in computed.unreadable[1].text
     assert samples[2].sha256 in computed.features
     assert cache.calls[-1] == (3, 3)
 

@@ -157,7 +157,7 @@ def test_an_unreadable_image_is_reported_and_left_out(samples: tuple[CropSample,
     trained = _train((*samples, odd), folder, SETTINGS)
 
     assert [bad.file for bad in trained.unreadable] == [odd.file]
-    assert "changed since it was labelled" in trained.unreadable[0].reason
+    assert "changed since it was labelled" in trained.unreadable[0].text
 
 
 def test_too_few_crops_or_one_species_is_one_clear_line(samples: tuple[CropSample, ...], folder: Path) -> None:

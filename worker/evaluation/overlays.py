@@ -7,8 +7,8 @@ from PIL import Image, ImageDraw, ImageFont
 
 from db.domain.species import NO_FISH
 from worker.evaluation.answers import Answers, EvaluatedImages, Floats, Ints
-from worker.images.decode import decode_image
-from worker.images.read import read_image_file
+from worker.images.errors import UnreadableImage
+from worker.images.labelled import open_labelled
 from worker.report.heat_layer import species_layer
 from worker.training import metrics
 from worker.training.data.samples import TrainingSample
@@ -48,7 +48,7 @@ def _tile(evaluated: EvaluatedImages, answers: Answers, row: int, input_hw: tupl
     sample = evaluated.samples[row]
     try:
         plain = _shrunk(sample)
-    except Exception:  # it was read when it was evaluated; what is gone since is not worth the whole sheet
+    except UnreadableImage:  # it was read when it was evaluated; what is gone since is not worth the whole sheet
         return None
     zoom = plain.width / sample.width_px
     boxed = plain.copy()
@@ -64,7 +64,7 @@ def _tile(evaluated: EvaluatedImages, answers: Answers, row: int, input_hw: tupl
 
 
 def _shrunk(sample: TrainingSample) -> Image.Image:
-    image = Image.fromarray(decode_image(read_image_file(sample.file).content, at_least_hw=_TILE_HW).pixels)
+    image = Image.fromarray(open_labelled(sample).decode(at_least_hw=_TILE_HW).pixels)
     zoom = min(_TILE_HW[0] / sample.height_px, _TILE_HW[1] / sample.width_px)
     return image.resize((round(sample.width_px * zoom), round(sample.height_px * zoom)), Image.Resampling.BILINEAR)
 

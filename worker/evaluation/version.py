@@ -14,6 +14,7 @@ from db.domain.predictions import Head
 from db.domain.species import LabelSet
 from worker.evaluation.answers import Answers, EvaluatedImages, Floats, FoundFish
 from worker.evaluation.compared_models import MAJORITY, majority
+from worker.images.labelled import Skip
 from worker.inference.detector import AnyDetector
 from worker.inference.second_stage import CropClassifier
 from worker.models.errors import ModelError
@@ -61,6 +62,7 @@ def evaluate_version(
     detector: AnyDetector,
     crop_classifier: CropClassifier | None,
     heatmaps: bool,
+    on_skipped: Skip,
     progress: Callable[[int, int], None],
 ) -> tuple[EvaluatedImages, list[Answers]]:
     """Return the unseen images and what is said of them: majority, both heads, their mean, the final answer.
@@ -71,7 +73,9 @@ def evaluate_version(
         ModelError: none of the images can be read.
     """
     label_set = LabelSet(card.species)
-    said = evaluate_images(sides.unseen, detector=detector, crop_classifier=crop_classifier, progress=progress)
+    said = evaluate_images(
+        sides.unseen, detector=detector, crop_classifier=crop_classifier, on_skipped=on_skipped, progress=progress
+    )
     if not said:
         raise ModelError(f"none of the {len(sides.unseen)} held-out images can be read")
     evaluated = EvaluatedImages([one.sample for one in said], np.zeros(len(said), dtype=np.int64), label_set)

@@ -28,6 +28,8 @@ class UnreadableReason(StrEnum):
     SOUND_ONLY = "sound only"
     NO_FRAMES = "no frames"
     DAMAGED_VIDEO = "damaged video"
+    CHANGED = "changed"
+    SIZE_UNKNOWN = "size not known"
 
 
 class UnreadableImage(TaffrailError):

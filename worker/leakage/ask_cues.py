@@ -4,15 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 
 from db.domain.labels import ImageLabel
 from db.domain.species import LabelSet
-from worker.images.errors import UnreadableImage
-from worker.images.read import read_image_file
+from worker.images.labelled import SkippedFile
 from worker.leakage.hide_fish import VERSION, fill_holes, holes_of, holes_text, untouched_cells
 from worker.leakage.shortcut_cues import (
     FOLDS,
@@ -30,7 +28,7 @@ from worker.training.data.samples import TrainingSample
 from worker.training.data.targets import class_weights, sample_letterbox
 from worker.training.detector.train_head import train_head
 from worker.training.features.cache import Features
-from worker.training.features.compute import FeatureSource, ImageView, LeftOutImage
+from worker.training.features.compute import FeatureSource, ImageView
 from worker.training.features.thumbnails import thumbnails_of
 
 Floats = npt.NDArray[np.float32]
@@ -50,7 +48,7 @@ class CueQuestions:
 
     cues: tuple[ShortcutCue, ...]
     gap: SplitGap
-    unreadable: tuple[LeftOutImage, ...]
+    unreadable: tuple[SkippedFile, ...]
     boxless: int
     near_duplicates: int
 
@@ -65,14 +63,16 @@ def ask_cues(
         TrainingError: too few of them can be read.
     """
     whole = source.compute(samples)
-    usable, gone = still_there([sample for sample in samples if sample.sha256 in whole.features], source.features_dir)
+    # A file may be gone since its features were cached.
+    small = thumbnails_of([sample for sample in samples if sample.sha256 in whole.features], source.features_dir)
+    usable = small.samples
     if len({sample.label.species for sample in usable}) < 2 or len({sample.camera for sample in usable}) < 2:
         raise TrainingError(
             f"{len(usable)} of {len(samples)} images can be read; of 2 species and 2 cameras at least they are needed"
         )
     species = np.array([label_set.index(sample.label.species) for sample in usable], dtype=np.int64)
     sizes, cameras = [_size(sample) for sample in usable], [sample.camera for sample in usable]
-    alike = near_duplicates(thumbnails_of(usable, source.features_dir), sizes)
+    alike = near_duplicates(small.pixels, sizes)
     if len(set(alike.tolist())) < FOLDS:
         raise TrainingError(f"the {len(usable)} images look so alike that none can be asked by what others taught")
     asked = CueImages(species, folds_by(alike.tolist(), seed=seed), alike, len(label_set), seed)
@@ -92,28 +92,7 @@ def ask_cues(
         cues += [background, evaluate_cue("background and size", answers, control=background.control)]
     gap = _gap(asked, whole.features.pooled([sample.sha256 for sample in usable]), cameras)
     alike_another = int(sum(times for times in np.bincount(alike) if times > 1))
-    return CueQuestions(tuple(cues), gap, (*whole.unreadable, *gone), len(usable) - len(hidden), alike_another)
-
-
-def still_there(
-    samples: Sequence[TrainingSample], features_dir: Path
-) -> tuple[Sequence[TrainingSample], Sequence[LeftOutImage]]:
-    """Return the images whose thumbnails can be had, and those that are gone since their features were cached."""
-    try:
-        thumbnails_of(samples, features_dir)
-        return samples, ()
-    except UnreadableImage:
-        gone = {sample.sha256: reason for sample in samples if (reason := _why_unreadable(sample))}
-    kept = [sample for sample in samples if sample.sha256 not in gone]
-    return kept, [LeftOutImage(sample.file, gone[sample.sha256]) for sample in samples if sample.sha256 in gone]
-
-
-def _why_unreadable(sample: TrainingSample) -> str:
-    try:
-        changed = read_image_file(sample.file).sha256 != sample.sha256
-    except UnreadableImage as error:
-        return str(error)
-    return "the file changed since it was labelled" if changed else ""
+    return CueQuestions(tuple(cues), gap, (*whole.unreadable, *small.skipped), len(usable) - len(hidden), alike_another)
 
 
 def pooled_backgrounds(samples: Sequence[TrainingSample], source: FeatureSource) -> Mapping[str, Floats]:

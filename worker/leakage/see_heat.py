@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import numpy.typing as npt
 
 from db.domain.species import NO_FISH, LabelSet
-from worker.images.decode import decode_image
-from worker.images.read import read_image_file
+from worker.images.ahead import batches
+from worker.images.labelled import LabelledContent, Skip, read_labelled
 from worker.inference.detector import AnyDetector
 from worker.leakage.heat_outside import HeatSpread, heat_outside
 from worker.leakage.verdicts import HeatReport, evaluate_heat
@@ -26,17 +25,19 @@ _IMAGES_AT_ONCE = 16
 
 
 def see_heat(
-    model: str, detector: AnyDetector, samples: Sequence[TrainingSample], *, progress: Progress
+    model: str, detector: AnyDetector, samples: Sequence[TrainingSample], *, on_skipped: Skip, progress: Progress
 ) -> HeatReport | None:
     """Return where the heat lies on images with labelled fish; None where there is no such image to be read."""
+    input_hw = detector.card.input_hw
     label_set = LabelSet(detector.card.species)
     spreads: list[HeatSpread] = []
     cameras: list[str] = []
     boxed = [sample for sample in samples if sample.label.boxes]
-    for done, chunk in enumerate(_loaded(boxed, detector.card.input_hw), start=1):
+    read = read_labelled(boxed, lambda _sample, content: _letterboxed(content, input_hw), on_skipped=on_skipped)
+    for done, chunk in enumerate(batches(read, _IMAGES_AT_ONCE), start=1):
         raw = detector.predict(np.stack([pixels for _sample, pixels in chunk]))
         for (sample, _pixels), logits in zip(chunk, raw.heatmap, strict=True):
-            spread = heat_beside(sample, logits, label_set=label_set, input_hw=detector.card.input_hw)
+            spread = heat_beside(sample, logits, label_set=label_set, input_hw=input_hw)
             if spread is not None:
                 spreads.append(spread)
                 cameras.append(sample.camera)
@@ -58,20 +59,5 @@ def heat_beside(
     )
 
 
-def _loaded(
-    samples: Sequence[TrainingSample], input_hw: tuple[int, int]
-) -> Iterator[list[tuple[TrainingSample, Pixels]]]:
-    """Yield readable images, letterboxed, some at a time."""
-
-    def load(sample: TrainingSample) -> tuple[TrainingSample, Pixels] | None:
-        try:
-            image = decode_image(read_image_file(sample.file).content, at_least_hw=input_hw)
-        except Exception:  # it was named already where its features were computed
-            return None
-        return sample, letterbox_image(image.pixels, into_hw=input_hw)[0]
-
-    with ThreadPoolExecutor(2, thread_name_prefix="decode") as pool:
-        for start in range(0, len(samples), _IMAGES_AT_ONCE):
-            found = pool.map(load, samples[start : start + _IMAGES_AT_ONCE])
-            if chunk := [one for one in found if one is not None]:
-                yield chunk
+def _letterboxed(content: LabelledContent, input_hw: tuple[int, int]) -> Pixels:
+    return letterbox_image(content.decode(at_least_hw=input_hw).pixels, into_hw=input_hw)[0]

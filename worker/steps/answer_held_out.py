@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from itertools import groupby, islice
+from dataclasses import replace
+from itertools import groupby
 from pathlib import Path
 
 import numpy as np
@@ -18,14 +18,17 @@ from db.domain.datasets import DatasetEntry
 from db.domain.final_answer import Distribution, final_probabilities
 from db.domain.jobs import ClaimedItem
 from db.domain.outcomes import ItemOutcome
+from db.domain.places import Place
 from db.migrate import open_database
 from db.session import reading
 from db.settings import get_settings
 from db.store.datasets import get_dataset
 from db.whole_files import whole_file
+from worker.images.ahead import batches
+from worker.images.labelled import LabelledContent, read_labelled
 from worker.inference.detector import make_detector
 from worker.inference.infer import DetectorInference, Inference
-from worker.inference.load_image import LoadedImage
+from worker.inference.load_image import HashedFile, LoadedImage
 from worker.inference.second_stage import load_crop_classifier
 from worker.models.errors import ModelFileError
 from worker.steps.step_process import Request, StepProgress, serve_step
@@ -62,7 +65,7 @@ def evaluate(request: Request, progress: StepProgress) -> Request:
     entries = evaluated_entries(dataset.entries, at_most=int(request["at_most"]))
     sha256s: list[str] = []
     answers: list[Distribution] = []
-    for chunk in _loaded(entries, inference):
+    for chunk in loaded_images(entries, inference):
         done = inference.finish(chunk, inference.predict(chunk), each_ms=0.0)
         sha256s += [image.image.sha256 for image in chunk]
         answers += [_final(outcome) for outcome in done]
@@ -81,32 +84,25 @@ def evaluated_entries(entries: Sequence[DatasetEntry], *, at_most: int) -> list[
     return held[:at_most]
 
 
-def _loaded(entries: Sequence[DatasetEntry], inference: Inference) -> Iterator[list[LoadedImage]]:
+def loaded_images(entries: Sequence[DatasetEntry], inference: Inference) -> Iterator[list[LoadedImage]]:
     """Yield the readable images in network batches; the next ones are decoded meanwhile."""
 
     fish_px = camera_fish_sizes(training_samples(entries))
 
-    def item_of(entry: DatasetEntry) -> ClaimedItem:
-        camera = entry.place.camera
-        return ClaimedItem(item_id=0, file_id=0, path=entry.place.file, camera=camera, fish_px=fish_px.get(camera))
+    def item_of(place: Place) -> ClaimedItem:
+        return ClaimedItem(0, 0, path=place.file, camera=place.camera, fish_px=fish_px.get(place.camera))
 
-    def load(entry: DatasetEntry) -> LoadedImage | None:
-        root = os.path.dirname(entry.place.file)
-        file = inference.read(item_of(entry), root)
-        if isinstance(file, ItemOutcome) or file.sha256 != entry.place.sha256:
-            return None  # gone, torn, or changed: the label speaks of another content
-        loaded = inference.decode(file, root)
-        return None if isinstance(loaded, ItemOutcome) else loaded
+    def load(place: Place, content: LabelledContent) -> LoadedImage | ItemOutcome:
+        file = content.file
+        hashed = HashedFile(item_of(place), replace(file, content=b""), file.content)
+        return inference.decode(hashed, os.path.dirname(place.file))
 
     # Images of one input size side by side: a network call takes one.
-    entries = sorted(entries, key=lambda entry: inference.parameters_of(item_of(entry)))
-    ahead = 4 * inference.network_batch
-    with ThreadPoolExecutor(max(2, min(4, os.cpu_count() or 2)), thread_name_prefix="decode") as pool:
-        for start in range(0, len(entries), ahead):
-            found = (loaded for loaded in pool.map(load, entries[start : start + ahead]) if loaded is not None)
-            for _shape, alike in groupby(found, key=lambda loaded: loaded.canvas.shape):
-                while chunk := list(islice(alike, inference.network_batch)):
-                    yield chunk
+    places = sorted((entry.place for entry in entries), key=lambda place: inference.parameters_of(item_of(place)))
+    read = read_labelled(places, load, waiting=4 * inference.network_batch)
+    loaded = (one for _place, one in read if isinstance(one, LoadedImage))
+    for _shape, alike in groupby(loaded, key=lambda one: one.canvas.shape):
+        yield from batches(alike, inference.network_batch)
 
 
 def _final(outcome: ItemOutcome) -> Distribution:

@@ -18,6 +18,7 @@ from db.migrate import open_database
 from db.session import reading
 from db.settings import Settings, get_settings
 from db.store.model_versions import get_champion, get_model
+from worker.images.labelled import Skip, SkippedFile
 from worker.inference.detector import make_detector
 from worker.leakage.ask_cues import ask_cues
 from worker.leakage.see_heat import see_heat
@@ -62,10 +63,11 @@ def audit_leakage(request: Request, progress: StepProgress) -> Request:
         label_set=settings.label_set,
         seed=int(request.get("seed", 0)),
     )
-    heat, no_heat = _heat(folder, samples, progress)
+    gone: list[SkippedFile] = []
+    heat, no_heat = _heat(folder, samples, on_skipped=gone.append, progress=progress)
     majority = Counter(sample.label.species for sample in samples).most_common(1)[0][0]
     left_out = [(odd.file, odd.text) for odd in checked.left_out]
-    left_out += [(bad.file, bad.reason) for bad in found.unreadable]
+    left_out += [(bad.file, bad.text) for bad in dict.fromkeys([*found.unreadable, *gone])]
     return {
         "images": found.cues[0].images,
         "boxless": found.boxless,
@@ -121,7 +123,7 @@ def _source(request: Request, settings: Settings, card: ModelCard | None, progre
 
 
 def _heat(
-    folder: Path | None, samples: Sequence[TrainingSample], progress: StepProgress
+    folder: Path | None, samples: Sequence[TrainingSample], *, on_skipped: Skip, progress: StepProgress
 ) -> tuple[HeatReport | None, str]:
     """Return where a model's heat lies on cameras that it has not learnt from; or None, and why.
 
@@ -136,6 +138,7 @@ def _heat(
         folder.name,
         detector,
         held[:_MOST_HEAT_MAPS],
+        on_skipped=on_skipped,
         progress=lambda done, total: progress("heat maps", done, total),
     )
     return found, "" if found else f"no boxed image is known of cameras that model {folder.name} has not learnt from"

@@ -25,6 +25,7 @@ from worker.evaluation.figures import compared_figures
 from worker.evaluation.kept_answers import KeptAnswers
 from worker.evaluation.version import evaluate_version, sides_of
 from worker.evaluation.write import make_folder, write_evaluation
+from worker.images.labelled import SkippedFile
 from worker.inference.detector import make_detector
 from worker.inference.second_stage import load_crop_classifier
 from worker.models.errors import TrainingError
@@ -76,7 +77,12 @@ def _networks(
     refuse_early(checked.samples, split)
     computed = source.compute(checked.samples)
     usable = usable_samples(checked.samples, computed.features, computed.unreadable)
-    alike = _alike(usable, settings, progress)
+    small = thumbnails_of(
+        usable, settings.features_dir, progress=lambda done, total: progress("thumbnails", done, total)
+    )
+    skipped = (*computed.unreadable, *small.skipped)  # a file may be gone since its features were cached
+    usable = usable_samples(small.samples, computed.features, skipped)
+    alike = near_duplicates(small.pixels, [(sample.width_px, sample.height_px) for sample in usable])
     weights = weights_key(source.trunk, source.weights)
     kept = KeptAnswers(
         settings.home / "training" / "evaluation",
@@ -93,7 +99,7 @@ def _networks(
         progress=progress,
     )
     done = cross_validate(bench, options, split, alike=alike, folds=int(request["folds"]), seed=seed)
-    unreadable = [[os.fsdecode(bad.file), bad.reason] for bad in computed.unreadable]
+    unreadable = [[os.fsdecode(bad.file), bad.text] for bad in skipped]
     result = {
         "split": str(split),
         "trunk": source.trunk,
@@ -122,24 +128,25 @@ def _version(
     checked = check_samples(samples, LabelSet(card.species))
     once = list({sample.sha256: sample for sample in checked.samples}.values())
     sides = sides_of(version.model_id, card, once)
+    skipped: list[SkippedFile] = []
     evaluated, answers = evaluate_version(
         card,
         sides,
         detector=make_detector(card, folder, batch_size=settings.network_batch),
         crop_classifier=load_crop_classifier(card.second_stage, folder),
         heatmaps=bool(request.get("out")),
+        on_skipped=skipped.append,
         progress=lambda done, total: progress(f"evaluation {version.model_id}", done, total),
     )
     parts = np.unique(evaluated.cameras, return_inverse=True)[1]
-    read = {sample.sha256 for sample in evaluated.samples}
-    missing = [[os.fsdecode(one.file), "cannot be read"] for one in sides.unseen if one.sha256 not in read]
+    unreadable = [[os.fsdecode(bad.file), bad.text] for bad in skipped]
     result = {
         "model": version.model_id,
         "state": str(version.state),
         "trunk": card.trunk,
         **_facts(request, once, evaluated, card.input_hw),
         "compared_models": [compared_figures(evaluated, one, parts) for one in answers],
-        **_oddities(checked, missing),
+        **_oddities(checked, unreadable),
     }
     return _written(request, result, evaluated, answers)
 
@@ -174,13 +181,6 @@ def _source(request: Request, settings: Settings, progress: StepProgress) -> Fea
 def _fit_of(head: HeadName, request: Request) -> FitSettings:
     fit = replace(FitSettings(), seed=int(request.get("seed", 0)))
     return replace(fit, epochs=int(request["epochs"]), min_steps=0) if request.get("epochs") else fit
-
-
-def _alike(samples: Sequence[TrainingSample], settings: Settings, progress: StepProgress) -> np.ndarray:
-    thumbnails = thumbnails_of(
-        samples, settings.features_dir, progress=lambda done, total: progress("thumbnails", done, total)
-    )
-    return near_duplicates(thumbnails, [(sample.width_px, sample.height_px) for sample in samples])
 
 
 def _facts(

@@ -42,7 +42,7 @@ def first_features(request: Request, progress: StepProgress) -> Request:
     means = dict(zip(held, computed.features.pooled(held), strict=True))  # (C,) each
     return {
         "features": {sha256: [round(float(value), _DIGITS) for value in mean] for sha256, mean in means.items()},
-        "unreadable": [[os.fsdecode(bad.file), bad.reason] for bad in computed.unreadable],
+        "unreadable": [[os.fsdecode(bad.file), bad.text] for bad in computed.unreadable],
     }
 
 

@@ -82,7 +82,7 @@ def fit_candidate(request: Request, progress: StepProgress) -> Request:
     hashes = save_bundle(
         Path(request["into"]), request["model"], model, card, crops=crops, held_dir=settings.models_dir
     )
-    unreadable = [[os.fsdecode(bad.file), bad.reason] for bad in first.unreadable]
+    unreadable = [[os.fsdecode(bad.file), bad.text] for bad in first.unreadable]
     return {**asdict(hashes), "unreadable": unreadable, "second_stage_missing": missing}
 
 

@@ -74,7 +74,7 @@ def train(request: Request, progress: StepProgress) -> Request:
         "blind": list(trained.card.blind),
         "cautions": list(trained.card.cautions),
         "train_seconds": trained.card.train_seconds,
-        "unreadable": [[os.fsdecode(bad.file), bad.reason] for bad in trained.unreadable],
+        "unreadable": [[os.fsdecode(bad.file), bad.text] for bad in trained.unreadable],
         "repaired": [[os.fsdecode(odd.file), odd.text] for odd in trained.repaired],
     }
 

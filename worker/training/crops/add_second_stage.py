@@ -10,6 +10,7 @@ from typing import Any
 
 from db.domain.boxes import Box
 from db.domain.model_versions import ModelCard
+from worker.images.labelled import SkippedFile
 from worker.inference.detector import Detector
 from worker.inference.second_stage import CropClassifier
 from worker.training.crops.evaluate import evaluate_images, evaluate_second_stage
@@ -17,7 +18,6 @@ from worker.training.crops.samples import crop_samples
 from worker.training.crops.settings import CropTrainSettings
 from worker.training.crops.train import train_crop_classifier
 from worker.training.data.samples import TrainingSample
-from worker.training.features.compute import LeftOutImage
 
 Progress = Callable[[str, int, int], None]
 
@@ -32,7 +32,7 @@ class TwoStages:
     crops: Any
     card: ModelCard
     left_out: tuple[str, ...]
-    unreadable: tuple[LeftOutImage, ...]
+    unreadable: tuple[SkippedFile, ...]
 
 
 def add_second_stage(

@@ -7,8 +7,8 @@ from __future__ import annotations
 import dataclasses
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 import numpy.typing as npt
@@ -17,8 +17,9 @@ from db.domain.final_answer import final_probabilities
 from db.domain.model_versions import ModelCard, SecondStage
 from db.domain.predictions import Prediction
 from db.domain.species import LabelSet
-from worker.images.decode import DecodedImage, decode_image
-from worker.images.read import read_image_file
+from worker.images.ahead import batches
+from worker.images.decode import DecodedImage
+from worker.images.labelled import LabelledContent, Skip, read_labelled
 from worker.inference.detector import AnyDetector, input_for, prediction_of
 from worker.inference.second_stage import CropClassifier
 from worker.training import metrics
@@ -33,6 +34,14 @@ _IMAGES_AT_ONCE = 16
 _WEIGHTS = np.linspace(0.0, 1.0, 21)
 # A beta prior with its peak at two thirds: a few images of few cameras once gave the second stage the whole say.
 _USUAL_WEIGHT, _WEIGHT_PRIOR_WORTH = 2.0 / 3.0, 6.0
+
+
+@dataclass(frozen=True, eq=False)
+class _Prepared:
+    """An image, whole for the crops; and letterboxed as the detector knows it, (H, W, 3) uint8."""
+
+    whole: DecodedImage
+    canvas: npt.NDArray[np.uint8]
 
 
 @dataclass(frozen=True)
@@ -67,6 +76,7 @@ def evaluate_images(
     *,
     detector: AnyDetector,
     crop_classifier: CropClassifier | None,
+    on_skipped: Skip = lambda skipped: None,
     progress: Progress = lambda done, total: None,
 ) -> list[EvaluatedImage]:
     """Return what both stages say of images, as a worker would; an image that cannot be read is left out.
@@ -74,25 +84,25 @@ def evaluate_images(
     crop_classifier: None of a version without a second stage.
     """
     card, label_set, evaluated, done = detector.card, LabelSet(detector.card.species), [], 0
-    for input_hw, chunk in _loaded_by_input(samples, card):
-        raw = detector.predict(np.stack([canvas for _, _, canvas in chunk]))
+    for input_hw, chunk in _loaded_by_input(samples, card, on_skipped):
+        raw = detector.predict(np.stack([prepared.canvas for _sample, prepared in chunk]))
         predictions = [
             prediction_of(
                 raw,
                 row,
-                letterbox=_letterbox(image, input_hw),
+                letterbox=_letterbox(prepared.whole, input_hw),
                 label_set=label_set,
                 confidence=card.box_confidence,
             )
-            for row, (_, image, _) in enumerate(chunk)
+            for row, (_sample, prepared) in enumerate(chunk)
         ]
         crops: list[tuple[float, ...] | None] = [None] * len(chunk)
         if crop_classifier is not None:
-            seconds = crop_classifier.classify([image for _, image, _ in chunk], predictions)
+            seconds = crop_classifier.classify([prepared.whole for _sample, prepared in chunk], predictions)
             crops = [second.image for second in seconds]
         evaluated += [
             EvaluatedImage(sample, prediction, said)
-            for (sample, _, _), prediction, said in zip(chunk, predictions, crops, strict=True)
+            for (sample, _image), prediction, said in zip(chunk, predictions, crops, strict=True)
         ]
         done += len(chunk)
         progress(done, len(samples))
@@ -171,33 +181,19 @@ def _letterbox(image: DecodedImage, input_hw: tuple[int, int]) -> Letterbox:
 
 
 def _loaded_by_input(
-    samples: Sequence[TrainingSample], card: ModelCard
-) -> Iterator[tuple[tuple[int, int], list[tuple[TrainingSample, DecodedImage, npt.NDArray[np.uint8]]]]]:
+    samples: Sequence[TrainingSample], card: ModelCard, on_skipped: Skip
+) -> Iterator[tuple[tuple[int, int], list[tuple[TrainingSample, _Prepared]]]]:
     """Yield readable images with the input that their camera's fish size asks for, some of one input at a time."""
     fish_px, by_input = camera_fish_sizes(samples), defaultdict(list)
     for sample in samples:
         by_input[input_for(card, fish_px.get(sample.camera)).input_hw].append(sample)
     for input_hw, some in by_input.items():
-        for chunk in _loaded(some, input_hw):
+        read = read_labelled(some, partial(_prepared, input_hw=input_hw), on_skipped=on_skipped)
+        for chunk in batches(read, _IMAGES_AT_ONCE):
             yield input_hw, chunk
 
 
-def _loaded(
-    samples: Sequence[TrainingSample], input_hw: tuple[int, int]
-) -> Iterator[list[tuple[TrainingSample, DecodedImage, npt.NDArray[np.uint8]]]]:
-    """Yield readable images, whole ones for the crops and letterboxed ones as the detector knows them."""
-
-    def load(sample: TrainingSample) -> tuple[TrainingSample, DecodedImage, npt.NDArray[np.uint8]] | None:
-        try:
-            file = read_image_file(sample.file)
-            reduced = decode_image(file.content, at_least_hw=input_hw)
-            whole = reduced if reduced.pixels.shape[1] == reduced.width_px else decode_image(file.content)
-        except Exception:  # it was named already where the crops were cut
-            return None
-        return (sample, whole, letterbox_image(reduced.pixels, into_hw=input_hw)[0])
-
-    with ThreadPoolExecutor(2, thread_name_prefix="decode") as pool:
-        for start in range(0, len(samples), _IMAGES_AT_ONCE):
-            found = pool.map(load, samples[start : start + _IMAGES_AT_ONCE])
-            if chunk := [one for one in found if one is not None]:
-                yield chunk
+def _prepared(_sample: TrainingSample, content: LabelledContent, *, input_hw: tuple[int, int]) -> _Prepared:
+    reduced = content.decode(at_least_hw=input_hw)
+    whole = reduced if reduced.pixels.shape[1] == reduced.width_px else content.decode()
+    return _Prepared(whole, letterbox_image(reduced.pixels, into_hw=input_hw)[0])

@@ -3,42 +3,33 @@
 from __future__ import annotations
 
 import hashlib
-import os
 import uuid
-from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from itertools import islice
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from worker.images.decode import decode_image
-from worker.images.read import read_image_file
+from worker.images.ahead import ahead
+from worker.images.labelled import LabelledContent, SkippedFile, read_labelled
 from worker.models.crop_classifier import build_pooled_trunk
 from worker.models.detector import fold_batch_norms
-from worker.models.errors import TrainingError
 from worker.models.trunks import weights_key
 from worker.training.crops.augment import PLAIN, CropView, canvas_side, cut_canvas, draw_view, show_crop
 from worker.training.crops.samples import CropSample
 from worker.training.features.cache import Shard, open_cache, write_shard
-from worker.training.features.compute import LeftOutImage
 from worker.vision.crops import quarter_turns
 
 _LAYOUT = 1  # raise when cutting, drawing views or preprocessing changes what a row means
 _SHARD_CROPS = 128  # 18 MB of canvases: what an interruption can lose
 _SHARD_VIEWS = 1024
 _BATCH_VIEWS = 32
-_THREADS = 2
 
 Progress = Callable[[int, int], None]
 Pixels = npt.NDArray[np.uint8]
 Rows = dict[str, tuple[Shard, int]]
-_Item = TypeVar("_Item")
-_Result = TypeVar("_Result")
 
 
 @dataclass(frozen=True)
@@ -55,7 +46,7 @@ class Canvases:
 
     shape: CropShape
     rows: Rows
-    unreadable: tuple[LeftOutImage, ...]
+    unreadable: tuple[SkippedFile, ...]
 
     def __contains__(self, sample: CropSample) -> bool:
         return sample.key in self.rows
@@ -92,24 +83,27 @@ def cut_canvases(
         if sample.key not in held:
             missing.setdefault(sample.sha256, []).append(sample)
     total, done = len(samples), len(samples) - sum(len(crops) for crops in missing.values())
-    unreadable: list[LeftOutImage] = []
+    unreadable: list[SkippedFile] = []
     names: list[str] = []
     rows: list[Pixels] = []
     run = _Run(folder)
     progress(done, total)
-    for crops, cut in ahead(lambda crops: (crops, _cut(crops, shape)), missing.values()):
-        if isinstance(cut, LeftOutImage):
-            unreadable.append(cut)
-        else:
-            names += [crop.key for crop in crops]
-            rows += cut
-        done += len(crops)
+    read = read_labelled(
+        [crops[0] for crops in missing.values()],
+        lambda first, content: _cut(content, missing[first.sha256], shape),
+        on_skipped=unreadable.append,
+    )
+    for first, cut in read:
+        names += [crop.key for crop in missing[first.sha256]]
+        rows += cut
+        done += len(cut)
         if len(names) >= _SHARD_CROPS:
             run.write(names, np.stack(rows))
             names, rows = [], []
         progress(done, total)
     if names:
         run.write(names, np.stack(rows))
+    progress(total, total)
     held = open_cache(folder) if missing else held
     wanted = {sample.key for sample in samples}
     return Canvases(shape, {key: place for key, place in held.items() if key in wanted}, tuple(unreadable))
@@ -232,29 +226,11 @@ def _nth_view(sample: CropSample, number: int) -> CropView:
     return draw_view(np.random.default_rng(int(sample.key[:15], 16) + number)) if number else PLAIN
 
 
-def _cut(crops: Sequence[CropSample], shape: CropShape) -> list[Pixels] | LeftOutImage:
-    """Return the canvases of one image's crops, or why there are none."""
-    file = crops[0].file
-    try:
-        read = read_image_file(file)
-        if read.sha256 != crops[0].sha256:
-            raise TrainingError(f"{os.fsdecode(file)}: the file changed since it was labelled")
-        pixels = decode_image(read.content).pixels
-        side_px = canvas_side(shape.crop_px, margin=shape.margin)
-        return [cut_canvas(pixels, crop.box, side_px=side_px) for crop in crops]
-    except Exception as error:  # decoders raise many kinds; one bad image never stops a training
-        return LeftOutImage(file, str(error) or type(error).__name__)
-
-
-def ahead(work: Callable[[_Item], _Result], items: Iterable[_Item]) -> Iterator[_Result]:
-    """Yield each item's result, in order, while threads work a few items ahead."""
-    with ThreadPoolExecutor(_THREADS, thread_name_prefix="crops") as pool:
-        left = iter(items)
-        running: deque[Future[_Result]] = deque(pool.submit(work, item) for item in islice(left, 2 * _THREADS))
-        while running:
-            result = running.popleft().result()
-            running.extend(pool.submit(work, item) for item in islice(left, 1))
-            yield result
+def _cut(content: LabelledContent, crops: Sequence[CropSample], shape: CropShape) -> list[Pixels]:
+    """Return the canvases of one image's crops."""
+    pixels = content.decode().pixels
+    side_px = canvas_side(shape.crop_px, margin=shape.margin)
+    return [cut_canvas(pixels, crop.box, side_px=side_px) for crop in crops]
 
 
 class _Run:

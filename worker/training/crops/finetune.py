@@ -19,11 +19,11 @@ import numpy as np
 import numpy.typing as npt
 
 from db.whole_files import move_whole
+from worker.images.ahead import ahead
 from worker.models.crop_classifier import POOLED_LAYER, build_crop_classifier, build_pooled_trunk, set_logits, unfreeze
 from worker.models.detector import copy_weights
 from worker.models.errors import TrainingError
 from worker.training.crops.augment import draw_view
-from worker.training.crops.features import ahead
 from worker.training.crops.outputs import CropOutputs
 from worker.training.optimiser import compile_adamw, train_step
 from worker.training.probe import Probe

@@ -16,6 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from db.domain.model_versions import SecondStage
+from worker.images.labelled import SkippedFile
 from worker.models.errors import TrainingError
 from worker.training.crops.calibrate import PRIOR_SHIFT_SHARE, log_prior_shift, species_figures
 from worker.training.crops.choose import (
@@ -33,7 +34,6 @@ from worker.training.crops.networks import MIN_CROPS, CropNetwork, train_frozen,
 from worker.training.crops.outputs import UnseenCrops
 from worker.training.crops.samples import CropSample
 from worker.training.crops.settings import Balance, CropMethod, CropRows, CropTrainSettings
-from worker.training.features.compute import LeftOutImage
 from worker.training.metrics import recalls
 
 Progress = Callable[[str, int, int], None]
@@ -50,7 +50,7 @@ class TrainedCropClassifier:
 
     model: Any
     part: SecondStage
-    unreadable: tuple[LeftOutImage, ...]
+    unreadable: tuple[SkippedFile, ...]
 
 
 @dataclass(frozen=True, eq=False)

@@ -16,6 +16,8 @@ from dataclasses import dataclass
 from db.domain.boxes import Box, clip_box
 from db.domain.labels import ImageLabel, LabelledBox
 from db.domain.species import LabelSet, UnknownSpecies, unknown_species_text
+from worker.images.errors import UnreadableReason
+from worker.images.labelled import SkippedFile
 from worker.training.data.samples import TrainingSample
 
 _MIN_SIDE_PX = 3.0
@@ -43,6 +45,11 @@ class CheckedSamples:
     def left_out(self) -> tuple[Oddity, ...]:
         """The images that cannot be learnt from."""
         return tuple(odd for odd in self.oddities if odd.left_out)
+
+    @property
+    def skipped(self) -> tuple[SkippedFile, ...]:
+        """The same, as files that gave no image are told."""
+        return tuple(SkippedFile(odd.file, UnreadableReason.SIZE_UNKNOWN, odd.text) for odd in self.left_out)
 
     @property
     def repaired(self) -> tuple[Oddity, ...]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -11,16 +10,17 @@ import numpy.typing as npt
 from PIL import Image
 
 from db.domain.fish_size import wanted_zoom
+from worker.images.ahead import ahead
+from worker.images.errors import UnreadableImage
+from worker.images.labelled import SkippedFile, open_labelled
 from worker.training.data.samples import TrainingSample
 from worker.training.detector.windows import LARGEST_SIZE
-from worker.training.features.compute import LeftOutImage, read_sample
 from worker.vision.letterbox import fit_letterbox
 
 Pixels = npt.NDArray[np.uint8]
 Counted = Callable[[int, int], None]
 
 MAX_HELD_BYTES = 2**30  # 500 images of 1000 x 600 pixels
-_DECODERS = 2
 
 
 @dataclass
@@ -37,22 +37,21 @@ class HeldImages:
         """Return an image, (H, W, 3) RGB, perhaps reduced.
 
         Raises:
-            UnreadableImage, TrainingError: it could be read before and cannot be any more.
+            UnreadableImage: it could be read before and cannot be any more.
         """
         held = self._held.get(row)
         return self._read(row) if held is None else held
 
-    def read_all(self, *, progress: Counted = lambda done, total: None) -> dict[int, LeftOutImage]:
+    def read_all(self, *, progress: Counted = lambda done, total: None) -> dict[int, SkippedFile]:
         """Decode every image once, hold what there is room for, and return the rows that gave none, with reasons."""
-        unreadable: dict[int, LeftOutImage] = {}
+        unreadable: dict[int, SkippedFile] = {}
         room, total = self.max_bytes, len(self.samples)
-        with ThreadPoolExecutor(_DECODERS, thread_name_prefix="decode") as pool:
-            for row, read in enumerate(pool.map(self._try_read, range(total))):
-                if isinstance(read, LeftOutImage):
-                    unreadable[row] = read
-                elif read.nbytes <= room:
-                    self._held[row], room = read, room - read.nbytes
-                progress(row + 1, total)
+        for row, read in enumerate(ahead(self._try_read, range(total))):
+            if isinstance(read, SkippedFile):
+                unreadable[row] = read
+            elif read.nbytes <= room:
+                self._held[row], room = read, room - read.nbytes
+            progress(row + 1, total)
         return unreadable
 
     def kept(self, rows: Sequence[int]) -> HeldImages:
@@ -60,18 +59,18 @@ class HeldImages:
         held = {place: self._held[row] for place, row in enumerate(rows) if row in self._held}
         return HeldImages([self.samples[row] for row in rows], self.input_hw, self.fish_px, self.max_bytes, held)
 
-    def _try_read(self, row: int) -> Pixels | LeftOutImage:
+    def _try_read(self, row: int) -> Pixels | SkippedFile:
         try:
             return self._read(row)
-        except Exception as error:  # decoders raise many kinds; one bad image never stops a training
-            return LeftOutImage(self.samples[row].file, str(error) or type(error).__name__)
+        except UnreadableImage as error:
+            return SkippedFile.because(self.samples[row].file, error)
 
     def _read(self, row: int) -> Pixels:
         sample = self.samples[row]
         fit = fit_letterbox(width_px=sample.width_px, height_px=sample.height_px, into_hw=self.input_hw)
         zoom = max(1.0, wanted_zoom(self.fish_px.get(sample.camera)) * LARGEST_SIZE)
         wanted_hw = (round(fit.fitted_hw[0] * zoom), round(fit.fitted_hw[1] * zoom))
-        pixels = read_sample(sample, at_least_hw=wanted_hw)
+        pixels = open_labelled(sample).decode(at_least_hw=wanted_hw).pixels
         if pixels.shape[0] <= wanted_hw[0]:
             return pixels
         reduced = Image.fromarray(pixels).resize(wanted_hw[::-1], Image.Resampling.BILINEAR, reducing_gap=2.0)

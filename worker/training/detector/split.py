@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
+from worker.images.labelled import SkippedFile
 from worker.training.data.near_duplicates import near_duplicates
 from worker.training.data.samples import TrainingSample
 from worker.training.data.splits import held_out_cameras, random_split
@@ -17,12 +18,16 @@ from worker.training.features.thumbnails import thumbnails_of
 
 @dataclass(frozen=True)
 class RowSplit:
-    """Places of images. cameras: those held out, empty for a split at random; how: in words, for the card."""
+    """Places of images. cameras: those held out, empty for a split at random; how: in words, for the card.
+
+    skipped: images on neither side, for nobody can tell any more whether another one is nearly the same.
+    """
 
     train_rows: np.ndarray
     held_out_rows: np.ndarray
     cameras: tuple[str, ...]
     how: str
+    skipped: tuple[SkippedFile, ...] = ()
 
 
 def split_rows(samples: Sequence[TrainingSample], settings: TrainSettings, features_dir: Path) -> RowSplit:
@@ -33,12 +38,7 @@ def split_rows(samples: Sequence[TrainingSample], settings: TrainSettings, featu
     guessed = np.array([sample.guessed for sample in samples], dtype=bool)
     cameras = [sample.camera for sample in samples]
     if len(set(cameras)) < 2:
-        sizes = [(sample.width_px, sample.height_px) for sample in samples]
-        alike = near_duplicates(thumbnails_of(samples, features_dir), sizes)
-        held = random_split(len(samples), share=settings.held_out_share, seed=settings.seed, alike=alike)
-        return RowSplit(
-            np.flatnonzero(~held), np.flatnonzero(held & ~guessed), (), "random: all images are of one camera"
-        )
+        return _at_random(samples, guessed, settings, features_dir)
     chosen = tuple(camera for camera in settings.held_out if camera in set(cameras))
     if not chosen or len(chosen) == len(set(cameras)):
         known = [sample for sample in samples if not sample.guessed]
@@ -48,3 +48,16 @@ def split_rows(samples: Sequence[TrainingSample], settings: TrainSettings, featu
         )
     held = np.isin(cameras, chosen)
     return RowSplit(np.flatnonzero(~held), np.flatnonzero(held & ~guessed), chosen, "by camera")
+
+
+def _at_random(
+    samples: Sequence[TrainingSample], guessed: np.ndarray, settings: TrainSettings, features_dir: Path
+) -> RowSplit:
+    small = thumbnails_of(samples, features_dir)
+    alike = near_duplicates(small.pixels, [(sample.width_px, sample.height_px) for sample in small.samples])
+    held = random_split(len(alike), share=settings.held_out_share, seed=settings.seed, alike=alike)
+    side = dict(zip((sample.sha256 for sample in small.samples), held.tolist(), strict=True))
+    train_rows = [row for row, sample in enumerate(samples) if side.get(sample.sha256) is False]
+    held_rows = [row for row, sample in enumerate(samples) if side.get(sample.sha256) and not guessed[row]]
+    how = "random: all images are of one camera"
+    return RowSplit(np.array(train_rows, dtype=np.int64), np.array(held_rows, dtype=np.int64), (), how, small.skipped)

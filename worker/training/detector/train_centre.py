@@ -18,6 +18,7 @@ import numpy.typing as npt
 
 from db.domain.box_confidence import BoxConfidence
 from db.domain.model_versions import ModelCard
+from worker.images.labelled import SkippedFile
 from worker.inference.detector import Detector
 from worker.models.centre_detector import build_centre_detector
 from worker.models.detector import fold_batch_norms
@@ -38,7 +39,7 @@ from worker.training.detector.see_held_out import as_held_out, see_held_out
 from worker.training.detector.settings import TrainSettings
 from worker.training.detector.split import RowSplit, split_rows
 from worker.training.detector.trained import TrainedDetector, require_enough
-from worker.training.features.compute import LeftOutImage, Progress
+from worker.training.features.compute import Progress
 
 Rows = npt.NDArray[np.int64]
 
@@ -122,12 +123,12 @@ def train_centre_detector(
 
 def _readable(
     checked: CheckedSamples, settings: TrainSettings, fish_px: dict[str, float], progress: Progress
-) -> tuple[HeldImages, tuple[LeftOutImage, ...]]:
+) -> tuple[HeldImages, tuple[SkippedFile, ...]]:
     """Return the readable images, each content once: a copy on both sides of a split would leak."""
     unique = list({sample.sha256: sample for sample in checked.samples}.values())
     images = HeldImages(unique, settings.input_hw, fish_px)
     bad = images.read_all(progress=_told(progress, "decoding"))
-    left_out = (*(LeftOutImage(odd.file, odd.text) for odd in checked.left_out), *bad.values())
+    left_out = (*checked.skipped, *bad.values())
     images = images.kept([row for row in range(len(unique)) if row not in bad])
     require_enough(images.samples, left_out, species=1)
     return images, left_out

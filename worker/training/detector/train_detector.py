@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from worker.images.labelled import SkippedFile
 from worker.models.detector import build_detector
 from worker.models.errors import TrainingError
 from worker.models.names import INPUT_HW, DetectorKind, HeadName
@@ -27,7 +28,7 @@ from worker.training.detector.train_centre import train_centre_detector
 from worker.training.detector.train_head import spare_stopping_rows, train_head
 from worker.training.detector.trained import TrainedDetector, require_enough
 from worker.training.features.cache import Features
-from worker.training.features.compute import FeatureSource, LeftOutImage, Progress
+from worker.training.features.compute import FeatureSource, Progress
 from worker.training.features.views import add_views
 
 BOX_HEADS = (HeadName.BOX_SPECIES,)
@@ -67,10 +68,10 @@ def train_detector(
         return train_centre_detector(checked, settings=settings, features_dir=features_dir, progress=progress)
     source = FeatureSource(settings.trunk, settings.weights, settings.input_hw, features_dir, progress)
     computed = source.compute(checked.samples, layer=settings.layer)
-    left_out = [LeftOutImage(odd.file, odd.text) for odd in checked.left_out]
-    unreadable = (*left_out, *computed.unreadable)
+    unreadable = (*checked.skipped, *computed.unreadable)
     usable = usable_samples(checked.samples, computed.features, unreadable)
     split = split_rows(usable, settings, features_dir)
+    unreadable = (*unreadable, *split.skipped)
     trained = _train(usable, computed.features, split.train_rows, split.held_out_rows, source, settings)
     held = [usable[row] for row in split.held_out_rows]
     evaluation = evaluate(HeldOut(held, trained.outputs, settings.label_set, settings.input_hw))
@@ -114,7 +115,7 @@ def _check(samples: Sequence[TrainingSample], settings: TrainSettings) -> None:
 
 
 def usable_samples(
-    samples: Sequence[TrainingSample], features: Features, unreadable: Sequence[LeftOutImage]
+    samples: Sequence[TrainingSample], features: Features, unreadable: Sequence[SkippedFile]
 ) -> list[TrainingSample]:
     """Return the readable images, each content once: a copy on both sides of a split would leak.
 

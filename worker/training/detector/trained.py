@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from db.domain.model_versions import ModelCard
+from worker.images.labelled import SkippedFile
 from worker.models.errors import TrainingError
 from worker.training.data.check_samples import Oddity
 from worker.training.data.samples import TrainingSample
-from worker.training.features.compute import LeftOutImage
 
 _MIN_IMAGES = 4
 
@@ -24,7 +24,7 @@ class TrainedDetector:
 
     model: Any
     card: ModelCard
-    unreadable: tuple[LeftOutImage, ...]
+    unreadable: tuple[SkippedFile, ...]
     repaired: tuple[Oddity, ...] = ()
     evaluated: Any = None
 
@@ -34,7 +34,7 @@ class TrainedDetector:
         return self.model if self.evaluated is None else self.evaluated
 
 
-def require_enough(usable: Sequence[TrainingSample], unreadable: Sequence[LeftOutImage], *, species: int) -> None:
+def require_enough(usable: Sequence[TrainingSample], unreadable: Sequence[SkippedFile], *, species: int) -> None:
     """Refuse a training that cannot come to anything. species: how many it needs.
 
     Raises:
@@ -43,6 +43,6 @@ def require_enough(usable: Sequence[TrainingSample], unreadable: Sequence[LeftOu
     found = {sample.label.species for sample in usable}
     if len(usable) >= _MIN_IMAGES and len(found) >= species:
         return
-    first = f"; first unreadable: {unreadable[0].reason}" if unreadable else ""
+    first = f"; first unreadable: {unreadable[0].text}" if unreadable else ""
     wanted = f"at least {_MIN_IMAGES} images" + (f" and {species} species" if species > 1 else "")
     raise TrainingError(f"{len(usable)} readable images of {len(found)} species; training needs {wanted}{first}")

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import os
 import uuid
-from collections import deque
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -15,10 +13,9 @@ import numpy as np
 import numpy.typing as npt
 
 from db.domain.places import Place
-from worker.images.decode import decode_image
-from worker.images.read import read_image_file
+from worker.images.ahead import batches
+from worker.images.labelled import LabelledContent, SkippedFile, read_labelled
 from worker.models.detector import fold_batch_norms
-from worker.models.errors import TrainingError
 from worker.models.trunks import build_trunk, trunk_spec, weights_key
 from worker.training.data.samples import TrainingSample
 from worker.training.features.cache import FeatureKey, Features, Half, open_cache, write_shard
@@ -26,7 +23,6 @@ from worker.vision.letterbox import letterbox_image
 
 _SHARD_IMAGES = 64  # 13 MB of the default trunk: what an interruption can lose
 _BATCH_IMAGES = 8
-_DECODERS = 2
 _AHEAD = 4 * _BATCH_IMAGES  # decoded images that wait for the network: 22 MB at 360 x 640
 
 Images = npt.NDArray[np.uint8]
@@ -49,19 +45,11 @@ class ImageView:
 
 
 @dataclass(frozen=True)
-class LeftOutImage:
-    """An image that could not be decoded, and why; training goes on without it."""
-
-    file: bytes
-    reason: str
-
-
-@dataclass(frozen=True)
 class ComputedFeatures:
     """What `compute_features` gives back: the features held, and the images that have none."""
 
     features: Features
-    unreadable: tuple[LeftOutImage, ...]
+    unreadable: tuple[SkippedFile, ...]
 
 
 @dataclass(frozen=True)
@@ -117,7 +105,7 @@ def compute_features(
     held = open_cache(folder)
     missing = [sample for entry, sample in wanted.items() if entry not in held]
     progress(len(wanted) - len(missing), len(wanted))
-    unreadable: list[LeftOutImage] = []
+    unreadable: list[SkippedFile] = []
     shape = next((shard.shape for shard, _row in held.values()), None)
     if missing or shape is None:
         network = fold_batch_norms(build_trunk(trunk, input_hw=input_hw, weights=weights, layer=layer))
@@ -137,15 +125,17 @@ def _compute_missing(
     view: ImageView | None,
     total: int,
     progress: Counted,
-) -> list[LeftOutImage]:
+) -> list[SkippedFile]:
     run, done = uuid.uuid4().hex[:12], total - len(missing)
-    unreadable: list[LeftOutImage] = []
+    unreadable: list[SkippedFile] = []
     names: list[str] = []
     parts: list[Half] = []
     number = 0
-    for batch in _batches(missing, input_hw, view, unreadable):
-        parts.append(_forward(network, np.stack([pixels for _name, pixels in batch])))
-        names += [name for name, _pixels in batch]
+    prepare = partial(_prepared, input_hw=input_hw, view=view)
+    images = read_labelled(missing, prepare, on_skipped=unreadable.append, waiting=_AHEAD)
+    for batch in batches(images, _BATCH_IMAGES):
+        parts.append(_forward(network, np.stack([pixels for _sample, pixels in batch])))
+        names += [_entry(sample, view) for sample, _pixels in batch]
         done += len(batch)
         progress(done + len(unreadable), total)
         if len(names) >= _SHARD_IMAGES:
@@ -167,26 +157,6 @@ def _forward(network: Any, images: Images) -> Half:
     return np.asarray(np.clip(features, -65504.0, 65504.0), dtype=np.float16)
 
 
-def _batches(
-    samples: Sequence[TrainingSample | Place],
-    input_hw: tuple[int, int],
-    view: ImageView | None,
-    unreadable: list[LeftOutImage],
-) -> Iterator[list[tuple[str, Images]]]:
-    """Yield full batches of named images, the last one perhaps short; what cannot be read is noted on the way."""
-    batch: list[tuple[str, Images]] = []
-    for sample, read in _read_ahead(samples, input_hw, view):
-        try:
-            batch.append((_entry(sample, view), read.result()))
-        except Exception as error:  # decoders raise many kinds; one bad image never stops a training
-            unreadable.append(LeftOutImage(sample.file, str(error) or type(error).__name__))
-        if len(batch) == _BATCH_IMAGES:
-            yield batch
-            batch = []
-    if batch:
-        yield batch
-
-
 def _entry(sample: TrainingSample | Place, view: ImageView | None) -> str:
     """Return an image's name in the cache."""
     if view is None:
@@ -196,32 +166,10 @@ def _entry(sample: TrainingSample | Place, view: ImageView | None) -> str:
     return f"{sample.sha256} {depends_on}" if depends_on else sample.sha256
 
 
-def _read_ahead(
-    samples: Sequence[TrainingSample | Place], input_hw: tuple[int, int], view: ImageView | None
-) -> Iterator[tuple[TrainingSample | Place, Future[Images]]]:
-    with ThreadPoolExecutor(_DECODERS, thread_name_prefix="decode") as pool:
-        ahead: deque[tuple[TrainingSample | Place, Future[Images]]] = deque()
-        for sample in samples:
-            ahead.append((sample, pool.submit(_read_image, sample, input_hw, view)))
-            if len(ahead) >= _AHEAD:
-                yield ahead.popleft()
-        yield from ahead
-
-
-def read_sample(sample: TrainingSample | Place, *, at_least_hw: tuple[int, int]) -> Images:
-    """Return a labelled image's pixels, (H, W, 3) RGB, perhaps reduced but not below these rows and columns.
-
-    Raises:
-        UnreadableImage: it cannot be read. TrainingError: the file changed since it was labelled.
-    """
-    read = read_image_file(sample.file)
-    if read.sha256 != sample.sha256:
-        raise TrainingError(f"{os.fsdecode(sample.file)}: the file changed since it was labelled")
-    return decode_image(read.content, at_least_hw=at_least_hw).pixels
-
-
-def _read_image(sample: TrainingSample | Place, input_hw: tuple[int, int], view: ImageView | None) -> Images:
-    pixels, _letterbox = letterbox_image(read_sample(sample, at_least_hw=input_hw), into_hw=input_hw)
+def _prepared(
+    sample: TrainingSample | Place, content: LabelledContent, *, input_hw: tuple[int, int], view: ImageView | None
+) -> Images:
+    pixels, _letterbox = letterbox_image(content.decode(at_least_hw=input_hw).pixels, into_hw=input_hw)
     if view is None:
         return np.asarray(pixels, dtype=np.uint8)
     assert isinstance(sample, TrainingSample), "a view changes the boxes with the pixels, and a place has none"

@@ -4,48 +4,60 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-from worker.images.decode import decode_image
-from worker.images.read import read_image_file
+from worker.images.ahead import batches
+from worker.images.labelled import LabelledContent, SkippedFile, read_labelled
 from worker.training.data.samples import TrainingSample
 from worker.training.features.cache import open_cache, write_shard
 
 THUMBNAIL_HW = (9, 16)
-_FOLDER = "thumbnails-1"  # another number when a thumbnail means something else
+_FOLDER = "thumbnails-2"  # another number when a thumbnail means something else; 1 held some of files that had changed
 _SHARD_IMAGES = 512
 _DECODE_HW = (54, 96)
-_THREADS = 2
 
 Thumbnails = npt.NDArray[np.uint8]
 
 
+@dataclass(frozen=True)
+class ThumbnailsOf:
+    """samples: those that have a thumbnail, in the order asked for. pixels: (N, 9, 16, 3) RGB. skipped: the others."""
+
+    samples: list[TrainingSample]
+    pixels: Thumbnails
+    skipped: tuple[SkippedFile, ...]
+
+
 def thumbnails_of(
     samples: Sequence[TrainingSample], features_dir: Path, *, progress: Callable[[int, int], None] = lambda *_: None
-) -> Thumbnails:
-    """Return the thumbnails of readable images, (N, 9, 16, 3) RGB; only those not cached yet are read from files.
+) -> ThumbnailsOf:
+    """Return the thumbnails of images and whose they are; only those not cached yet are read from files.
 
     Raises:
-        TrainingError: the cache cannot be written. UnreadableImage: an image cannot be read (any more).
+        TrainingError: the cache cannot be written.
     """
-    folder, held = features_dir / _FOLDER, open_cache(features_dir / _FOLDER)
+    folder = features_dir / _FOLDER
+    held, skipped = open_cache(folder), list[SkippedFile]()
     missing = list({sample.sha256: sample for sample in samples if sample.sha256 not in held}.values())
-    run = uuid.uuid4().hex[:12]
-    with ThreadPoolExecutor(_THREADS, thread_name_prefix="thumbnails") as pool:
-        for start in range(0, len(missing), _SHARD_IMAGES):
-            chunk = missing[start : start + _SHARD_IMAGES]
-            small = np.stack(list(pool.map(_thumbnail_of, chunk)))
-            write_shard(folder, f"{run}-{start:07d}", [sample.sha256 for sample in chunk], small)
-            progress(start + len(chunk), len(missing))
+    run, done = uuid.uuid4().hex[:12], 0
+    read = read_labelled(missing, lambda _sample, content: _thumbnail_of(content), on_skipped=skipped.append)
+    for number, chunk in enumerate(batches(read, _SHARD_IMAGES)):
+        small = np.stack([pixels for _sample, pixels in chunk])
+        write_shard(folder, f"{run}-{number:05d}", [sample.sha256 for sample, _pixels in chunk], small)
+        done += len(chunk)
+        progress(done + len(skipped), len(missing))
     if missing:
         held = open_cache(folder)
-    places = [held[sample.sha256] for sample in samples]
-    return np.stack([np.asarray(shard[row], dtype=np.uint8) for shard, row in places])
+    kept = [sample for sample in samples if sample.sha256 in held]
+    places = [held[sample.sha256] for sample in kept]
+    rows = [np.asarray(shard[row], dtype=np.uint8) for shard, row in places]
+    pixels = np.stack(rows) if rows else np.zeros((0, *THUMBNAIL_HW, 3), dtype=np.uint8)
+    return ThumbnailsOf(kept, pixels, tuple(skipped))
 
 
 def thumbnail(pixels: npt.NDArray[np.uint8]) -> Thumbnails:
@@ -54,5 +66,5 @@ def thumbnail(pixels: npt.NDArray[np.uint8]) -> Thumbnails:
     return np.asarray(Image.fromarray(pixels).resize((columns, rows), Image.Resampling.BOX), dtype=np.uint8)
 
 
-def _thumbnail_of(sample: TrainingSample) -> Thumbnails:
-    return thumbnail(decode_image(read_image_file(sample.file).content, at_least_hw=_DECODE_HW).pixels)
+def _thumbnail_of(content: LabelledContent) -> Thumbnails:
+    return thumbnail(content.decode(at_least_hw=_DECODE_HW).pixels)

@@ -3,17 +3,13 @@
 from __future__ import annotations
 
 import dataclasses
-import os
 import re
-from pathlib import Path
 
 import numpy as np
 import pytest
 
 from db.domain.boxes import Box
 from db.domain.labels import ImageLabel, LabelledBox
-from tests.drawn_fish import draw_fish
-from worker.leakage.ask_cues import still_there
 from worker.leakage.heat_outside import heat_outside
 from worker.leakage.hide_fish import fill_holes, holes_of, holes_text
 from worker.leakage.shortcut_cues import CueImages, folds_by, linear_learner, one_hot, plant_leak
@@ -157,16 +153,6 @@ def test_what_is_hidden_is_cached_by_the_boxes() -> None:
     )
 
     assert holes_text(before, "b") != holes_text(after, "b")
-
-
-def test_a_image_that_is_gone_though_its_features_are_cached_is_named(tmp_path: Path) -> None:
-    kept, gone = (draw_fish(tmp_path, number, "ALB", "boat_1") for number in (1, 2))
-    os.unlink(gone.file)
-
-    readable, missing = still_there([kept, gone], tmp_path / "features")
-
-    assert list(readable) == [kept]
-    assert [(one.file, one.reason.split(":")[0]) for one in missing] == [(gone.file, "missing")]
 
 
 def test_heat_beside_the_fish_is_measured_within_the_image() -> None:
