@@ -125,7 +125,7 @@ def write_recorded(
         with transaction(engine) as session:
             record_export(
                 session,
-                map(_recorded, written.items),
+                map(recorded, written.items),
                 export_id=written.export_id,
                 folder=os.fsencode(os.path.abspath(out)),
                 model_version=model_version,
@@ -222,11 +222,12 @@ def items_of(
         candidate = candidates.get(one.key)
         # One model may have seen an image with several parameters; a person sees it once.
         if candidate is not None and candidate.image_id not in items:
-            items[candidate.image_id] = _item(one, candidate, options)
+            items[candidate.image_id] = export_item(one, candidate, outlines=options.outlines_of(candidate))
     return list(items.values())
 
 
-def _item(chosen: Chosen[int], candidate: ReviewCandidate, options: ReviewExportOptions) -> ExportItem:
+def export_item(chosen: Chosen[int], candidate: ReviewCandidate, *, outlines: tuple[Outline, ...] = ()) -> ExportItem:
+    """Return what a person is shown of a prediction and its image."""
     answer = {box.detection_id for box in candidate.answer.boxes}
     shown = [found for found in candidate.detections if found.detection_id in answer]
     return ExportItem(
@@ -242,7 +243,7 @@ def _item(chosen: Chosen[int], candidate: ReviewCandidate, options: ReviewExport
         at_random=chosen.at_random,
         answer=candidate.answer,
         others=other_predictions(candidate),
-        outlines=options.outlines_of(candidate),
+        outlines=outlines,
     )
 
 
@@ -255,7 +256,7 @@ def other_predictions(candidate: ReviewCandidate) -> str:
     )
 
 
-def _recorded(written: WrittenItem) -> NewReviewItem:
+def recorded(written: WrittenItem) -> NewReviewItem:
     """Return what the store keeps of an image in an export."""
     return NewReviewItem(
         number=written.number,

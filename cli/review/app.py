@@ -12,6 +12,7 @@ import typer
 
 from cli.review.export import export_command
 from cli.review.plan import plan_command
+from cli.review.quick import quick_command
 from cli.review.simulate import simulate_command
 from cli.shared.context import end_with, model_or_champion, opened
 
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 app = typer.Typer(help="Show people the doubtful images in labelme, and learn what they say.", no_args_is_help=True)
 app.command("export")(export_command)
 app.command("plan")(plan_command)
+app.command("quick")(quick_command)
 
 ReviewerOption = Annotated[
     str | None, typer.Option("--reviewer", help="Who reviewed; the name of this machine's user where not given.")

@@ -20,12 +20,16 @@ class Change(StrEnum):
 
 
 class CorrectionOutcome(StrEnum):
-    """What a review said of one image; only the first three say what is in it, and only `untouched` is not stored."""
+    """What a review said of one image; only the first three say what is in it, and only `untouched` is not stored.
+
+    Withdrawn: everything that was said of the image in this review before is taken back.
+    """
 
     CORRECTED = "corrected"
     CONFIRMED = "confirmed"
     CONFIRMED_EMPTY = "confirmed empty"
     UNSURE = "unsure"
+    WITHDRAWN = "withdrawn"
     UNTOUCHED = "untouched"
 
 

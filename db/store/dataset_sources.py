@@ -9,7 +9,6 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from db.domain.boxes import Box
-from db.domain.corrections import DECIDED
 from db.domain.datasets import DatasetEntry, EntryOrigin
 from db.domain.labels import ImageLabel, LabelledBox
 from db.domain.places import Place
@@ -17,7 +16,7 @@ from db.domain.predictions import Head
 from db.domain.species import NO_FISH
 from db.store.images import places_of
 from db.store.labels import boxes_of_labels, training_records
-from db.store.reviews import load_corrections
+from db.store.reviews import decided, load_corrections
 from db.tables.images import ImageRow
 from db.tables.labels import LabelRow
 from db.tables.predictions import DetectionRow, PredictionRow
@@ -25,7 +24,6 @@ from db.tables.reviews import CorrectionRow
 
 # SQLite takes 32,766 variables in a statement; this stays far below.
 _IDS_A_QUERY = 500
-_DECIDED = CorrectionRow.outcome.in_([outcome.value for outcome in DECIDED])
 
 
 @dataclass(frozen=True)
@@ -121,13 +119,13 @@ def places_by_id(session: Session, image_ids: Sequence[int]) -> dict[int, Place]
 
 def newest_correction_id(session: Session) -> int:
     """Return the id of the newest decided correction, 0 before there is one."""
-    return session.scalar(select(func.max(CorrectionRow.id)).where(_DECIDED)) or 0
+    return session.scalar(select(func.max(CorrectionRow.id)).where(decided())) or 0
 
 
 def corrected_since(session: Session, correction_id: int) -> int:
     """Return how many images were decided on after a correction."""
     query = select(func.count(func.distinct(CorrectionRow.image_id)))
-    return session.scalar(query.where(_DECIDED, CorrectionRow.id > correction_id)) or 0
+    return session.scalar(query.where(decided(), CorrectionRow.id > correction_id)) or 0
 
 
 def _sure_predictions(
@@ -154,7 +152,7 @@ def _sure_predictions(
 
 
 def _newest_corrections(session: Session, image_ids: Sequence[int]) -> dict[int, int]:
-    query = select(CorrectionRow.image_id, func.max(CorrectionRow.id)).where(_DECIDED).group_by(CorrectionRow.image_id)
+    query = select(CorrectionRow.image_id, func.max(CorrectionRow.id)).where(decided()).group_by(CorrectionRow.image_id)
     found: dict[int, int] = {}
     for chunk in _chunks(image_ids):
         found.update(session.execute(query.where(CorrectionRow.image_id.in_(chunk))).tuples().all())

@@ -17,6 +17,7 @@ from db.domain.results import StoredDetection
 from db.store.error_probabilities import THE_RULE
 from db.store.images import camera_of_image
 from db.store.results import agreement_of, answering_models, detections_of, stored_prediction
+from db.store.reviews import decided
 from db.tables.images import FileRow, FolderRow, ImageRow
 from db.tables.predictions import PredictionRow
 from db.tables.reviews import CorrectionRow, ErrorFitRow, ReviewExportRow, ReviewItemRow
@@ -134,7 +135,7 @@ def answered_predictions(session: Session, *, model_version: str, at_random: boo
         .join(PredictionRow, PredictionRow.id == ReviewItemRow.prediction_id)
         .where(
             PredictionRow.model_version_id == model_version,
-            exists().where(CorrectionRow.review_item_id == ReviewItemRow.id, CorrectionRow.species.is_not(None)),
+            exists().where(CorrectionRow.review_item_id == ReviewItemRow.id, decided()),
         )
         .distinct()
         .order_by(ReviewItemRow.prediction_id)

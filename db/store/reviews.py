@@ -8,8 +8,8 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from sqlalchemy import func, select
-from sqlalchemy.orm import Session
+from sqlalchemy import ColumnElement, exists, func, select
+from sqlalchemy.orm import Session, aliased
 
 from db.domain.boxes import Box
 from db.domain.corrections import DECIDED, BoxChange, Change, Correction, CorrectionOutcome
@@ -155,16 +155,23 @@ def _correction_row(item: ReviewItem, correction: Correction, *, digest: str) ->
     )
 
 
+def decided() -> ColumnElement[bool]:
+    """Return whether a row of `corrections` says what is in its image and was not withdrawn later."""
+    later = aliased(CorrectionRow)
+    withdrawn = exists().where(
+        later.review_item_id == CorrectionRow.review_item_id,
+        later.revision > CorrectionRow.revision,
+        later.outcome == CorrectionOutcome.WITHDRAWN.value,
+    )
+    return CorrectionRow.outcome.in_([outcome.value for outcome in DECIDED]) & ~withdrawn
+
+
 def current_corrections(session: Session, image_ids: Sequence[int] | None = None) -> dict[str, Correction]:
     """Return for each image (by content hash) the newest answer that says what is in it.
 
     image_ids: of these images only, at most a few thousand of them.
     """
-    newest = (
-        select(func.max(CorrectionRow.id))
-        .where(CorrectionRow.outcome.in_([outcome.value for outcome in DECIDED]))
-        .group_by(CorrectionRow.image_id)
-    )
+    newest = select(func.max(CorrectionRow.id)).where(decided()).group_by(CorrectionRow.image_id)
     if image_ids is not None:
         newest = newest.where(CorrectionRow.image_id.in_(image_ids))
     found = list(session.scalars(newest))
@@ -175,7 +182,7 @@ def answers_by_reviewer(session: Session) -> dict[str, dict[str, Correction]]:
     """Return for each image that several people decided on each one's newest answer, the newest of all last."""
     newest = (
         select(func.max(CorrectionRow.id).label("id"), CorrectionRow.image_id)
-        .where(CorrectionRow.outcome.in_([outcome.value for outcome in DECIDED]))
+        .where(decided())
         .group_by(CorrectionRow.image_id, CorrectionRow.reviewer)
         .subquery()
     )
