@@ -19,12 +19,9 @@ from db.errors import TaffrailError
 if TYPE_CHECKING:
     from flask import Flask, Response
 
-# (image, box in pixels or None for the whole image, longest side in pixels) -> a JPEG's bytes
-DrawImage = Callable[[QuickItem, tuple[float, float, float, float] | None, int], bytes]
+DrawImage = Callable[[QuickItem], bytes]
 
-TILE_PX = 260
-WHOLE_PX = 1100
-_POLICY = "default-src 'none'; img-src 'self'; script-src 'self'; style-src 'self'; connect-src 'self'"
+_POLICY = "default-src 'none'; img-src 'self' data:; script-src 'self'; style-src 'self'; connect-src 'self'"
 
 
 class AnswerIn(BaseModel):
@@ -55,8 +52,13 @@ class AsideIn(BaseModel):
     number: int
 
 
-def create_app(review: QuickReview, draw: DrawImage, *, token: str, hosts: frozenset[str]) -> Flask:
-    """Return the page as a WSGI application. hosts: the `Host` headers that are answered."""
+def create_app(
+    review: QuickReview, *, draw_tile: DrawImage, draw_whole: DrawImage, token: str, hosts: frozenset[str]
+) -> Flask:
+    """Return the page as a WSGI application.
+
+    draw_tile, draw_whole: an image as a JPEG. hosts: the `Host` headers that are answered.
+    """
     from flask import Flask, Response, abort, jsonify, render_template, request
 
     app = Flask(__name__, static_folder="static", static_url_path=f"/{token}/static", template_folder="templates")
@@ -90,19 +92,15 @@ def create_app(review: QuickReview, draw: DrawImage, *, token: str, hosts: froze
 
     @app.get(f"/{token}/page")
     def page() -> Response:
-        return jsonify(_page_json(review.next_page(), review))
+        return jsonify(_page_json(review.page(anew="next" in request.args), review))
 
     @app.get(f"/{token}/image/<export>/<int:number>")
     def whole(export: str, number: int) -> Response:
-        item = review.item(export, number) or abort(404)
-        return Response(draw(item, None, WHOLE_PX), mimetype="image/jpeg")
+        return Response(draw_whole(review.item(export, number) or abort(404)), mimetype="image/jpeg")
 
     @app.get(f"/{token}/tile/<export>/<int:number>")
     def tile(export: str, number: int) -> Response:
-        item = review.item(export, number) or abort(404)
-        boxes = item.item.answer.boxes if item.item.answer is not None else ()
-        only = boxes[0].box.xyxy if len(boxes) == 1 else None
-        return Response(draw(item, only, TILE_PX), mimetype="image/jpeg")
+        return Response(draw_tile(review.item(export, number) or abort(404)), mimetype="image/jpeg")
 
     @app.post(f"/{token}/answers")
     def answers() -> Response:

@@ -15,7 +15,7 @@ from annotator.export.write import ExportItem, WrittenItem, shown_state
 from db.domain.species import NO_FISH
 from db.session import reading, transaction
 from db.store.error_probabilities import refresh_error_probabilities
-from db.store.quick_queue import QUICK_FOLDER, count_of_job, next_of_job
+from db.store.quick_queue import OPEN, count_of_job, next_of_job
 from db.store.results import models_of_job
 from db.store.review_queue import load_candidates
 from db.store.reviews import record_export
@@ -79,7 +79,7 @@ def next_page(engine: Engine, job_id: int, *, size: int, now: datetime | None = 
                 session,
                 map(recorded, written),
                 export_id=export_id,
-                folder=QUICK_FOLDER,
+                folder=OPEN,
                 model_version=model_version,
                 flag_below=None,
             )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 
 from sqlalchemy import Engine
@@ -13,6 +14,7 @@ from annotator.quick.answer import QuickAnswer, QuickRefused, Verdict, correctio
 from annotator.quick.page import QuickItem, QuickPage, next_page
 from db.domain.species import LabelSet
 from db.session import reading, transaction
+from db.store.quick_queue import close_pages
 from db.store.reviews import add_corrections, get_export
 
 PAGE_SIZE = 60
@@ -33,6 +35,7 @@ class QuickReview:
         self._engine = engine
         self._page_size = page_size
         self._pages: dict[str, QuickPage] = {}
+        self._last: QuickPage | None = None
         self._decided: set[tuple[str, int]] = set()
         self._to_draw: dict[str, None] = {}
         self._lock = threading.Lock()
@@ -47,12 +50,31 @@ class QuickReview:
         """The content hashes of images that were set aside for labelme, in that order."""
         return tuple(self._to_draw)
 
-    def next_page(self) -> QuickPage:
-        """Return the next images, which nobody else is shown for a while."""
+    def page(self, *, anew: bool) -> QuickPage:
+        """Return the images to look at, which nobody else is shown for a while.
+
+        anew: the next ones; else what is left of the page that was shown last (its tab was closed or loaded again).
+        """
         with self._lock:
-            page = next_page(self._engine, self.job_id, size=self._page_size)
-            self._pages[page.export_id] = page
-        return page
+            left = self._left_of(self._last) if self._last is not None and not anew else None
+            if left is None or not left.items:
+                left = next_page(self._engine, self.job_id, size=self._page_size)
+                self._pages[left.export_id] = left
+                self._last = left
+        return left
+
+    def close(self) -> None:
+        """Let others have what was shown and not answered.
+
+        Raises:
+            DatabaseError: the store cannot be used; others are shown those images after a while all the same.
+        """
+        with self._lock, transaction(self._engine) as session:
+            close_pages(session, list(self._pages))
+
+    def _left_of(self, page: QuickPage) -> QuickPage:
+        left = {number: item for number, item in page.items.items() if (page.export_id, number) not in self._decided}
+        return replace(page, items=left)
 
     def item(self, export_id: str, number: int) -> QuickItem | None:
         """Return an image that was shown, None where there is no such one."""

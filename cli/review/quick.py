@@ -55,7 +55,7 @@ def _serve(review: QuickReview, settings: Settings, *, port: int, browser: bool)
     from functools import partial
 
     from annotator.errors import AnnotatorError
-    from cli.review.quick_images import draw_image
+    from cli.review.quick_images import draw_tile, draw_whole
 
     try:
         from werkzeug.serving import WSGIRequestHandler, make_server
@@ -77,7 +77,8 @@ def _serve(review: QuickReview, settings: Settings, *, port: int, browser: bool)
         raise AnnotatorError(f"port {port}: cannot be used ({error.strerror}); --port 0 takes a free one") from None
     at = f"127.0.0.1:{server.server_port}"
     hosts = frozenset({at, f"localhost:{server.server_port}"})
-    server.app = create_app(review, partial(draw_image, settings), token=token, hosts=hosts)
+    draw = {"draw_tile": partial(draw_tile, settings), "draw_whole": partial(draw_whole, settings)}
+    server.app = create_app(review, **draw, token=token, hosts=hosts)
     address = f"http://{at}/{token}/"
     typer.echo(
         f"{address}\nopen it in a browser on this machine; every answer is stored at once, Ctrl-C ends the review"
@@ -90,6 +91,7 @@ def _serve(review: QuickReview, settings: Settings, *, port: int, browser: bool)
         typer.echo("")
     finally:
         server.server_close()
+        review.close()
 
 
 def _to_labelme(review: QuickReview, settings: Settings, engine: Engine, folder: Path | None) -> None:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 
-from sqlalchemy import Select, exists, func, select
+from sqlalchemy import Select, exists, func, select, update
 from sqlalchemy.orm import Session
 
 from db.store.reviews import decided
@@ -12,8 +13,9 @@ from db.tables.jobs import ItemRow
 from db.tables.predictions import PredictionRow
 from db.tables.reviews import CorrectionRow, ReviewExportRow, ReviewItemRow
 
-# Of the folder that an export is written to: a quick review writes none.
-QUICK_FOLDER = b"quick review"
+# Instead of the folder that an export is written to, which a quick review has none of: open while its page is shown.
+OPEN = b"quick review, open"
+CLOSED = b"quick review"
 
 
 def next_of_job(session: Session, job_id: int, *, limit: int, lent_since: datetime) -> list[int]:
@@ -31,6 +33,12 @@ def count_of_job(session: Session, job_id: int, *, lent_since: datetime) -> int:
     return session.scalar(select(func.count()).select_from(waiting)) or 0
 
 
+def close_pages(session: Session, export_ids: Sequence[str]) -> None:
+    """Let others have what was shown on these pages and not answered. The caller commits."""
+    rows = update(ReviewExportRow).where(ReviewExportRow.id.in_(export_ids), ReviewExportRow.folder == OPEN)
+    session.execute(rows.values(folder=CLOSED))
+
+
 def _waiting(job_id: int, *, lent_since: datetime) -> Select[int]:
     answered = exists().where(CorrectionRow.image_id == PredictionRow.image_id, decided())
     lent = (
@@ -38,7 +46,7 @@ def _waiting(job_id: int, *, lent_since: datetime) -> Select[int]:
         .join(ReviewExportRow, ReviewExportRow.id == ReviewItemRow.export_id)
         .where(
             ReviewItemRow.image_id == PredictionRow.image_id,
-            ReviewExportRow.folder == QUICK_FOLDER,
+            ReviewExportRow.folder == OPEN,
             ReviewExportRow.created_at > lent_since,
         )
         .exists()

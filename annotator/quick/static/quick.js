@@ -15,8 +15,8 @@ function tell(problem) {
   $("problem").textContent = problem ? problem.message || problem : "";
 }
 
-async function load() {
-  state.page = await send("page");
+async function load(next) {
+  state.page = await send(next ? "page?next" : "page");
   state.waiting = new Map(state.page.items.map((item) => [item.number, item]));
   state.odd.clear();
   state.asking = false;
@@ -215,7 +215,7 @@ function step(by) {
 document.addEventListener("keydown", (event) => {
   if (event.ctrlKey || event.metaKey || event.altKey || !state.page) return;
   const pressed = event.key.length === 1 ? event.key.toLowerCase() : event.key;
-  const both = { z: undo, n: () => load().catch(tell) };
+  const both = { z: undo, n: () => load(true).catch(tell) };
   const inRows = { x: () => mark(Number(document.activeElement?.dataset?.number)), ArrowRight: () => step(1), ArrowLeft: () => step(-1),
     Enter: () => confirmRow(document.activeElement?.closest(".row")?.dataset?.species || groups()[0][0]) };
   const inQuestion = { u: () => decide([asked().number], "unsure"), d: aside, Enter: confirmAsked, 0: () => name_box(state.page.no_fish) };
@@ -226,5 +226,5 @@ document.addEventListener("keydown", (event) => {
 $("to-rows").addEventListener("click", () => { state.asking = false; if (state.waiting.size) { $("rows").hidden = false; $("question").hidden = true; drawRows(); } });
 $("to-question").addEventListener("click", () => { state.asking = state.odd.size > 0; draw(); });
 $("undo").addEventListener("click", undo);
-$("next").addEventListener("click", () => load().catch(tell));
+$("next").addEventListener("click", () => load(true).catch(tell));
 load().catch(tell);
