@@ -31,15 +31,24 @@ def doctor(
                 typer.echo(f"{'':20}{check.to_do}")
     if as_json:
         typer.echo(json.dumps([asdict(check) for check in checks], indent=2))
+    if not any(check.name == "home" for check in checks):  # the settings were refused, so nothing else was asked
+        raise typer.Exit(2)
     if any(check.verdict is CheckState.BAD for check in checks):
         raise typer.Exit(1)
 
 
 def _all_checks() -> Iterator[Check]:
+    from db.errors import SettingsError
     from db.settings import get_settings
-    from worker.doctor.check_installation import check_installation
+    from worker.doctor.check_installation import check_installation, check_programs, refused_settings
 
-    yield from check_installation(get_settings())
+    yield from check_programs()
+    try:
+        settings = get_settings()
+    except SettingsError as error:  # of database and broker nothing can be asked then
+        yield refused_settings(error)
+        return
+    yield from check_installation(settings)
     yield _check_labelme()
 
 

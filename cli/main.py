@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import sys
+from pathlib import Path
 
 import typer
 
@@ -28,7 +30,9 @@ from cli.audit.agreement import audit_agreement_command
 from cli.audit.leakage import audit_leakage_command
 from cli.models.app import app as models_app
 from cli.review.app import app as review_app
+from cli.shared.terminal import make_output_safe
 from db.errors import TaffrailError
+from db.one_line import LOG_NAME, one_line
 
 app = typer.Typer(
     help="Turn folders of images from fishing boats into boxes, heat-map crops and species.",
@@ -67,17 +71,30 @@ app.add_typer(audit, name="audit")
 
 
 def run() -> None:
-    """Run the command line; what goes wrong is one red line and exit code 2."""
+    """Run the command line: whatever goes wrong is one red line and exit code 2, what nobody foresaw is in a log."""
+    make_output_safe()
     try:
         app()
-    except TaffrailError as error:
-        typer.secho(str(error), fg=typer.colors.RED, err=True)
-        sys.exit(2)
     except KeyboardInterrupt:
         typer.secho("stopped; what is done is kept, the same command goes on from here", err=True)
         sys.exit(130)
     except BrokenPipeError:
+        # Whoever read our output is gone; what is still buffered must not be written to nobody at the end.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(0)
+    except Exception as error:
+        typer.secho(one_line(error, log_file=_log_file(), doing=" ".join(sys.argv)), fg=typer.colors.RED, err=True)
+        sys.exit(2)
+
+
+def _log_file() -> Path | None:
+    """Return where unforeseen errors are written; None where the settings do not even tell HOME."""
+    from db.settings import get_settings
+
+    try:
+        return get_settings().home / LOG_NAME
+    except TaffrailError:
+        return None
 
 
 if __name__ == "__main__":

@@ -10,17 +10,32 @@ from typing import Any
 
 from sqlalchemy import Engine, create_engine, event
 from sqlalchemy.engine import make_url
-from sqlalchemy.exc import ArgumentError, DBAPIError, InterfaceError, NoSuchModuleError, OperationalError
+from sqlalchemy.exc import (
+    ArgumentError,
+    DataError,
+    DBAPIError,
+    IntegrityError,
+    NoSuchModuleError,
+    ProgrammingError,
+    SQLAlchemyError,
+)
+from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.orm import Session
 
 import db.tables.every  # noqa: F401  (a process may import one area's tables only, and write a row that refers to another's)
 from db.errors import DatabaseError
+from db.urls import POSTGRES_FORM, without_passwords
 
 BUSY_TIMEOUT_S = 30.0
 FORGOTTEN_AFTER_S = 600.0
 # 3.7.0-3.51.2 have the WAL-reset race, but for these two (https://sqlite.org/wal.html#walresetbug).
 WAL_SAFE_FROM = (3, 51, 3)
 WAL_SAFE_ALSO = frozenset({(3, 44, 6), (3, 50, 7)})
+# SQLSTATE classes: connection, resources, intervention (shutdown, failover), system, read-only and broken transactions.
+_SITE_STATES = frozenset({"08", "25", "28", "53", "55", "57", "58", "XX"})
+_NO_PRIVILEGE = "42501"
+_DAMAGED = ("malformed", "not a database")
+_DAMAGED_HINT = "; restore a backup into a new HOME (`cli restore`), or let SQLite try: sqlite3 FILE .recover"
 
 
 def wal_is_safe(version: tuple[int, ...]) -> bool:
@@ -48,8 +63,8 @@ def engine_for(url: str) -> Engine:
         if parsed.get_backend_name() == "sqlite":
             return _sqlite_engine(url)
         return _postgres_engine(url)
-    except (ArgumentError, NoSuchModuleError) as error:
-        raise DatabaseError(f"DATABASE_URL: not a database URL ({_first_line(error)})") from None
+    except (ArgumentError, NoSuchModuleError, ValueError):  # their texts may hold the password
+        raise DatabaseError("DATABASE_URL: not a database URL; wanted postgresql://user:password@host/name") from None
     except ModuleNotFoundError as error:
         raise DatabaseError(f"DATABASE_URL: {error.name} is missing; pip install 'taffrail[postgres]'") from None
 
@@ -78,26 +93,56 @@ def reading(engine: Engine) -> Iterator[Session]:
 
 @contextmanager
 def told_clearly(engine: Engine) -> Iterator[None]:
-    """Turn the driver's operational errors into one clear line."""
+    """Turn what the database or the way to it is to blame for into one clear line; other errors go on as they are."""
     try:
         yield
-    except (OperationalError, InterfaceError) as error:
-        raise DatabaseError(f"{shown_url(engine)}: {_first_line(error.orig or error)}") from error
-    except DBAPIError as error:
-        if error.connection_invalidated:
-            raise DatabaseError(f"{shown_url(engine)}: the connection was lost") from error
-        raise
+    except (SQLAlchemyError, sqlite3.Error) as error:
+        if not _is_the_sites(error):
+            raise
+        cause = without_passwords(_first_line(getattr(error, "orig", None) or error))
+        hint = _DAMAGED_HINT if any(sign in cause for sign in _DAMAGED) else ""
+        raise DatabaseError(f"{shown_url(engine)}: {cause}{hint}") from error
 
 
 def shown_url(engine: Engine) -> str:
-    """The database's URL with its password hidden."""
-    return engine.url.render_as_string(hide_password=True)
+    """The database's URL without its password and without its options, which may hold one."""
+    return engine.url.set(query={}).render_as_string(hide_password=True)
+
+
+def _is_the_sites(error: BaseException) -> bool:
+    """Whether the same statement may work when the site is well again: then workers wait instead of giving up.
+
+    A refused row (DataError, IntegrityError) or statement (ProgrammingError) is refused again for ever.
+    """
+    if isinstance(error, PoolTimeout | sqlite3.Error):
+        return True  # sqlite3's own class comes from preparing a connection, before any statement of ours
+    if not isinstance(error, DBAPIError):
+        return False
+    state = str(getattr(error.orig, "sqlstate", None) or "")
+    if error.connection_invalidated or state[:2] in _SITE_STATES or state == _NO_PRIVILEGE:
+        return True
+    return not isinstance(error, DataError | IntegrityError | ProgrammingError)
 
 
 def _postgres_engine(url: str) -> Engine:
+    _check_options(url)
     engine = create_engine(url, pool_pre_ping=True, connect_args={"connect_timeout": 10})
     event.listen(engine, "connect", _prepare_postgres)
     return engine
+
+
+def _check_options(url: str) -> None:
+    """Refuse what libpq does not know, such as Prisma's ?schema=; it would only tell when it connects.
+
+    Raises:
+        DatabaseError: an option is unknown.
+    """
+    from psycopg.pq import Conninfo
+
+    known = {option.keyword.decode() for option in Conninfo.get_defaults()}
+    for name in make_url(url).query:
+        if name not in known:
+            raise DatabaseError(f"DATABASE_URL: ?{name[:30]}= is no option of Postgres; wanted {POSTGRES_FORM}")
 
 
 def _prepare_postgres(connection: Any, _record: object) -> None:

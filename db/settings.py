@@ -1,25 +1,31 @@
-"""The settings: `TAFFRAIL_*` variables (or a `.env` beside the call), with defaults that need nothing installed."""
+"""The settings: `TAFFRAIL_*` variables (or a file `.env` in HOME), with defaults that need nothing installed."""
 
 from __future__ import annotations
 
+import os
 from datetime import UTC, datetime
 from functools import lru_cache
 from pathlib import Path
-from urllib.parse import urlsplit
 
 from pydantic import AliasChoices, Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from db.domain.species import DEFAULT_LABEL_SET, LabelSet
 from db.errors import SettingsError
+from db.urls import check_broker_url, checked_database_url
+
+_DEFAULT_HOME = "~/.taffrail"
+_CRON_FIELDS = 5
 
 
 class Settings(BaseSettings):
     """Everything that a deployment may choose; URLs are secret because they may hold passwords."""
 
-    model_config = SettingsConfigDict(env_prefix="TAFFRAIL_", env_file=".env", extra="ignore", frozen=True)
+    model_config = SettingsConfigDict(
+        env_prefix="TAFFRAIL_", env_file=None, env_ignore_empty=True, extra="ignore", frozen=True
+    )
 
-    home: Path = Field(default=Path("~/.taffrail"), description="Folder of the database, crops and models.")
+    home: Path = Field(default=Path(_DEFAULT_HOME), description="Folder of the database, crops and models.")
     database_url: SecretStr | None = Field(
         default=None, validation_alias=AliasChoices("TAFFRAIL_DATABASE_URL", "DATABASE_URL")
     )
@@ -30,7 +36,9 @@ class Settings(BaseSettings):
     species: str = Field(default=",".join(DEFAULT_LABEL_SET.names), description="The label set, with commas.")
     batch_items: int = Field(default=64, ge=1, le=4096, description="Images a batch.")
     network_batch: int = Field(default=8, ge=1, le=512, description="Images a network call.")
-    lease_s: float = Field(default=600.0, gt=0, description="Seconds a worker may hold batches without getting on.")
+    lease_s: float = Field(
+        default=600.0, ge=2, description="Seconds a worker may hold batches without getting on; at least 2."
+    )
     worker_memory_mib: int = Field(
         default=6144, ge=256, description="MiB above which a worker is replaced; at twice as much it is ended."
     )
@@ -62,6 +70,8 @@ class Settings(BaseSettings):
             return ""
         from cronsim import CronSim, CronSimError
 
+        if len(value.split()) != _CRON_FIELDS:  # CronSim takes a sixth: seconds, in front, where none looks for them
+            raise ValueError(f"{value!r} has {len(value.split())} fields; wanted minute hour day month weekday")
         try:
             next(CronSim(value, datetime.now(UTC)))
         except (CronSimError, StopIteration) as error:
@@ -76,16 +86,16 @@ class Settings(BaseSettings):
 
         return ",".join(check_pattern(one.strip()) for one in value.split(",") if one.strip())
 
+    @field_validator("database_url")
+    @classmethod
+    def _a_usable_database(cls, value: SecretStr | None) -> SecretStr | None:
+        return SecretStr(checked_database_url(value.get_secret_value())) if value else None
+
     @field_validator("broker_url")
     @classmethod
-    def _a_readable_url(cls, value: SecretStr | None) -> SecretStr | None:
-        """A URL that cannot be taken apart would be shown, password and all, by the library that tries to."""
-        for url in value.get_secret_value().split(";") if value else []:
-            try:
-                _ = urlsplit(url).port
-            except ValueError:
-                wanted = "redis://[:password@]host[:port]/0, a / @ : in the password written as %2F %40 %3A"
-                raise ValueError(f"cannot be read as a URL; wanted {wanted}") from None
+    def _a_usable_broker(cls, value: SecretStr | None) -> SecretStr | None:
+        if value:
+            check_broker_url(value.get_secret_value())
         return value
 
     @field_validator("home")
@@ -98,11 +108,7 @@ class Settings(BaseSettings):
         """The database's SQLAlchemy URL, with its password: never print it."""
         if self.database_url is None or not self.database_url.get_secret_value():
             return f"sqlite:///{self.home / 'taffrail.db'}"
-        url = self.database_url.get_secret_value()
-        for plain in ("postgres://", "postgresql://"):
-            if url.startswith(plain):
-                return "postgresql+psycopg://" + url.removeprefix(plain)
-        return url
+        return self.database_url.get_secret_value()
 
     @property
     def broker(self) -> str | None:
@@ -151,13 +157,36 @@ def get_settings() -> Settings:
     Raises:
         SettingsError: a value cannot be used; names the variable, what was found and what was wanted.
     """
+    env_file = _env_file()
     try:
-        return Settings()
+        settings = Settings(_env_file=env_file)  # type: ignore[call-arg]  # pydantic-settings takes it, unseen by mypy
     except ValidationError as error:
         first = error.errors()[0]
         name = str(first["loc"][0]) if first["loc"] else "settings"
         variable = name if name.isupper() else f"TAFFRAIL_{name.upper()}"
         raise SettingsError(f"{variable}: {first['msg'].removeprefix('Value error, ')}") from None
+    if env_file == _home_told() / ".env" and settings.home != _home_told():
+        raise SettingsError(f"{env_file}: names another TAFFRAIL_HOME; set it as a variable, where it is looked for")
+    return settings
+
+
+def _env_file() -> Path | None:
+    """Return the file of settings: the one that TAFFRAIL_ENV_FILE names, else HOME's own, never the working folder's.
+
+    Raises:
+        SettingsError: the named file is not there.
+    """
+    named = os.environ.get("TAFFRAIL_ENV_FILE")
+    if not named:
+        return _home_told() / ".env"
+    path = Path(named).expanduser().absolute()
+    if not path.is_file():
+        raise SettingsError(f"TAFFRAIL_ENV_FILE {path}: there is no such file")
+    return path
+
+
+def _home_told() -> Path:
+    return Path(os.environ.get("TAFFRAIL_HOME") or _DEFAULT_HOME).expanduser().absolute()
 
 
 def make_home(home: Path) -> Path:

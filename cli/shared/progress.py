@@ -18,6 +18,8 @@ from rich.progress import (
 )
 from rich.text import Text
 
+from cli.shared.terminal import bar_stream
+
 
 class _Rate(ProgressColumn):
     def __init__(self, unit: str) -> None:
@@ -30,7 +32,7 @@ class _Rate(ProgressColumn):
 
 def progress_bar(unit: str, *, quiet: bool = False) -> Progress:
     """Return a bar for so many units; it draws nothing when stderr is no terminal."""
-    console = Console(stderr=True)
+    console = Console(file=bar_stream())
     return Progress(
         TextColumn("{task.description}"),
         BarColumn(),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ssl
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from enum import StrEnum
@@ -13,6 +14,7 @@ from kombu.exceptions import KombuError
 
 from db.errors import TaffrailError
 from db.settings import Settings, get_settings
+from db.urls import shown_url, without_passwords
 
 INFER_TASK = "taffrail.infer_batch"
 RETRAIN_TASK = "taffrail.retrain_if_due"
@@ -59,6 +61,8 @@ def make_app(settings: Settings) -> Celery:
         app.conf.update(
             broker_url=settings.broker,
             broker_transport_options=_REDIS_OPTIONS if settings.broker.startswith("redis") else {},
+            # rediss:// alone would take any certificate; what the URL says of `ssl_cert_reqs` goes before this.
+            broker_use_ssl={"ssl_cert_reqs": ssl.CERT_REQUIRED} if settings.broker.startswith("rediss:") else None,
             worker_send_task_events=True,  # one a batch, for Flower; nobody keeps them
         )
         return app
@@ -125,9 +129,10 @@ def _connected(app: Celery) -> Iterator[Connection]:
     """A connection to the broker whose errors are one clear line."""
     try:
         connection = app.connection_for_write()
-        shown = str(connection.as_uri())  # hides the password
+        shown = shown_url(str(app.conf.broker_url))
     except (KeyError, ValueError, ImportError) as error:
-        raise QueueError(f"BROKER_URL: {_first_line(error)}; wanted one such as redis://127.0.0.1:6379/0") from None
+        cause = without_passwords(_first_line(error))
+        raise QueueError(f"BROKER_URL: {cause}; wanted one such as redis://127.0.0.1:6379/0") from None
     try:
         with connection:
             connection.ensure_connection(max_retries=3, interval_start=0.2, interval_step=0.3)

@@ -9,25 +9,40 @@ import shutil
 import sys
 import tempfile
 from collections.abc import Callable, Iterator
+from typing import Any
 
-from db.errors import TaffrailError
+from db.errors import SettingsError, TaffrailError
 from db.migrate import open_database
 from db.session import reading, shown_url
 from db.settings import Settings
 from db.store.model_versions import champion_id, get_model
+from db.urls import shown_url as shown_service
+from db.urls import verifies_certificate, without_passwords
 from worker.delivery.supervise import LOG_NAME
 from worker.doctor.check_machine import check_processor, check_worker_log
 from worker.doctor.checks import Check, CheckState
 from worker.storage.artifacts import held_model
 
 _FREE_GIB = 5.0
+_KEEPS = "noeviction"
 _PACKAGES = ("tensorflow", "keras", "celery", "redis", "sqlalchemy", "pillow", "numpy", "typer")
+
+
+def refused_settings(error: SettingsError) -> Check:
+    """Return the check of settings that cannot be used, under the name of the service that they are of."""
+    text = str(error)
+    name = next((name for name in ("database", "broker") if f"{name.upper()}_URL" in text), "settings")
+    return Check(name, CheckState.BAD, text, "correct the variable, or unset it for the default")
+
+
+def check_programs() -> Iterator[Check]:
+    """Yield the checks that need no settings."""
+    yield _check_python()
+    yield _check_packages()
 
 
 def check_installation(settings: Settings) -> Iterator[Check]:
     """Yield every check in turn; none of them changes anything but the database's tables of this version."""
-    yield _check_python()
-    yield _check_packages()
     yield _check_home(settings)
     yield _check_space(settings)
     database = _told(_check_database, settings, name="database", to_do="set DATABASE_URL, or unset it for SQLite")
@@ -110,34 +125,34 @@ def _check_broker(settings: Settings) -> Check:
     from worker.delivery.app import make_app
 
     connection = make_app(settings).connection_for_write()
-    shown = str(connection.as_uri())  # hides the password
+    shown = shown_service(settings.broker)
     try:
         connection.ensure_connection(max_retries=1, interval_start=0, timeout=5)
+        policy = _eviction_policy(connection) if connection.transport.driver_type == "redis" else _KEEPS
     except Exception as error:  # kombu's transports raise their libraries' own kinds
-        return Check("broker", CheckState.BAD, f"{shown}: {_first_line(error)}", "start it, or repair BROKER_URL")
+        cause = without_passwords(_first_line(error))
+        return Check("broker", CheckState.BAD, f"{shown}: {cause}", "start it, or repair BROKER_URL")
     finally:
         connection.release()
-    return _check_redis(settings.broker, shown) if settings.broker.startswith("redis") else _good_broker(shown)
-
-
-def _good_broker(shown: str) -> Check:
+    if policy != _KEEPS:
+        return Check(
+            "broker", CheckState.ODD, f"{shown}: drops keys when full ({policy})", f"maxmemory-policy {_KEEPS}"
+        )
+    if settings.broker.startswith("rediss:") and not verifies_certificate(settings.broker):
+        found = f"{shown}: its certificate is not verified, so anybody may stand between"
+        return Check("broker", CheckState.ODD, found, "remove ssl_cert_reqs, name ssl_ca_certs=FILE")
     return Check("broker", CheckState.GOOD, shown)
 
 
-def _check_redis(url: str, shown: str) -> Check:
-    """A queue must refuse what it cannot hold; a Redis that evicts drops messages silently."""
+def _eviction_policy(connection: Any) -> str:
+    """Return what a Redis does when it is full; a queue must refuse what it cannot hold, not drop it silently."""
     import redis
 
     try:
-        with redis.Redis.from_url(url, socket_timeout=5) as client:
-            policy = client.config_get("maxmemory-policy").get("maxmemory-policy", "")
-    except redis.RedisError:
-        return _good_broker(shown)  # hosted services forbid CONFIG; what they do is theirs
-    if policy != "noeviction":
-        return Check(
-            "broker", CheckState.ODD, f"{shown}: drops keys when full ({policy})", "maxmemory-policy noeviction"
-        )
-    return _good_broker(shown)
+        found = connection.default_channel.client.config_get("maxmemory-policy")
+    except redis.ResponseError:
+        return _KEEPS  # hosted services forbid CONFIG; what they do is theirs
+    return str(found.get("maxmemory-policy", _KEEPS))
 
 
 def _check_model(settings: Settings) -> Check:

@@ -7,12 +7,12 @@ import re
 from collections.abc import Callable
 from pathlib import Path
 
+from db.urls import without_passwords
 from worker.delivery.devices import list_cards
 from worker.doctor.checks import Check, CheckState
 
 # Enough for the last day of a worker that complains, and quickly read.
 _TAIL_BYTES = 256 * 2**10
-_PASSWORD = re.compile(r"(\w+://[^\s:/@]*):[^\s@]+@")
 
 
 def check_processor(version: Callable[[str], str | None]) -> Check:
@@ -45,12 +45,3 @@ def check_worker_log(log_file: Path) -> Check:
         return Check("worker log", CheckState.GOOD, f"{log_file}: no errors lately")
     last = without_passwords(" ".join(complaints[-1].split())[:300])
     return Check("worker log", CheckState.ODD, f"{len(complaints)} errors lately, the last: {last}", f"see {log_file}")
-
-
-def without_passwords(text: str) -> str:
-    """Return a text whose URLs keep their passwords to themselves.
-
-    >>> without_passwords("redis://:s3cret@host/0 and postgresql://who:s3cret@host/x")
-    'redis://:***@host/0 and postgresql://who:***@host/x'
-    """
-    return _PASSWORD.sub(r"\1:***@", text)

@@ -22,7 +22,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
-from db.errors import TaffrailError
+from db.errors import DatabaseError, TaffrailError
 from db.migrate import open_database
 from db.session import transaction
 from db.settings import Settings
@@ -60,7 +60,7 @@ def make_backup(settings: Settings, out: Path, *, progress: Progress = lambda do
         BackupError: the database is no SQLite file, the archive exists or cannot be written.
     """
     database = _sqlite_file(settings)
-    if out.exists():
+    if os.path.lexists(out):
         raise BackupError(f"{out}: exists already; a backup is never overwritten")
     try:
         with (
@@ -88,7 +88,7 @@ def restore_backup(archive: Path, home: Path, *, progress: Progress = lambda don
         with whole_folder(home, synced=False, private=True) as draft:
             done = _unpack(archive, draft, progress)
             _check_database(archive, draft / DATABASE_NAME)
-    except (OSError, EOFError, tarfile.TarError) as error:
+    except (OSError, EOFError, ValueError, tarfile.TarError, DatabaseError) as error:
         raise BackupError(f"{archive}: cannot be restored ({_told(error)})") from error
     return done
 
