@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import os
 import shlex
 import shutil
 import subprocess
-import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -80,9 +78,11 @@ def _steps(folder: Path, images: int) -> list[tuple[str, list[str]]]:
 
 
 def _run(folder: Path, arguments: list[str]) -> int:
-    environment = {name: value for name, value in os.environ.items() if name not in _SERVICES}
+    from worker.delivery.own_process import own_command, own_environment
+
+    environment = {name: value for name, value in own_environment().items() if name not in _SERVICES}
     environment["TAFFRAIL_HOME"] = str((folder / "home").absolute())
-    return subprocess.run([sys.executable, "-m", "cli.main", *arguments], env=environment, check=False).returncode
+    return subprocess.run([*own_command("cli.main"), *arguments], env=environment, check=False).returncode
 
 
 def _make_room(folder: Path) -> None:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -50,8 +51,34 @@ def migrate(engine: Engine, *, revision: str = "head") -> None:
         return
     if found is not None and found not in {script.revision for script in script_directory().walk_revisions()}:
         raise DatabaseError(f"{shown_url(engine)}: made by a newer Taffrail (revision {found}); upgrade Taffrail")
-    with engine.begin() as connection:
+    with _migrating(engine) as connection:
         _migrate_alone(connection, revision)
+
+
+@contextlib.contextmanager
+def _migrating(engine: Engine) -> Iterator[Connection]:
+    """A transaction in which SQLite's tables can be made anew while rows refer to them; the references hold at its end.
+
+    Raises:
+        DatabaseError: they do not; then nothing was changed.
+    """
+    with engine.execution_options(taffrail_migrating=True).connect() as connection:
+        try:
+            with connection.begin():
+                broken_before = _broken_references(connection)
+                yield connection
+                if _broken_references(connection) > broken_before:
+                    raise DatabaseError(f"{shown_url(engine)}: the upgrade would break references; nothing was changed")
+        finally:
+            if connection.dialect.name == "sqlite":
+                connection.invalidate()  # this connection checks no references, and must serve nobody else
+
+
+def _broken_references(connection: Connection) -> int:
+    """Return how many rows refer to nothing; Postgres sees to it by itself, table by table."""
+    if connection.dialect.name != "sqlite":
+        return 0
+    return len(connection.exec_driver_sql("PRAGMA foreign_key_check").all())
 
 
 def newest_revision() -> str:

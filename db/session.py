@@ -177,6 +177,10 @@ def _prepare_sqlite(connection: Any, _record: object) -> None:
 
 def _begin_sqlite(connection: Any) -> None:
     options = connection.get_execution_options()
+    if options.get("taffrail_migrating"):
+        # SQLite alters a table by making it anew; with this on, dropping the old one drops what refers to it.
+        # Within a transaction the switch is ignored, so it is turned before.
+        connection.exec_driver_sql("PRAGMA foreign_keys = OFF")
     connection.exec_driver_sql("BEGIN" if options.get("taffrail_reading") else "BEGIN IMMEDIATE")
 
 

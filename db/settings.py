@@ -37,7 +37,7 @@ class Settings(BaseSettings):
     batch_items: int = Field(default=64, ge=1, le=4096, description="Images a batch.")
     network_batch: int = Field(default=8, ge=1, le=512, description="Images a network call.")
     lease_s: float = Field(
-        default=600.0, ge=2, description="Seconds a worker may hold batches without getting on; at least 2."
+        default=600.0, ge=1, description="Seconds a worker may hold batches without getting on; at least 1."
     )
     worker_memory_mib: int = Field(
         default=6144, ge=256, description="MiB above which a worker is replaced; at twice as much it is ended."
@@ -187,6 +187,13 @@ def _env_file() -> Path | None:
 
 def _home_told() -> Path:
     return Path(os.environ.get("TAFFRAIL_HOME") or _DEFAULT_HOME).expanduser().absolute()
+
+
+def environment_of(settings: Settings) -> dict[str, str]:
+    """Return the variables that give a process these settings, whatever folder it works in; they hold passwords."""
+    places = {"TAFFRAIL_HOME": str(settings.home), "TAFFRAIL_DATABASE_URL": settings.database}
+    named = os.environ.get("TAFFRAIL_ENV_FILE")
+    return {**places, **({"TAFFRAIL_ENV_FILE": str(Path(named).expanduser().absolute())} if named else {})}
 
 
 def make_home(home: Path) -> Path:

@@ -8,12 +8,15 @@ import signal
 import sys
 import threading
 from collections.abc import Callable
+from pathlib import Path
 
 from celery import Celery
 
 from db.errors import TaffrailError
+from db.one_line import LOG_NAME, one_line
 from db.settings import Settings, get_settings
 from worker.delivery.app import RETRAIN_TASK, QueueName, make_app
+from worker.delivery.checked_messages import refuse_compressed
 from worker.delivery.worker_events import EventWriter
 from worker.inference.tasks import InferWorker, LoadInference, load_detector
 
@@ -30,7 +33,20 @@ def main(name: str, serve: Callable[[str, Settings, EventWriter], None]) -> None
     events = EventWriter(os.dup(1))
     os.dup2(2, 1)  # whatever a library prints must not be taken for an event
     threading.Thread(target=_stop_with_supervisor, daemon=True).start()
-    serve(name, get_settings(), events)
+    try:
+        serve(name, get_settings(), events)
+    except Exception as error:
+        # One line to whoever started us, and the whole of it into this worker's log.
+        _log.critical("%s", one_line(error, log_file=_errors_log(), doing=f"worker {name}"))
+        events.trouble(one_line(error, log_file=None))
+        sys.exit(1)
+
+
+def _errors_log() -> Path | None:
+    try:
+        return get_settings().home / LOG_NAME
+    except TaffrailError:
+        return None
 
 
 def serve_infer(name: str, settings: Settings, events: EventWriter, *, load: LoadInference = load_detector) -> None:
@@ -76,6 +92,7 @@ def run_consumer(app: Celery, name: str, queue: QueueName, *, on_stop: Callable[
         timer.daemon = True
         timer.start()
 
+    refuse_compressed()
     signals.worker_shutting_down.connect(asked_to_stop, weak=False)
     # Solo: one process a device, no fork after TensorFlow; the supervisor sees deaths and hangs.
     app.Worker(

@@ -2,16 +2,25 @@
 
 from __future__ import annotations
 
+import os
 from typing import Annotated, Any
 
 import typer
 
 _SHOWN = 10
 
+
+def _absolute_weights(text: str) -> str:
+    """Return weights as a step can find them: it works in another folder."""
+    return text if text in ("imagenet", "random") else os.path.abspath(text)
+
+
 # Options of every command that trains networks.
 Trunk = Annotated[str, typer.Option(help="The pretrained network; `cli models --help` tells of each.")]
 
-Weights = Annotated[str, typer.Option(help="imagenet, random, or a file of the trunk's weights.")]
+Weights = Annotated[
+    str, typer.Option(help="imagenet, random, or a file of the trunk's weights.", callback=_absolute_weights)
+]
 
 Size = Annotated[str, typer.Option(help="Rows x columns of the network's input, pixels.")]
 

@@ -21,8 +21,8 @@ def test_progress_and_result_are_heard_whatever_libraries_print() -> None:
     ("end", "said"),
     [
         ("error", "model.keras: torn"),
-        ("full disk", "the disk: cannot be written (No space left on device)"),
-        ("bug", "tests.odd_step ended with exit code 1: "),
+        ("full disk", "the system: No space left on device; make room"),
+        ("bug", "unexpected ValueError: a bug ("),
         ("killed", "tests.odd_step ended with exit code -6: "),
     ],
 )

@@ -15,6 +15,7 @@ from kombu.exceptions import KombuError
 from db.errors import TaffrailError
 from db.settings import Settings, get_settings
 from db.urls import shown_url, without_passwords
+from worker.delivery.private_files import SCHEME
 
 INFER_TASK = "taffrail.infer_batch"
 RETRAIN_TASK = "taffrail.retrain_if_due"
@@ -71,7 +72,7 @@ def make_app(settings: Settings) -> Celery:
         (settings.broker_dir / folder).mkdir(exist_ok=True, mode=0o700)
     messages = str(settings.broker_dir / "messages")
     app.conf.update(
-        broker_url="filesystem://",
+        broker_url=f"{SCHEME}://",
         broker_transport_options={
             "data_folder_in": messages,
             "data_folder_out": messages,

@@ -11,9 +11,11 @@ from collections.abc import Callable
 from typing import Any
 
 from celery.worker.consumer import Consumer
+from kombu import compression
 
 _log = logging.getLogger("taffrail.worker")
 _LARGEST_ID = 2**63 - 1
+_MOST_BYTES = 64 * 2**10  # a call of ours has a few hundred
 
 
 class CheckedConsumer(Consumer):  # type: ignore[misc]  # Celery has no types
@@ -33,6 +35,19 @@ class CheckedConsumer(Consumer):  # type: ignore[misc]  # Celery has no types
         return check_and_handle
 
 
+def refuse_compressed() -> None:
+    """Let no message of this process be unpacked: ours are never packed, and a small one may become gigabytes.
+
+    Kombu unpacks a body before anybody is asked about it. Celery throws away what cannot be read, and logs it.
+    """
+
+    def refuse(_body: object) -> bytes:
+        raise ValueError("a compressed message; ours never are")
+
+    for kind in compression.encoders():
+        compression.register(refuse, refuse, kind)
+
+
 def fault_of(message: Any, *, tasks: object) -> str | None:
     """Return what is wrong with a message, without any of its text; None where it is one of ours.
 
@@ -43,6 +58,8 @@ def fault_of(message: Any, *, tasks: object) -> str | None:
     headers = message.headers if isinstance(message.headers, dict) else {}
     if not isinstance(headers.get("task"), str) or headers["task"] not in tasks:  # type: ignore[operator]
         return "not for a task of this worker"
+    if len(message.body or b"") > _MOST_BYTES:
+        return f"more than {_MOST_BYTES} bytes"
     try:
         body = message.decode()
     except Exception:  # whatever a decoder stumbles over

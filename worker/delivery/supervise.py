@@ -8,7 +8,6 @@ import secrets
 import signal
 import socket
 import subprocess
-import sys
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -23,6 +22,7 @@ from db.settings import Settings
 from db.store.batches import give_back_all, mark_worker_dead
 from worker.delivery.app import QueueName
 from worker.delivery.devices import card_ids, environment_for, list_cards
+from worker.delivery.own_process import WORKING_FOLDER, own_command, own_environment
 from worker.delivery.worker_events import EventReader
 
 LOG_NAME = "worker.log"  # in HOME
@@ -70,7 +70,7 @@ class Supervisor:
     engine: Engine
     settings: Settings
     processes: dict[QueueName, int] = field(default_factory=lambda: {QueueName.INFER: 1})
-    command: Sequence[str] = (sys.executable, "-m", "worker.run_worker")
+    command: Sequence[str] = field(default_factory=lambda: own_command("worker.run_worker"))
     _running: list[_Running] = field(default_factory=list)
     _card_ids: list[str] = field(default_factory=list)
     _troubles: list[str] = field(default_factory=list)
@@ -155,7 +155,8 @@ class Supervisor:
                 stdout=subprocess.PIPE,
                 stderr=log,
                 start_new_session=True,
-                env={**os.environ, **environment_for(place, self._card_ids)},
+                cwd=WORKING_FOLDER,
+                env={**own_environment(self.settings), **environment_for(place, self._card_ids)},
             )
         assert process.stdout is not None
         now_s = time.monotonic()

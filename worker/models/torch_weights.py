@@ -21,7 +21,8 @@ from typing import IO, Any
 import numpy as np
 import numpy.typing as npt
 
-from worker.models.errors import WeightsError
+from worker.models.errors import ModelFileError, WeightsError
+from worker.models.unpacked_size import check_unpacked_size
 
 _LEGACY_MAGIC = 0x1950A86A20F9469CFC6C
 _LEGACY_PROTOCOL = 1001
@@ -72,6 +73,7 @@ def read_torch_weights(file: Path) -> dict[str, Array]:
         WeightsError: the file is missing, damaged, or asks for anything but tensors of numbers.
     """
     try:
+        check_unpacked_size(file)
         with file.open("rb") as stream:
             is_zip = stream.read(2) == b"PK"
             stream.seek(0)
@@ -79,6 +81,8 @@ def read_torch_weights(file: Path) -> dict[str, Array]:
         return _tensors(state, storages)
     except WeightsError as error:
         raise WeightsError(f"{file}: {error}") from error
+    except ModelFileError as error:
+        raise WeightsError(str(error)) from error
     except OSError as error:
         raise WeightsError(f"{file}: cannot be read ({error.strerror or error})") from error
     except Exception as error:  # a damaged pickle raises whatever its bytes happen to spell

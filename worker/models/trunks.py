@@ -7,8 +7,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from worker.models.efficientnet_lite import build_efficientnet_lite0, load_lite0_weights, packaged_weights_file
-from worker.models.errors import UnknownNetwork, WeightsError
+from worker.models.errors import ModelFileError, UnknownNetwork, WeightsError
 from worker.models.names import TRUNKS, Preprocessing, TrunkSpec
+from worker.models.unpacked_size import check_unpacked_size
 
 if TYPE_CHECKING:
     import keras
@@ -158,8 +159,9 @@ def load_trunk_weights(spec: TrunkSpec, whole: Any, trunk: Any, weights: str | P
         load_lite0_weights(trunk, packaged_weights_file() if weights == IMAGENET else Path(weights))
         return
     try:
+        check_unpacked_size(Path(weights))
         whole.load_weights(str(weights))
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, ModelFileError) as error:
         raise WeightsError(f"{weights}: does not fit {spec.name} ({error})") from error
 
 
@@ -167,6 +169,7 @@ def _load_from_model(trunk: Any, file: Path) -> None:
     from worker.models.keras_import import keras
 
     try:
+        check_unpacked_size(file)
         model = keras.saving.load_model(file, compile=False, safe_mode=True)
         for layer in trunk.layers:
             if layer.weights:

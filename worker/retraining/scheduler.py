@@ -10,7 +10,6 @@ import json
 import logging
 import signal
 import subprocess
-import sys
 from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
@@ -23,6 +22,7 @@ from sqlalchemy import Engine
 from db.errors import TaffrailError
 from db.settings import Settings
 from worker.delivery.app import RETRAIN_TASK, QueueName, count_messages, make_app, send_messages
+from worker.delivery.own_process import WORKING_FOLDER, own_command, own_environment
 from worker.delivery.reconcile import reconcile
 from worker.retraining.schedule import Due, look
 
@@ -93,7 +93,9 @@ class Chores:
         log = (self._settings.home / "retrain.log").open("a")
         # It ends when our end of its stdin closes, however we end.
         self._child = subprocess.Popen(
-            [sys.executable, "-m", "worker.retraining.retrain_due"],
+            own_command("worker.retraining.retrain_due"),
+            cwd=WORKING_FOLDER,
+            env=own_environment(self._settings),
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=log,

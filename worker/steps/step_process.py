@@ -1,14 +1,13 @@
 """Runs a step that needs the network library in a process of its own, and hears of it line by line.
 
 The command line never imports TensorFlow: it calls `run_step("worker.steps.train", request, ...)`, which starts
-`python -m worker.steps.train`. The request goes in as one JSON document on stdin; events come back as JSON lines on
-stdout:
+`python -P -m worker.steps.train` in a working folder of its own, so the paths in a request are absolute. The request
+goes in as one JSON document on stdin; events come back as JSON lines on stdout:
 `{"stage": ..., "done": ..., "total": ...}` any number of times, then `{"result": {...}}` or `{"error": "one line"}`.
 """
 
 from __future__ import annotations
 
-import errno
 import json
 import logging
 import os
@@ -20,14 +19,15 @@ from collections.abc import Callable
 from typing import IO, Any
 
 from db.errors import TaffrailError
+from db.one_line import LOG_NAME, one_line
+from db.settings import get_settings
+from worker.delivery.own_process import WORKING_FOLDER, own_command, own_environment
 
 StepProgress = Callable[[str, int, int], None]
 """Called with (what is being done, done, total)."""
 
 Request = dict[str, Any]
 _SHOWN_LINES = 5
-# What a person repairs on the machine, not in the code: it is one line wherever in a step it comes up.
-_SITE_ERRNOS = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)
 
 
 class StepError(TaffrailError):
@@ -41,7 +41,9 @@ def run_step(module: str, request: Request, *, progress: StepProgress) -> Reques
         StepError: the step's own one-line error, or the last lines of a process that died.
     """
     process = subprocess.Popen(
-        [sys.executable, "-m", module],
+        own_command(module),
+        cwd=WORKING_FOLDER,
+        env=own_environment(get_settings()),
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
@@ -86,12 +88,8 @@ def serve_step(step: Callable[[Request, StepProgress], Request]) -> None:
 
     try:
         tell({"result": step(request, lambda stage, done, total: tell({"stage": stage, "done": done, "total": total}))})
-    except TaffrailError as error:
-        tell({"error": str(error)})
-    except OSError as error:
-        if error.errno not in _SITE_ERRNOS:
-            raise
-        tell({"error": f"{error.filename or 'the disk'}: cannot be written ({error.strerror})"})
+    except Exception as error:
+        tell({"error": one_line(error, log_file=get_settings().home / LOG_NAME, doing=step.__module__)})
 
 
 def _hear(events: IO[str], progress: StepProgress) -> Request | None:

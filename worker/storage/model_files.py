@@ -19,6 +19,7 @@ from db.domain.box_confidence import BoxConfidence
 from db.domain.model_versions import ModelCard, SecondStage
 from db.whole_files import whole_folder, write_whole
 from worker.models.errors import ModelFileError
+from worker.models.unpacked_size import check_unpacked_size
 
 MODEL_NAME = "model.keras"
 CROPS_NAME = "crops.keras"
@@ -137,6 +138,7 @@ def load_model_file(folder: Path, name: str = MODEL_NAME) -> Any:
     from worker.models.keras_import import keras
 
     file = folder / name
+    check_unpacked_size(file)
     try:
         return keras.saving.load_model(file, compile=False, safe_mode=True)
     except Exception as error:  # Keras raises many kinds; all mean that this file is no usable model

@@ -5,8 +5,10 @@ from __future__ import annotations
 from types import SimpleNamespace
 
 import pytest
+from kombu import compression
+from kombu.message import Message
 
-from worker.delivery.checked_messages import fault_of
+from worker.delivery.checked_messages import fault_of, refuse_compressed
 
 TASK = "taffrail.infer_batch"
 NO_CALLS = {"callbacks": None, "errbacks": None, "chain": None, "chord": None}
@@ -44,11 +46,30 @@ def test_pickles_and_foreign_tasks_are_refused() -> None:
     assert _fault([[1], {}, {}], headers={"task": ["unhashable"]})
 
 
+def test_a_body_that_is_large_is_refused_before_it_is_decoded() -> None:
+    assert _fault([[7], {}, NO_CALLS], raw=bytes(10**6)) == "more than 65536 bytes"
+
+
+def test_a_compressed_body_is_never_unpacked() -> None:
+    kinds = list(compression.encoders())
+    kept = [(*compression.get_encoder(kind)[:1], compression.get_decoder(kind), kind) for kind in kinds]
+    packed, kind = compression.compress("[[7], {}, {}]", "zlib")
+    try:
+        refuse_compressed()
+        message = Message(body=packed, headers={"compression": kind, "task": TASK}, content_type="application/json")
+    finally:
+        for encoder, decoder, name in kept:
+            compression.register(encoder, decoder, name)
+
+    assert message.body == packed and "never are" in str(message.errors[0][1])
+
+
 def _fault(
     body: object,
     *,
     content_type: str = "application/json",
     headers: object = {"task": TASK},
+    raw: bytes = b"",
 ) -> str | None:
-    message = SimpleNamespace(content_type=content_type, headers=headers, decode=lambda: body)
+    message = SimpleNamespace(content_type=content_type, headers=headers, body=raw, decode=lambda: body)
     return fault_of(message, tasks={TASK: None})

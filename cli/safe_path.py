@@ -1,0 +1,20 @@
+"""Keeps the folder that a command is typed in out of what Python imports: it may be a stranger's."""
+
+from __future__ import annotations
+
+import os
+import sys
+
+
+def forget_working_folder() -> None:
+    """Take the working folder off the search path, unless the program itself lies there.
+
+    It is on it by `python -m`, and by an empty entry of PYTHONPATH.
+    """
+    ours = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+    try:
+        here = os.getcwd()
+    except FileNotFoundError:  # the folder was removed meanwhile; then nothing in it can be imported
+        return
+    if here != ours:
+        sys.path[:] = [place for place in sys.path if os.path.abspath(place) != here]
