@@ -44,8 +44,8 @@ def refuse_compressed() -> None:
     def refuse(_body: object) -> bytes:
         raise ValueError("a compressed message; ours never are")
 
-    for kind in compression.encoders():
-        compression.register(refuse, refuse, kind)
+    for kind in compression.encoders():  # type: ignore[no-untyped-call]
+        compression.register(refuse, refuse, kind)  # type: ignore[no-untyped-call]
 
 
 def fault_of(message: Any, *, tasks: object) -> str | None:
