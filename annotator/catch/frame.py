@@ -34,7 +34,7 @@ class PlanError(AnnotatorError):
 
 @dataclass(frozen=True)
 class JobFrame:
-    """A job's images with an answer. All columns (N,).
+    """A job's images with an answer, by the number of the image. All columns (N,).
 
     said: by image, what people decided. names_of: of the codes of each grouping.
     """
@@ -58,11 +58,17 @@ class JobFrame:
 
     def decided_by(self, correction_id: int | None) -> npt.NDArray[np.bool_]:
         """Return whether people had decided on each image when a correction was the newest; None: by now. (N,)"""
+        held = [key for key, one in self.said.items() if correction_id is None or one.first_id <= correction_id]
         found = np.zeros(len(self), dtype=bool)
-        for place, image_id in enumerate(self.image_id.tolist()):
-            said = self.said.get(image_id)
-            found[place] = said is not None and (correction_id is None or said.first_id <= correction_id)
+        places = self.places_of(held)
+        found[places[places >= 0]] = True
         return found
+
+    def places_of(self, image_ids: Sequence[int]) -> Codes:
+        """Return the places of images, -1 for one that is not among them. (n,)"""
+        wanted = np.asarray(image_ids, dtype=np.int64)
+        places = np.minimum(np.searchsorted(self.image_id, wanted), len(self) - 1)
+        return np.where(self.image_id[places] == wanted, places, -1)
 
     def fish_said(self, places: Sequence[int] | Codes) -> Floats:
         """Return what people said is in images, fish by species. (n, S)"""
@@ -104,13 +110,14 @@ def load_frame(
         raise PlanError(f"job {job_id}: model {model_version} has answered none of its images")
     said = said_of_images(session, job_id)
     names = _names(session, held, said, model_version=model_version, label_set=label_set)
+    first = _first_of_each(_column(held.image_id), _column(held.prediction_id))
     return JobFrame(
         job_id=job_id,
         model_version=model_version,
-        answers=_answers(held, names),
-        image_id=_column(held.image_id),
-        prediction_id=_column(held.prediction_id),
-        trip=_column(held.trip),
+        answers=_answers(held, names).only(first),
+        image_id=_column(held.image_id)[first],
+        prediction_id=_column(held.prediction_id)[first],
+        trip=_column(held.trip)[first],
         names_of={
             Grouping.CAMERA: held.camera_names.names,
             Grouping.DAY: tuple(name or "no date" for name in held.day_names.names),
@@ -178,6 +185,15 @@ def _names(
     known = label_set_of_models(session, [model_version], default=label_set).names
     told = (name for one in said.values() for name in (one.species, *one.fish))
     return tuple(dict.fromkeys((*label_set.names, *known, *held.species_names.names, *told)))
+
+
+def _first_of_each(image_id: Codes, prediction_id: Codes) -> Codes:
+    """Return the place of the oldest answer to each image, by the number of the image.
+
+    One model may have answered an image with several parameters, and a content may lie in a job twice.
+    """
+    order = np.lexsort((prediction_id, image_id))
+    return np.asarray(order[np.unique(image_id[order], return_index=True)[1]])
 
 
 def _answers(held: JobAnswers, names: tuple[str, ...]) -> Answers:

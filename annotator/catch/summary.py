@@ -109,11 +109,12 @@ def _sample(session: Session, frame: JobFrame, plan: ReviewPlan | None) -> Sampl
     """Return what was known before the plan, and what people said of its images since."""
     known_mask = frame.decided_by(None if plan is None else plan.origin.last_correction_id)
     known = np.flatnonzero(known_mask)
-    place_of = {image_id: place for place, image_id in enumerate(frame.image_id.tolist())}
+    items = () if plan is None else plan.items
+    places = frame.places_of([item.image_id for item in items]).tolist()
     answered = [
         (place, item)
-        for item in (() if plan is None else plan.items)
-        if item.image_id in frame.said and (place := place_of.get(item.image_id)) is not None and not known_mask[place]
+        for place, item in zip(places, items, strict=True)
+        if item.image_id in frame.said and place >= 0 and not known_mask[place]
     ]
     reviewed = np.array([place for place, _ in answered], dtype=np.int64)
     probability = np.array([item.probability for _, item in answered])

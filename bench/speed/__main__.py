@@ -9,6 +9,7 @@ _SCRIPTS = (
     "start_times",
     "enqueue_rate",
     "orchestration_rate",
+    "plan_rate",
     "fleet_rate",
     "memory_flat",
     "review_rate",

@@ -41,7 +41,7 @@ def main() -> int:
     name, predictions, images = (*sys.argv[1:], *("sqlite", "1000000", "10000")[len(sys.argv) - 1 :])
     with thrown_away(name) as (settings, engine):
         fleet = settings.home / "fleet"
-        _fill(engine, fleet, predictions=int(predictions), images=int(images))
+        fill_store(engine, fleet, predictions=int(predictions), images=int(images))
         chosen = list(_choosing(engine))
         commands = list(_commands(settings, images=int(images)))
     rows = [*chosen, *commands]
@@ -91,7 +91,7 @@ def _cli(settings: Settings, command: str, folder: Path, *options: object) -> fl
     return time.perf_counter() - started
 
 
-def _fill(engine: Engine, fleet: Path, *, predictions: int, images: int) -> None:
+def fill_store(engine: Engine, fleet: Path, *, predictions: int, images: int) -> None:
     """Make the rows; image n is a file for the most doubtful ones, and the labels held say BET of each of these."""
     fleet.mkdir()
     with transaction(engine) as session:

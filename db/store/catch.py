@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from array import array
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import ColumnElement, func, select
+from sqlalchemy import ColumnElement, Result, exists, func, select
 from sqlalchemy.orm import Session
 
 from db.domain.answers import heatmap_fish
@@ -78,39 +78,42 @@ class SaidOfImage:
 def job_answers(
     session: Session, job_id: int, *, model_version: str, last_prediction_id: int | None = None
 ) -> JobAnswers:
-    """Return what a model answered of the images of a job; an image that lies there twice counts once.
+    """Return what a model answered of the images of a job, in any order; one that lies there twice comes twice.
 
     last_prediction_id: only answers up to this one.
     """
     found = _empty()
-    names = _names_of_cameras(session)
-    trips = _trips(session, job_id, found.trip_names)
-    seen: set[int] = set()
-    for image_id, prediction_id, species, error, camera, folder, captured_at in _answer_rows(
-        session, job_id, model_version, last_prediction_id
-    ):
-        if image_id in seen:
-            continue
-        seen.add(image_id)
-        found.image_id.append(image_id)
-        found.prediction_id.append(prediction_id)
-        found.species.append(found.species_names.code(species))
-        found.fish.append(0.0 if species == NO_FISH else 1.0)
-        found.error_probability.append(error)
-        found.camera.append(found.camera_names.code(names[camera]))
-        found.day.append(found.day_names.code((captured_at or UNKNOWN_DAY)[:10]))
-        found.trip.append(trips[folder])
+    cameras = {key: found.camera_names.code(name) for key, name in _names_of_cameras(session).items()}
+    camera_of_folder, trips = _folders(session, job_id, found.trip_names)
+    for rows in _answer_rows(session, job_id, model_version, last_prediction_id).partitions():
+        image_ids, prediction_ids, species, errors, own_cameras, folders, days = zip(*rows, strict=True)
+        found.image_id.extend(image_ids)
+        found.prediction_id.extend(prediction_ids)
+        found.species.extend(map(found.species_names.code, species))
+        found.fish.extend(0.0 if name == NO_FISH else 1.0 for name in species)
+        found.error_probability.extend(errors)
+        # An image's own camera counts before its folder's.
+        found.camera.extend(
+            cameras[camera_of_folder[folder] if own is None else own]
+            for own, folder in zip(own_cameras, folders, strict=True)
+        )
+        found.day.extend(found.day_names.code(day or UNKNOWN_DAY) for day in days)
+        found.trip.extend(map(trips.__getitem__, folders))
     _count_more_fish(session, found, sure_box=answering_models(session, [model_version])[model_version].sure_box)
     return found
 
 
 def said_of_images(session: Session, job_id: int) -> dict[int, SaidOfImage]:
     """Return for each image of a job that a person decided on what they said last."""
-    inside = select(FileRow.image_id).join(ItemRow, ItemRow.file_id == FileRow.id).where(ItemRow.job_id == job_id)
+    inside = (
+        exists()
+        .where(FileRow.image_id == CorrectionRow.image_id, ItemRow.file_id == FileRow.id, ItemRow.job_id == job_id)
+        .correlate(CorrectionRow)
+    )
     decided = CorrectionRow.outcome.in_([outcome.value for outcome in DECIDED])
     ends = (
         select(func.max(CorrectionRow.id).label("last"), func.min(CorrectionRow.id).label("first"))
-        .where(decided, CorrectionRow.image_id.in_(inside))
+        .where(decided, inside)
         .group_by(CorrectionRow.image_id)
         .subquery()
     )
@@ -163,8 +166,8 @@ def _empty() -> JobAnswers:
 
 def _answer_rows(
     session: Session, job_id: int, model_version: str, last_prediction_id: int | None
-) -> Iterable[tuple[int, int, str, float, int, int, str | None]]:
-    """Yield image, prediction, species, error probability, camera, folder and moment, in the order of the items."""
+) -> Result[tuple[int, int, str, float, int | None, int, str | None]]:
+    """Return image, prediction, species, error probability, own camera, folder and day of every answer."""
     conditions: list[ColumnElement[bool]] = [ItemRow.job_id == job_id, PredictionRow.model_version_id == model_version]
     if last_prediction_id is not None:
         conditions.append(PredictionRow.id <= last_prediction_id)
@@ -175,19 +178,18 @@ def _answer_rows(
             PredictionRow.id,
             PredictionRow.species,
             PredictionRow.error_probability,
-            func.coalesce(ImageRow.camera_id, FolderRow.camera_id),
-            FolderRow.id,
-            ImageRow.captured_at,
+            ImageRow.camera_id,
+            FileRow.folder_id,
+            func.substr(ImageRow.captured_at, 1, 10),
         )
         .select_from(ItemRow)
         .join(FileRow, FileRow.id == ItemRow.file_id)
-        .join(FolderRow, FolderRow.id == FileRow.folder_id)
         .join(ImageRow, ImageRow.id == FileRow.image_id)
         .join(PredictionRow, PredictionRow.image_id == ImageRow.id)
         .where(*conditions)
-        .order_by(ItemRow.id, PredictionRow.id)
     )
-    return session.execute(query.execution_options(yield_per=_ROWS_A_PAGE)).tuples()
+    # The connection's rows are plain ones, and as many as a page are held at a time.
+    return session.connection().execute(query, execution_options={"yield_per": _ROWS_A_PAGE})
 
 
 def _count_more_fish(session: Session, found: JobAnswers, *, sure_box: float) -> None:
@@ -198,11 +200,14 @@ def _count_more_fish(session: Session, found: JobAnswers, *, sure_box: float) ->
         .group_by(DetectionRow.prediction_id)
         .having(func.count() > 1)
     )
-    places = {prediction_id: place for place, prediction_id in enumerate(found.prediction_id)}
-    asked = [one for one in session.scalars(several) if one in places and found.fish[places[one]] > 0.0]
+    counts = {}
+    asked = list(session.scalars(several))
     for start in range(0, len(asked), _IDS_A_QUERY):
         for prediction_id, boxes in detections_of(session, asked[start : start + _IDS_A_QUERY]).items():
-            found.fish[places[prediction_id]] = float(len(heatmap_fish(boxes, at_least=sure_box)))
+            counts[prediction_id] = float(len(heatmap_fish(boxes, at_least=sure_box)))
+    for place, prediction_id in enumerate(found.prediction_id) if counts else ():
+        if found.fish[place] > 0.0 and prediction_id in counts:
+            found.fish[place] = counts[prediction_id]
 
 
 def _fish_of(species: str, boxes: dict[str, int]) -> dict[str, int]:
@@ -216,12 +221,14 @@ def _names_of_cameras(session: Session) -> dict[int, str]:
     return {camera_id: name for camera_id, name in session.execute(select(CameraRow.id, CameraRow.name)).tuples()}
 
 
-def _trips(session: Session, job_id: int, names: Names) -> dict[int, int]:
-    """Return the code of the trip of each folder: the first folder below the job's."""
+def _folders(session: Session, job_id: int, trips: Names) -> tuple[dict[int, int], dict[int, int]]:
+    """Return by folder its camera, and the code of its trip: the first folder below the job's."""
     root = bytes(session.scalar(select(JobRow.root).where(JobRow.id == job_id)) or b"").rstrip(b"/")
-    found = {}
-    for folder_id, path in session.execute(select(FolderRow.id, FolderRow.path)).tuples():
-        below = bytes(path).removeprefix(root).strip(b"/") if bytes(path).startswith(root) else bytes(path)
-        first = below.split(b"/")[0] or root.rsplit(b"/", 1)[-1]
-        found[folder_id] = names.code(first.decode("utf-8", "backslashreplace"))
-    return found
+    cameras, codes = {}, {}
+    folders = session.execute(select(FolderRow.id, FolderRow.path, FolderRow.camera_id)).tuples()
+    for folder_id, path, camera_id in folders:
+        cameras[folder_id] = camera_id
+        below = bytes(path).removeprefix(root) if bytes(path).startswith(root) else bytes(path)
+        first = below.strip(b"/").split(b"/")[0] or root.rsplit(b"/", 1)[-1]
+        codes[folder_id] = trips.code(first.decode("utf-8", "backslashreplace"))
+    return cameras, codes
