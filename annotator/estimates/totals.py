@@ -107,6 +107,9 @@ def estimate_total(
     Source: Horvitz and Thompson 1952; Särndal, Swensson and Wretman 1992, section 6.3 (difference estimator).
     """
     seen = len(reviewed.truth)
+    if seen >= frame.images:
+        total = known + float(reviewed.truth.sum())
+        return Estimate(total, total, total)
     expected_unseen = control.base * (frame.images - seen) + control.weight * (
         frame.predicted - float(reviewed.predicted.sum())
     )
@@ -130,12 +133,13 @@ def variance_parts(reviewed: Reviewed, *, control: Control = DIFFERENCE) -> Floa
 def _sum_of(deviations: Floats, probability: Floats, frame: Frame, *, size: float) -> WeightedSum:
     """Return the positive deviations, weighted to the unseen images. size: of the next one."""
     weights, positive = 1.0 / probability, np.maximum(deviations, 0.0)
-    next_weight = 1.0 / frame.mean_probability
+    # One more event stands for no more images than nobody saw.
+    stands_for = min(1.0 / frame.mean_probability - 1.0, float(frame.images - len(probability)))
     return WeightedSum(
         value=float(((weights - 1.0) * positive).sum()),
         variance=float((weights * (weights - 1.0) * positive**2).sum()),
-        next_size=(next_weight - 1.0) * size,
-        next_variance=next_weight * (next_weight - 1.0) * size**2,
+        next_size=stands_for * size,
+        next_variance=(stands_for + 1.0) * stands_for * size**2,
     )
 
 
