@@ -32,8 +32,12 @@ class WorkStopped(TaffrailError):
 
 def work_on(engine: Engine, settings: Settings, job_id: int, *, detach: bool, as_json: bool) -> None:
     """Send what waits; without a broker of its own let a worker of ours do it; show the progress and the end."""
+    from worker.inference.settle_neighbours import settle_job
+
     with _told_when_stopped(f"stopping; what is done is kept, `cli resume {job_id}` goes on from here"):
         _work(engine, settings, job_id, detach=detach, as_json=as_json)
+        # A worker does this after the last batch; one that was killed in between left it to us.
+        settle_job(engine, job_id)
     conclude(engine, job_id, as_json=as_json)
 
 

@@ -33,6 +33,8 @@ class StoredPrediction:
     """What one model version said of one content, as stored. predicted_at: ISO 8601, UTC.
 
     crop_probabilities: the second stage's prediction of the image, None where it had none; crop_weight: its share.
+    heard_images: how many images of the job's camera, itself among them, its crops answered together with; 0 where they
+    answered alone.
     error_probability: the chance that the image's species is wrong, 0..1. sure_box: the confidence from which a box
     beside the surest one counts as a fish, 0..1.
     heatmap: as `worker.vision.heatmaps` packed it; None where it was not asked for.
@@ -50,6 +52,7 @@ class StoredPrediction:
     heatmap: bytes | None = None
     crop_probabilities: Distribution | None = None
     crop_weight: float = 0.0
+    heard_images: int = 0
     sure_box: float = SURE_BOX
 
     @property

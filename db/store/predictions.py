@@ -160,12 +160,13 @@ def _detections(prediction_id: int, new: NewPrediction) -> list[dict[str, object
 
 def _crop_columns(second: CropPrediction | None, number: int) -> dict[str, object]:
     if second is None:
-        return {"crop_species": None, "crop_confidence": None, "crop_probabilities": None}
+        return {"crop_species": None, "crop_confidence": None, "crop_probabilities": None, "crop_embedding": None}
     crop = second.crops[number]
     return {
         "crop_species": most_probable(crop, second.species),
         "crop_confidence": max(crop),
         "crop_probabilities": list(crop),
+        "crop_embedding": second.embeddings[number] if second.embeddings else None,
     }
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC
 from typing import TYPE_CHECKING
 
@@ -18,6 +18,7 @@ from db.domain.predictions import Agreement, Detection, Head
 from db.domain.results import SURE_BOX, ImageResult, StoredDetection, StoredPrediction
 from db.domain.species import LabelSet
 from db.session import reading
+from db.store.neighbours import HeardPrediction, heard_predictions
 from db.store.reviews import current_corrections
 from db.tables.images import CameraRow, FileRow, FolderRow, ImageRow
 from db.tables.jobs import ItemRow, JobRow
@@ -100,6 +101,7 @@ def _results(session: Session, job_id: int, found: Sequence[_Found], *, with_hea
     predictions = [row[4] for row in found if row[4] is not None]
     detections = detections_of(session, [row.id for row in predictions])
     models = answering_models(session, sorted({row.model_version_id for row in predictions}))
+    heard = heard_predictions(session, job_id, [row.id for row in predictions])
     reviews = current_corrections(session, [image.id for *_, image in found if image is not None])
     root = bytes(session.scalar(select(JobRow.root).where(JobRow.id == job_id)) or b"")
     results = []
@@ -108,6 +110,7 @@ def _results(session: Session, job_id: int, found: Sequence[_Found], *, with_hea
         if prediction is not None:
             model = models[prediction.model_version_id]
             stored = stored_prediction(prediction, model, detections.get(prediction.id, ()), with_heatmap=with_heatmaps)
+            stored = _heard(stored, heard.get(prediction.id))
         review = reviews.get(image.sha256) if image is not None else None
         results.append(_result(item, os.path.join(folder, name), camera, image, stored, review, root=root))
     return results
@@ -165,6 +168,14 @@ def stored_prediction(
         crop_weight=row.crop_weight or 0.0,
         sure_box=model.sure_box,
     )
+
+
+def _heard(alone: StoredPrediction, heard: HeardPrediction | None) -> StoredPrediction:
+    """Return a prediction as the job answers it: with its camera's other images heard, where they were."""
+    if heard is None:
+        return alone
+    found = tuple(heard.of(place, one, alone.species) for place, one in enumerate(alone.detections))
+    return replace(alone, detections=found, crop_probabilities=heard.image, heard_images=heard.images)
 
 
 def agreement_of(row: PredictionRow) -> Agreement:

@@ -88,3 +88,24 @@ class DetectionRow(Base):
     crop_species: Mapped[str | None] = mapped_column(String(64))
     crop_confidence: Mapped[float | None] = mapped_column(Float(53))
     crop_probabilities: Mapped[list[float] | None] = mapped_column(JSON(none_as_null=True))
+    # What its neighbours are found by, little-endian float16; NULL where the model version does not hear them.
+    crop_embedding: Mapped[bytes | None] = mapped_column(LargeBinary, deferred=True)
+
+
+class NeighbourAnswerRow(Base):
+    """What the second stage says of a prediction's crops after a job's other crops of the camera were heard.
+
+    prediction_id: whose crops and what each said alone. heard_digest: of all predictions that were heard, so that more
+    of them, or another camera, make it stale. crop_probabilities: one distribution a detection, in their order.
+    """
+
+    __tablename__ = "neighbour_answers"
+    __table_args__ = (UniqueConstraint("job_id", "prediction_id"),)
+
+    id: Mapped[int] = mapped_column(BigId, primary_key=True)
+    job_id: Mapped[int] = mapped_column(ForeignKey("jobs.id"))
+    prediction_id: Mapped[int] = mapped_column(ForeignKey("predictions.id"), index=True)
+    heard_digest: Mapped[str] = mapped_column(String(64))
+    heard_images: Mapped[int] = mapped_column(Integer)
+    image_probabilities: Mapped[list[float]] = mapped_column(JSON)
+    crop_probabilities: Mapped[list[list[float]]] = mapped_column(JSON)

@@ -17,14 +17,12 @@ from db.domain.predictions import Prediction
 from db.domain.species import NO_FISH
 from worker.images.decode import DecodedImage
 from worker.inference.detector import NetworkFailed
+from worker.inference.together import EMBEDDING_TYPE
 from worker.models.crop_classifier import EMBEDDING, LOGITS
 from worker.vision.crop_answers import crop_distributions
 from worker.vision.crops import letterbox_crop, quarter_turns
 
 BATCH_CROPS = 8
-
-EMBEDDING_TYPE = np.dtype("<f2")
-"""As embeddings are stored, beside each detection."""
 
 Crops = npt.NDArray[np.uint8]
 Embeddings = npt.NDArray[np.float16]

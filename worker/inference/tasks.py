@@ -22,6 +22,7 @@ from db.settings import Settings
 from db.store.batches import claim, give_back, mark_dead, renew
 from db.store.fish_sizes import keep_estimate
 from db.store.model_versions import champion_id
+from db.store.neighbours import finished_job_of
 from db.store.predictions import finish, known_contents
 from db.store.sql import database_now_s
 from db.tables.models import ModelVersionRow
@@ -33,6 +34,7 @@ from worker.inference.detector import NetworkFailed, make_detector
 from worker.inference.infer import DetectorInference, Inference
 from worker.inference.pipeline import Asked, BatchPipeline, Stopped
 from worker.inference.second_stage import load_crop_classifier
+from worker.inference.settle_neighbours import settle_job
 from worker.models.errors import ModelFileError
 from worker.storage.artifacts import bring_model
 from worker.storage.model_files import BundleHashes, check_model_file, read_card
@@ -208,6 +210,14 @@ class InferWorker:
         fail_point("committed")
         if not ours:
             _log.warning("batch %d was no longer ours: nothing was written", held.batch_id)
+        self._persistently(lambda: self._settle(held))
+
+    def _settle(self, held: Claim) -> None:
+        """After a job's last batch, let each camera's images answer together."""
+        with reading(self._engine) as session:
+            job_id = finished_job_of(session, held.batch_id)
+        if job_id is not None:
+            settle_job(self._engine, job_id)
 
     def _store_once(self, held: Claim, outcomes: list[ItemOutcome], inference: Inference) -> bool:
         with transaction(self._engine) as session:

@@ -155,4 +155,8 @@ def _second_stage(prediction: StoredPrediction) -> dict[str, object] | None:
     if prediction.crop_probabilities is None:
         return None
     probabilities = dict(zip(prediction.species, prediction.crop_probabilities, strict=True))
-    return {"probabilities": probabilities, "weight": prediction.crop_weight}
+    return {
+        "probabilities": probabilities,
+        "weight": prediction.crop_weight,
+        "heard_images": prediction.heard_images,
+    }

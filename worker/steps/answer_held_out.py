@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from itertools import groupby
 from pathlib import Path
 
@@ -15,8 +15,9 @@ import numpy as np
 import numpy.typing as npt
 
 from db.domain.datasets import DatasetEntry
-from db.domain.final_answer import Distribution, final_probabilities
+from db.domain.final_answer import CropPrediction, Distribution, final_probabilities
 from db.domain.jobs import ClaimedItem
+from db.domain.model_versions import SecondStage
 from db.domain.outcomes import ItemOutcome
 from db.domain.places import Place
 from db.migrate import open_database
@@ -30,6 +31,7 @@ from worker.inference.detector import make_detector
 from worker.inference.infer import DetectorInference, Inference
 from worker.inference.load_image import HashedFile, LoadedImage
 from worker.inference.second_stage import load_crop_classifier
+from worker.inference.together import hear_cameras
 from worker.models.errors import ModelFileError
 from worker.steps.step_process import Request, StepProgress, serve_step
 from worker.storage.model_files import check_model_file, read_card
@@ -64,12 +66,13 @@ def evaluate(request: Request, progress: StepProgress) -> Request:
         dataset = get_dataset(session, int(request["dataset"]))
     entries = evaluated_entries(dataset.entries, at_most=int(request["at_most"]))
     sha256s: list[str] = []
-    answers: list[Distribution] = []
+    said: list[_Said] = []
     for chunk in loaded_images(entries, inference):
         done = inference.finish(chunk, inference.predict(chunk), each_ms=0.0)
         sha256s += [image.image.sha256 for image in chunk]
-        answers += [_final(outcome) for outcome in done]
+        said += [_said(image.item.camera, outcome) for image, outcome in zip(chunk, done, strict=True)]
         progress(f"evaluation {request['model']}", len(sha256s), len(entries))
+    answers = _final_answers(said, card.second_stage)
     probabilities = np.array(answers, dtype=np.float64).reshape(len(answers), len(card.species))
     _refuse_nonsense(folder, probabilities)
     _write(Path(request["answers"]), species=np.array(card.species), sha256s=np.array(sha256s), answers=probabilities)
@@ -105,11 +108,36 @@ def loaded_images(entries: Sequence[DatasetEntry], inference: Inference) -> Iter
         yield from batches(alike, inference.network_batch)
 
 
-def _final(outcome: ItemOutcome) -> Distribution:
+@dataclass(frozen=True)
+class _Said:
+    """What both stages say of one image of a camera; confidences: of its detections."""
+
+    camera: str
+    box: Distribution
+    heatmap: Distribution
+    confidences: tuple[float, ...]
+    second: CropPrediction | None
+
+
+def _said(camera: str, outcome: ItemOutcome) -> _Said:
     assert outcome.prediction is not None  # an image that was loaded has one
-    said, second = outcome.prediction.prediction, outcome.prediction.second
-    crops, weight = (second.image, second.weight) if second is not None else (None, 0.0)
-    return final_probabilities(said.box_probabilities, said.heatmap_probabilities, crops, weight=weight)
+    first = outcome.prediction.prediction
+    confidences = tuple(found.confidence for found in first.detections)
+    return _Said(camera, first.box_probabilities, first.heatmap_probabilities, confidences, outcome.prediction.second)
+
+
+def _final_answers(said: Sequence[_Said], part: SecondStage | None) -> list[Distribution]:
+    """Return the final answers, each camera's images answered together as at a job's end."""
+    seconds = [one.second for one in said if one.second is not None]
+    if part is None or len(seconds) < len(said):
+        return [final_probabilities(one.box, one.heatmap) for one in said]
+    heard = hear_cameras(
+        seconds, confidences=[one.confidences for one in said], cameras=[one.camera for one in said], part=part
+    )
+    return [
+        final_probabilities(one.box, one.heatmap, second.image, weight=second.weight)
+        for one, second in zip(said, heard, strict=True)
+    ]
 
 
 def _write(file: Path, *, species: npt.NDArray[np.str_], sha256s: npt.NDArray[np.str_], answers: Floats) -> None:

@@ -13,7 +13,7 @@ from functools import partial
 import numpy as np
 import numpy.typing as npt
 
-from db.domain.final_answer import final_probabilities
+from db.domain.final_answer import CropPrediction, final_probabilities
 from db.domain.model_versions import ModelCard, SecondStage
 from db.domain.predictions import Prediction
 from db.domain.species import LabelSet
@@ -22,6 +22,7 @@ from worker.images.decode import DecodedImage
 from worker.images.labelled import LabelledContent, Skip, read_labelled
 from worker.inference.detector import AnyDetector, input_for, prediction_of
 from worker.inference.second_stage import CropClassifier
+from worker.inference.together import hear_cameras
 from worker.training import metrics
 from worker.training.crops.calibrate import effective_count, species_figures
 from worker.training.data.samples import TrainingSample
@@ -84,6 +85,7 @@ def evaluate_images(
     crop_classifier: None of a version without a second stage.
     """
     card, label_set, evaluated, done = detector.card, LabelSet(detector.card.species), [], 0
+    seconds: list[CropPrediction] = []
     for input_hw, chunk in _loaded_by_input(samples, card, on_skipped):
         raw = detector.predict(np.stack([prepared.canvas for _sample, prepared in chunk]))
         predictions = [
@@ -96,17 +98,28 @@ def evaluate_images(
             )
             for row, (_sample, prepared) in enumerate(chunk)
         ]
-        crops: list[tuple[float, ...] | None] = [None] * len(chunk)
         if crop_classifier is not None:
-            seconds = crop_classifier.classify([prepared.whole for _sample, prepared in chunk], predictions)
-            crops = [second.image for second in seconds]
+            seconds += crop_classifier.classify([prepared.whole for _sample, prepared in chunk], predictions)
         evaluated += [
-            EvaluatedImage(sample, prediction, said)
-            for (sample, _image), prediction, said in zip(chunk, predictions, crops, strict=True)
+            EvaluatedImage(sample, prediction, None)
+            for (sample, _prepared), prediction in zip(chunk, predictions, strict=True)
         ]
         done += len(chunk)
         progress(done, len(samples))
-    return evaluated
+    return evaluated if crop_classifier is None else _with_crops(evaluated, seconds, crop_classifier.part)
+
+
+def _with_crops(
+    evaluated: Sequence[EvaluatedImage], seconds: Sequence[CropPrediction], part: SecondStage
+) -> list[EvaluatedImage]:
+    """Return the images with what the second stage says of them, each camera's answered together."""
+    heard = hear_cameras(
+        seconds,
+        confidences=[tuple(found.confidence for found in one.prediction.detections) for one in evaluated],
+        cameras=[one.sample.camera for one in evaluated],
+        part=part,
+    )
+    return [dataclasses.replace(one, crops=second.image) for one, second in zip(evaluated, heard, strict=True)]
 
 
 def evaluate_second_stage(evaluated: Sequence[EvaluatedImage], part: SecondStage) -> SecondStageEvaluation:

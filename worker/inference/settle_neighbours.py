@@ -1,0 +1,64 @@
+"""The last step of a job: each camera's crops hear each other, and what they say then is stored beside their own word.
+
+Everything is computed from what is stored, and only where the stored set of predictions is another than was heard: a
+retry, a second worker or a killed one changes nothing. When more images come, or a camera is corrected, it is computed
+again; until then the answers of before stand.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sqlalchemy import Engine
+from sqlalchemy.orm import Session
+
+from db.session import transaction
+from db.store.jobs import lock_job
+from db.store.neighbours import (
+    CameraPredictions,
+    NeighbourAnswer,
+    forget_others,
+    hearing_parts,
+    is_answered,
+    is_finished,
+    own_crops,
+    predictions_by_camera,
+    put_answers,
+)
+from worker.inference.together import HearingRule, OwnAnswer, answer_together
+
+
+def settle_job(engine: Engine, job_id: int) -> int:
+    """Return how many predictions of a finished job were answered anew; 0 where all were, or images still wait."""
+    with transaction(engine) as session:
+        if not is_finished(session, job_id):
+            return 0
+        parts = hearing_parts(session, job_id)
+        if not parts:
+            return 0
+        lock_job(session, job_id)
+        groups = predictions_by_camera(session, job_id, sorted(parts))
+        forget_others(session, job_id, [group.digest for group in groups])
+        return sum(_settle(session, job_id, group, parts[group.model_version]) for group in groups)
+
+
+def _settle(session: Session, job_id: int, group: CameraPredictions, part: dict[str, Any]) -> int:
+    if is_answered(session, job_id, group):
+        return 0
+    crops = own_crops(session, group.prediction_ids)
+    own = [
+        OwnAnswer(
+            tuple(crop.probabilities for crop in crops.get(prediction_id, ())),
+            tuple(crop.embedding for crop in crops.get(prediction_id, ())),
+            tuple(crop.confidence for crop in crops.get(prediction_id, ())),
+        )
+        for prediction_id in group.prediction_ids
+    ]
+    rule = HearingRule(tuple(part["species"]), float(part["temperature"]), float(part["neighbour_temperature"]))
+    answers = [
+        NeighbourAnswer(prediction_id, heard.image, heard.crops)
+        for prediction_id, heard in zip(group.prediction_ids, answer_together(own, rule), strict=True)
+        if heard is not None
+    ]
+    put_answers(session, job_id, group, answers)
+    return len(answers)
