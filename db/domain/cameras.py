@@ -2,8 +2,36 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
+
+_MAY_BE = re.compile(r"(.+)~[0-9]+\Z")
+
+
+def maybe_same(camera: str, number: int) -> str:
+    """Return the name of a camera that may be another one seen again; number: from 2.
+
+    >>> maybe_same("camera_03", 2)
+    'camera_03~2'
+    """
+    return f"{camera}~{number}"
+
+
+def side_of(camera: str) -> str:
+    """Return what stays on one side of every split: a camera, with those that may be the same.
+
+    >>> side_of("camera_03~2"), side_of("camera_03"), side_of("~2")
+    ('camera_03', 'camera_03', '~2')
+    """
+    found = _MAY_BE.match(camera)
+    return found.group(1) if found else camera
+
+
+def count_sides(cameras: Iterable[str]) -> int:
+    """Return how many cameras there are for certain."""
+    return len({side_of(camera) for camera in cameras})
 
 
 class CameraOrigin(StrEnum):

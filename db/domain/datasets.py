@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
+from db.domain.cameras import side_of
 from db.domain.labels import ImageLabel
 from db.domain.places import Place
 
@@ -65,19 +66,23 @@ def join_series(
     """Return the side of every camera that is new to a series: True is held out. Sides once given never change.
 
     New cameras join for learning, one after the other in the order of a hash that nobody can choose; one is held out
-    where the held-out images have come to less than the share of all images of cameras that joined before it.
+    where the held-out images have come to less than the share of all images of cameras that joined before it. A camera
+    that may be one of the series takes that one's side.
 
     members: the sides given so far. images: how many each camera has, the new ones included.
 
     >>> join_series({"a": True, "b": False}, {"a": 10, "b": 40, "c": 70, "d": 5}, share=0.2, series_id=1)
     {'c': False, 'd': True}
+    >>> join_series({"a": True, "b": False}, {"a": 10, "a~2": 40, "b": 40}, share=0.2, series_id=1)
+    {'a~2': True}
     """
     sides = dict(members)
     joined: dict[str, bool] = {}
     for camera in sorted(set(images) - set(members), key=lambda name: _lot(series_id, name)):
         held = _sum(images, (name for name, side in sides.items() if side))
         everything = _sum(images, sides)
-        sides[camera] = joined[camera] = bool(sides) and held < share * everything
+        alike = [side for name, side in sides.items() if side_of(name) == side_of(camera)]
+        sides[camera] = joined[camera] = alike[0] if alike else bool(sides) and held < share * everything
     return joined
 
 

@@ -32,6 +32,9 @@ FEW = 8
 FEW_SAME_VIEW, FEW_MARGIN = 0.3, 2.0
 # The same view at two image sizes, such as a camera whose resolution was changed, must be plainer to be joined.
 SAME_VIEW_OTHER_SIZE = 0.6
+# Too little to be joined and too much to be told apart: such cameras stay on one side of every split. Real cameras were
+# split by the limits above (8 found of 6), never joined.
+MAYBE_SAME_VIEW = 0.3
 ASPECT_TOLERANCE = 0.01
 # Linkage needs every pair of images: 3,000 images are 36 MB of pairs; further ones are joined to what it found.
 LINKED_AT_ONCE = 3_000
@@ -40,10 +43,25 @@ _MIN_GROUPS_WITH_COMMON_PART = 6
 _CHUNK = 512
 
 
+@dataclass(frozen=True, eq=False)
+class FoundViews:
+    """labels: a camera's number for every view, (N,), 0 for the camera with the most images. may_be: of some cameras,
+    the larger one that they may be.
+    """
+
+    labels: Labels
+    may_be: dict[int, int]
+
+
 def cluster_views(views: Sequence[CameraView], *, seed: int = 0) -> Labels:
     """Return a camera's number for every view, (N,), 0 for the camera with the most images."""
+    return find_views(views, seed=seed).labels
+
+
+def find_views(views: Sequence[CameraView], *, seed: int = 0) -> FoundViews:
+    """Return the cameras of views, and which of them may be one."""
     if not views:
-        return np.zeros(0, dtype=np.int64)
+        return FoundViews(np.zeros(0, dtype=np.int64), {})
     thumbnails = np.stack([view.thumbnail for view in views])
     sizes = [(view.width_px, view.height_px) for view in views]
     rng = np.random.default_rng(seed)
@@ -53,7 +71,9 @@ def cluster_views(views: Sequence[CameraView], *, seed: int = 0) -> Labels:
         rows = np.flatnonzero([own == size for own in sizes])
         labels[rows] = labels.max() + 1 + _cluster_one_size(thumbnails[rows], common, rng)
     groups = _Groups.of(thumbnails, _numbered(labels), sizes, common)
-    return _by_count(groups.join())
+    rank = _by_count(groups.join())  # (K,)
+    may_be = {int(rank[one]): int(rank[other]) for one, other in groups.may_be(rank).items()}
+    return FoundViews(rank[groups.labels], may_be)
 
 
 def signatures(thumbnails: npt.NDArray[np.uint8], common: Signatures | None = None) -> Signatures:
@@ -172,6 +192,21 @@ class _Groups:
             self._put_together(int(one), int(other))
         return self.labels
 
+    def may_be(self, rank: Labels) -> dict[int, int]:
+        """Return, of the groups left, which larger group a smaller one may belong to. rank: (K,), 0 the largest."""
+        alike, found = self._alike(), {}
+        by_size = np.argsort(rank)
+        for place, group in enumerate(by_size.tolist()):
+            larger = [one for one in by_size[:place].tolist() if one not in found and self._shapes_match(group, one)]
+            best = max(larger, key=lambda one: alike[group, one], default=None)
+            if best is not None and alike[group, best] >= MAYBE_SAME_VIEW:
+                found[group] = best
+        return found
+
+    def _shapes_match(self, one: int, other: int) -> bool:
+        ratios = [{width / height for width, height in self.sizes[group]} for group in (one, other)]
+        return any(abs(a / b - 1.0) <= ASPECT_TOLERANCE for a in ratios[0] for b in ratios[1])
+
     def _alike(self) -> npt.NDArray[np.float64]:
         pairs = np.maximum(self.counts * (self.counts - 1.0), 1.0)
         within = (np.diag(self.products) - self.counts) / pairs
@@ -208,6 +243,7 @@ class _Groups:
         self.products = np.delete(np.delete(self.products, other, 0), other, 1)
         self.counts[one] += self.counts[other]
         self.counts = np.delete(self.counts, other)
+        self.sizes[one] |= self.sizes.pop(other)
 
 
 def _chunks(rows: Labels) -> list[Labels]:
@@ -219,9 +255,9 @@ def _numbered(labels: Labels) -> Labels:
 
 
 def _by_count(labels: Labels) -> Labels:
-    """Return the same groups, numbered by how many images they have, the most first."""
+    """Return each group's rank by how many images it has, the most first; (K,)."""
     counts = np.bincount(labels)
     order = np.argsort(-counts, kind="stable")
     rank = np.empty_like(order)
     rank[order] = np.arange(len(order))
-    return rank[labels]
+    return rank

@@ -6,14 +6,15 @@ import os
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import count
 
 from sqlalchemy import Engine
 
-from db.domain.cameras import CameraImage, CameraOrigin
+from db.domain.cameras import CameraImage, CameraOrigin, maybe_same, side_of
 from db.domain.species import LabelSet
 from db.session import reading, transaction
 from db.store.cameras import camera_images, camera_names, set_cameras
-from worker.cameras.cluster import cluster_views
+from worker.cameras.cluster import find_views
 from worker.cameras.views import CameraView, read_views
 
 Progress = Callable[[int, int], None]
@@ -23,6 +24,7 @@ Progress = Callable[[int, int], None]
 class FoundCameras:
     """What a search came to. looked_at: images; cameras: images by camera, of those looked at.
 
+    A camera that may be another one seen again is called after it (`camera_03~2`): no split parts them.
     by_metadata: images whose file names its camera; alone: images like no other one, each a camera of its own.
     left: images whose camera a person has set. unreadable: files that gave no image, with the reason.
     """
@@ -62,9 +64,11 @@ def find_cameras(
     views, unreadable = _read(images, progress)
     told = {row: view.serial for row, view in views.items() if view.serial is not None}
     unknown = [row for row in views if row not in told]
-    groups = dict(zip(unknown, cluster_views([views[row] for row in unknown]).tolist(), strict=True))
+    found_views = find_views([views[row] for row in unknown])
+    groups = dict(zip(unknown, found_views.labels.tolist(), strict=True))
     with transaction(engine) as session:
-        names = _named(groups, images, taken=camera_names(session) | set(told.values()))
+        taken = camera_names(session) | set(told.values())
+        names = _named(groups, images, taken=taken, may_be=found_views.may_be)
         fixed = {row for row in views if images[row].origin is CameraOrigin.PERSON}
         for origin, found in ((CameraOrigin.METADATA, told), (CameraOrigin.BACKGROUND, names)):
             cameras = {images[row].image_id: name for row, name in found.items() if row not in fixed}
@@ -93,15 +97,25 @@ def _read(images: Sequence[CameraImage], progress: Progress) -> tuple[dict[int, 
     return views, unreadable
 
 
-def _named(groups: Mapping[int, int], images: Sequence[CameraImage], *, taken: set[str]) -> dict[int, str]:
-    """Return a name for every row: what a person called most of its group, its name when last found, or a new one."""
+def _named(
+    groups: Mapping[int, int], images: Sequence[CameraImage], *, taken: set[str], may_be: Mapping[int, int]
+) -> dict[int, str]:
+    """Return a name for every row: what a person called most of its group, its name when last found, or a new one.
+
+    may_be: of some groups the larger one that they may belong to; a new name tells so.
+    """
     names: dict[int, str] = {}
     for group in sorted(set(groups.values())):
         rows = [row for row, own in groups.items() if own == group]
-        names[group] = _earlier_name([images[row] for row in rows], set(names.values())) or _new_name(
-            taken | set(names.values())
+        used, larger = taken | set(names.values()), may_be.get(group)
+        names[group] = _earlier_name([images[row] for row in rows], set(names.values())) or (
+            _new_name(used) if larger is None else _alike_name(side_of(names[larger]), used)
         )
     return {row: names[group] for row, group in groups.items()}
+
+
+def _alike_name(camera: str, taken: set[str]) -> str:
+    return next(name for number in count(2) if (name := maybe_same(camera, number)) not in taken)
 
 
 def _earlier_name(images: Sequence[CameraImage], used: set[str]) -> str | None:

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from db.domain.cameras import count_sides
 from worker.evaluation.answers import Answers, EvaluatedImages, Ints
 from worker.evaluation.compared_models import Bench, ComparedOptions, evaluate_folds
 from worker.evaluation.figures import compared_figures
@@ -40,9 +41,9 @@ def refuse_early(samples: Sequence[TrainingSample], split: SplitKind) -> None:
     cameras, species = {sample.camera for sample in samples}, {sample.label.species for sample in samples}
     if len(species) == 1:
         raise TrainingError(f"{len(samples)} images all show {species.pop()}; evaluation needs 2 species at least")
-    if split is SplitKind.CAMERA and len(cameras) == 1:
+    if split is SplitKind.CAMERA and count_sides(cameras) == 1:
         raise TrainingError(
-            f"all {len(samples)} labelled images are of one camera ({cameras.pop()}), so none is unseen; label "
+            f"all {len(samples)} labelled images are of one camera ({min(cameras)}), so none is unseen; label "
             "images of another one, correct the cameras (cli cameras --help), or evaluate with --split time or random"
         )
     if split is SplitKind.TIME and not any(sample.captured_at for sample in samples):
@@ -74,7 +75,7 @@ def cross_validate(
 def _folds(samples: Sequence[TrainingSample], alike: Ints, split: SplitKind, *, folds: int, seed: int) -> list[Fold]:
     cameras = [sample.camera for sample in samples]
     # With fewer cameras than folds each camera is a fold.
-    k = min(folds, len(set(cameras))) if split is SplitKind.CAMERA else folds
+    k = min(folds, count_sides(cameras)) if split is SplitKind.CAMERA else folds
     captured = [sample.captured_at for sample in samples]
     return make_folds(split, cameras=cameras, captured_at=captured, alike=alike.tolist(), k=k, seed=seed)
 
@@ -92,9 +93,9 @@ def _at_random(
 def _parts(samples: Sequence[TrainingSample], alike: Ints, rows: Ints, split: SplitKind, *, seed: int) -> Ints:
     """Return which images of a single fold are calibrated together: whole cameras, at random near-duplicates."""
     names = [samples[row].camera for row in rows]
-    if split is SplitKind.RANDOM or len(set(names)) < 2:
+    if split is SplitKind.RANDOM or count_sides(names) < 2:
         names = [str(alike[row]) for row in rows]
-    k = min(_CALIBRATION_PARTS, len(set(names)))
+    k = min(_CALIBRATION_PARTS, count_sides(names))
     if k < 2:
         return np.zeros(len(names), dtype=np.int64)
     of_name = {name: number for number, group in enumerate(camera_folds(names, k=k, seed=seed)) for name in group}

@@ -18,6 +18,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from db.domain.cameras import count_sides
 from worker.training.crops.features import frozen_trunk, turn_features, view_features
 from worker.training.crops.finetune import Checkpoint, Tuned, Turn, finetune, mean_model, turn_outputs
 from worker.training.crops.outputs import CropOutputs, UnseenCrops, joined
@@ -161,7 +162,7 @@ def enough_to_choose_by(held_out: CropRows) -> bool:
 def camera_groups(learn: CropRows, settings: CropTrainSettings) -> list[Mask]:
     """Return which crops are answered instead of learnt from, in turn; none of too few cameras or species."""
     cameras = [sample.camera for sample in learn.samples]
-    if len(set(cameras)) < _MIN_CAMERAS:
+    if count_sides(cameras) < _MIN_CAMERAS:
         return []
     groups = [np.isin(cameras, group) for group in camera_folds(cameras, k=_MIN_CAMERAS, seed=settings.seed)]
     enough = all((~group).sum() >= MIN_CROPS and len(set(learn.species[~group])) > 1 for group in groups)
@@ -195,8 +196,8 @@ def _probe_of(learn: CropRows, frozen: Frozen, settings: CropTrainSettings) -> P
     everything = np.ones(len(learn), dtype=np.bool_)
     cameras = [sample.camera for sample in learn.samples]
     folds: list[Mask] = []
-    if len(set(cameras)) > 1:
-        k = min(_MIN_CAMERAS, len(set(cameras)))
+    if count_sides(cameras) > 1:
+        k = min(_MIN_CAMERAS, count_sides(cameras))
         masks = [np.isin(cameras, group) for group in camera_folds(cameras, k=k, seed=settings.seed)]
         folds = [mask for mask in masks if len(set(learn.species[~mask])) > 1]
     return _fit(learn, frozen, settings, rows=everything, folds=folds)

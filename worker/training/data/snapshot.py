@@ -8,6 +8,7 @@ from dataclasses import replace
 
 from sqlalchemy.orm import Session
 
+from db.domain.cameras import count_sides
 from db.domain.datasets import Dataset, DatasetEntry, EntryOrigin, join_series
 from db.errors import TaffrailError
 from db.settings import Settings
@@ -117,7 +118,7 @@ def _first_sides(
     cameras = [entry.place.camera for entry in said]
     chosen = set(_held_out_of(champion)) & set(cameras)
     if not chosen or len(chosen) == len(set(cameras)):
-        if len(set(cameras)) < 2:
+        if count_sides(cameras) < 2:
             return dict.fromkeys(cameras, False)
         species = [entry.label.species for entry in said]
         chosen = set(held_out_cameras(cameras, species, share=held_out_share, seed=0))

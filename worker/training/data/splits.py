@@ -10,6 +10,7 @@ from enum import StrEnum
 import numpy as np
 import numpy.typing as npt
 
+from db.domain.cameras import count_sides, side_of
 from worker.models.errors import TrainingError
 
 Rows = npt.NDArray[np.int64]
@@ -101,25 +102,31 @@ def _time_masks(captured_at: Sequence[str | None], *, k: int) -> tuple[list[Mask
 def camera_folds(cameras: Sequence[str], *, k: int, seed: int) -> tuple[tuple[str, ...], ...]:
     """Return k groups of cameras of about as many images each; no camera is in two groups.
 
-    cameras: one name an image. Grouped by camera: neighbouring frames show the same fish.
+    cameras: one name an image. Grouped by camera: neighbouring frames show the same fish. Cameras that may be one (see
+    `side_of`) are in one group, and the groups fewer where too few are certain.
     Raises:
-        TrainingError: fewer cameras than groups.
+        TrainingError: fewer cameras than groups, or all of them may be one.
 
     >>> camera_folds(["a", "a", "a", "b", "c"], k=2, seed=0)
     (('a',), ('b', 'c'))
+    >>> camera_folds(["a", "a~2", "b", "c"], k=2, seed=0)
+    (('a', 'a~2'), ('b', 'c'))
     """
-    counts = Counter(cameras)
-    if k < 2 or len(counts) < k:
-        raise TrainingError(f"{len(counts)} cameras cannot be split into {k} groups; label images of more cameras")
-    names = sorted(counts)
-    np.random.default_rng(seed).shuffle(names)
-    groups: list[list[str]] = [[] for _ in range(k)]
+    counts, names = Counter(map(side_of, cameras)), set(cameras)
+    if k < 2 or len(names) < k or len(counts) < 2:
+        certain = "" if len(counts) == len(names) else f", {len(counts)} for certain,"
+        raise TrainingError(
+            f"{len(names)} cameras{certain} cannot be split into {k} groups; label images of more cameras"
+        )
+    sides, k = sorted(counts), min(k, len(counts))
+    np.random.default_rng(seed).shuffle(sides)
+    groups: list[set[str]] = [set() for _ in range(k)]
     images = [0] * k
-    for name in sorted(names, key=lambda name: -counts[name]):  # stable: ties stay in the seed's order
+    for side in sorted(sides, key=lambda side: -counts[side]):  # stable: ties stay in the seed's order
         smallest = min(range(k), key=images.__getitem__)
-        groups[smallest].append(name)
-        images[smallest] += counts[name]
-    return tuple(sorted(tuple(sorted(group)) for group in groups))
+        groups[smallest].add(side)
+        images[smallest] += counts[side]
+    return tuple(sorted(tuple(sorted(name for name in names if side_of(name) in group)) for group in groups))
 
 
 def held_out_cameras(cameras: Sequence[str], species: Sequence[str], *, share: float, seed: int) -> tuple[str, ...]:
@@ -128,8 +135,7 @@ def held_out_cameras(cameras: Sequence[str], species: Sequence[str], *, share: f
     Of the groups of one camera split the one is taken whose species are most like all images' (smallest total
     variation): a held-out boat that only ever caught one species would evaluate nothing.
     """
-    names = sorted(set(cameras))
-    k = int(np.clip(round(1.0 / max(share, 0.01)), 2, len(names)))
+    k = int(np.clip(round(1.0 / max(share, 0.01)), 2, max(count_sides(cameras), 2)))
     candidates = [group for turn in range(5) for group in camera_folds(cameras, k=k, seed=seed + turn)]
     everything = Counter(species)
 

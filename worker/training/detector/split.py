@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
+from db.domain.cameras import count_sides
 from worker.images.labelled import SkippedFile
 from worker.training.data.near_duplicates import near_duplicates
 from worker.training.data.samples import TrainingSample
@@ -37,7 +38,7 @@ def split_rows(samples: Sequence[TrainingSample], settings: TrainSettings, featu
     """
     guessed = np.array([sample.guessed for sample in samples], dtype=bool)
     cameras = [sample.camera for sample in samples]
-    if len(set(cameras)) < 2:
+    if count_sides(cameras) < 2:
         return _at_random(samples, guessed, settings, features_dir)
     chosen = tuple(camera for camera in settings.held_out if camera in set(cameras))
     if not chosen or len(chosen) == len(set(cameras)):

@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 
 from tests.factories import write_images
-from worker.cameras.cluster import adjusted_rand_index, cluster_views
+from worker.cameras.cluster import adjusted_rand_index, cluster_views, find_views
 from worker.cameras.views import CameraView, read_view, shrink
 from worker.sample_fleet.write import write_sample_fleet
 
@@ -58,6 +58,18 @@ def test_the_same_view_at_another_image_size_is_the_same_camera_unless_its_shape
 
     assert len(set(_found(small + large))) == 1
     assert len(set(_found(small + squeezed))) == 2
+
+
+def test_a_view_that_was_mostly_rebuilt_may_be_the_same_camera_and_another_one_is_not() -> None:
+    deck, other = _deck(1), _deck(2)
+    moved = deck.copy()
+    moved[:, :122] = other[:, :122]  # three quarters of the view were rebuilt
+    views = _views(deck, 20, seed=1) + _views(moved, 12, seed=2) + _views(_deck(9), 12, seed=3)
+
+    found = find_views(views)
+
+    assert len(set(found.labels.tolist())) == 3
+    assert found.may_be == {int(found.labels[20]): 0}
 
 
 def test_images_that_share_nothing_are_each_a_camera_of_their_own() -> None:

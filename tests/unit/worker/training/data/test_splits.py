@@ -155,3 +155,17 @@ def test_a_split_by_time_without_times_says_so() -> None:
 def test_images_that_are_all_alike_cannot_be_split_at_random() -> None:
     with pytest.raises(TrainingError, match="look so alike"):
         make_folds(SplitKind.RANDOM, cameras=["a", "b"], captured_at=[None, None], alike=[0, 0], k=2, seed=0)
+
+
+def test_cameras_that_may_be_one_stay_on_one_side_of_every_split() -> None:
+    cameras = ["a"] * 10 + ["a~2"] * 9 + ["b"] * 8 + ["c"] * 7 + ["c~2"] * 3
+
+    for seed in range(5):
+        groups = camera_folds(cameras, k=3, seed=seed)
+
+        assert sorted(map(set, groups), key=min) == [{"a", "a~2"}, {"b"}, {"c", "c~2"}]
+
+
+def test_cameras_that_may_all_be_one_cannot_be_split() -> None:
+    with pytest.raises(TrainingError, match="2 cameras, 1 for certain,"):
+        camera_folds(["a", "a~2"], k=2, seed=0)
