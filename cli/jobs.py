@@ -172,7 +172,7 @@ def _require_model(engine: Engine, model: str | None) -> list[str]:
     """
     from db.errors import NotFoundError
     from db.session import reading
-    from db.store.model_versions import champion_id, get_model, has_model, list_models
+    from db.store.model_versions import champion_id, has_model, list_models, said_against
 
     with reading(engine) as session:
         if model is not None and not has_model(session, model):
@@ -183,9 +183,7 @@ def _require_model(engine: Engine, model: str | None) -> list[str]:
             first = "`cli labels import` and `cli train` make the first one"
             waits = f"{waiting[0]} has not learnt to see fish; `cli models promote {waiting[0]} --force` lets it serve"
             raise NotFoundError(f"there is no model yet that serves; {waits if waiting else first}")
-        card = get_model(session, chosen).card
-    said = [card.get(name) for name in ("blind", "cautions")]
-    return [f"model {chosen} {text}" for one in said if isinstance(one, list) for text in one]
+        return said_against(session, [chosen])
 
 
 def _tell(done: Enqueued, *, as_json: bool) -> None:

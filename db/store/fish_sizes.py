@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from sqlalchemy import select, update
 from sqlalchemy.orm import Session
@@ -11,9 +11,9 @@ from sqlalchemy.orm import Session
 from db.domain.fish_size import FishSize, FishSizeOrigin, fish_size_px, typical_size_px
 from db.errors import NotFoundError
 from db.store.labels import training_records
-from db.store.many_rows import one_of
 from db.tables.images import CameraRow, FileRow, FolderRow
 
+_IDS_A_QUERY = 500
 _PLAIN = {"synchronize_session": False}
 
 
@@ -56,8 +56,8 @@ def keep_estimate(session: Session, camera: str, fish_px: float) -> float:
 def sizes_from_labels(session: Session) -> dict[str, FishSize]:
     """Hold what labels and corrections say of cameras' fish sizes, and return what changed. The caller commits.
 
-    What a person told stands. A folder whose own camera has no box goes by the boxes of its images: cameras that were
-    found among a folder's images are its views.
+    What a person told stands. The images of a folder that nobody labelled are known by the folder's camera alone: where
+    all its labelled images are of one camera that was found among them, that camera's boxes count for it, too.
     """
     held, changed = fish_sizes(session), {}
     for camera, boxes_px in _labelled_sizes(session).items():
@@ -74,25 +74,32 @@ def sizes_from_labels(session: Session) -> dict[str, FishSize]:
 
 def _labelled_sizes(session: Session) -> dict[str, list[float]]:
     own: dict[str, list[float]] = defaultdict(list)
-    by_image: dict[int, list[float]] = {}
+    by_image: dict[int, tuple[str, list[float]]] = {}
     for record in training_records(session):
         if record.label.boxes and record.width_px and record.height_px:
             size = {"width_px": record.width_px, "height_px": record.height_px}
-            by_image[record.image_id] = [fish_size_px(labelled.box, **size) for labelled in record.label.boxes]
-            own[record.camera] += by_image[record.image_id]
-    of_folders: dict[str, list[float]] = defaultdict(list)
-    for image_id, camera in _folder_cameras(session, sorted(by_image)):
-        of_folders[camera] += by_image[image_id]
+            sizes_px = [fish_size_px(labelled.box, **size) for labelled in record.label.boxes]
+            by_image[record.image_id] = (record.camera, sizes_px)
+            own[record.camera] += sizes_px
+    in_folders: dict[str, dict[str, list[float]]] = defaultdict(lambda: defaultdict(list))
+    for image_id, folder_camera in _folder_cameras(session, sorted(by_image)):
+        camera, sizes_px = by_image[image_id]
+        in_folders[folder_camera][camera] += sizes_px
+    # A folder of several cameras has no size that would be right for all its images.
+    of_folders = {name: sizes for name, found in in_folders.items() if len(found) == 1 for sizes in found.values()}
     return {**of_folders, **own}
 
 
-def _folder_cameras(session: Session, image_ids: Sequence[int]) -> list[tuple[int, str]]:
-    """Return the cameras of the folders that images lie in, by image id."""
+def _folder_cameras(session: Session, image_ids: Sequence[int]) -> Iterator[tuple[int, str]]:
+    """Yield the cameras of the folders that images lie in, by image id."""
     query = (
         select(FileRow.image_id, CameraRow.name)
         .join(FolderRow, FolderRow.id == FileRow.folder_id)
         .join(CameraRow, CameraRow.id == FolderRow.camera_id)
-        .where(one_of(session, FileRow.image_id, image_ids))
         .distinct()
     )
-    return [(image_id, camera) for image_id, camera in session.execute(query).tuples() if image_id is not None]
+    for start in range(0, len(image_ids), _IDS_A_QUERY):
+        chunk = image_ids[start : start + _IDS_A_QUERY]
+        for image_id, camera in session.execute(query.where(FileRow.image_id.in_(chunk))).tuples():
+            if image_id is not None:
+                yield image_id, camera

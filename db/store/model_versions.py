@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -246,3 +247,13 @@ def frame_of_model(session: Session, model_version: str) -> ModelFrame | None:
         return None
     stride_px = SIZED_HEATMAP_STRIDE_PX if card.get("kind") == SIZED_KIND else None
     return ModelFrame((int(input_hw[0]), int(input_hw[1])), tuple(str(name) for name in species), stride_px)
+
+
+def said_against(session: Session, models: Sequence[str]) -> list[str]:
+    """Return what models say against themselves on their cards, a line each: that they are blind, and cautions."""
+    lines = []
+    for model_id in models:
+        card = session.scalar(select(ModelVersionRow.card).where(ModelVersionRow.id == model_id)) or {}
+        for said in (card.get("blind"), card.get("cautions")):
+            lines += [f"model {model_id} {text}" for text in said] if isinstance(said, list) else []
+    return lines

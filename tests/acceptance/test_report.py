@@ -13,7 +13,9 @@ from pathlib import Path
 import pytest
 
 from db.migrate import open_database
+from db.session import transaction
 from db.settings import make_home
+from db.tables.models import ModelVersionRow
 from tests.factories import finished_job, write_images
 
 HOSTILE = "<script>alert(1)</script>&\"'.jpg".replace("/", "\N{FRACTION SLASH}")
@@ -77,12 +79,15 @@ def test_a_report_stands_alone_and_hostile_names_are_text(home: Path, tmp_path: 
 
 
 def test_few_images_are_drawn_where_few_are_wanted_and_every_one_is_counted(home: Path, tmp_path: Path) -> None:
+    _let_the_model_say(home, "does not see <fish>")
+
     _report(home, "1", "--out", str(tmp_path / "out"), "--max-images", "2")
 
     overview = (tmp_path / "out" / "index.html").read_text(encoding="utf-8")
     assert len([one for one in _data(tmp_path / "out")["images"] if "agreement" in one]) == 2
     assert "<strong>8</strong> images" in overview
     assert "Here are 2 of 7 images" in (tmp_path / "out" / "images.html").read_text(encoding="utf-8")
+    assert "model noop does not see &lt;fish&gt;" in (tmp_path / "out" / "index.html").read_text(encoding="utf-8")
 
 
 def test_a_folder_that_holds_something_is_left_alone(home: Path, tmp_path: Path) -> None:
@@ -116,3 +121,12 @@ def _report(home: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
         check=False,
         env={**environment, "TAFFRAIL_HOME": str(home), "COLUMNS": "300"},
     )
+
+
+def _let_the_model_say(home: Path, text: str) -> None:
+    """Let the model's card say this against it."""
+    engine = open_database(f"sqlite:///{home / 'taffrail.db'}")
+    with transaction(engine) as session:
+        row = session.get_one(ModelVersionRow, "noop")
+        row.card = {**row.card, "blind": [text]}
+    engine.dispose()

@@ -5,9 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from sqlalchemy import Engine, update
+from sqlalchemy import Engine, select, update
 
 from db.domain.boxes import Box
+from db.domain.cameras import CameraOrigin
 from db.domain.files import FoundFile
 from db.domain.fish_size import FishSize, FishSizeOrigin
 from db.domain.labels import ImageLabel, LabelledBox
@@ -15,9 +16,11 @@ from db.domain.model_versions import SIZED_KIND
 from db.domain.outcomes import SeenImage
 from db.errors import NotFoundError
 from db.session import reading, transaction
+from db.store.cameras import set_cameras
 from db.store.champion_items import count_stale
 from db.store.fish_sizes import fish_sizes, forget_fish_size, keep_estimate, set_fish_size, sizes_from_labels
 from db.store.labels import NewLabel, add_labels
+from db.tables.images import ImageRow
 from db.tables.models import ModelVersionRow
 from tests.factories import write_images
 from tests.integration.test_delivery import Site
@@ -75,6 +78,18 @@ def test_of_two_workers_estimates_the_first_is_held_and_boxes_replace_it(engine:
         assert fish_sizes(session)["near"].origin is FishSizeOrigin.ESTIMATE
 
     assert _sizes(engine)["near"] == FishSize(150.0, FishSizeOrigin.LABELS)
+
+
+@pytest.mark.parametrize(("found", "known"), [(("a", "a"), True), (("a", "b"), False)], ids=["one", "two"])
+def test_a_folder_goes_by_the_one_camera_found_among_its_labelled_images(
+    engine: Engine, found: tuple[str, str], known: bool
+) -> None:
+    _label(engine, "trip", 300, 320)
+    with transaction(engine) as session:
+        image_ids = sorted(session.scalars(select(ImageRow.id)))
+        set_cameras(session, dict(zip(image_ids, found, strict=True)), origin=CameraOrigin.BACKGROUND)
+
+    assert ("trip" in _sizes(engine)) is known
 
 
 def test_a_camera_that_is_not_held_has_no_size(engine: Engine) -> None:

@@ -15,7 +15,7 @@ from worker.vision.centre_detections import CentreMaps, in_original
 from worker.vision.letterbox import Letterbox, fit_letterbox, letterbox_image
 
 # A few images of a camera show whether its fish are large or small; each is looked at in every input.
-IMAGES_A_CAMERA = 6
+IMAGES_A_CAMERA = 10
 _BOXES_AN_IMAGE = 2
 
 

@@ -25,6 +25,7 @@ class Summary:
     agreement_bins, flagged_bins: images by agreement, all and the flagged ones, `AGREEMENT_BINS` equal steps from 0
     to 1. flagged: those nobody has looked at yet. reviewed: those of which a person said what is in them; differing:
     where the person named another species than the model. by_camera: species counts, the person's before the model's.
+    said_against: what the models say against themselves, a line each.
     """
 
     flag_below: float
@@ -43,6 +44,7 @@ class Summary:
     taken_last: str | None = None
     chosen: list[int] = field(default_factory=list)
     failed: list[ImageResult] = field(default_factory=list)
+    said_against: list[str] = field(default_factory=list)
 
     @property
     def images(self) -> int:

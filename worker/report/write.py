@@ -24,7 +24,7 @@ from db.session import reading
 from db.settings import Settings
 from db.store.error_probabilities import refresh_error_probabilities
 from db.store.jobs import get_job
-from db.store.model_versions import frame_of_model
+from db.store.model_versions import frame_of_model, said_against
 from db.store.results import PAGE, iterate_results, label_set_of_models, models_of_job, results_with_heatmaps
 from worker.report.gallery import Entry, failure_entry, image_entry
 from worker.report.images import DrawnImage, ImageTask, draw_image
@@ -90,6 +90,8 @@ def write_report(
             refresh_error_probabilities(engine, model)
         counted = _counted(iterate_results(engine, job_id), job.counts.total, progress)
         summary = summarise(counted, max_images=options.max_images, flag_below=settings.flag_below)
+        with reading(engine) as session:
+            summary.said_against += said_against(session, models)
         entries, unreadable = _draw_all(engine, settings, job, summary, folder, options, progress)
         entries += [failure_entry(result) for result in summary.failed]
         with reading(engine) as session:
