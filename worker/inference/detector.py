@@ -119,7 +119,7 @@ class Detector:
         self._model = fold_batch_norms(model)
         self._batches = {step.input_hw: _batch_of(step, batch_size) for step in inputs_of(card)}
         # One batch shape an input: a short last batch is padded, so that nothing is ever traced again.
-        self._call = tf.function(lambda x: self._model(x, training=False))
+        self._call = tf.function(lambda x: self._model(x, training=False), autograph=False)
         self._network = threading.Lock()
 
     def predict(self, batch: Images) -> RawOutputs:

@@ -9,8 +9,9 @@ import numpy as np
 
 from worker.training.detector.box_figures import SeenFish
 
-# Scores that differ less within an image say "everything is alike": boxes of twenty places at 0.96 to 0.99.
-FLAT_SPREAD = 0.05
+# An image's surest box that lies less above the middle one, and is not twice it, says "everything is alike": twenty
+# boxes at 0.96 to 0.99. One fish of 0.06 among boxes of 0.02 is weak, and seen all the same.
+FLAT_SPREAD, FLAT_RATIO = 0.05, 2.0
 _BOXES_TO_COMPARE = 3
 # Heat that has learnt is tens of times denser on fish; an even map has 1.
 DENSER_ON_FISH = 1.5
@@ -43,12 +44,16 @@ def has_learnt(
 
 def _flat(seen: Sequence[SeenFish]) -> str | None:
     with_fish = [one.scores for one in seen if len(one.truth) and len(one.scores) >= _BOXES_TO_COMPARE]
-    spreads = [float(np.quantile(scores, 0.9) - np.quantile(scores, 0.1)) for scores in with_fish]
-    if not spreads or np.median(spreads) >= FLAT_SPREAD:
+    if not with_fish:
+        return None
+    surest = np.array([scores.max() for scores in with_fish])
+    middle = np.array([np.median(scores) for scores in with_fish])
+    spread, ratio = float(np.median(surest - middle)), float(np.median(surest / middle))
+    if spread >= FLAT_SPREAD or ratio >= FLAT_RATIO:
         return None
     return (
-        f"has not learnt where fish are: within an image its boxes' scores lie {np.median(spreads):.3f} apart "
-        f"(wanted {FLAT_SPREAD} between the 10th and the 90th in a hundred)"
+        f"has not learnt where fish are: an image's surest box scores {spread:.3f} above its middle one, "
+        f"{ratio:.2f} times it (wanted {FLAT_SPREAD} or {FLAT_RATIO:g} times)"
     )
 
 

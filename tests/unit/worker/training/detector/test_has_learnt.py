@@ -31,6 +31,12 @@ def test_twenty_boxes_all_alike_sure_are_blind() -> None:
     assert "has not learnt where fish are" in said.blind[0]
 
 
+def test_one_weak_fish_among_weaker_boxes_is_seen() -> None:
+    said = _asked([_seen([0.06] + [0.02] * 19)] * 9)
+
+    assert said.blind == ()
+
+
 def test_heat_that_is_even_is_blind() -> None:
     said = _asked([_seen([0.6, 0.1, 0.03], heat_on=0.24, heat_off=0.22)] * 9)
 
