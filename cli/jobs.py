@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from worker.images.enqueue import Enqueued
 
 _SHOWN_FAILURES = 10
+_SHOWN_ESTIMATES = 5
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document for machines.")]
 JobId = Annotated[int, typer.Argument(help="The job's number, as `cli status` shows it.", min=1)]
@@ -73,7 +74,11 @@ def enqueue(
     _tell(done, as_json=as_json)
     if stale:
         _ask_champion(engine, settings, done.job_id, as_json=as_json)
-    work_on(engine, settings, done.job_id, detach=detach, as_json=as_json)
+    try:
+        work_on(engine, settings, done.job_id, detach=detach, as_json=as_json)
+    finally:
+        if not as_json:
+            _tell_fish_sizes(engine, done.job_id)
 
 
 def resume(job: JobId, as_json: AsJson = False) -> None:
@@ -162,6 +167,24 @@ def _hold_fish_sizes(engine: Engine) -> None:
 
     with transaction(engine) as session:
         sizes_from_labels(session)
+
+
+def _tell_fish_sizes(engine: Engine, job_id: int) -> None:
+    """Say which cameras' fish sizes are estimates, and how many answers another size has made stale."""
+    from db.session import reading
+    from db.store.champion_items import count_stale
+    from db.store.fish_sizes import estimated_in_job
+
+    with reading(engine) as session:
+        estimates, stale = estimated_in_job(session, job_id), count_stale(session, [job_id]).get(job_id, 0)
+    for camera, size in estimates[:_SHOWN_ESTIMATES]:
+        typer.echo(f"camera {camera}: fish size estimated, {size.fish_px:.0f} pixels in a frame of 640 x 360")
+    if estimates:
+        typer.echo(
+            f"{len(estimates)} sizes are estimates; three boxes on a camera, or `cli cameras scale`, tell better"
+        )
+    if stale:
+        typer.echo(f"{stale} images were answered by an earlier model or at another fish size; --stale asks again")
 
 
 def _require_model(engine: Engine, model: str | None) -> list[str]:

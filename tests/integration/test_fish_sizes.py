@@ -18,7 +18,14 @@ from db.errors import NotFoundError
 from db.session import reading, transaction
 from db.store.cameras import set_cameras
 from db.store.champion_items import count_stale
-from db.store.fish_sizes import fish_sizes, forget_fish_size, keep_estimate, set_fish_size, sizes_from_labels
+from db.store.fish_sizes import (
+    estimated_in_job,
+    fish_sizes,
+    forget_fish_size,
+    keep_estimate,
+    set_fish_size,
+    sizes_from_labels,
+)
 from db.store.labels import NewLabel, add_labels
 from db.tables.images import ImageRow
 from db.tables.models import ModelVersionRow
@@ -108,6 +115,7 @@ def test_another_size_makes_answers_stale_and_not_wrong(engine: Engine, tmp_path
         session.execute(update(ModelVersionRow).values(card=answered_at))
         assert count_stale(session, [1]) == {}  # no size is known
 
-        set_fish_size(session, "cam_1", FishSize(42.0, FishSizeOrigin.PERSON))
+        keep_estimate(session, "cam_1", 42.0)
 
         assert count_stale(session, [1]) == {1: 3}
+        assert estimated_in_job(session, 1) == [("cam_1", FishSize(42.0, FishSizeOrigin.ESTIMATE))]

@@ -68,8 +68,7 @@ def test_boxes_that_serve_are_learnt_from_every_camera_and_species_are_not(train
     assert not alike("centre_mix1_conv")
 
 
-def test_what_learnt_nothing_says_that_it_does_not_see(trained: TrainedDetector) -> None:
-    assert trained.card.blind
+def test_what_was_learnt_from_little_says_so(trained: TrainedDetector) -> None:
     assert "was evaluated on 3 images of 1 camera: its figures may be chance" in trained.card.cautions
     assert "knows one species: whatever fish it finds, it calls ALB" in trained.card.cautions
 

@@ -92,7 +92,10 @@ def train_centre_detector(
     Raises:
         TrainingError: too few images, or none with a box. UnknownNetwork, WeightsError: the trunk cannot be built.
     """
+    from worker.models.keras_import import keras
+
     started = time.perf_counter()
+    keras.utils.set_random_seed(settings.seed)  # a trunk of random weights is a part of the model, too
     fish_px = camera_fish_sizes([sample for sample in checked.samples if not sample.guessed])
     images, unreadable = _readable(checked, settings, fish_px, progress)
     ground = _Ground(
