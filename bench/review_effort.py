@@ -12,8 +12,9 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from random import Random
 
@@ -22,6 +23,7 @@ import numpy.typing as npt
 from sqlalchemy import Engine
 
 from annotator.simulation.effort import OUR_ORDER, Effort, review_effort
+from annotator.simulation.order_figures import augrc, mean_normalised_gain, normalised_gain
 from annotator.uncertainty.is_wrong import is_wrong
 from db.domain.labels import ImageLabel
 from db.domain.predictions import Head
@@ -39,7 +41,14 @@ OBJECTLAB = "ObjectLab"
 LOOKED = (0.1, 0.2, 0.3)
 _DRAWS = 2_000
 _SHARES = np.linspace(0.0, 1.0, 1_001)
-_COLOURS = {OUR_ORDER: "#0b6e8f", "least confidence": "#c2571a", OBJECTLAB: "#7a4fa3", "random": "#888888"}
+_COLOURS = {
+    OUR_ORDER: "#0b6e8f",
+    "least confidence": "#c2571a",
+    "margin": "#d99a2b",
+    "entropy": "#3d7d3a",
+    OBJECTLAB: "#7a4fa3",
+    "random": "#888888",
+}
 
 
 @dataclass(frozen=True)
@@ -210,6 +219,7 @@ def _table(stages: Sequence[Sequence[Stage]]) -> str:
             cells = [f"{np.interp(looked, _SHARES, _found(runs, name)):.0%}" for name in names]
             left = f"{images:.0f}, {wrong:.0f}"
             lines.append(f"| {runs[0].answers} | {left} | {looked:.0%} | {' | '.join(cells)} |")
+    lines += ["", *_order_table(stages, names), ""]
     for runs in stages:
         for name in runs[0].ahead:
             draws = 100 * np.concatenate([run.ahead[name] for run in runs])
@@ -217,6 +227,21 @@ def _table(stages: Sequence[Sequence[Stage]]) -> str:
             told = f"{draws.mean():.0f} points ({low:.0f} to {high:.0f})"
             lines.append(f"after {runs[0].answers} answers, the first 20 %: ahead of {name} by {told}")
     return "\n".join(lines)
+
+
+def _order_table(stages: Sequence[Sequence[Stage]], names: Sequence[str]) -> list[str]:
+    """Return the normalised gains at each share and over all, and the area under the risk-coverage curve."""
+    figures: dict[str, Callable[[Sequence[int]], float]] = {
+        **{f"gain at {share:.0%}": partial(normalised_gain, looked_share=share) for share in LOOKED},
+        "gain over all": mean_normalised_gain,
+        "AUGRC": augrc,
+    }
+    lines = [f"| answers before | figure | {' | '.join(names)} |", f"|---:|---|{'---:|' * len(names)}"]
+    for runs in stages:
+        for figure, of in figures.items():
+            cells = [f"{np.mean([of(run.effort.curves[name]) for run in runs]):.3f}" for name in names]
+            lines.append(f"| {runs[0].answers} | {figure} | {' | '.join(cells)} |")
+    return lines
 
 
 def _found(runs: Sequence[Stage], name: str) -> npt.NDArray[np.float64]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from random import Random
@@ -69,6 +70,18 @@ def _orders(
     return {
         OUR_ORDER: [one.prediction_id for one in sorted(mixed, key=lambda one: -one.error_probability)],
         "least confidence": [one.prediction_id for one in sorted(mixed, key=lambda one: one.answer.probability)],
+        "margin": [one.prediction_id for one in sorted(mixed, key=_margin)],
+        "entropy": [one.prediction_id for one in sorted(mixed, key=lambda one: -_entropy(one))],
         **{name: sorted(ids, key=scores.__getitem__) for name, scores in others.items()},
         "random": ids,
     }
+
+
+def _margin(one: ReviewCandidate) -> float:
+    """How much more probable the answer is than the next species."""
+    shares = sorted(one.answer.probabilities.values(), reverse=True)
+    return shares[0] - shares[1] if len(shares) > 1 else 1.0
+
+
+def _entropy(one: ReviewCandidate) -> float:
+    return -sum(share * math.log(share) for share in one.answer.probabilities.values() if share > 0.0)
