@@ -8,7 +8,7 @@ INSTALL := $(PY) -m pip install --quiet --disable-pip-version-check $(CONSTRAINT
 # What the tests and linters need; CI adds review (labelme).
 EXTRAS ?= test,lint,postgres
 
-.PHONY: first-model demo test loop effort promises lint audit docs table format faults bench constraints clean
+.PHONY: first-model lesson demo test loop effort promises lint audit docs table format faults bench constraints clean
 
 demo: $(VENV)/.installed
 	$(VENV)/bin/cli demo demo
@@ -42,6 +42,10 @@ docs: $(VENV)/.installed
 # The results table of docs/networks.md: about half an hour on two idle cores; goes on where it was stopped.
 table: $(VENV)/.installed
 	$(PY) -m bench.heads_table
+
+# docs/lesson.md: the lesson's recipes as told, beside the better ones; VGG16 takes an hour on two cores, most of it features.
+lesson: $(VENV)/.installed
+	$(PY) -m bench.lesson
 
 # docs/first-model.md: learnt from 150 labels of five drawn cameras, judged on five others; half an hour on two idle
 # cores, goes on where it was stopped; DRAWS=2 makes fewer draws.

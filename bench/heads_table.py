@@ -73,7 +73,7 @@ def main() -> None:
     features = compute_features(
         samples, trunk=DEFAULT_TRUNK, weights="imagenet", input_hw=INPUT_HW, features_dir=asked.home / "features"
     ).features
-    splits, kept = _splits(samples), asked.home / f"heads_table_{len(samples)}"
+    splits, kept = fleet_splits(samples), asked.home / f"heads_table_{len(samples)}"
     for split in splits:
         for name in asked.only or list(HeadName):
             if time.monotonic() - started < asked.minutes * 60:
@@ -228,7 +228,8 @@ def _linear_probe(samples: list[TrainingSample], features: Features, split: Spli
     return _row("linear probe", split, truth, said, seconds=time.perf_counter() - started)
 
 
-def _splits(samples: Sequence[TrainingSample]) -> tuple[Split, Split]:
+def fleet_splits(samples: Sequence[TrainingSample]) -> tuple[Split, Split]:
+    """Return two ways to hold a part of a fleet out: by camera, and as many images at random."""
     cameras, species = [sample.camera for sample in samples], [sample.label.species for sample in samples]
     by_camera = np.isin(cameras, held_out_cameras(cameras, species, share=HELD_OUT_SHARE, seed=0))
     at_random = random_split(len(samples), share=float(by_camera.mean()), seed=0)
