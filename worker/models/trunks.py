@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from worker.models.efficientnet_lite import build_efficientnet_lite0, load_lite0_weights, packaged_weights_file
+from worker.models.efficientnet_lite import build_efficientnet_lite, load_lite_weights, packaged_weights_file
 from worker.models.errors import ModelFileError, UnknownNetwork, WeightsError
 from worker.models.names import TRUNKS, Preprocessing, TrunkSpec
 from worker.models.unpacked_size import check_unpacked_size
@@ -91,7 +91,7 @@ def weights_key(name: str, weights: str | Path) -> str:
     import hashlib
 
     if weights == IMAGENET and not trunk_spec(name).application:
-        weights = packaged_weights_file()
+        weights = packaged_weights_file(name)
     if str(weights) in (IMAGENET, RANDOM):
         return str(weights)
     try:
@@ -106,7 +106,7 @@ def whole_network(spec: TrunkSpec, inputs: Any, weights: str | Path) -> Any:
 
     x = _preprocess(spec.preprocessing, inputs)
     if not spec.application:
-        return keras.Model(inputs, build_efficientnet_lite0(x, with_classifier=False))
+        return keras.Model(inputs, build_efficientnet_lite(spec.name, x, with_classifier=False))
     build = getattr(keras.applications, spec.application)
     try:
         return build(include_top=False, weights=IMAGENET if weights == IMAGENET else None, input_tensor=x)
@@ -156,7 +156,7 @@ def load_trunk_weights(spec: TrunkSpec, whole: Any, trunk: Any, weights: str | P
         _load_from_model(trunk, Path(weights))
         return
     if not spec.application:
-        load_lite0_weights(trunk, packaged_weights_file() if weights == IMAGENET else Path(weights))
+        load_lite_weights(trunk, packaged_weights_file(spec.name) if weights == IMAGENET else Path(weights))
         return
     try:
         check_unpacked_size(Path(weights))

