@@ -16,6 +16,7 @@ import pytest
 
 from db.settings import get_settings
 from tests.drawn_fish import LABELS, draw_fish
+from worker.models.names import DetectorKind
 from worker.steps.train import train
 from worker.training.crops.held import NO_SECOND_STAGE
 from worker.training.data.samples import TrainingSample
@@ -65,7 +66,8 @@ def _poor_first_model() -> str:
     """A champion that went once through the labels; trained here, which spares the start of a process."""
     get_settings.cache_clear()
     # Seven of the trunk's sixteen blocks tell red from blue, too; every process here builds and loads them.
-    asked = {"input_hw": [64, 96], "layer": "block6_add", "epochs": 1, "second_stage": NO_SECOND_STAGE}
+    lesson = {"kind": str(DetectorKind.LESSON), "layer": "block6_add"}
+    asked = {**lesson, "input_hw": [64, 96], "epochs": 1, "second_stage": NO_SECOND_STAGE}
     return str(train(asked, lambda *_: None)["model"])
 
 

@@ -14,6 +14,7 @@ from db.session import reading
 from db.store.model_versions import get_model
 from tests.drawn_fish import draw_fish
 from tests.learning_site import LearningSite
+from worker.models.names import DetectorKind
 from worker.retraining.retrain import FIT_STEP, JUDGE_STEP, RetrainOutcome, RetrainRequest, retrain
 from worker.steps.answer_held_out import evaluate
 from worker.steps.fit_candidate import fit_candidate
@@ -63,7 +64,7 @@ def test_shuffled_labels_make_no_champion_and_right_ones_do(site: LearningSite, 
 
 def _train(site: LearningSite, *, epochs: int) -> Request:
     # Seven of the trunk's sixteen blocks still tell red from blue, and are built and loaded in half the time.
-    asked = {"input_hw": [64, 96], "layer": "block6_add", "epochs": epochs}
+    asked = {"kind": str(DetectorKind.LESSON), "input_hw": [64, 96], "layer": "block6_add", "epochs": epochs}
     asked |= {"held_out_share": 0.34, "second_stage": "none"}
     return train(asked, lambda *_: None)
 
