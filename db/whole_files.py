@@ -13,7 +13,7 @@ import os
 import secrets
 import shutil
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -81,6 +81,20 @@ def move_whole(draft: Path, path: Path, *, synced: bool = True) -> None:
     os.replace(draft, path)
     if synced:
         _sync_folder(path.absolute().parent)
+
+
+def sync_files(files: Sequence[Path]) -> None:
+    """Bring files that were written unsynced to the disk, and then each folder that holds their names once.
+
+    Many at a time are much cheaper than one after the other is written: the first wait takes most of them along.
+
+    Raises:
+        OSError: the disk fails, or a file is gone.
+    """
+    for file in files:
+        _sync(file)
+    for folder in {file.absolute().parent for file in files}:
+        _sync_folder(folder)
 
 
 def forget_old_drafts(folder: Path) -> None:

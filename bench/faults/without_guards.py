@@ -87,7 +87,7 @@ GUARDS = (
         (
             Cut(
                 "worker/delivery/reconcile.py",
-                "mark_expired_dead(session, now_s=now_s, lease_s=settings.lease_s)",
+                "mark_expired_dead(session, now_s=now_s)",
                 "pass",
             ),
         ),

@@ -13,6 +13,7 @@ from db.tables.images import CameraRow, FileRow, FolderRow, ImageRow
 from db.tables.jobs import BatchRow, ItemRow, JobRow
 
 DEATHS_ALONE = 3  # An image alone in its batch that killed its worker this often is the cause, not bad luck.
+_CLOCK_SLACK_S = 60.0  # a server's clock is corrected now and then
 _PLAIN = {"synchronize_session": False}
 _UNCLAIMED = {"token": None, "lease_until": None, "sent_at": None}
 
@@ -34,6 +35,7 @@ def claim(
             token=token,
             worker=worker,
             lease_until=now_s + lease_s,
+            sent_at=now_s,
             attempts=BatchRow.attempts + 1,
         )
         .returning(BatchRow.job_id, BatchRow.alone, BatchRow.attempts),
@@ -54,7 +56,7 @@ def close(session: Session, held: Claim) -> bool:
 
 def renew(session: Session, worker: str, *, now_s: float, lease_s: float) -> None:
     """Make a worker's leases run from now: it gets on with its batches."""
-    mine = update(BatchRow).where(_held_by(worker)).values(lease_until=now_s + lease_s)
+    mine = update(BatchRow).where(_held_by(worker)).values(lease_until=now_s + lease_s, sent_at=now_s)
     session.execute(mine, execution_options=_PLAIN)
 
 
@@ -79,18 +81,19 @@ def mark_worker_dead(session: Session, worker: str, *, reason: str) -> int:
     return _mark_all_dead(session, _held_by(worker), reason=reason)
 
 
-def mark_expired_dead(session: Session, *, now_s: float, lease_s: float) -> int:
-    """Return how many leases had run out; one that ends impossibly late was written under another clock.
+def mark_expired_dead(session: Session, *, now_s: float) -> int:
+    """Return how many leases had run out; one that was written later than now was written under another clock.
 
+    A lease is as long as its holder's settings say; what this machine's say is no matter.
     The first time a batch waits again as it is: a machine that was switched off says nothing against its images.
     """
-    expired = or_(BatchRow.lease_until < now_s, BatchRow.lease_until > now_s + 2 * lease_s)
+    expired = or_(BatchRow.lease_until < now_s, BatchRow.sent_at > now_s + _CLOCK_SLACK_S)
     held = and_(BatchRow.state == BatchState.CLAIMED, expired)
     first_time = and_(held, BatchRow.attempts <= 1, ~BatchRow.alone)
     again = update(BatchRow).where(BatchRow.id.in_(_unlocked(first_time)))
     again = again.values(state=BatchState.PENDING, **_UNCLAIMED)
     freed = session.execute(again, execution_options=_PLAIN)
-    return _count(freed) + _mark_all_dead(session, held, reason=f"its worker did not answer within {lease_s:g} s")
+    return _count(freed) + _mark_all_dead(session, held, reason="its worker did not answer while its lease ran")
 
 
 def unsent(session: Session, *, sent_before_s: float | None, now_s: float | None = None) -> list[int]:

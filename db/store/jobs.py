@@ -174,10 +174,17 @@ def cancel_job(session: Session, job_id: int) -> int:
 
 
 _PLAIN = {"synchronize_session": False}
+# Why a file could not be read that is there now: what was wrong with its place may be over.
+_UNREACHED = ("missing", "permission", "read error")
 
 
 def _ask_changed_again(session: Session, job_id: int, *, scan: int) -> int:
-    differs = or_(ItemRow.size_bytes != FileRow.size_bytes, ItemRow.mtime_ns != FileRow.mtime_ns)
+    """Let wait again what changed, and what could not be reached when it was asked for and is found now."""
+    differs = or_(
+        ItemRow.size_bytes != FileRow.size_bytes,
+        ItemRow.mtime_ns != FileRow.mtime_ns,
+        and_(ItemRow.state == ItemState.FAILED, ItemRow.reason.in_(_UNREACHED)),
+    )
     changed = (
         update(ItemRow)
         .where(ItemRow.job_id == job_id, ItemRow.file_id == FileRow.id, FileRow.scan == scan, differs)

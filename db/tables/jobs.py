@@ -39,6 +39,7 @@ class BatchRow(Base):
     attempts: Mapped[int] = mapped_column(Integer, server_default=text("0"))
     worker: Mapped[str | None] = mapped_column(String(255))
     lease_until: Mapped[float | None] = mapped_column(Float(53))
+    # When its message last went out; of a claimed one, when its lease was last written.
     sent_at: Mapped[float | None] = mapped_column(Float(53))
 
 

@@ -157,7 +157,7 @@ def test_a_zombie_that_finishes_after_its_lease_ran_out_writes_nothing(site: Sit
     site.enqueue()
     with transaction(site.engine) as session:
         zombie = claim(session, 1, worker="zombie", now_s=0.0, lease_s=60.0)
-        assert mark_expired_dead(session, now_s=61.0, lease_s=60.0) == 1
+        assert mark_expired_dead(session, now_s=61.0) == 1
 
     assert zombie is not None
     with transaction(site.engine) as session:
@@ -173,7 +173,7 @@ def test_a_lease_written_under_a_clock_far_ahead_counts_as_expired(site: Site) -
 
     with transaction(site.engine) as session:
         claim(session, 1, worker="a", now_s=7200.0, lease_s=60.0)
-        assert mark_expired_dead(session, now_s=0.0, lease_s=60.0) == 1
+        assert mark_expired_dead(session, now_s=0.0) == 1
 
 
 def test_a_batch_that_a_frozen_worker_locks_makes_nobody_wait(postgres_url: str, tmp_path: Path) -> None:
@@ -187,12 +187,12 @@ def test_a_batch_that_a_frozen_worker_locks_makes_nobody_wait(postgres_url: str,
     with site.engine.connect() as frozen, transaction(site.engine) as session:
         frozen.execute(text("SELECT id FROM batches FOR UPDATE"))  # in the middle of a write of each
         session.execute(text("SET LOCAL lock_timeout = '2s'"))
-        marked_dead = mark_expired_dead(session, now_s=100.0, lease_s=1.0)
+        marked_dead = mark_expired_dead(session, now_s=100.0)
         taken = claim(session, 2, worker="other", now_s=100.0, lease_s=1.0)
 
     assert (marked_dead, taken) == (0, None)
     with transaction(site.engine) as session:
-        assert mark_expired_dead(session, now_s=100.0, lease_s=1.0) == 1
+        assert mark_expired_dead(session, now_s=100.0) == 1
         assert claim(session, 2, worker="other", now_s=100.0, lease_s=1.0) is not None
     site.engine.dispose()
 

@@ -197,7 +197,7 @@ class DeliveryMachine(RuleBasedStateMachine):
         """The claims stay held: their workers are zombies that do not know it, and may finish later."""
         self.model.now_s += moved_s
         with transaction(self.engine) as session:
-            expired = mark_expired_dead(session, now_s=self.model.now_s, lease_s=LEASE_S)
+            expired = mark_expired_dead(session, now_s=self.model.now_s)
         valid = [held for held in self.held if held.valid]
         assert expired == len(valid)
         for held in valid:

@@ -25,7 +25,7 @@ def reconcile(engine: Engine, settings: Settings, *, lost_after_s: float = LOST_
     """
     with transaction(engine) as session:
         now_s = database_now_s(session)
-        mark_expired_dead(session, now_s=now_s, lease_s=settings.lease_s)
+        mark_expired_dead(session, now_s=now_s)
     waiting = count_messages(QueueName.INFER, settings=settings)
     with reading(engine) as session:
         overdue_s = RESEND_AFTER_S if waiting else lost_after_s

@@ -12,12 +12,13 @@ import numpy as np
 import numpy.typing as npt
 from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError
 
-from worker.images.errors import UnreadableImage, UnreadableReason
+from worker.images.errors import SiteFault, UnreadableImage, UnreadableReason
 
 # MPO comes as JPEG: Pillow's own list knows no separate opener for it.
 FORMATS = ("JPEG", "PNG", "TIFF", "BMP", "WEBP")
 
 MAX_PIXELS = 178_956_970
+_NO_MEMORY = "not enough memory to decode an image; give more, or refuse large ones (TAFFRAIL_MAX_PIXELS)"
 
 
 @dataclass(frozen=True)
@@ -78,16 +79,18 @@ def _told_clearly(max_pixels: int) -> Iterator[None]:
             # A bomb is evaluated by max_pixels; Pillow's other warnings are about odd metadata.
             warnings.simplefilter("ignore")
             yield
-    except UnreadableImage:
+    except (UnreadableImage, SiteFault):
         raise
     except UnidentifiedImageError:
         raise UnreadableImage(UnreadableReason.NOT_AN_IMAGE, f"none of {', '.join(FORMATS)}") from None
     except Image.DecompressionBombError:
         raise UnreadableImage(UnreadableReason.TOO_MANY_PIXELS, f"more than {max_pixels}") from None
     except MemoryError:
-        raise UnreadableImage(UnreadableReason.TOO_MANY_PIXELS, "it does not fit into memory") from None
+        raise SiteFault(_NO_MEMORY) from None
     except Exception as error:  # Pillow's plugins raise whatever their parsers stumble over.
         found = " ".join(str(error).split())[:200] or type(error).__name__
+        if "out of memory" in found:  # as Pillow's decoders in C say it
+            raise SiteFault(_NO_MEMORY) from None
         raise UnreadableImage(UnreadableReason.BROKEN, found) from None
 
 

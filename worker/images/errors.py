@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -32,6 +33,18 @@ class UnreadableReason(StrEnum):
     SIZE_UNKNOWN = "size not known"
 
 
+# What is told of the bytes themselves, wherever they lie; the other reasons are a file's own.
+OF_THE_BYTES = frozenset({UnreadableReason.NOT_AN_IMAGE, UnreadableReason.TOO_MANY_PIXELS, UnreadableReason.BROKEN})
+# Too many open files, no memory, a failing disk, a server that does not answer: another time the file can be read.
+_LIMITS = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.ENOBUFS, errno.EAGAIN, errno.ENOLCK})
+_DISKS = frozenset({errno.EIO, errno.ENODEV, errno.ENXIO, errno.ESTALE, errno.ETIMEDOUT, errno.ENOTCONN})
+_SERVERS = frozenset({errno.ECONNRESET, errno.ECONNREFUSED, errno.EHOSTUNREACH, errno.ENETDOWN, errno.ENETUNREACH})
+# Linux tells these, too: a server's disk, a ticket that ran out.
+_LINUX_ONLY = ("EREMOTEIO", "EHOSTDOWN", "EKEYEXPIRED")
+_ON_LINUX = frozenset(getattr(errno, name) for name in _LINUX_ONLY if hasattr(errno, name))
+SITE_ERRNOS = _LIMITS | _DISKS | _SERVERS | _ON_LINUX
+
+
 class UnreadableImage(TaffrailError):
     """A file that gives no image; `reason` is one of a closed set, the message is one line."""
 
@@ -40,8 +53,22 @@ class UnreadableImage(TaffrailError):
         self.reason = reason
 
 
-class StoreUnreachable(TaffrailError):
-    """The place where files lie does not answer: this says nothing about any file, and is tried again."""
+class SiteFault(TaffrailError):
+    """The machine, its limits or a disk are at fault: this says nothing about any file, and is tried again."""
+
+
+class StoreUnreachable(SiteFault):
+    """The place where files lie does not answer."""
+
+
+def check_is_the_files(error: OSError, path: bytes) -> None:
+    """Tell a fault of the site from one of the file.
+
+    Raises:
+        SiteFault: it is the site's.
+    """
+    if error.errno in SITE_ERRNOS:
+        raise SiteFault(f"{path.decode('utf-8', 'backslashreplace')}: {error.strerror}") from None
 
 
 @dataclass(frozen=True)

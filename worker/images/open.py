@@ -7,7 +7,7 @@ import os
 import stat
 from typing import BinaryIO
 
-from worker.images.errors import UnreadableImage, UnreadableReason
+from worker.images.errors import UnreadableImage, UnreadableReason, check_is_the_files
 
 
 def open_below(path: bytes, root: bytes | None) -> BinaryIO:
@@ -15,6 +15,7 @@ def open_below(path: bytes, root: bytes | None) -> BinaryIO:
 
     Raises:
         UnreadableImage: missing, forbidden, a pipe, device or folder, or a way out of root.
+        SiteFault: too many files are open, the disk or its server fails; it says nothing about the file.
     """
     real_root = os.path.realpath(root) if root is not None else None
     if real_root is not None:
@@ -23,6 +24,7 @@ def open_below(path: bytes, root: bytes | None) -> BinaryIO:
         # Not blocking: opening a pipe that nobody writes to would wait for ever.
         descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOCTTY)
     except OSError as error:
+        check_is_the_files(error, path)
         raise _open_failure(error) from None
     try:
         if real_root is not None and (opened := _opened_path(descriptor)) is not None:

@@ -11,7 +11,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from itertools import groupby
 from queue import Queue, SimpleQueue
@@ -20,7 +20,7 @@ from db.domain.frames import is_frame
 from db.domain.jobs import Claim, ClaimedItem
 from db.domain.outcomes import ItemOutcome, SeenImage
 from db.errors import TaffrailError
-from worker.images.errors import UnreadableReason
+from worker.images.errors import OF_THE_BYTES
 from worker.inference.detector import NetworkFailed
 from worker.inference.infer import Inference
 from worker.inference.load_image import HashedFile, LoadedImage
@@ -41,23 +41,52 @@ class Stopped(TaffrailError):
     """The worker was asked to stop before the batch was through."""
 
 
+@dataclass(frozen=True, eq=False)
+class _Load:
+    """A file that is being decoded, and what is asked of it."""
+
+    file: HashedFile
+    asked: Asked
+    result: Future[Load]
+
+
 @dataclass(eq=False)
 class _Work:
     """A batch on its way. loads: in order, None ends them. asked: what is decoded for this batch."""
 
     claim: Claim
-    loads: Queue[Future[Load] | None]
+    loads: Queue[_Load | None]
     asked: set[Asked] = field(default_factory=set)
     duplicates: list[tuple[HashedFile, Asked]] = field(default_factory=list)
+    faults: dict[Asked, ItemOutcome] = field(default_factory=dict)
+    answered: set[Asked] = field(default_factory=set)
     outcomes: list[ItemOutcome] = field(default_factory=list)
     finishing: list[Future[list[ItemOutcome]]] = field(default_factory=list)
     error: Exception | None = None
     ended: bool = False
 
-    def next_load(self) -> Future[Load] | None:
+    def next_load(self) -> _Load | None:
         load = self.loads.get()
         self.ended = load is None
         return load
+
+    def take(self, loaded: Load, asked: Asked) -> LoadedImage | None:
+        """Return an image for the network, after noting what its bytes say of the files that have the same ones."""
+        if isinstance(loaded, ItemOutcome):
+            self.outcomes.append(loaded)
+            if loaded.reason in OF_THE_BYTES:
+                self.faults[asked] = loaded
+            return None
+        if loaded.image.sha256 == asked[0]:  # else it was changed between its two readings, and speaks for itself only
+            self.answered.add(asked)
+        return loaded
+
+    def orphan(self) -> tuple[HashedFile, Asked] | None:
+        """Return a duplicate of a file that changed or went while it was read: it must be looked at itself."""
+        for place, (_, asked) in enumerate(self.duplicates):
+            if asked not in self.answered and asked not in self.faults:
+                return self.duplicates.pop(place)
+        return None
 
 
 class BatchPipeline:
@@ -138,7 +167,7 @@ class BatchPipeline:
                 work.duplicates.append((file, one))
             else:
                 work.asked.add(one)
-                work.loads.put(self._decoders.submit(self.inference.decode, file, root))
+                work.loads.put(_Load(file, one, self._decoders.submit(self.inference.decode, file, root)))
         self._on_progress()
 
     def _run_network(self) -> None:
@@ -157,16 +186,21 @@ class BatchPipeline:
 
     def _network_batches(self, work: _Work) -> Iterator[list[LoadedImage]]:
         waiting: dict[tuple[int, ...], list[LoadedImage]] = {}  # by input size: a network call takes one
-        while (load := work.next_load()) is not None:
-            loaded = load.result()
-            if isinstance(loaded, ItemOutcome):
-                work.outcomes.append(loaded)
-                continue
+        for loaded in self._loaded(work):
             images = waiting.setdefault(loaded.canvas.shape, [])
             images.append(loaded)
             if len(images) == self.inference.network_batch:
                 yield waiting.pop(loaded.canvas.shape)
         yield from waiting.values()
+
+    def _loaded(self, work: _Work) -> Iterator[LoadedImage]:
+        while (load := work.next_load()) is not None:
+            if (image := work.take(load.result.result(), load.asked)) is not None:
+                yield image
+        while (orphan := work.orphan()) is not None:
+            file, asked = orphan
+            if (image := work.take(self.inference.decode(file, work.claim.root), asked)) is not None:
+                yield image
 
     def _call_network(self, work: _Work, images: list[LoadedImage]) -> None:
         if self._stopped:
@@ -185,7 +219,7 @@ class BatchPipeline:
             finished = [outcome for future in work.finishing for outcome in future.result()]
             if work.error is not None:
                 raise work.error
-            self._on_done(work.claim, work.outcomes + finished + _duplicates(work.duplicates, finished))
+            self._on_done(work.claim, work.outcomes + finished + _duplicates(work))
         except Exception as error:
             self._on_failed(work.claim, error)
         finally:
@@ -208,13 +242,11 @@ def _done_already(file: HashedFile, asked: Asked) -> ItemOutcome:
     return ItemOutcome(file.item.item_id, file.item.file_id, image=seen, parameters=asked[1])
 
 
-def _duplicates(duplicates: Sequence[tuple[HashedFile, Asked]], finished: Sequence[ItemOutcome]) -> list[ItemOutcome]:
-    """The same bytes as another file of the batch: the same prediction, or the same fault."""
-    evaluated = {(outcome.image.sha256, outcome.parameters) for outcome in finished if outcome.image is not None}
-    text = f"{UnreadableReason.BROKEN}: the same bytes as another file of this batch that gave no image"
+def _duplicates(work: _Work) -> list[ItemOutcome]:
+    """Return what becomes of the files with the bytes of another: the same prediction, or the same fault."""
     return [
-        _done_already(file, asked)
-        if asked in evaluated
-        else ItemOutcome(file.item.item_id, file.item.file_id, reason=str(UnreadableReason.BROKEN), failure=text)
-        for file, asked in duplicates
+        replace(work.faults[asked], item_id=file.item.item_id, file_id=file.item.file_id)
+        if asked in work.faults
+        else _done_already(file, asked)
+        for file, asked in work.duplicates
     ]

@@ -29,14 +29,15 @@ from db.tables.models import ModelVersionRow
 from worker.delivery.app import INFER_TASK
 from worker.delivery.fail_points import fail_point
 from worker.delivery.worker_events import EventWriter
-from worker.images.errors import StoreUnreachable, UnreadableReason
+from worker.images.errors import SiteFault, UnreadableReason
 from worker.inference.detector import NetworkFailed, make_detector
+from worker.inference.heartbeat import heartbeat
 from worker.inference.infer import DetectorInference, Inference
 from worker.inference.pipeline import Asked, BatchPipeline, Stopped
 from worker.inference.second_stage import load_crop_classifier
 from worker.inference.settle_neighbours import settle_job
 from worker.models.errors import ModelFileError
-from worker.storage.artifacts import bring_model
+from worker.storage.artifacts import bring_model, sync_artifacts
 from worker.storage.model_files import BundleHashes, check_model_file, read_card
 
 _log = logging.getLogger("taffrail.worker")
@@ -50,12 +51,12 @@ class NoModel(TaffrailError):
     """There is no model to serve."""
 
 
-class FolderUnseen(TaffrailError):
-    """The job's folder is not there on this machine."""
+class FolderUnseen(SiteFault):
+    """The job's folder, or the disk of a camera in it, is not there on this machine."""
 
 
 # The site's fault, not an image's: the batch is given back, and somebody is told.
-_SITE_FAULTS = (DatabaseError, NoModel, FolderUnseen, StoreUnreachable, ModelFileError, NetworkFailed, OSError)
+_SITE_FAULTS = (DatabaseError, NoModel, SiteFault, ModelFileError, NetworkFailed, OSError, MemoryError)
 
 
 def load_detector(settings: Settings, model_version: str, hashes: BundleHashes) -> Inference:
@@ -108,10 +109,16 @@ class InferWorker:
         if held is None:
             return
         fail_point("claimed")
-        self._events.in_work(1)  # a model may take minutes to load
         try:
-            check_folder(held.root)
-            pipeline = self._pipeline_for(held.model_version)
+            with heartbeat(self._say_alive, every_s=self._settings.lease_s / _RENEWALS_A_LEASE):
+                self._say_alive()
+                check_folder(held.root)
+                pipeline = self._pipeline_for(held.model_version)
+        except Exception as error:  # no image was looked at yet, so none is to blame
+            self._give_back(held, error)
+            self._progress()
+            return
+        try:
             held = self._with_fish_sizes(held, pipeline.inference)
         except Exception as error:
             self._failed(held, error)
@@ -204,8 +211,12 @@ class InferWorker:
 
     def _store(self, held: Claim, outcomes: list[ItemOutcome], inference: Inference) -> None:
         fail_point("inferred")
-        if any(outcome.reason == UnreadableReason.MISSING for outcome in outcomes):
+        missing = {outcome.item_id for outcome in outcomes if outcome.reason == UnreadableReason.MISSING}
+        if missing:
             check_folder(held.root)  # it may have gone while we read
+            check_disks(held.root, [item.path for item in held.items if item.item_id in missing])
+        predictions = [outcome.prediction for outcome in outcomes if outcome.prediction]
+        sync_artifacts(self._settings, [name for one in predictions for name in one.crop_files if name])
         ours = self._persistently(lambda: self._store_once(held, outcomes, inference))
         fail_point("committed")
         if not ours:
@@ -227,12 +238,17 @@ class InferWorker:
         if isinstance(error, Stopped):
             self._write(lambda session: give_back(session, held))
         elif isinstance(error, _SITE_FAULTS):
-            self._tell(f"batch {held.batch_id} is given back: {error}")
-            self._write(lambda session: give_back(session, held))
+            self._give_back(held, error)
         else:  # whatever one image does, its neighbours must not suffer
             _log.error("batch %d failed", held.batch_id, exc_info=error)
             reason = f"it failed with {type(error).__name__}: {error}"
             self._write(lambda session: mark_dead(session, held, reason=reason))
+
+    def _give_back(self, held: Claim, error: Exception) -> None:
+        known = isinstance(error, TaffrailError | OSError)
+        _log.error("batch %d is given back", held.batch_id, exc_info=None if known else error)
+        self._tell(f"batch {held.batch_id} is given back: {str(error) or type(error).__name__}")
+        self._write(lambda session: give_back(session, held))
 
     def _write(self, change: Callable[..., object]) -> None:
         def write() -> None:
@@ -260,6 +276,13 @@ class InferWorker:
         if now_s - self._renewed_s < self._settings.lease_s / _RENEWALS_A_LEASE:
             return
         self._renewed_s = now_s
+        self._renew()
+
+    def _say_alive(self) -> None:
+        self._events.in_work(1)
+        self._renew()
+
+    def _renew(self) -> None:
         try:
             with transaction(self._engine) as session:
                 renew(session, self._name, now_s=database_now_s(session), lease_s=self._settings.lease_s)
@@ -287,3 +310,16 @@ def check_folder(root: bytes) -> None:
     except OSError as error:
         found = error.strerror or type(error).__name__
     raise FolderUnseen(f"{root.decode('utf-8', 'backslashreplace')}: {found} on this machine; is its disk mounted?")
+
+
+def check_disks(root: bytes, missing: Sequence[bytes]) -> None:
+    """Refuse the place of a disk that is not mounted below a job's folder: its images are not gone.
+
+    missing: paths of images that were not found. A folder that was removed with its images is no such place.
+    Raises:
+        FolderUnseen: the folder that would hold one, or the first one above it that is there, is empty.
+    """
+    for folder in sorted({os.path.dirname(path) for path in missing if not is_url(path)}):
+        while not os.path.isdir(folder) and folder.startswith(root.rstrip(b"/") + b"/"):
+            folder = os.path.dirname(folder)
+        check_folder(folder)

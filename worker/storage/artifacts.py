@@ -8,11 +8,12 @@ another machine trained is brought there once, and its hash is checked against t
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from pathlib import Path
 
 from db.settings import Settings
 from db.store.model_versions import ModelVersion
-from db.whole_files import whole_folder, write_whole
+from db.whole_files import sync_files, whole_folder, write_whole
 from worker.images.errors import StoreUnreachable, UnreadableImage
 from worker.images.read import read_image_file
 from worker.storage.model_files import CARD_NAME, CROPS_NAME, MODEL_NAME, check_model_file, model_folder
@@ -48,6 +49,16 @@ def put_artifact(settings: Settings, name: str, content: bytes) -> None:
     file = settings.home / name
     file.parent.mkdir(parents=True, exist_ok=True)
     write_whole(file, content, synced=False)
+
+
+def sync_artifacts(settings: Settings, names: Sequence[str]) -> None:
+    """Bring artifacts that were written to the disk, before rows name them: what a row names is there for good.
+
+    Raises:
+        OSError: the disk fails.
+    """
+    if _place(settings) is None:
+        sync_files([settings.home / name for name in names])
 
 
 def publish_model(settings: Settings, model_id: str) -> None:
