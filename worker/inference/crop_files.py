@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
+from db.domain.boxes import Box
 from db.domain.predictions import Prediction
 from db.settings import Settings
 from worker.images.decode import DecodedImage
@@ -27,11 +28,15 @@ def write_crops(
     """
     files = []
     for number, found in enumerate(prediction.detections):
-        pixels = crop_box(image.pixels, found.box, width_px=image.width_px, height_px=image.height_px)
         name = f"crops/{sha256[:2]}/{sha256}-{model_version}-{number}.jpg"
-        put_artifact(settings, name, _jpeg(pixels))
+        put_artifact(settings, name, cut_crop(image, found.box))
         files.append(name)
     return tuple(files)
+
+
+def cut_crop(image: DecodedImage, box: Box) -> bytes:
+    """Return the crop of one box of an image, as a JPEG. box: xyxy, pixels of the upright original."""
+    return _jpeg(crop_box(image.pixels, box, width_px=image.width_px, height_px=image.height_px))
 
 
 def _jpeg(pixels: npt.NDArray[np.uint8]) -> bytes:
