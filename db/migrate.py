@@ -71,7 +71,8 @@ def _migrating(engine: Engine) -> Iterator[Connection]:
                     raise DatabaseError(f"{shown_url(engine)}: the upgrade would break references; nothing was changed")
         finally:
             if connection.dialect.name == "sqlite":
-                connection.invalidate()  # this connection checks no references, and must serve nobody else
+                # Past SQLAlchemy, which would begin a transaction, and within one the switch is ignored.
+                connection.connection.cursor().execute("PRAGMA foreign_keys = ON")
 
 
 def _broken_references(connection: Connection) -> int:
