@@ -15,7 +15,10 @@ Deed = Callable[[Site], Expected | None]
 
 @dataclass(frozen=True)
 class Fault:
-    """One thing that happens to a run. redis: its options, None for the embedded broker. quick: part of `make test`."""
+    """One thing that happens to a run. redis: its options, None for the embedded broker. quick: part of `make test`.
+
+    leaves_orphans: an image is changed between its inference and its commit, so crops of the old one stay.
+    """
 
     name: str
     deed: Deed
@@ -24,6 +27,7 @@ class Fault:
     quick: bool = False
     settings: Mapping[str, str] = field(default_factory=dict)
     small_disk_mib: int | None = None
+    leaves_orphans: bool = False
 
 
 FAULTS: list[Fault] = []

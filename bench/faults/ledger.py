@@ -12,10 +12,11 @@ from pathlib import Path
 from sqlalchemy import Engine, func, select, text
 from sqlalchemy.orm import Session
 
-from db.domain.jobs import ItemState
+from db.domain.jobs import BatchState, ItemState
 from db.session import reading
 from db.tables.images import FileRow, FolderRow, ImageRow
-from db.tables.jobs import ItemRow
+from db.tables.jobs import BatchRow, ItemRow
+from db.tables.models import PromotionRow
 from db.tables.predictions import DetectionRow, PredictionRow
 
 Found = tuple[str, str, float, float, float, float, float, str | None]
@@ -24,13 +25,19 @@ Found = tuple[str, str, float, float, float, float, float, str | None]
 
 @dataclass(frozen=True)
 class Entry:
-    """What became of one file: its state, the reason where there is no result, else content, evaluation and boxes."""
+    """What became of one file: its state, the reason where there is no result, else all that is stored of it.
+
+    probabilities: of the box head and of the heat-map head. heatmap: the hash of what is stored of it.
+    """
 
     state: str
     reason: str | None = None
     sha256: str | None = None
     evaluation: tuple[str, str, float] | None = None
     found: tuple[Found, ...] = ()
+    size_px: tuple[int | None, int | None] | None = None
+    probabilities: tuple[tuple[float, ...], ...] = ()
+    heatmap: str | None = None
 
 
 Ledger = Mapping[str, Entry]
@@ -66,6 +73,11 @@ def read_ledger(engine: Engine, *, root: Path, home: Path) -> dict[str, Entry]:
                 PredictionRow.model_version_id,
                 PredictionRow.species,
                 PredictionRow.agreement,
+                ImageRow.width_px,
+                ImageRow.height_px,
+                PredictionRow.box_probabilities,
+                PredictionRow.heatmap_probabilities,
+                PredictionRow.heatmap,
             )
             .select_from(ItemRow)
             .join(FileRow, FileRow.id == ItemRow.file_id)
@@ -74,11 +86,38 @@ def read_ledger(engine: Engine, *, root: Path, home: Path) -> dict[str, Entry]:
             .outerjoin(PredictionRow, PredictionRow.id == ItemRow.prediction_id)
         ).all()
     ledger = {}
-    for folder, name, state, reason, sha256, prediction, model, species, agreement in rows:
+    for folder, name, state, reason, sha256, prediction, model, species, agreement, *more in rows:
         evaluation = (model, species, agreement) if prediction else None
         path = os.fsdecode(os.path.relpath(folder + b"/" + name, os.fsencode(root)))
-        ledger[path] = Entry(state, reason, sha256, evaluation, found.get(prediction, ()))
+        ledger[path] = Entry(state, reason, sha256, evaluation, found.get(prediction, ()), *_more(*more))
     return ledger
+
+
+def _more(
+    width_px: int | None,
+    height_px: int | None,
+    boxes: list[float] | None,
+    heats: list[float] | None,
+    heatmap: bytes | None,
+) -> tuple[tuple[int | None, int | None], tuple[tuple[float, ...], ...], str | None]:
+    probabilities = tuple(tuple(row) for row in (boxes, heats) if row is not None)
+    return (width_px, height_px), probabilities, hashlib.sha256(heatmap).hexdigest() if heatmap else None
+
+
+def leftovers(engine: Engine, *, home: Path, orphans_too: bool) -> list[str]:
+    """Return what a run must not leave behind: claims, crops that no row names, errors that nobody foresaw."""
+    with reading(engine) as session:
+        claimed = session.scalar(select(func.count()).where(BatchRow.state == BatchState.CLAIMED)) or 0
+        named = set(session.scalars(select(DetectionRow.crop_file)))
+        promotions = session.scalar(select(func.count()).select_from(PromotionRow)) or 0
+    crops = {str(file.relative_to(home)) for file in (home / "crops").rglob("[!.]*.jpg")}
+    found = {
+        "batches are still claimed": claimed,
+        "crops are named by no row": len(crops - named) if orphans_too else 0,
+        "promotions that nobody made": promotions,
+        "logs of unforeseen errors": int((home / "errors.log").exists()),
+    }
+    return [f"{count} {what}" for what, count in found.items() if count]
 
 
 def compare(expected: Ledger, engine: Engine, *, root: Path, home: Path) -> Difference:

@@ -15,7 +15,7 @@ from types import TracebackType
 
 from bench.faults.catalogue import Fault
 from bench.faults.disk import small_disk
-from bench.faults.ledger import Difference, Ledger, claims_an_item, compare, read_ledger
+from bench.faults.ledger import Difference, Ledger, claims_an_item, compare, leftovers, read_ledger
 from bench.faults.network import Network
 from bench.faults.servers import NotHere, PostgresServer, RedisServer, wait_until
 from bench.faults.site import Site, write_bench_images
@@ -42,8 +42,8 @@ class Row:
 
     @property
     def good(self) -> bool:
-        """Whether nothing was lost, doubled or wrong; what could not be run is no failure."""
-        return self.not_run or (self.difference is not None and self.difference.none and not self.problem)
+        """Whether it ran, and nothing was lost, doubled or wrong; what could not be run shows nothing."""
+        return self.difference is not None and self.difference.none and not self.problem
 
 
 class Bench:
@@ -85,11 +85,13 @@ class Bench:
             if resumed:
                 site.cli("resume", "1", "--json", timeout_s=_RESUME_S)
         except TimeoutError as error:  # what is missing is counted all the same
-            problem = str(error)
+            problem = f"timed out: {error}"
         except subprocess.TimeoutExpired:
-            problem = f"`cli resume` did not end within {_RESUME_S:g} s"
+            problem = f"timed out: `cli resume` did not end within {_RESUME_S:g} s"
         recovery_s = time.monotonic() - over
         difference = compare(expected, site.engine, root=site.images, home=site.home)
+        left = leftovers(site.engine, home=site.home, orphans_too=not fault.leaves_orphans)
+        problem = problem or "; ".join(left)
         return Row(fault.name, database, difference, claims_an_item(site.engine), recovery_s, resumed, problem)
 
     def _quiet_ledger(self, database: str) -> Ledger:

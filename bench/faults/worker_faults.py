@@ -43,7 +43,7 @@ def child_killed(site: Site) -> None:
         worker.kill_child()
 
 
-@fault("frozen beyond its lease, then writes late", settings={"TAFFRAIL_BATCH_ITEMS": "1"})
+@fault("frozen beyond its lease, then writes late", leaves_orphans=True, settings={"TAFFRAIL_BATCH_ITEMS": "1"})
 def zombie(site: Site) -> Expected:
     """Between the zombie's reading and its writing the image is changed, and another worker evaluates the new one."""
     reached, plain = site.tokens(200), site.fail_at

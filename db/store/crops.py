@@ -38,7 +38,7 @@ def iterate_crops(session: Session, *, newest: int | None = None) -> Iterator[Na
         .execution_options(yield_per=_ROWS_AT_ONCE)
     )
     for row, image_id, sha256 in session.execute(named):
-        yield NamedCrop(row.id, row.crop_file, Box(row.x_min, row.y_min, row.x_max, row.y_max), image_id, sha256)
+        yield NamedCrop(row.id, row.crop_file or "", Box(row.x_min, row.y_min, row.x_max, row.y_max), image_id, sha256)
 
 
 def files_of(session: Session, image_id: int) -> Sequence[bytes]:

@@ -2,8 +2,9 @@
 
 `TAFFRAIL_FAIL_AT` is read once, when a process starts. Its rules are separated by commas:
 `POINT[/FILE NAME]=ACTION[:ARGUMENT]`, for instance `inferred=pause:0.2,decoding/0007.jpg=kill`.
-Points: `claimed` (the batch is ours), `decoding` (one image's bytes were read), `inferred` (crops are written,
-nothing is committed), `committed` (the results are stored, the message's end is not told).
+Points: `claimed` (the batch is ours), `loading` (a model is about to be loaded), `decoding` (one image's bytes were
+read), `inferred` (crops are written, nothing is committed), `committed` (the results are stored, the message's end is
+not told).
 Actions: `kill` (as by kill -9), `hang` (for ever), `eat` (memory, up to a bound), each as often as the folder
 ARGUMENT holds files, or always without one; `pause` (ARGUMENT seconds, always); `tell` (takes a file out of the folder
 ARGUMENT, so that who looks there knows that the point was reached).

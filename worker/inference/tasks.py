@@ -175,6 +175,7 @@ class InferWorker:
             if self._pipeline is not None:
                 self._pipeline.close()
                 self._pipeline = None
+            fail_point("loading")
             inference = self._load(self._settings, row.id, BundleHashes(row.sha256, row.crops_sha256))
             self._pipeline = BatchPipeline(
                 inference,
