@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import os
+import random
 import subprocess
 import sys
 import tarfile
@@ -120,3 +121,22 @@ def _cli(*arguments: str, home: Path, **more: str) -> subprocess.CompletedProces
     return subprocess.run(
         [*CLI, *arguments], env=_environment(home, more), capture_output=True, text=True, check=False, timeout=120
     )
+
+
+@pytest.mark.parametrize("seed", range(24))
+def test_an_archive_that_is_damaged_anywhere_is_one_line_and_leaves_nothing(
+    settings: Settings, tmp_path: Path, seed: int
+) -> None:
+    archive = tmp_path / "backup.tar"
+    make_backup(settings, archive)
+    chance = random.Random(seed)
+    content = bytearray(archive.read_bytes())
+    for _ in range(chance.choice((20, 200, 2000))):
+        content[chance.randrange(len(content))] = chance.randrange(256)
+    archive.write_bytes(content[: chance.choice((len(content), chance.randrange(len(content))))])
+
+    with pytest.raises(BackupError) as refused:
+        restore_backup(archive, tmp_path / "elsewhere")
+
+    assert "\n" not in str(refused.value)
+    assert sorted(file.name for file in tmp_path.iterdir()) == ["backup.tar", "home"]
