@@ -139,7 +139,9 @@ def lease_skew(site: Site) -> None:
 
 
 @fault(
-    "large and broken duplicates, and one that changes", leaves_orphans=True, settings={"TAFFRAIL_BATCH_ITEMS": "16"}
+    "large and broken duplicates, one changes",
+    leaves_orphans=True,
+    settings={"TAFFRAIL_BATCH_ITEMS": "16", "TAFFRAIL_LEASE_S": "30"},
 )
 def large_duplicates(site: Site) -> Expected:
     """More than is kept in memory, so they are read twice; each of the broken ones must have the same reason."""
@@ -155,7 +157,7 @@ def large_duplicates(site: Site) -> Expected:
     site.wait_for_claim()
     time.sleep(1.0)
     (folder / "large-0.jpg").write_bytes(other.read_bytes() + bytes(9 * 2**20))
-    wait_until(site.all_finished, timeout_s=60, what="the duplicates are done")
+    wait_until(site.all_finished, timeout_s=150, what="the duplicates are done")
     ledger = read_ledger(site.engine, root=site.images, home=site.home)
     alike = {f"cam_1/large-{number}.jpg": ledger["cam_1/large-3.jpg"] for number in range(1, 4)}
     reasons = {f"cam_1/broken-{number}.jpg": ledger["cam_1/broken-0.jpg"] for number in range(4)}
