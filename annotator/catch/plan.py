@@ -28,6 +28,7 @@ from annotator.plans.draw import Codes, Floats
 from annotator.plans.expected import Aims, Answers, Confusion, scores_for
 from annotator.plans.forecast import (
     drawn_for_total,
+    every_nth,
     forecast_missed,
     forecast_total,
     images_for_missed,
@@ -192,10 +193,15 @@ def _proposal(frame: JobFrame, places: Codes, request: PlanRequest, *, newest: t
     chosen = make.make_plan(answers.error_probability, scores, strata, design)
     shown = tuple(dict.fromkeys(one.figure for one in request.targets if not one.is_missed)) or _common(answers)
 
+    few, each = every_nth(scores)
+    few_answers, few_scores, few_errors = by_species.only(few), scores[few], answers.error_probability[few]
+
     def expected(of: PlanDesign) -> Expected:
-        probabilities = make.probabilities_of(answers.error_probability, scores, of)
-        totals = {name: forecast_total(by_species, confusion, probabilities, name) for name in shown}
-        return Expected(of.images, totals, forecast_missed(answers.error_probability, probabilities))
+        certain, drawn = (round(size / len(places) * len(few)) for size in (of.certain, of.drawn))
+        thinned = PlanDesign(of.seed, certain, min(max(drawn, 1), len(few) - certain), of.floor_share)
+        probabilities = make.probabilities_of(few_errors, few_scores, thinned)
+        totals = {name: forecast_total(few_answers, confusion, probabilities, name, each=each) for name in shown}
+        return Expected(of.images, totals, forecast_missed(few_errors, probabilities, each=each))
 
     sizes = sizes_to_show(design.images, most=len(places))
     cameras = Counter(answers.camera[chosen.places].tolist())
