@@ -1,6 +1,7 @@
 """Imports every table: a process may import one area's tables only, and write a row that refers to another's."""
 
 import db.tables.datasets
+import db.tables.events
 import db.tables.images
 import db.tables.jobs
 import db.tables.labels

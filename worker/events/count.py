@@ -1,4 +1,4 @@
-"""Counts animals, and tells how far a count is from the truth: the figures that events are judged by."""
+"""Counts animals, and tells how far a count is from the truth: the figures that events are evaluated by."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def count_error(counted: Sequence[Counts], true: Sequence[Counts]) -> float:
     return float(wrong / max(sum(sum(theirs.values()) for theirs in true), 1))
 
 
-def judge_events(found: Sequence[Sequence[Animal]], truth: Sequence[LabelledSequence]) -> CountFigures:
+def evaluate_events(found: Sequence[Sequence[Animal]], truth: Sequence[LabelledSequence]) -> CountFigures:
     """Return the figures of what was found before some cameras. found: one list a camera, in the order of truth."""
     once = named = stand_for = total = 0
     for animals, labelled in zip(found, truth, strict=True):

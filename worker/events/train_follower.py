@@ -20,8 +20,8 @@ class FollowerSettings:
     """How the follower is trained. species_weight: of the species' loss beside the decision's."""
 
     cell: RecurrentCell = RecurrentCell.GRU
-    units: int = 32
-    epochs: int = 12
+    units: int = 48
+    epochs: int = 15
     batch: int = 256
     learning_rate: float = 3e-3
     species_weight: float = 0.3
@@ -35,8 +35,7 @@ def train_follower(
     from worker.models.keras_import import keras
 
     keras.utils.set_random_seed(settings.seed)
-    species = learnt_from.log_species.shape[2]
-    model = build_follower(settings.cell, steps=MAX_STEPS, inputs=INPUTS, species=species, units=settings.units)
+    model = build_follower(settings.cell, steps=MAX_STEPS, inputs=INPUTS, units=settings.units)
     steps_in_all = settings.epochs * -(-len(learnt_from) // settings.batch)
     rate = keras.optimizers.schedules.CosineDecay(settings.learning_rate, steps_in_all)
     model.compile(

@@ -33,11 +33,11 @@ def recurrent_cell(cell: RecurrentCell, units: int, *, steps: int, dtype: str = 
     return layer(units, **options)
 
 
-def build_follower(cell: RecurrentCell, *, steps: int, inputs: int, species: int, units: int = 32) -> Any:
+def build_follower(cell: RecurrentCell, *, steps: int, inputs: int, units: int = 32) -> Any:
     """Return the network that follows one animal.
 
     Inputs: `steps` (B, T, F), what each step shows and how it relates to the step before; `log_species` (B, T, S), the
-    logarithm of the species probabilities seen at each step, 0 at steps that are padding.
+    logarithm of the species probabilities seen at each step, 0 at steps that are padding; any number of species.
     Outputs: `decision` (B, T, 3), probabilities in the order of `StepDecision`; `species` (B, T, S), the species of the
     animal by all steps so far: the sum of what the steps saw, each weighted as the memory finds it worth.
     Padding comes after the last step, so nothing that counts ever sees it.
@@ -46,7 +46,7 @@ def build_follower(cell: RecurrentCell, *, steps: int, inputs: int, species: int
 
     layers, ops = keras.layers, keras.ops
     shown = keras.Input((steps, inputs), name="steps")
-    log_species = keras.Input((steps, species), name="log_species")
+    log_species = keras.Input((steps, None), name="log_species")
     x = layers.Dense(units, activation="relu", name="squeeze")(shown)  # (B, T, units)
     memory = recurrent_cell(cell, units, steps=steps)(x)  # (B, T, units)
     decision = layers.Dense(len(StepDecision), activation="softmax", name="decision")(memory)  # (B, T, 3)

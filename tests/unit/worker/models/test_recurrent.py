@@ -106,7 +106,7 @@ def test_clipping_by_the_global_norm_is_what_the_optimiser_does(
 
 @CELLS
 def test_padding_after_the_last_step_changes_nothing_before_it(cell: RecurrentCell, rng: np.random.Generator) -> None:
-    follower = build_follower(cell, steps=4, inputs=INPUTS, species=3)
+    follower = build_follower(cell, steps=4, inputs=INPUTS)
     steps = rng.normal(0, 1, (2, 4, INPUTS)).astype(np.float32)
     log_species = np.log(by_hand.softmax(rng.normal(0, 1, (2, 4, 3)))).astype(np.float32)
     padded_steps, padded_species = steps.copy(), log_species.copy()
@@ -123,7 +123,7 @@ def test_padding_after_the_last_step_changes_nothing_before_it(cell: RecurrentCe
 def test_a_follower_decides_and_names_at_every_step_and_starts_by_believing_all_steps_alike(
     cell: RecurrentCell, rng: np.random.Generator
 ) -> None:
-    follower = build_follower(cell, steps=3, inputs=INPUTS, species=2)
+    follower = build_follower(cell, steps=3, inputs=INPUTS)
     seen = np.array([[[0.9, 0.1], [0.9, 0.1], [0.2, 0.8]]])  # (1, T, 2)
 
     said = follower({"steps": rng.normal(0, 1, (1, 3, INPUTS)), "log_species": np.log(seen)})
