@@ -10,6 +10,7 @@ from typing import Annotated, Any
 
 import typer
 
+from cli.events import evaluate_events
 from cli.shared.context import opened
 from cli.shared.steps import Epochs, Size, Trunk, Weights, rows_columns, run_with_bar, tell_left_out
 
@@ -62,6 +63,9 @@ def evaluate(
         int, typer.Option(min=0, max=200, help="Images to show in DIR: half the worst answers, half by chance.")
     ] = 12,
     seed: Annotated[int, typer.Option(min=0, help="The same seed gives the same figures on one machine.")] = 0,
+    events: Annotated[
+        bool, typer.Option("--events", help="Instead evaluate how well animals are counted, on planned cameras.")
+    ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document for machines.")] = False,
 ) -> None:
     """Evaluate networks on cameras they have not seen: learn from some of the labels held, ask about the others, in
@@ -69,6 +73,9 @@ def evaluate(
 
     Nothing is registered. Beside every figure stands what a random split would have made of it.
     """
+    if events:
+        evaluate_events(as_json=as_json)
+        return
     if model:
         _refuse(heads=heads, split=split, folds=folds, trunk=trunk, weights=weights, size=size, epochs=epochs)
     opened()  # a database that cannot be used is told before the work

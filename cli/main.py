@@ -14,6 +14,7 @@ from cli import (
     demo,
     doctor,
     evaluate,
+    events,
     explain,
     jobs,
     labels,
@@ -59,6 +60,7 @@ app.command("cancel")(jobs.cancel)
 app.command("results")(results.results)
 app.command("report")(report.report)
 app.command("summary")(summary.summary)
+app.add_typer(events.app, name="events")
 app.command("worker")(workers.worker)
 app.command("backup")(backup.backup)
 app.command("restore")(backup.restore)

@@ -10,6 +10,7 @@ from typing import Annotated, Any
 
 import typer
 
+from cli.events import train_events
 from cli.shared.context import opened
 from cli.shared.steps import Epochs, Trunk, Weights, rows_columns, run_with_bar, tell_left_out
 
@@ -116,12 +117,22 @@ def train(
         bool, typer.Option("--anyway", help="Let a first model serve although it has not learnt to see fish.")
     ] = False,
     seed: Annotated[int, typer.Option(min=0, help="The same seed gives the same model on one machine.")] = 0,
+    events: Annotated[
+        bool,
+        typer.Option(
+            "--events",
+            help="Instead train the network that follows animals; of the others only --epochs and --seed count.",
+        ),
+    ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document for machines.")] = False,
 ) -> None:
     """Train both heads on the labels held and register the model; the first one serves at once.
 
     Boxes are evaluated on cameras kept apart, then learnt from every camera.
     """
+    if events:
+        train_events(epochs=epochs, seed=seed, as_json=as_json)
+        return
     chosen = _detector_of(detector, of_lesson={"--heads": heads, "--augment": augment, "--fine-tune": fine_tune})
     opened()  # a database that cannot be used is told before the work
     request = {

@@ -14,7 +14,15 @@ from cli.shared.context import end_with, model_or_champion, opened
 if TYPE_CHECKING:
     from sqlalchemy import Engine
 
+    from annotator.export.export_events import export_events
     from annotator.export.export_flagged import ReviewExportOptions
+
+
+class By(StrEnum):
+    """What a person is asked about."""
+
+    IMAGE = "image"
+    EVENT = "event"
 
 
 class ImagesAs(StrEnum):
@@ -47,6 +55,12 @@ def export_command(
     images: Annotated[ImagesAs, typer.Option(help="How images come into the folder.")] = ImagesAs.COPY,
     model: Annotated[str | None, typer.Option(help="Model version; the champion where not given.")] = None,
     seed: Annotated[int | None, typer.Option(help="Seed of the choice by chance; any where not given.")] = None,
+    by: Annotated[
+        By, typer.Option(help="Ask about images, or once about each animal: an event's best image.")
+    ] = By.IMAGE,
+    job: Annotated[
+        int | None, typer.Option(min=1, help="With --by event: the job whose events are asked about.")
+    ] = None,
     images_from: Annotated[
         str | None,
         typer.Option("--from", metavar="IMAGES", help="Before there is a model: the folder or URL to choose from."),
@@ -70,8 +84,21 @@ def export_command(
     if species is not None:
         settings.label_set.index(species)
     options = ReviewExportOptions(count, random_share, settings.label_set, Images(images.value), fetch_url)
+    if (by is By.EVENT) != (job is not None):
+        raise typer.BadParameter("--by event and --job JOB belong together")
     asks_predictions = open_cases or any(given is not None for given in (model, species, below))
-    if not asks_predictions and not _has_champion(engine):
+    if job is not None:
+        written = export_events(
+            folder,
+            job,
+            options,
+            engine=engine,
+            model_version=model_or_champion(engine, model),
+            species=species,
+            camera=camera,
+            again=overlap,
+        )
+    elif not asks_predictions and not _has_champion(engine):
         written = export_first(
             folder,
             options,

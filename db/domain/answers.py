@@ -151,7 +151,7 @@ def heatmap_fish(detections: Sequence[StoredDetection], *, at_least: float) -> t
 
 
 def _answer_box(prediction: StoredPrediction, found: StoredDetection) -> AnswerBox:
-    shares = _fish_shares(prediction, found)
+    shares = fish_shares(prediction, found)
     species = most_probable(tuple(shares.values()), tuple(shares))
     return AnswerBox(
         found.detection.box, species, shares[species], found.detection.confidence, detection_id=found.detection_id
@@ -164,13 +164,13 @@ def _named_like_the_image(
     species = prediction.final_species
     if not boxes or species in {box.species for box in boxes}:
         return boxes
-    shares = [_fish_shares(prediction, one)[species] for one in found]
+    shares = [fish_shares(prediction, one)[species] for one in found]
     nearest = max(range(len(boxes)), key=shares.__getitem__)
     renamed = replace(boxes[nearest], species=species, probability=shares[nearest])
     return (*boxes[:nearest], renamed, *boxes[nearest + 1 :])
 
 
-def _fish_shares(prediction: StoredPrediction, found: StoredDetection) -> dict[str, float]:
+def fish_shares(prediction: StoredPrediction, found: StoredDetection) -> dict[str, float]:
     """Return a box's distribution over the species that are fish, in the model's order; sums to 1."""
     heads = zip(prediction.box_probabilities, prediction.heatmap_probabilities, strict=True)
     mixed = dict(zip(prediction.species, [(one + other) / 2.0 for one, other in heads], strict=True))

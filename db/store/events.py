@@ -14,7 +14,7 @@ from db.store.jobs import lock_job
 from db.tables.events import EventQuestionRow, EventRow, EventSightingRow, FollowerRow
 from db.tables.images import FileRow, FolderRow
 from db.tables.jobs import ItemRow, JobRow
-from db.tables.reviews import CorrectionBoxRow, CorrectionRow
+from db.tables.reviews import CorrectionBoxRow, CorrectionRow, ReviewItemRow
 
 _IDS_A_QUERY = 500
 _PLAIN = {"synchronize_session": False}
@@ -91,21 +91,46 @@ def sightings_of_events(session: Session, job_id: int) -> dict[int, list[EventSi
     return held
 
 
-def ask_about_events(session: Session, questions: Mapping[int, int]) -> None:
-    """Record which detection of each review item stands for an event. questions: review item to detection."""
-    rows = [{"review_item_id": item, "detection_id": detection} for item, detection in questions.items()]
+def ask_about_events(session: Session, export_id: str, questions: Mapping[int, Sequence[int]]) -> None:
+    """Record which detections of an export's images stand for events. questions: by the image's number in it."""
+    query = select(ReviewItemRow.number, ReviewItemRow.id).where(ReviewItemRow.export_id == export_id)
+    item_ids = dict(session.execute(query).tuples())
+    rows = [
+        {"review_item_id": item_ids[number], "detection_id": detection}
+        for number, detections in questions.items()
+        for detection in detections
+    ]
     if rows:
         session.execute(insert(EventQuestionRow), rows)
 
 
-def asked_detections(session: Session, detection_ids: Sequence[int]) -> set[int]:
-    """Return those detections that a person was asked about for their event."""
-    asked: set[int] = set()
-    for start in range(0, len(detection_ids), _IDS_A_QUERY):
-        some = detection_ids[start : start + _IDS_A_QUERY]
-        query = select(EventQuestionRow.detection_id).where(EventQuestionRow.detection_id.in_(some))
-        asked |= set(session.scalars(query))
-    return asked
+def events_to_ask(session: Session, job_id: int, *, again: bool) -> list[tuple[Event, int]]:
+    """Return the events that nobody was asked about, the most doubtful first, with the prediction of the best image.
+
+    again: also those that somebody was asked about and nobody decided.
+    """
+    asked = (
+        select(EventSightingRow.event_id)
+        .join(EventQuestionRow, EventQuestionRow.detection_id == EventSightingRow.detection_id)
+        .join(EventRow, EventRow.id == EventSightingRow.event_id)
+        .where(EventRow.job_id == job_id)
+    )
+    gone = set() if again else set(session.scalars(asked))
+    predictions = dict(
+        session.execute(
+            select(EventRow.id, ItemRow.prediction_id)
+            .join(ItemRow, ItemRow.id == EventRow.best_item_id)
+            .where(EventRow.job_id == job_id)
+        ).tuples()
+    )
+    waiting = [
+        (event, prediction_id)
+        for event in events_of_job(session, job_id)
+        if event.state is EventState.UNSEEN
+        and event.event_id not in gone
+        and (prediction_id := predictions.get(event.event_id)) is not None
+    ]
+    return sorted(waiting, key=lambda one: one[0].confidence)
 
 
 def _row(job_id: int, number: int, event: NewEvent, follower: str | None) -> dict[str, object]:

@@ -66,4 +66,4 @@ class EventQuestionRow(Base):
     __tablename__ = "event_questions"
 
     review_item_id: Mapped[int] = mapped_column(ForeignKey("review_items.id"), primary_key=True)
-    detection_id: Mapped[int] = mapped_column(BigInteger, index=True)
+    detection_id: Mapped[int] = mapped_column(BigInteger, primary_key=True, autoincrement=False, index=True)

@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 
 import numpy as np
 
-from db.domain.answer_boxes import answer_boxes
+from db.domain.answers import fish_shares, model_answer
 from db.domain.events import EventSighting, NewEvent
 from db.domain.results import ImageResult, StoredDetection, StoredPrediction
 from db.domain.species import NO_FISH
@@ -17,7 +17,7 @@ from db.errors import TaffrailError
 from db.settings import Settings
 from worker.events.follow import Animal, Follower, find_animals
 from worker.events.looks import look_of, standardised
-from worker.events.sightings import CameraSequence, Floats, Sighting
+from worker.events.sightings import CameraSequence, Sighting
 from worker.events.timeline import TimedImage, make_timeline
 from worker.images.decode import decode_image
 from worker.images.read import read_image_file
@@ -68,42 +68,31 @@ def fish_of(prediction: StoredPrediction) -> tuple[str, ...]:
     return tuple(name for name in prediction.species if name != NO_FISH)
 
 
-def sighting_of(
-    found: StoredDetection, prediction: StoredPrediction, species: tuple[str, ...], *, item_id: int, settings: Settings
-) -> Sighting:
-    """Return a stored detection as a sighting; its time is the timeline's to set."""
-    return Sighting(
-        detection_id=found.detection_id,
-        image=item_id,
-        time_s=0.0,
-        box=found.detection.box,
-        confidence=found.detection.confidence,
-        species=tuple(_species(found, prediction, species).tolist()),
-        look=_look(found, settings),
-    )
-
-
 def _timed(result: ImageResult, species: tuple[str, ...], settings: Settings) -> TimedImage:
     prediction = result.prediction
     assert prediction is not None and result.width_px and result.height_px
+    boxed = {box.detection_id for box in model_answer(prediction).boxes}
     sightings = tuple(
-        sighting_of(found, prediction, species, item_id=result.item_id, settings=settings)
-        for found in answer_boxes(prediction)
+        Sighting(
+            detection_id=found.detection_id,
+            image=result.item_id,
+            time_s=0.0,  # the timeline's to set
+            box=found.detection.box,
+            confidence=found.detection.confidence,
+            species=_species(found, prediction, species),
+            look=_look(found, settings),
+        )
+        for found in prediction.detections
+        if found.detection_id in boxed
     )
     size_px = (result.width_px, result.height_px)
     return TimedImage(result.item_id, result.camera, result.file, result.captured_at, size_px, sightings)
 
 
-def _species(found: StoredDetection, prediction: StoredPrediction, species: tuple[str, ...]) -> Floats:
-    """Return the fish species' probabilities of a detection: its crop's, else its own species' beside the image's."""
-    told = found.crop_probabilities or prediction.probabilities
-    known = dict(zip(prediction.species, told, strict=True))
-    shares = np.array([known.get(name, 0.0) for name in species]) + 1e-3
-    shares /= shares.sum()
-    if found.crop_probabilities is None and found.detection.species in species:
-        own = np.array([float(name == found.detection.species) for name in species])
-        shares = (shares + found.detection.confidence * own) / (1.0 + found.detection.confidence)
-    return np.asarray(shares, dtype=np.float64)
+def _species(found: StoredDetection, prediction: StoredPrediction, species: tuple[str, ...]) -> tuple[float, ...]:
+    """Return a detection's probabilities of the species; those that another model version did not know have 0."""
+    shares = fish_shares(prediction, found)
+    return tuple(shares.get(name, 0.0) for name in species)
 
 
 def _look(found: StoredDetection, settings: Settings) -> tuple[float, ...]:

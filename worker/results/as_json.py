@@ -11,6 +11,7 @@ from pathlib import Path
 from db.domain.answers import FinalAnswer, model_answer
 from db.domain.corrections import Correction
 from db.domain.results import ImageResult, StoredDetection, StoredPrediction
+from worker.results.events import event_to_json
 from worker.results.files import new_file
 from worker.results.options import RULE, Export, now_text
 
@@ -28,6 +29,7 @@ ABOUT = {
     "flagged": "whether a person should look: nobody has, and `error_probability` is above 1 - `flag_below`",
     "review": "what a person said last, or null: their species, boxes, name and time; `outcome` is what they did",
     "captured_at": "the camera's clock as the image tells it, ISO 8601 without a zone, or null",
+    "events": "every animal once, where `cli events find` looked for them; `best_image` is a file of `images`",
     "crop": "file of the cut-out, relative to TAFFRAIL_HOME, or null",
     "file": "below `folder`; bytes that are no UTF-8 are shown as \\xNN, and then `file_base64` holds the exact name",
 }
@@ -42,7 +44,8 @@ def write(out: Path, results: Iterable[ImageResult], export: Export) -> list[str
         file.write('"images": [')
         for number, result in enumerate(results):
             file.write(("\n" if number == 0 else ",\n") + json.dumps(image_to_json(result, export), ensure_ascii=False))
-        file.write("\n]\n}\n")
+        events = [event_to_json(event) for event in export.events]
+        file.write(f'\n],\n"events": {json.dumps(events, ensure_ascii=False)}\n}}\n')
     return []
 
 

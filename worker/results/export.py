@@ -14,9 +14,11 @@ from db.domain.results import ImageResult
 from db.domain.species import LabelSet
 from db.session import reading
 from db.store.error_probabilities import refresh_error_probabilities
+from db.store.events import events_of_job
 from db.store.jobs import get_job
 from db.store.results import iterate_results, label_set_of_models, models_of_job
 from worker.results import as_csv, as_json, coco, kaggle, megadetector, yolo
+from worker.results import events as events_csv
 from worker.results.names import ResultFormat
 from worker.results.options import Export, ResultOptions
 
@@ -30,6 +32,7 @@ WRITERS: dict[ResultFormat, Writer] = {
     ResultFormat.MEGADETECTOR: megadetector.write,
     ResultFormat.YOLO: yolo.write,
     ResultFormat.KAGGLE: kaggle.write,
+    ResultFormat.EVENTS: events_csv.write,
 }
 # A dataset of images cannot say "could not be read"; MegaDetector's format can, but not "nobody looked yet".
 HOLD_FAILURES = frozenset({ResultFormat.JSON, ResultFormat.CSV, ResultFormat.MEGADETECTOR})
@@ -66,10 +69,11 @@ def export_results(
         job = get_job(session, job_id)
         models = models_of_job(session, job_id)
         label_set = label_set_of_models(session, models, default=default)
+        events = tuple(events_of_job(session, job_id))
     for model in models:
         refresh_error_probabilities(engine, model)
     done = Exported()
-    export = Export(job, label_set, models, options)
+    export = Export(job, label_set, models, options, events)
     stream = _counted(iterate_results(engine, job_id), done, export, progress)
     done.problems += WRITERS[options.result_format](out, stream, export)
     return done
@@ -90,6 +94,6 @@ def _counted(
 
 
 def _has_place(result: ImageResult, export: Export) -> bool:
-    if export.answer(result) is not None:
+    if export.answer(result) is not None or export.options.result_format is ResultFormat.EVENTS:
         return True
     return export.options.result_format in (HOLD_FAILURES if result.failure is not None else HOLD_WAITING)

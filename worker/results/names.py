@@ -14,6 +14,7 @@ class ResultFormat(StrEnum):
     MEGADETECTOR = "megadetector"
     YOLO = "yolo"
     KAGGLE = "kaggle"
+    EVENTS = "events"
 
 
 class ImagesIn(StrEnum):

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from db.domain.answers import FinalAnswer, final_answer, predicted_answer
+from db.domain.events import Event
 from db.domain.jobs import Job
 from db.domain.results import SURE_BOX, ImageResult
 from db.domain.species import LabelSet
@@ -37,12 +38,16 @@ class ResultOptions:
 
 @dataclass(frozen=True)
 class Export:
-    """One export: of which job, in which label set. models: the versions that the results came from."""
+    """One export: of which job, in which label set. models: the versions that the results came from.
+
+    events: every animal of the job once, none where nobody looked for them.
+    """
 
     job: Job
     label_set: LabelSet
     models: tuple[str, ...]
     options: ResultOptions
+    events: tuple[Event, ...] = ()
 
     def answer(self, result: ImageResult) -> FinalAnswer | None:
         """The answer of an image that goes out; None where there is none."""

@@ -69,7 +69,7 @@ def upgrade() -> None:
         sa.ForeignKeyConstraint(
             ["review_item_id"], ["review_items.id"], name=op.f("fk_event_questions_review_item_id_review_items")
         ),
-        sa.PrimaryKeyConstraint("review_item_id", name=op.f("pk_event_questions")),
+        sa.PrimaryKeyConstraint("review_item_id", "detection_id", name=op.f("pk_event_questions")),
     )
     op.create_index(op.f("ix_event_questions_detection_id"), "event_questions", ["detection_id"])
 

@@ -1,0 +1,55 @@
+"""Finds the events of a job and stores them: the step of `cli events find`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from db.domain.results import ImageResult
+from db.migrate import open_database
+from db.session import reading, transaction
+from db.settings import get_settings
+from db.store.events import replace_events
+from db.store.jobs import get_job
+from db.store.results import iterate_results
+from worker.events.find_in_job import find_events
+from worker.events.keep_follower import serving_follower
+from worker.steps.step_process import Request, StepProgress, serve_step
+
+
+def find(request: Request, progress: StepProgress) -> Request:
+    """Return how many events were found, and what was odd. request: job; interval_s, or None; alone: tracks only.
+
+    Raises:
+        NotFoundError: no such job. FollowerError: the follower's file is not the registered one.
+    """
+    settings, job_id = get_settings(), int(request["job"])
+    engine = open_database(settings.database)
+    with reading(engine) as session:
+        total = get_job(session, job_id).counts.total
+    serving = None if request.get("alone") else serving_follower(engine, settings)
+
+    def counted() -> Iterator[ImageResult]:
+        for number, result in enumerate(iterate_results(engine, job_id), start=1):
+            yield result
+            if number % 100 == 0 or number == total:
+                progress("reading detections", number, total)
+
+    found = find_events(
+        counted(),
+        serving[1] if serving else None,
+        settings=settings,
+        interval_s=request.get("interval_s"),
+        progress=progress,
+    )
+    with transaction(engine) as session:
+        replace_events(session, job_id, found.events, follower=serving[0] if serving else None)
+    return {
+        "events": len(found.events),
+        "images": found.images,
+        "follower": serving[0] if serving else None,
+        "notes": list(found.notes),
+    }
+
+
+if __name__ == "__main__":
+    serve_step(find)
