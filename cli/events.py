@@ -54,9 +54,7 @@ def find(
     for note in done["notes"]:
         typer.secho(f"  {note}", fg=typer.colors.YELLOW, err=True)
     how = (
-        f"joined by {done['follower']}"
-        if done["follower"]
-        else "tracks alone: `cli train --events` learns to join them"
+        f"joined by {done['follower']}" if done["follower"] else "tracks alone; cli train --events learns to join them"
     )
     typer.echo(f"{done['events']} animals in {done['images']} images ({how})")
     _tell_counts(events)
@@ -90,16 +88,26 @@ def list_events(
 
 
 def train_events(*, epochs: int | None, seed: int, as_json: bool) -> None:
-    """Train the network that follows animals, and tell its figures."""
+    """Train the network that follows animals; the newest one serves."""
     opened()
-    request = {"epochs": epochs, "seed": seed}
-    _tell_training(run_with_bar("worker.steps.train_events", request, quiet=as_json), as_json=as_json)
+    done = run_with_bar("worker.steps.train_events", {"epochs": epochs, "seed": seed}, quiet=as_json)
+    if as_json:
+        typer.echo(json.dumps(done))
+        return
+    typer.echo(
+        f"follower {done['follower']} serves, trained in {done['train_seconds']:.0f} s; next: cli evaluate --events tells "
+        "what it is worth, cli events find JOB counts animals"
+    )
 
 
 def evaluate_events(*, as_json: bool) -> None:
-    """Tell the figures of the network that serves."""
+    """Tell what the network that serves is worth, beside simpler counts."""
     opened()
-    _tell_training(run_with_bar("worker.steps.train_events", {"evaluate": True}, quiet=as_json), as_json=as_json)
+    done = run_with_bar("worker.steps.evaluate_events", {}, quiet=as_json)
+    if as_json:
+        typer.echo(json.dumps(done))
+    else:
+        _tell_figures(done)
 
 
 def _events(engine: Any, job: int) -> list[Event]:
@@ -127,16 +135,12 @@ def _tell_counts(events: list[Event]) -> None:
         typer.echo(f"  {camera}: {', '.join(f'{name} {count}' for name, count in species.items())}")
 
 
-def _tell_training(done: dict[str, Any], *, as_json: bool) -> None:
-    if as_json:
-        typer.echo(json.dumps(done))
-        return
-    took = f", trained in {done['train_seconds']:.0f} s" if "train_seconds" in done else ""
-    typer.echo(f"follower {done['follower']}{took}; on planned cameras that it did not learn from:")
+def _tell_figures(done: dict[str, Any]) -> None:
+    typer.echo(f"follower {done['follower']} on planned cameras that it did not learn from:")
     for one in done["rates"]:
         events, baselines = one["events"], (one["by_length"], one["most_at_once"], one["tracker"]["error"])
         typer.echo(
-            f"  {one['per_second']:g} images a second: {events['once']:.0%} of {events['animals']} animals counted once, "
+            f"  {one['per_second']:g} images a second: {events['once']:.0%} of {events['animals']} animals once, "
             f"count error {events['error']:.2f} (the best simple count {min(baselines):.2f}), "
             f"{events['looks']:.2f} looks an animal"
         )
