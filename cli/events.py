@@ -95,8 +95,8 @@ def train_events(*, epochs: int | None, seed: int, as_json: bool) -> None:
         typer.echo(json.dumps(done))
         return
     typer.echo(
-        f"follower {done['follower']} serves, trained in {done['train_seconds']:.0f} s; next: cli evaluate --events tells "
-        "what it is worth, cli events find JOB counts animals"
+        f"follower {done['follower']} serves, trained in {done['train_seconds']:.0f} s; next: cli evaluate --events "
+        "tells what it is worth, cli events find JOB counts animals"
     )
 
 

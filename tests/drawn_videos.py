@@ -20,10 +20,11 @@ def write_video(
     rate: int = 10,
     same_from: int | None = None,
     keyframe_every: int = 5,
+    first: int = 0,
 ) -> Path:
     """Write a video whose frames begin at some times; frame n is grey, and brighter the larger n is.
 
-    same_from: from this frame on all show the same.
+    same_from: from this frame on all show the same. first: number of the first frame.
     """
     import av
 
@@ -37,7 +38,7 @@ def write_video(
         stream.codec_context.gop_size = keyframe_every
         for number, time_s in enumerate(times_s):
             shown = number if same_from is None else min(number, same_from)
-            frame = av.VideoFrame.from_ndarray(frame_pixels(shown), format="rgb24")
+            frame = av.VideoFrame.from_ndarray(frame_pixels(first + shown), format="rgb24")
             frame.pts, frame.time_base = round(time_s * 1000), Fraction(1, 1000)
             container.mux(stream.encode(frame))
         container.mux(stream.encode(None))

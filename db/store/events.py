@@ -45,7 +45,7 @@ def replace_events(session: Session, job_id: int, events: Sequence[NewEvent], *,
     if not rows:
         return
     session.execute(insert(EventRow), rows)
-    ids = dict(session.execute(select(EventRow.number, EventRow.id).where(EventRow.job_id == job_id)).tuples())
+    ids = dict(session.execute(select(EventRow.number, EventRow.id).where(EventRow.job_id == job_id)).tuples().all())
     sightings = [
         {"event_id": ids[number], "item_id": seen.item_id, "detection_id": seen.detection_id}
         for number, event in enumerate(events, start=1)
@@ -94,7 +94,7 @@ def sightings_of_events(session: Session, job_id: int) -> dict[int, list[EventSi
 def ask_about_events(session: Session, export_id: str, questions: Mapping[int, Sequence[int]]) -> None:
     """Record which detections of an export's images stand for events. questions: by the image's number in it."""
     query = select(ReviewItemRow.number, ReviewItemRow.id).where(ReviewItemRow.export_id == export_id)
-    item_ids = dict(session.execute(query).tuples())
+    item_ids = dict(session.execute(query).tuples().all())
     rows = [
         {"review_item_id": item_ids[number], "detection_id": detection}
         for number, detections in questions.items()
@@ -121,7 +121,9 @@ def events_to_ask(session: Session, job_id: int, *, again: bool) -> list[tuple[E
             select(EventRow.id, ItemRow.prediction_id)
             .join(ItemRow, ItemRow.id == EventRow.best_item_id)
             .where(EventRow.job_id == job_id)
-        ).tuples()
+        )
+        .tuples()
+        .all()
     )
     waiting = [
         (event, prediction_id)
