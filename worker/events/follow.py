@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -18,10 +19,13 @@ from worker.models.recurrent import StepDecision
 
 _DENSE_S = 0.35
 # An animal that is counted twice is worse than two that look alike, put together, are seldom: tried on learnt cameras.
-JOIN_ABOVE = 0.15
+JOIN_ABOVE = 0.04
 DENSE = TrackerSettings(lost_s=1.0, min_iou=0.2, max_shift=0.35, max_growth=2.0)
 RARE = TrackerSettings(lost_s=0.0, min_iou=0.6, max_shift=0.0, max_growth=1.25)
 _CALL = 64
+# What is seen in fewer images than so many seconds hold is no animal (at most so many): none stays so shortly.
+LEAST_S = 2.5
+_LEAST_IMAGES = 10
 # A track that is no animal's by itself with this probability is not compared with any: false alarms are the most.
 _SURELY_FALSE = 0.9
 
@@ -58,12 +62,21 @@ class NetworkFollower:
         return said["decision"][rows, last], said["species"][rows, last]
 
 
-def find_animals(whole: CameraSequence, follower: Follower | None, *, join_above: float = JOIN_ABOVE) -> list[Animal]:
+def find_animals(
+    whole: CameraSequence,
+    follower: Follower | None,
+    *,
+    join_above: float = JOIN_ABOVE,
+    least_s: float = LEAST_S,
+) -> list[Animal]:
     """Return every animal of a camera once, in the order in which they come.
 
     follower: None goes by tracks alone. join_above: probability of being the same from which two tracks are joined.
+    least_s: an animal is seen in as many images as are taken in this time, at least in one, ten are always enough.
     """
-    return [animal for part in cut_sequence(whole) for animal in _animals(part, follower, join_above)]
+    least = min(_LEAST_IMAGES, max(1, math.ceil(least_s / _interval_s(whole))))
+    found = [animal for part in cut_sequence(whole) for animal in _animals(part, follower, join_above)]
+    return [animal for animal in found if follower is None or len(animal.track.sightings) >= least]
 
 
 def short_tracks(sequence: CameraSequence) -> list[Track]:
@@ -71,9 +84,7 @@ def short_tracks(sequence: CameraSequence) -> list[Track]:
 
     The rarer the images, the more overlap it takes: what lies still may go on, what moved is the network's to decide.
     """
-    times_s = [image.time_s for image in sequence.images]
-    interval_s = float(np.median(np.diff(times_s))) if len(times_s) > 1 else 0.0
-    return track(sequence, DENSE if interval_s <= _DENSE_S else RARE)
+    return track(sequence, DENSE if _interval_s(sequence) <= _DENSE_S else RARE)
 
 
 def stack_histories(histories: Sequence[tuple[Floats, Floats]]) -> tuple[Floats, Floats, list[int]]:
@@ -84,6 +95,12 @@ def stack_histories(histories: Sequence[tuple[Floats, Floats]]) -> tuple[Floats,
     for row, (shown, named) in enumerate(histories):
         steps[row, : len(shown)], log_species[row, : len(named)] = shown, named
     return steps, log_species, [len(shown) for shown, _ in histories]
+
+
+def _interval_s(sequence: CameraSequence) -> float:
+    """Return the usual time between two images; of a single image, an hour: it stands for all that was seen then."""
+    times_s = [image.time_s for image in sequence.images]
+    return max(float(np.median(np.diff(times_s))), 1e-3) if len(times_s) > 1 else 3600.0
 
 
 def _animals(part: CameraSequence, follower: Follower | None, join_above: float) -> list[Animal]:

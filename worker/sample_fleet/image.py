@@ -27,12 +27,13 @@ Mask = npt.NDArray[np.bool_]
 
 @dataclass(frozen=True)
 class SampleImage:
-    """An image and its truth; species is the largest fish's, or `NoF`."""
+    """An image and its truth; species is the largest fish's, or `NoF`. places: which fish of the scene each one is."""
 
     image: Image.Image
     species: str
     fish: tuple[LabelledBox, ...]
     conditions: Conditions
+    places: tuple[int, ...]
 
 
 @dataclass(frozen=True, eq=False)
@@ -56,9 +57,10 @@ def draw_scene(look: CameraLook, scene: Scene, *, clock: str, rng: np.random.Gen
     image = draw_foam(image, water=look.deck.water & ~dry, deck=~look.deck.water & ~dry & scene.washed_over, rng=rng)
     image = apply_conditions(image, scene.conditions, cast=look.cast, contrast=look.contrast, rng=rng)
     burn_in(image, look.banner, clock=clock, rng=rng)
-    fish = [labelled for one in drawn if (labelled := _visible(one, hidden)) is not None]
-    largest = max(fish, key=lambda labelled: labelled.box.area_px, default=None)
-    return SampleImage(image, largest.species if largest else NO_FISH, tuple(fish), scene.conditions)
+    seen = {place: labelled for place, one in enumerate(drawn) if (labelled := _visible(one, hidden)) is not None}
+    largest = max(seen.values(), key=lambda labelled: labelled.box.area_px, default=None)
+    species = largest.species if largest else NO_FISH
+    return SampleImage(image, species, tuple(seen.values()), scene.conditions, tuple(seen))
 
 
 def _add_fish(image: Image.Image, placed: PlacedFish, below: list[_Drawn]) -> _Drawn:

@@ -74,6 +74,10 @@ class PlannedAnimal:
         """From when to when it is before the camera."""
         return self.knots[0].time_s, self.knots[-1].time_s
 
+    def covers_at(self, time_s: float) -> list[Cover]:
+        """Return what hides it at a moment."""
+        return [one for one in self.covers if one.span_s[0] <= time_s < one.span_s[1]]
+
     def pose_at(self, time_s: float) -> Pose | None:
         """Return where it is, None before it comes and after it is gone."""
         if not self.span_s[0] <= time_s <= self.span_s[1]:
@@ -83,7 +87,7 @@ class PlannedAnimal:
             float(np.interp(time_s, times, values))
             for values in zip(*((knot.x, knot.y, knot.angle_rad) for knot in self.knots), strict=True)
         )
-        covers = [one for one in self.covers if one.span_s[0] <= time_s < one.span_s[1]]
+        covers = self.covers_at(time_s)
         hidden = max((one.hidden for one in covers), default=0.0)
         end = covers[0].end if covers else 1
         turned = sum(turn <= time_s for turn in self.turned_s) % 2 == 1

@@ -65,6 +65,16 @@ def a_moment_later(scene: Scene, *, width_px: int, rng: np.random.Generator) -> 
     )
 
 
+def fish_length_px(look: CameraLook, length: float) -> float:
+    """Return how long a fish is before a camera. length: as the fleet's statistics say, a share of the width.
+
+    Most of what those spread is the cameras' own distance, which the look tells; so the root of it is the fish's own.
+    """
+    width_px = look.deck.image.width
+    usual_px = look.fish_px_at_640 / _SQRT_AREA_OF_LENGTH * width_px / 640
+    return float(np.clip(usual_px * np.sqrt(length / _USUAL_LENGTH), 14.0, _LONGEST * width_px))
+
+
 def _fish_names(species: str, rng: np.random.Generator) -> list[str]:
     if species == NO_FISH:
         return []
@@ -77,12 +87,10 @@ def _fish_names(species: str, rng: np.random.Generator) -> list[str]:
 
 def _placed(look: CameraLook, species: str, rng: np.random.Generator) -> PlacedFish:
     stats, (width, height) = FISH[species], look.deck.image.size
-    # Most of what the quantiles spread is the cameras' own distance; that is told by the look.
-    own = float(np.sqrt(_quantile(stats.length, rng) / _USUAL_LENGTH) * np.exp(rng.normal(0, 0.1)))
-    usual_px = look.fish_px_at_640 / _SQRT_AREA_OF_LENGTH * width / 640
+    length_px = fish_length_px(look, _quantile(stats.length, rng)) * np.exp(rng.normal(0, 0.1))
     return PlacedFish(
         species,
-        length_px=float(np.clip(usual_px * own, 14.0, _LONGEST * width)),
+        length_px=float(np.clip(length_px, 14.0, _LONGEST * width)),
         x_px=_quantile(stats.centre_x, rng) * width,
         y_px=_quantile(stats.centre_y, rng) * height,
         angle_rad=float(look.lean_rad + rng.normal(0, 0.5) + (np.pi if rng.random() < 0.5 else 0)),

@@ -89,8 +89,7 @@ def write_sample_fleet(
     """
     if images < 1 or cameras < 1:
         raise SampleError(f"a fleet has at least one image and one camera, found {images} and {cameras}")
-    if out.exists() and (not out.is_dir() or any(out.iterdir())):
-        raise SampleError(f"{out}: not empty; name a new folder")
+    check_new_folder(out)
     orders = plan_fleet(images, range(first_camera, first_camera + cameras), seed, leak=leak)
     for camera in range(first_camera, first_camera + cameras):
         (out / "images" / _camera_name(camera)).mkdir(parents=True, exist_ok=True)
@@ -101,7 +100,7 @@ def write_sample_fleet(
             truths.append(truth)
             if progress:
                 progress(len(truths), images)
-    _write_labels(out / "labels", truths)
+    write_labels(out / "labels", truths)
     told = {"seed": seed, "cameras_tell_species": leak, "images": truths}
     (out / "truth.json").write_text(json.dumps(told, indent=1), encoding="utf-8")
     return FleetSummary(
@@ -109,6 +108,16 @@ def write_sample_fleet(
         species=dict(Counter(str(truth["species"]) for truth in truths)),
         cameras=dict(Counter(str(truth["camera"]) for truth in truths)),
     )
+
+
+def check_new_folder(out: Path) -> None:
+    """Refuse a folder that holds something.
+
+    Raises:
+        SampleError: it does.
+    """
+    if out.exists() and (not out.is_dir() or any(out.iterdir())):
+        raise SampleError(f"{out}: not empty; name a new folder")
 
 
 def plan_fleet(images: int, cameras: range, seed: int, *, leak: bool) -> list[PlannedImage]:
@@ -186,7 +195,8 @@ def _clock(order: PlannedImage) -> str:
     )
 
 
-def _write_labels(folder: Path, truths: list[dict[str, object]]) -> None:
+def write_labels(folder: Path, truths: list[dict[str, object]]) -> None:
+    """Write the labels of images as NCFM wrote them, a file a species."""
     folder.mkdir(parents=True, exist_ok=True)
     by_species: dict[str, list[dict[str, object]]] = {}
     for truth in truths:

@@ -91,8 +91,8 @@ def test_a_surer_sighting_counts_more() -> None:
 def test_the_same_place_after_a_gap_is_one_animal_when_the_network_says_so_and_two_when_not() -> None:
     sequence = _sequence([[_at(100.0)], [], [], [], [], [], [], [], [], [], [], [], [_at(104.0)]])
 
-    same = find_animals(sequence, _Says(same=0.9))
-    different = find_animals(sequence, _Says(same=0.1))
+    same = find_animals(sequence, _Says(same=0.9), least_s=0.0)
+    different = find_animals(sequence, _Says(same=0.01), least_s=0.0)
 
     assert [len(animal.track.sightings) for animal in same] == [2]
     assert [animal.parts for animal in same] == [2]
@@ -103,10 +103,19 @@ def test_of_two_that_begin_together_each_animal_gets_one() -> None:
     gap: list[list[Sighting]] = [[]] * 15
     sequence = _sequence([[_at(100.0), _at(300.0)], *gap, [_at(104.0), _at(304.0)]])
 
-    animals = find_animals(sequence, _SaysByPlace())
+    animals = find_animals(sequence, _SaysByPlace(), least_s=0.0)
 
     starts = [[sighting.box.x_min for sighting in animal.track.sightings] for animal in animals]
     assert starts == [[100.0, 104.0], [300.0, 304.0]]
+
+
+def test_what_is_seen_for_a_moment_only_is_no_animal_where_images_are_many() -> None:
+    seen_for = {images: _sequence([[_at(100.0)]] * images + [[]] * 5) for images in (9, 10)}
+
+    counts = {images: len(find_animals(sequence, _Says(same=0.9))) for images, sequence in seen_for.items()}
+
+    # Ten a second: ten images are enough, however many 2.5 seconds hold.
+    assert counts == {9: 0, 10: 1}
 
 
 def test_what_is_no_animal_is_in_no_event() -> None:
