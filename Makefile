@@ -8,7 +8,7 @@ INSTALL := $(PY) -m pip install --quiet --disable-pip-version-check $(CONSTRAINT
 # What the tests and linters need; CI adds review (labelme).
 EXTRAS ?= test,lint,postgres
 
-.PHONY: first-model lesson demo test loop effort promises lint audit docs table format faults bench constraints clean
+.PHONY: first-model lesson demo test loop effort promises lint audit docs table format faults fuzz bench constraints clean
 
 demo: $(VENV)/.installed
 	$(VENV)/bin/cli demo demo
@@ -30,6 +30,10 @@ audit: $(VENV)/.installed-audit
 # Nightly, and before a release: under 15 minutes on two cores; needs redis-server, Postgres's programs, best root.
 faults: $(VENV)/.installed-$(EXTRAS)
 	$(PY) -m bench.faults
+
+# Nightly: an hour of mutated label files and images, seeded; a finding tells its seed. FUZZ="--minutes 1 --seed 3"
+fuzz: $(VENV)/.installed-$(EXTRAS)
+	$(PY) -m bench.fuzz $(FUZZ)
 
 # The figures of docs/speed.md: a quarter of an hour on two idle cores; needs a Redis and a Postgres (bench/speed/site.py).
 bench: $(VENV)/.installed-$(EXTRAS)

@@ -74,8 +74,9 @@ def enqueue(
     _tell(done, as_json=as_json)
     if stale:
         _ask_champion(engine, settings, done.job_id, as_json=as_json)
+    scan = {"skipped": done.skipped.as_json(), "problems": _problems(done)}
     try:
-        work_on(engine, settings, done.job_id, detach=detach, as_json=as_json)
+        work_on(engine, settings, done.job_id, detach=detach, as_json=as_json, scan=scan)
     finally:
         if not as_json:
             _tell_fish_sizes(engine, done.job_id)
@@ -209,6 +210,10 @@ def _require_model(engine: Engine, model: str | None) -> list[str]:
         return said_against(session, [chosen])
 
 
+def _problems(done: Enqueued) -> list[dict[str, str]]:
+    return [{"place": shown_path(path), "problem": text} for path, text in done.problems]
+
+
 def _tell(done: Enqueued, *, as_json: bool) -> None:
     if as_json:
         return
@@ -216,5 +221,7 @@ def _tell(done: Enqueued, *, as_json: bool) -> None:
     typer.echo(
         f"job {done.job_id}: {seen.new} new, {seen.changed} changed, {seen.known} known, {done.unreadable} unreadable"
     )
+    if done.skipped.text():
+        warn(done.skipped.text())
     for path, text in done.problems[:_SHOWN_FAILURES]:
         warn(f"{shown_path(path)}: {text}")

@@ -1,4 +1,4 @@
-"""The command that brings in what others labelled: `cli labels import`."""
+"""The commands of labels: `cli labels import` brings in what others labelled; list and undo show and take it back."""
 
 from __future__ import annotations
 
@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from cli.shared.cameras import find_where_untold, find_with_bar, tell_untold
+from cli.label_imports import list_command, undo_command
+from cli.shared.cameras import find_where_untold, find_with_bar, tell_same_named, tell_untold
 from cli.shared.context import opened
 
 if TYPE_CHECKING:
@@ -22,8 +23,11 @@ if TYPE_CHECKING:
     from db.domain.outcomes import SeenImage
     from db.settings import Settings
     from worker.cameras.find import FoundCameras
+    from worker.images.skipped import Skipped
 
 app = typer.Typer(help="Bring in labelled images from other tools.", no_args_is_help=True)
+app.command("list")(list_command)
+app.command("undo")(undo_command)
 
 _SHOWN = 20
 
@@ -59,7 +63,9 @@ def import_command(
     ] = CamerasFrom.AUTO,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document for machines.")] = False,
 ) -> None:
-    """Register labelled images; odd records are named and left out, and importing twice adds nothing.
+    """Register labelled images; the last import is in force, and importing the same twice changes nothing.
+
+    An image of which anything was not understood, or contradicts, is named and left out.
 
     Folders named like species are no cameras, nor is one folder that holds everything: cameras are then found by the
     images' metadata, or else by their size and still background (see `cli cameras --help`).
@@ -67,16 +73,19 @@ def import_command(
     from annotator.label_formats.import_labels import ImportOptions, LabelFormat, import_labels
     from cli.shared.progress import progress_bar
     from worker.images.scan import scan_folder
+    from worker.images.skipped import Skipped
 
     root = _folder(images or path)
     if not path.exists():
         raise typer.BadParameter(f"{path}: there is no such file or folder")
     settings, engine = opened()
     problems: list[str] = []
+    skipped = Skipped()
     files = scan_folder(
         root,
         on_problem=lambda place, text: problems.append(f"{os.fsdecode(place)}: {text}"),
         leave_out=os.fsencode(os.path.realpath(settings.home)),
+        skipped=skipped,
     )
     options = ImportOptions(path, LabelFormat(label_format.value), root, settings.label_set, _look_at(root, settings))
     with progress_bar("images", quiet=as_json) as bar:
@@ -86,7 +95,9 @@ def import_command(
         )
     done.problems[:0] = problems
     found = _find_cameras(engine, root, settings, cameras, quiet=as_json) if done.labelled else None
-    _tell(done, found, as_json=as_json)
+    _tell(done, found, skipped, as_json=as_json)
+    if not as_json:
+        tell_same_named(engine, root)
     if done.problems or not done.labelled:
         raise typer.Exit(1)
 
@@ -120,22 +131,43 @@ def _find_cameras(
     return find_with_bar(engine, images_below(engine, root), quiet=quiet)
 
 
-def _tell(done: LabelImport, found: FoundCameras | None, *, as_json: bool) -> None:
+def _tell(done: LabelImport, found: FoundCameras | None, skipped: Skipped, *, as_json: bool) -> None:
     if as_json:
         cameras = {"cameras": found.cameras} if found else {}
-        counts = {"labelled": done.labelled, "added": done.added, "boxes": done.boxes, "unlabelled": done.unlabelled}
+        names = ("import_id", "labelled", "changed", "boxes", "left_out", "unlabelled")
+        counts = {name: getattr(done, name) for name in names}
         typer.echo(
-            json.dumps({**counts, **cameras, "species": done.species, "notes": done.notes, "problems": done.problems})
+            json.dumps(
+                {
+                    **counts,
+                    **cameras,
+                    "species": done.species,
+                    "skipped": skipped.as_json(),
+                    "notes": done.notes,
+                    "problems": done.problems,
+                }
+            )
         )
         return
     species = ", ".join(f"{name} {count}" for name, count in sorted(done.species.items()))
-    typer.echo(f"{done.labelled} images with {done.boxes} boxes ({species}); {done.added} labels are new")
+    typer.echo(f"{done.labelled} images with {done.boxes} boxes ({species}); {done.changed} labels are new or changed")
+    if done.import_id is not None:
+        typer.echo(f"import {done.import_id}; `cli labels undo {done.import_id}` takes it back")
+    if done.left_out:
+        typer.echo(f"{done.left_out} images are left out, because something of their labels was not understood")
     if done.unlabelled:
         typer.echo(f"{done.unlabelled} images have no label in these files")
+    if skipped.text():
+        typer.echo(skipped.text(), err=True)
     if found:
         tell_untold(found)
     for title, lines in (("repaired", done.notes), ("left out", done.problems)):
         for line in lines[:_SHOWN]:
-            typer.secho(f"  {title}: {line}", fg=typer.colors.YELLOW, err=True)
+            typer.secho(f"  {title}: {_one_line(line)}", fg=typer.colors.YELLOW, err=True)
         if len(lines) > _SHOWN:
             typer.secho(f"  ... and {len(lines) - _SHOWN} more {title} (--json shows all)", err=True)
+
+
+def _one_line(text: str) -> str:
+    """Return a line of a file's own words as one line: names may hold line breaks."""
+    return "".join(char if char.isprintable() else f"\\x{ord(char):02x}" for char in text)

@@ -27,7 +27,7 @@ _SHOWN_PLACES = 3
 
 @dataclass
 class _Annotated:
-    """What the annotations say, by image id. astray: annotations that name no image, and may be any image's."""
+    """What the annotations say, by image id. astray: those that name no image of the file."""
 
     boxes: dict[str, list[RawBox]] = field(default_factory=lambda: defaultdict(list))
     notes: dict[str, list[str]] = field(default_factory=lambda: defaultdict(list))
@@ -47,7 +47,6 @@ def read_coco(path: Path, label_set: LabelSet) -> Records:
     annotations = _list(document, "annotations", path)
     names = _names(_list(document, "categories", path) if annotations else document.get("categories"))
     found = _read_annotations(annotations, names, path)
-    yield from found.astray
     yield from _repeated(annotations, path)
     yield from _records(document["images"], found, path)
 
@@ -112,14 +111,17 @@ def _repeated(annotations: Sequence[object], path: Path) -> Records:
 
 def _records(images: Sequence[object], found: _Annotated, path: Path) -> Records:
     keys = Counter(_key(raw.get("id")) for raw in images if isinstance(raw, dict))
+    dangling = sorted({*found.boxes, *found.problems} - {key for key in keys if key is not None})
+    for key in dangling:
+        # Ids of another spelling look like this, too: their fish may be of any image that seems to have none.
+        found.astray.append(RecordProblem(str(path), f"annotations of image id {shown(key)}, which is no image's"))
+    yield from found.astray
     for index, raw in enumerate(images):
         place = f"{path} images[{index}]"
         if not isinstance(raw, dict) or not isinstance(raw.get("file_name"), str):
             yield RecordProblem(place, "has no 'file_name'")
             continue
         yield _record(raw, found, place, same_id=keys[_key(raw.get("id"))])
-    for key in sorted({*found.boxes, *found.problems} - {key for key in keys if key is not None}):
-        yield RecordProblem(str(path), f"annotations of image id {shown(key)}, which 'images' does not hold")
 
 
 def _record(raw: Mapping[str, object], found: _Annotated, place: str, *, same_id: int) -> RawRecord:

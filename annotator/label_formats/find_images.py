@@ -70,7 +70,7 @@ class ImageFinder:
         named = self._by_name.get(name) or self._by_stem.get(name) or self._by_stem.get(os.path.splitext(name)[0]) or []
         candidates = [held for held in named if not self._contradict(tuple(folders), held[0])]
         if not candidates:
-            elsewhere = f" ({named[0][1].name!r} lies in another folder)"[:_SHOWN] if named else ""
+            elsewhere = " (an image of this name lies in another folder)" if named else ""
             raise ImageNotFound(f"{_shown(written)} is not among the images{elsewhere}")
         best = max(_common_end(held, folders) for held, _ in candidates)
         equal = [found for found in candidates if _common_end(found[0], folders) == best]

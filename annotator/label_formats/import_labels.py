@@ -31,7 +31,8 @@ from db.domain.outcomes import SeenImage
 from db.domain.species import LabelSet
 from db.errors import TaffrailError
 from db.session import transaction
-from db.store.labels import NewLabel, add_labels, label_digest
+from db.store.label_imports import begin_import, finish_import
+from db.store.labels import NewLabel, hold_labels, label_digest
 
 _LABELS_A_TRANSACTION = 500
 _Progress = Callable[[int, int], None]
@@ -60,14 +61,16 @@ class ImportOptions:
 
 @dataclass
 class LabelImport:
-    """What became of the labels. labelled: images with a label; added: sayings that are new.
+    """What became of the labels. labelled: images with a label; changed: images whose label in force is another now.
 
+    import_id: the number of this revision; None where it changed nothing, and is none.
     left_out: images that records name, and that have no label because something of it was not understood.
     unlabelled: images below the root that no record names. notes: what was repaired; problems: what was left out.
     """
 
     labelled: int = 0
-    added: int = 0
+    changed: int = 0
+    import_id: int | None = None
     boxes: int = 0
     left_out: int = 0
     unlabelled: int = 0
@@ -83,7 +86,7 @@ def import_labels(
     *,
     progress: _Progress = lambda done, total: None,
 ) -> LabelImport:
-    """Return what came of importing labels for these images; importing them again adds nothing.
+    """Return what came of importing labels for these images; importing them again changes nothing.
 
     An image is left out where anything that is written of it was not understood, or contradicts.
 
@@ -99,11 +102,26 @@ def import_labels(
         summary.labelled += 1
         summary.boxes += len(new.label.boxes)
         summary.species[new.label.species] += 1
+    if labels:
+        _hold(engine, labels, options, summary)
+    return summary
+
+
+def _hold(engine: Engine, labels: Sequence[NewLabel], options: ImportOptions, summary: LabelImport) -> None:
+    """Hold labels as one import: all of it is in force at once, or nothing where this process is stopped."""
+    source = str(options.label_format)
+    with transaction(engine) as session:
+        import_id = begin_import(session, source=source, path=os.path.abspath(options.path))
+    kept = 0
     for start in range(0, len(labels), _LABELS_A_TRANSACTION):
         chunk = labels[start : start + _LABELS_A_TRANSACTION]
         with transaction(engine) as session:
-            summary.added += add_labels(session, chunk, root=options.root, source=str(options.label_format))
-    return summary
+            kept += len(hold_labels(session, chunk, import_id=import_id, root=options.root, source=source))
+    with transaction(engine) as session:
+        summary.changed = finish_import(session, import_id)
+    summary.import_id = import_id if summary.changed else None
+    if kept:
+        summary.notes.append(f"{kept} images keep the boxes that they have: here only their species is said, the same")
 
 
 def _records(options: ImportOptions, files: Sequence[FoundFile]) -> Records:

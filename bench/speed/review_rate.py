@@ -26,7 +26,7 @@ from db.session import reading, transaction
 from db.settings import Settings
 from db.store.review_queue import QueueFilter, agreed_predictions, flagged_predictions
 from db.tables.images import CameraRow, FolderRow, ImageRow
-from db.tables.labels import LabelBoxRow, LabelRow
+from db.tables.labels import ImportedLabelRow, LabelBoxRow, LabelImportRow, LabelRow
 
 _MODEL = "noop"
 _NOW = datetime(2026, 1, 1, tzinfo=UTC)
@@ -109,6 +109,10 @@ def fill_store(engine: Engine, fleet: Path, *, predictions: int, images: int) ->
         said = {"species": "BET", "digest": "d", "source": "ncfm", "place": "", "created_at": _NOW}
         session.execute(insert(LabelRow), [{"id": n, "image_id": n, **said} for n in range(1, images + 1)])
         session.execute(insert(LabelBoxRow), [{"label_id": n, **fish} for n in range(1, images + 1)])
+        made = {"id": 1, "source": "ncfm", "path": "", "state": "in force", "created_at": _NOW}
+        session.execute(insert(LabelImportRow), [made])
+        links = [{"import_id": 1, "image_id": n, "label_id": n} for n in range(1, images + 1)]
+        session.execute(insert(ImportedLabelRow), links)
     with engine.connect() as connection:
         connection.execution_options(isolation_level="AUTOCOMMIT").execute(text("ANALYZE"))
 

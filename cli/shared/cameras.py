@@ -40,6 +40,18 @@ def tell_untold(found: FoundCameras) -> None:
     tell_cameras(found)
 
 
+def tell_same_named(engine: Engine, root: bytes) -> None:
+    """Tell cameras below a folder that another boat's camera shares its name with, and how to say that they are one."""
+    from db.session import reading
+    from db.store.cameras import same_named
+
+    with reading(engine) as session:
+        found = same_named(session, root)
+    for name, other in found:
+        typer.echo(f"camera {other!r} is of another place already, so this one is {name!r}; if they are one:")
+        typer.echo(f"  cli cameras merge {name!r} {other!r}")
+
+
 def tell_cameras(found: FoundCameras) -> None:
     """Say what a search found and how to look at it."""
     how = f", {found.by_metadata} images by their metadata" if found.by_metadata else " by size and background"

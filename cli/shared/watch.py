@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 import typer
@@ -30,15 +31,26 @@ class WorkStopped(TaffrailError):
     """The work cannot go on as things are; the job waits."""
 
 
-def work_on(engine: Engine, settings: Settings, job_id: int, *, detach: bool, as_json: bool) -> None:
-    """Send what waits; without a broker of its own let a worker of ours do it; show the progress and the end."""
+def work_on(
+    engine: Engine,
+    settings: Settings,
+    job_id: int,
+    *,
+    detach: bool,
+    as_json: bool,
+    scan: Mapping[str, object] = MappingProxyType({}),
+) -> None:
+    """Send what waits; without a broker of its own let a worker of ours do it; show the progress and the end.
+
+    scan: what the look at the folder came to, for the JSON document.
+    """
     from worker.inference.settle_neighbours import settle_job
 
     with _told_when_stopped(f"stopping; what is done is kept, `cli resume {job_id}` goes on from here"):
         _work(engine, settings, job_id, detach=detach, as_json=as_json)
         # A worker does this after the last batch; one that was killed in between left it to us.
         settle_job(engine, job_id)
-    conclude(engine, job_id, as_json=as_json)
+    conclude(engine, job_id, as_json=as_json, scan=scan)
 
 
 def watch_job(
@@ -92,20 +104,27 @@ def warn(text: str) -> None:
     typer.secho(text, fg=typer.colors.YELLOW, err=True)
 
 
-def conclude(engine: Engine, job_id: int, *, as_json: bool) -> None:
-    """Say what came of a job, failures by their reasons; exit code 1 where there are any."""
+def conclude(engine: Engine, job_id: int, *, as_json: bool, scan: Mapping[str, object] = MappingProxyType({})) -> None:
+    """Say what came of a job, failures by their reasons (JSON: all of them); exit code 1 where there are any."""
     from db.session import reading
-    from db.store.jobs import failure_reasons, failures, get_job
+    from db.store.jobs import failure_reasons, failures, get_job, notes
 
     with reading(engine) as session:
         job = get_job(session, job_id)
         reasons = failure_reasons(session, job_id)
-        bad = failures(session, job_id, limit=_SHOWN_FAILURES)
+        bad = failures(session, job_id, limit=None if as_json else _SHOWN_FAILURES)
+        noted = notes(session, job_id, limit=None if as_json else _SHOWN_FAILURES)
     if as_json:
-        first = [{"file": shown_path(path), "failure": text} for path, text in bad]
-        typer.echo(json.dumps({**job_as_json(job), "reasons": reasons, "failures": first}))
+        told = {
+            "reasons": reasons,
+            "failures": [{"file": shown_path(path), "failure": text} for path, text in bad],
+            "notes": [{"file": shown_path(path), "note": text} for path, text in noted],
+        }
+        typer.echo(json.dumps({**job_as_json(job), **told, **scan}))
     else:
         typer.echo(job_line(job))
+        for path, text in noted:
+            warn(f"  used all the same: {shown_path(path)}: {text}")
         for reason, count in reasons.items():
             typer.secho(f"  {count} {reason}", fg=typer.colors.YELLOW, err=True)
         for path, text in bad:

@@ -28,6 +28,7 @@ class SeenImage:
     """A content as it was read: its hash, and what decoding told (None where a stored prediction was used again).
 
     captured_at: ISO 8601 without a zone. captured_from: who says so, or by what a frame's time is known.
+    note: what of it was not as it should be, for people.
     """
 
     sha256: str
@@ -35,6 +36,7 @@ class SeenImage:
     height_px: int | None = None
     captured_at: str | None = None
     captured_from: str | None = None
+    note: str | None = None
 
 
 @dataclass(frozen=True)

@@ -10,6 +10,7 @@ from sqlalchemy.orm import Session, aliased
 
 from db.domain.cameras import CameraImage, CameraOrigin, CameraSummary
 from db.errors import NotFoundError
+from db.store.label_imports import labels_in_force
 from db.store.sql import upsert
 from db.tables.images import CameraRow, FileRow, FolderRow, ImageRow
 from db.tables.labels import LabelRow
@@ -23,14 +24,15 @@ def camera_images(session: Session) -> Iterator[CameraImage]:
     """Yield every image whose content is known, once, with its camera, in the order they were registered."""
     own = aliased(CameraRow)
     first = select(func.min(FileRow.id)).where(FileRow.image_id == ImageRow.id).correlate(ImageRow).scalar_subquery()
-    newest = select(func.max(LabelRow.id)).where(LabelRow.image_id == ImageRow.id).correlate(ImageRow).scalar_subquery()
+    in_force = labels_in_force()
     query = (
         select(ImageRow, FolderRow.path, FileRow.name, own.name, CameraRow.name, LabelRow.species)
         .join(FileRow, FileRow.id == first)
         .join(FolderRow, FolderRow.id == FileRow.folder_id)
         .join(CameraRow, CameraRow.id == FolderRow.camera_id)
         .outerjoin(own, own.id == ImageRow.camera_id)
-        .outerjoin(LabelRow, LabelRow.id == newest)
+        .outerjoin(in_force, in_force.c.image_id == ImageRow.id)
+        .outerjoin(LabelRow, LabelRow.id == in_force.c.label_id)
         .order_by(ImageRow.id)
     )
     for image, folder, name, camera, folder_camera, species in session.execute(query).tuples():
@@ -87,6 +89,16 @@ def merge_cameras(session: Session, *, source: str, target: str) -> int:
     session.execute(folders.values(camera_id=held[target]), execution_options=_PLAIN)
     session.execute(delete(CameraRow).where(CameraRow.id == held[source]), execution_options=_PLAIN)
     return moved
+
+
+def same_named(session: Session, root: bytes) -> list[tuple[str, str]]:
+    """Return cameras of folders below a root that got a boat's name (`boatB/cam1`), each with the other (`cam1`)."""
+    query = select(CameraRow.name, FolderRow.path).join(FolderRow, FolderRow.camera_id == CameraRow.id)
+    within = root.rstrip(b"/") + b"/"
+    named = session.execute(query.where(CameraRow.name.contains("/"))).tuples()
+    here = {name for name, path in named if (bytes(path) + b"/").startswith(within)}
+    held = camera_names(session)
+    return [(name, plain) for name in sorted(here) if (plain := name.rpartition("/")[2]) in held]
 
 
 def camera_names(session: Session) -> set[str]:

@@ -15,6 +15,7 @@ from db.domain.places import Place
 from db.domain.predictions import Head
 from db.domain.species import NO_FISH
 from db.store.images import places_of
+from db.store.label_imports import labels_in_force
 from db.store.labels import boxes_of_labels, training_records
 from db.store.reviews import decided, load_corrections
 from db.tables.images import ImageRow
@@ -45,7 +46,7 @@ def said_entries(session: Session, *, weights: Mapping[EntryOrigin, float]) -> l
     image_ids = [record.image_id for record in records]
     newest = {
         EntryOrigin.CORRECTION: _newest_corrections(session, image_ids),
-        EntryOrigin.LABEL: _newest_labels(session, image_ids),
+        EntryOrigin.LABEL: _labels_in_force(session, image_ids),
     }
     entries = []
     for record in records:
@@ -159,11 +160,11 @@ def _newest_corrections(session: Session, image_ids: Sequence[int]) -> dict[int,
     return found
 
 
-def _newest_labels(session: Session, image_ids: Sequence[int]) -> dict[int, int]:
-    query = select(LabelRow.image_id, func.max(LabelRow.id)).group_by(LabelRow.image_id)
+def _labels_in_force(session: Session, image_ids: Sequence[int]) -> dict[int, int]:
     found: dict[int, int] = {}
     for chunk in _chunks(image_ids):
-        found.update(session.execute(query.where(LabelRow.image_id.in_(chunk))).tuples().all())
+        in_force = labels_in_force(chunk)
+        found.update(session.execute(select(in_force.c.image_id, in_force.c.label_id)).tuples().all())
     return found
 
 

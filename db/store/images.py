@@ -12,10 +12,10 @@ from db.domain.outcomes import SeenImage
 from db.domain.places import Place
 from db.store.folders import path_digest
 from db.store.jobs import new_scan, register_files
+from db.store.label_imports import labels_in_force
 from db.store.many_rows import insert_rows, one_of
 from db.store.sql import upsert
 from db.tables.images import CameraRow, FileRow, FolderRow, ImageRow
-from db.tables.labels import LabelRow
 from db.tables.reviews import CorrectionRow, ReviewItemRow
 
 _IDS_A_QUERY = 500
@@ -58,7 +58,7 @@ def unlabelled_places(session: Session, *, handed_out: bool) -> list[Place]:
     asked = ReviewItemRow.image_id if not handed_out else CorrectionRow.image_id
     query = _query().where(
         ImageRow.width_px.is_not(None),
-        ~exists().where(LabelRow.image_id == ImageRow.id),
+        ImageRow.id.not_in(select(labels_in_force().c.image_id)),
         ~exists().where(asked == ImageRow.id),
     )
     return list(_places(session, query))
@@ -110,6 +110,7 @@ def register_images(session: Session, images: Sequence[SeenImage]) -> dict[str, 
             (ImageRow.captured_at.is_(None), func.coalesce(statement.excluded.captured_from, ImageRow.captured_from)),
             else_=ImageRow.captured_from,
         ),
+        "note": func.coalesce(statement.excluded.note, ImageRow.note),
     }
     values = [
         {
@@ -118,6 +119,7 @@ def register_images(session: Session, images: Sequence[SeenImage]) -> dict[str, 
             "height_px": image.height_px,
             "captured_at": image.captured_at,
             "captured_from": image.captured_from,
+            "note": image.note,
         }
         for image in rows.values()
     ]

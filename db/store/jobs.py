@@ -16,7 +16,7 @@ from db.errors import NotFoundError
 from db.store.folders import path_digest, register_folders
 from db.store.many_rows import insert_rows
 from db.store.sql import upsert
-from db.tables.images import FileRow
+from db.tables.images import FileRow, FolderRow, ImageRow
 from db.tables.jobs import BatchRow, ItemRow, JobRow
 
 
@@ -129,10 +129,23 @@ def list_jobs(session: Session) -> list[Job]:
     return [_job(row, counts.get(row.id, JobCounts())) for row in rows]
 
 
-def failures(session: Session, job_id: int, *, limit: int) -> list[tuple[bytes, str]]:
-    """Return files without a result and the reason, in the order they were found."""
-    from db.tables.images import FolderRow
+def notes(session: Session, job_id: int, *, limit: int | None) -> list[tuple[bytes, str]]:
+    """Return files of a job that were used though something of them was not as it should be, and what."""
+    found = session.execute(
+        select(FolderRow.path, FileRow.name, ImageRow.note)
+        .select_from(ItemRow)
+        .join(FileRow, FileRow.id == ItemRow.file_id)
+        .join(FolderRow, FolderRow.id == FileRow.folder_id)
+        .join(ImageRow, ImageRow.id == FileRow.image_id)
+        .where(ItemRow.job_id == job_id, ImageRow.note.is_not(None))
+        .order_by(ItemRow.id)
+        .limit(limit)
+    )
+    return [(folder + b"/" + name, note or "") for folder, name, note in found]
 
+
+def failures(session: Session, job_id: int, *, limit: int | None) -> list[tuple[bytes, str]]:
+    """Return files without a result and the reason, in the order they were found; all where limit is None."""
     bad = ItemRow.state.in_([ItemState.FAILED, ItemState.QUARANTINED])
     found = session.execute(
         select(FolderRow.path, FileRow.name, ItemRow.failure)

@@ -1,15 +1,15 @@
-"""Labels in the store: label files come in once, and training gets one saying an image, a person's before a file's."""
+"""Labels in the store: label files come in as revisions, and training gets one saying an image, a person's first."""
 
 from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
 
-from sqlalchemy import func, insert, select
+from sqlalchemy import insert, select
 from sqlalchemy.orm import Session
 
 from db.domain.boxes import Box
@@ -18,13 +18,14 @@ from db.domain.labels import ImageLabel, LabelledBox
 from db.domain.outcomes import SeenImage
 from db.domain.places import Place
 from db.store.images import hold_images, places_of
+from db.store.label_imports import begin_import, finish_import, labels_in_force
 from db.store.reviews import current_corrections
 from db.store.sql import upsert
 from db.tables.images import ImageRow
-from db.tables.labels import LabelBoxRow, LabelRow
+from db.tables.labels import ImportedLabelRow, LabelBoxRow, LabelRow
 
+# SQLite takes 32,766 variables in a statement; this stays far below.
 _IDS_A_QUERY = 500
-_PLAIN = {"synchronize_session": False}
 
 
 class LabelOrigin(StrEnum):
@@ -57,22 +58,36 @@ class TrainingRecord(Place):
         return Place(**{name: getattr(self, name) for name in Place.__dataclass_fields__})
 
 
-def add_labels(session: Session, labels: Sequence[NewLabel], *, root: bytes, source: str) -> int:
-    """Return how many sayings are new; the same saying of the same content is held once. The caller commits.
+def add_labels(session: Session, labels: Sequence[NewLabel], *, root: bytes, source: str, path: str = "") -> int:
+    """Return of how many images an import of these labels changed the label in force. The caller commits."""
+    import_id = begin_import(session, source=source, path=path)
+    hold_labels(session, labels, import_id=import_id, root=root, source=source)
+    return finish_import(session, import_id)
 
-    A saying that is less than what is held (the same species, without its boxes) is none: species by folder, imported
-    after the boxes, would take the boxes away.
+
+def hold_labels(
+    session: Session, labels: Sequence[NewLabel], *, import_id: int, root: bytes, source: str
+) -> list[NewLabel]:
+    """Hold labels as an import that is not finished yet, and return those that are left aside. The caller commits.
+
+    Left aside is a saying that is less than what is in force (the same species, without its boxes): species by folder,
+    imported after the boxes, would take the boxes away.
     """
-    if not labels:
-        return 0
     image_ids = hold_images(session, [(new.file, new.image) for new in labels], root=root)
-    labels = _without_lesser(session, labels)
-    if not labels:
-        return 0
-    digests = [label_digest(new.label) for new in labels]
-    rows = [
+    lesser = _lesser(session, labels)
+    rows = {
+        (image_ids[new.image.sha256], label_digest(new.label)): new for new in labels if new.image.sha256 not in lesser
+    }
+    if rows:
+        _insert_labels(session, rows, source=source)
+        _link(session, list(rows), import_id)
+    return [new for new in labels if new.image.sha256 in lesser]
+
+
+def _insert_labels(session: Session, rows: Mapping[tuple[int, str], NewLabel], *, source: str) -> None:
+    values = [
         {
-            "image_id": image_ids[new.image.sha256],
+            "image_id": image_id,
             "digest": digest,
             "species": new.label.species,
             "source": source,
@@ -80,17 +95,33 @@ def add_labels(session: Session, labels: Sequence[NewLabel], *, root: bytes, sou
             "place": new.place.encode("utf-8", "backslashreplace").decode("utf-8"),
             "created_at": datetime.now(UTC),
         }
-        for new, digest in zip(labels, digests, strict=True)
+        for (image_id, digest), new in rows.items()
     ]
     added = session.execute(
         upsert(session, LabelRow).on_conflict_do_nothing().returning(LabelRow.id, LabelRow.image_id, LabelRow.digest),
-        rows,
+        values,
     ).all()
-    said = {(image_ids[new.image.sha256], digest): new.label for new, digest in zip(labels, digests, strict=True)}
-    boxes = [row for label_id, image_id, digest in added for row in _box_rows(label_id, said[image_id, digest])]
+    boxes = [row for label_id, image_id, digest in added for row in _box_rows(label_id, rows[image_id, digest].label)]
     if boxes:
         session.execute(insert(LabelBoxRow), boxes)
-    return len(added)
+
+
+def _link(session: Session, keys: Sequence[tuple[int, str]], import_id: int) -> None:
+    """Say that an import gives these images these labels; of two places of one content the last one links."""
+    ids: dict[tuple[int, str], int] = {}
+    for start in range(0, len(keys), _IDS_A_QUERY):
+        held = select(LabelRow.image_id, LabelRow.digest, LabelRow.id).where(
+            LabelRow.image_id.in_({image_id for image_id, _ in keys[start : start + _IDS_A_QUERY]})
+        )
+        ids.update({(image_id, digest): label_id for image_id, digest, label_id in session.execute(held)})
+    links = {image_id: ids[image_id, digest] for image_id, digest in keys}
+    linked = upsert(session, ImportedLabelRow)
+    session.execute(
+        linked.on_conflict_do_update(
+            index_elements=["import_id", "image_id"], set_={"label_id": linked.excluded.label_id}
+        ),
+        [{"import_id": import_id, "image_id": image_id, "label_id": label_id} for image_id, label_id in links.items()],
+    )
 
 
 def label_digest(label: ImageLabel) -> str:
@@ -102,10 +133,10 @@ def label_digest(label: ImageLabel) -> str:
 def training_records(session: Session) -> list[TrainingRecord]:
     """Return every image about which something is known, each content once, in the order they were registered.
 
-    A person's newest decided correction counts before any label file; of label files the newest counts.
+    A person's newest decided correction counts before any label file; of label files the last import that is in force.
     """
     corrections = {sha256: said.label for sha256, said in current_corrections(session).items() if said.label}
-    labelled = select(LabelRow.image_id).distinct()
+    labelled = select(labels_in_force().c.image_id)
     held = list(session.scalars(select(ImageRow.sha256).where(ImageRow.id.in_(labelled))))
     labels = labels_of(session, held)
     records = []
@@ -116,9 +147,9 @@ def training_records(session: Session) -> list[TrainingRecord]:
     return sorted(records, key=lambda record: record.image_id)
 
 
-def _without_lesser(session: Session, labels: Sequence[NewLabel]) -> list[NewLabel]:
+def _lesser(session: Session, labels: Sequence[NewLabel]) -> set[str]:
     held = labels_of(session, [new.image.sha256 for new in labels if not new.label.boxes])
-    return [new for new in labels if not _is_lesser(new.label, held.get(new.image.sha256))]
+    return {new.image.sha256 for new in labels if _is_lesser(new.label, held.get(new.image.sha256))}
 
 
 def _is_lesser(label: ImageLabel, held: ImageLabel | None) -> bool:
@@ -143,23 +174,18 @@ def _points(labelled: LabelledBox) -> dict[str, list[float]] | None:
     return {name: list(point) for name, point in ends.items() if point is not None} or None
 
 
-# SQLite takes 32,766 variables in a statement; this stays far below.
-_IDS_A_QUERY = 500
-
-
 def labels_of(session: Session, sha256s: Sequence[str]) -> dict[str, ImageLabel]:
-    """Return the newest label of each content that has one."""
+    """Return the label in force of each content that has one."""
     found: dict[str, ImageLabel] = {}
     for start in range(0, len(sha256s), _IDS_A_QUERY):
-        chunk = sha256s[start : start + _IDS_A_QUERY]
-        newest = (
-            select(func.max(LabelRow.id))
+        wanted = select(ImageRow.id).where(ImageRow.sha256.in_(sha256s[start : start + _IDS_A_QUERY]))
+        in_force = labels_in_force(wanted)
+        query = (
+            select(LabelRow, ImageRow.sha256)
+            .join(in_force, in_force.c.label_id == LabelRow.id)
             .join(ImageRow, ImageRow.id == LabelRow.image_id)
-            .where(ImageRow.sha256.in_(chunk))
-            .group_by(LabelRow.image_id)
         )
-        query = select(LabelRow, ImageRow.sha256).join(ImageRow, ImageRow.id == LabelRow.image_id)
-        rows = session.execute(query.where(LabelRow.id.in_(newest))).tuples().all()
+        rows = session.execute(query).tuples().all()
         boxes = boxes_of_labels(session, [row.id for row, _ in rows])
         found.update({sha256: ImageLabel(row.species, tuple(boxes.get(row.id, ()))) for row, sha256 in rows})
     return found

@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from db.domain.label_imports import ImportState
 from db.domain.lineage import Story, ToldDataset, ToldExport, ToldJob, ToldPrediction, ToldSaying
 from db.errors import NotFoundError
 from db.store.folders import path_digest
@@ -18,7 +19,7 @@ from db.store.reviews import history_of
 from db.tables.datasets import DatasetEntryRow, DatasetRow
 from db.tables.images import FileRow, FolderRow, ImageRow
 from db.tables.jobs import ItemRow, JobRow
-from db.tables.labels import LabelRow
+from db.tables.labels import ImportedLabelRow, LabelImportRow, LabelRow
 from db.tables.models import ModelVersionRow
 from db.tables.predictions import PredictionRow
 from db.tables.reviews import ReviewExportRow, ReviewItemRow
@@ -132,12 +133,34 @@ def _exports(session: Session, image_id: int) -> tuple[ToldExport, ...]:
 
 
 def _labels(session: Session, image_id: int) -> list[ToldSaying]:
-    rows = list(session.scalars(select(LabelRow).where(LabelRow.image_id == image_id).order_by(LabelRow.id)))
-    boxes = boxes_of_labels(session, [row.id for row in rows])
+    """Return what each import said; labels that no import holds were replaced before imports had numbers."""
+    query = (
+        select(LabelRow, LabelImportRow)
+        .outerjoin(ImportedLabelRow, ImportedLabelRow.label_id == LabelRow.id)
+        .outerjoin(LabelImportRow, LabelImportRow.id == ImportedLabelRow.import_id)
+        .where(LabelRow.image_id == image_id)
+        .order_by(LabelImportRow.id, LabelRow.id)
+    )
+    rows = session.execute(query).tuples().all()
+    boxes = boxes_of_labels(session, [row.id for row, _ in rows])
     return [
-        ToldSaying("label", row.place, row.species, len(boxes.get(row.id, ())), row.source, _iso(row.created_at))
-        for row in rows
+        ToldSaying(
+            kind="label",
+            who=row.place,
+            species=row.species,
+            boxes=len(boxes.get(row.id, ())),
+            outcome=_revision_text(row, made),
+            said_at=_iso(made.created_at if made is not None and made.path else row.created_at),
+        )
+        for row, made in rows
     ]
+
+
+def _revision_text(label: LabelRow, made: LabelImportRow | None) -> str:
+    if made is None:
+        return f"{label.source}, replaced"
+    undone = ", taken back" if made.state == ImportState.UNDONE else ""
+    return f"{label.source}, import {made.id}{undone}"
 
 
 def _corrections(session: Session, sha256: str) -> list[ToldSaying]:

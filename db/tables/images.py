@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sqlalchemy import BigInteger, Float, ForeignKey, Integer, LargeBinary, String, UniqueConstraint, text
+from sqlalchemy import BigInteger, Float, ForeignKey, Integer, LargeBinary, String, Text, UniqueConstraint, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from db.tables.base import Base
@@ -48,6 +48,8 @@ class ImageRow(Base):
     # The image's own camera, where it is not its folder's: a folder may hold images of many cameras.
     camera_id: Mapped[int | None] = mapped_column(ForeignKey("cameras.id"), index=True)
     camera_origin: Mapped[str | None] = mapped_column(String(16))
+    # What of the file was not as it should be, though it gave an image: rows that are missing, a time that is none.
+    note: Mapped[str | None] = mapped_column(Text)
 
 
 class FileRow(Base):

@@ -4,15 +4,37 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from sqlalchemy import JSON, Float, ForeignKey, String, Text, UniqueConstraint
+from sqlalchemy import JSON, Float, ForeignKey, Integer, String, Text, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
 from db.tables.base import Base
 from db.tables.types import BigId, Moment
 
 
+class LabelImportRow(Base):
+    """One import of label files. Of an image, what the last import in force said counts."""
+
+    __tablename__ = "label_imports"
+
+    id: Mapped[int] = mapped_column(Integer, primary_key=True)
+    source: Mapped[str] = mapped_column(String(16))
+    path: Mapped[str] = mapped_column(Text)
+    state: Mapped[str] = mapped_column(String(16))
+    created_at: Mapped[datetime] = mapped_column(Moment)
+
+
+class ImportedLabelRow(Base):
+    """Which label an import gave an image."""
+
+    __tablename__ = "imported_labels"
+
+    import_id: Mapped[int] = mapped_column(ForeignKey("label_imports.id"), primary_key=True)
+    image_id: Mapped[int] = mapped_column(ForeignKey("images.id"), primary_key=True, index=True)
+    label_id: Mapped[int] = mapped_column(ForeignKey("labels.id"), index=True)
+
+
 class LabelRow(Base):
-    """What a label file said of a content; the same saying is held once, the newest one counts."""
+    """What label files said of a content; the same saying is held once, whichever imports say it."""
 
     __tablename__ = "labels"
     __table_args__ = (UniqueConstraint("image_id", "digest"),)

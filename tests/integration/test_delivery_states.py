@@ -108,6 +108,7 @@ class Model:
     items: dict[str, ModelItem] = field(default_factory=dict)
     predicted: set[int] = field(default_factory=set)
     labels: set[tuple[int, str]] = field(default_factory=set)
+    in_force: dict[int, str] = field(default_factory=dict)
     versions: int = 0
     workers: int = 0
     now_s: float = 1_000_000.0
@@ -235,8 +236,9 @@ class DeliveryMachine(RuleBasedStateMachine):
         new = NewLabel(self._found(name), _seen(content), ImageLabel(species), "labels.json")
         with transaction(self.engine) as session:
             added = add_labels(session, [new], root=ROOT, source="ncfm")
-        assert added == int((content, species) not in self.model.labels)
+        assert added == int(self.model.in_force.get(content) != species)
         self.model.labels.add((content, species))
+        self.model.in_force[content] = species
         self.model.files[name] = (self.model.disk[name][1], content)
 
     @invariant()
@@ -353,7 +355,7 @@ class DeliveryMachine(RuleBasedStateMachine):
 
 
 def test_in_any_order_of_events_nothing_is_lost_doubled_or_wrong(tmp_path: Path) -> None:
-    engine = open_database("sqlite:///:memory:")
+    engine = open_database(f"sqlite:///{tmp_path / 'taffrail.db'}")
     add_noop_champion(engine, tmp_path)
 
     class OnThisDatabase(DeliveryMachine):

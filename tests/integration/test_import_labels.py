@@ -70,7 +70,7 @@ def test_species_by_folder_imported_after_the_boxes_do_not_take_them_away(engine
     (tmp_path / "train" / "ALB").rename(tmp_path / "train" / "YFT")
     another = _import(engine, tmp_path, LabelFormat.FOLDERS, tmp_path / "train")
 
-    assert (same.added, another.added) == (0, 2)
+    assert (same.changed, another.changed) == (0, 2)
     assert _labels(engine)[b"0000.jpg"] == ImageLabel("YFT")  # another species is another saying, and newer
 
 
@@ -92,7 +92,7 @@ def test_a_broken_image_is_named_and_importing_again_adds_nothing(engine: Engine
     first = _import(engine, tmp_path, LabelFormat.FOLDERS, tmp_path / "train")
     second = _import(engine, tmp_path, LabelFormat.FOLDERS, tmp_path / "train")
 
-    assert (first.added, second.added, second.labelled) == (2, 0, 2)
+    assert (first.changed, second.changed, second.labelled) == (2, 0, 2)
     assert len(first.problems) == 1 and "torn.jpg: not an image" in first.problems[0]
 
 

@@ -20,11 +20,12 @@ from annotator.labelme.shown import box_around
 from cli.audit.agreement import audit_agreement_command
 from cli.review.app import app
 from cli.shared.context import opened
+from db.domain.label_imports import ImportState
 from db.domain.species import UnknownSpecies
 from db.errors import NotFoundError
 from db.session import transaction
 from db.settings import get_settings
-from db.tables.labels import LabelBoxRow, LabelRow
+from db.tables.labels import ImportedLabelRow, LabelBoxRow, LabelImportRow, LabelRow
 from db.tables.models import ModelVersionRow
 from db.tables.predictions import PredictionRow
 from tests.integration.test_review_export import FISH, hold_fleet
@@ -50,13 +51,14 @@ def engine(home: Path) -> Engine:
 
 
 def label(number: int) -> list[list[object]]:
+    made = LabelImportRow(id=number, source="ncfm", path="", state=ImportState.IN_FORCE, created_at=datetime.now(UTC))
     row = LabelRow(
         id=number, image_id=number, digest="d", species="BET", source="ncfm", place="", created_at=datetime.now(UTC)
     )
     box = LabelBoxRow(
         label_id=number, species="BET", x_min=FISH.x_min, y_min=FISH.y_min, x_max=FISH.x_max, y_max=FISH.y_max
     )
-    return [[row], [box]]
+    return [[made, row], [box, ImportedLabelRow(import_id=number, image_id=number, label_id=number)]]
 
 
 def run(*words: str | Path) -> Result:

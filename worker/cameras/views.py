@@ -12,7 +12,8 @@ import numpy as np
 import numpy.typing as npt
 from PIL import ExifTags, Image
 
-from worker.images.decode import FORMATS, decode_image
+from worker.images.decode import decode_image
+from worker.images.formats import readable_formats
 from worker.images.read import read_image_file
 
 THUMBNAIL_HW = (54, 96)
@@ -71,7 +72,7 @@ def _view_or_error(file: bytes) -> CameraView | Exception:
 def _serial(content: bytes) -> str | None:
     """Return maker, model and serial number as one text; a model alone says nothing: a fleet buys many of one."""
     try:
-        with Image.open(io.BytesIO(content), formats=FORMATS) as image:
+        with Image.open(io.BytesIO(content), formats=readable_formats()) as image:
             exif = image.getexif()
             inner = exif.get_ifd(ExifTags.IFD.Exif)
         number = inner.get(ExifTags.Base.BodySerialNumber) or exif.get(ExifTags.Base.CameraSerialNumber)

@@ -10,37 +10,50 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
-from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError
+from PIL import ExifTags, Image, UnidentifiedImageError
 
+from worker.images.capture_time import capture_time
+from worker.images.cut_short import complete, is_cut_short
+from worker.images.eight_bits import dark_colours, grey_to_eight_bits, written_bits
 from worker.images.errors import SiteFault, UnreadableImage, UnreadableReason
-
-# MPO comes as JPEG: Pillow's own list knows no separate opener for it.
-FORMATS = ("JPEG", "PNG", "TIFF", "BMP", "WEBP")
+from worker.images.formats import readable_formats
 
 MAX_PIXELS = 178_956_970
 _NO_MEMORY = "not enough memory to decode an image; give more, or refuse large ones (TAFFRAIL_MAX_PIXELS)"
+_DNG_VERSION = 50706
+_NEW_SUBFILE_TYPE = 254
+_REDUCED = 1
+_JPEG = ("JPEG", "MPO")
+# Orientations whose stored rows are columns; and the steps through rows and columns after that is undone.
+_TURNED = frozenset({5, 6, 7, 8})
+_MIRRORED = {2: (1, -1), 3: (-1, -1), 4: (-1, 1), 6: (1, -1), 7: (-1, -1), 8: (-1, 1)}
 
 
 @dataclass(frozen=True)
 class ImageSize:
-    """What an image's head says, without decoding it: its upright size, and when it was taken."""
+    """What an image's head says, without decoding it: its upright size, and when it was taken.
+
+    note: what of it was not as it should be, for people.
+    """
 
     width_px: int
     height_px: int
     captured_at: str | None
+    note: str | None = None
 
 
 @dataclass(frozen=True)
 class DecodedImage:
     """An upright RGB image. pixels: (H, W, 3) uint8, perhaps reduced; width_px, height_px: of the whole original.
 
-    captured_at: what the camera's EXIF says, ISO 8601 without a zone, or None.
+    captured_at: what the camera's EXIF says, ISO 8601 without a zone, or None. note: what was not as it should be.
     """
 
     pixels: npt.NDArray[np.uint8]
     width_px: int
     height_px: int
     captured_at: str | None
+    note: str | None = None
 
 
 def decode_image(
@@ -48,7 +61,8 @@ def decode_image(
 ) -> DecodedImage:
     """Return the upright RGB image in a file's bytes; a JPEG may come reduced, never below at_least_hw.
 
-    Alpha is laid on black, 16-bit grey becomes 8-bit by its high byte, of an animation the first image counts.
+    Alpha is laid on black, samples of more than 8 bits are scaled by the bits in use, of an animation the first image
+    counts, a JPEG that lacks only a sliver of its end is used with a note.
 
     Raises:
         UnreadableImage: no image of the allowed formats, broken, or more than max_pixels.
@@ -63,12 +77,8 @@ def measure_image(content: bytes, *, max_pixels: int = MAX_PIXELS) -> ImageSize:
     Raises:
         UnreadableImage: no image of the allowed formats, or more than max_pixels.
     """
-    with _told_clearly(max_pixels), Image.open(io.BytesIO(content), formats=FORMATS) as image:
-        width_px, height_px = _checked_size(image, max_pixels)
-        exif = _read_exif(image)
-        if _is_turned(exif):
-            width_px, height_px = height_px, width_px
-        return ImageSize(width_px, height_px, _captured_at(exif))
+    with _told_clearly(max_pixels), Image.open(io.BytesIO(content), formats=readable_formats()) as image:
+        return _measure(image, max_pixels)
 
 
 @contextmanager
@@ -82,7 +92,7 @@ def _told_clearly(max_pixels: int) -> Iterator[None]:
     except (UnreadableImage, SiteFault):
         raise
     except UnidentifiedImageError:
-        raise UnreadableImage(UnreadableReason.NOT_AN_IMAGE, f"none of {', '.join(FORMATS)}") from None
+        raise UnreadableImage(UnreadableReason.NOT_AN_IMAGE, f"none of {', '.join(readable_formats())}") from None
     except Image.DecompressionBombError:
         raise UnreadableImage(UnreadableReason.TOO_MANY_PIXELS, f"more than {max_pixels}") from None
     except MemoryError:
@@ -94,20 +104,64 @@ def _told_clearly(max_pixels: int) -> Iterator[None]:
         raise UnreadableImage(UnreadableReason.BROKEN, found) from None
 
 
-def _decode(content: bytes, *, at_least_hw: tuple[int, int] | None, max_pixels: int) -> DecodedImage:
-    with Image.open(io.BytesIO(content), formats=FORMATS) as image:
-        width_px, height_px = _checked_size(image, max_pixels)
-        exif = _read_exif(image)
-        turned = _is_turned(exif)
-        if at_least_hw is not None and image.format == "JPEG":
-            rows, columns = at_least_hw if not turned else at_least_hw[::-1]
-            image.draft(None, (columns, rows))
-        image.load()
-        upright = _to_rgb(ImageOps.exif_transpose(image))
-    if turned:
+def _measure(image: Image.Image, max_pixels: int) -> ImageSize:
+    _refuse_raw(image)
+    width_px, height_px = _checked_size(image, max_pixels)
+    exif = _read_exif(image)
+    if _orientation(image, exif) in _TURNED:
         width_px, height_px = height_px, width_px
-    pixels = np.asarray(upright, dtype=np.uint8)
-    return DecodedImage(pixels=pixels, width_px=width_px, height_px=height_px, captured_at=_captured_at(exif))
+    captured_at, note = capture_time(exif)
+    return ImageSize(width_px, height_px, captured_at, note)
+
+
+def _decode(content: bytes, *, at_least_hw: tuple[int, int] | None, max_pixels: int) -> DecodedImage:
+    with Image.open(io.BytesIO(content), formats=readable_formats()) as image:
+        size = _measure(image, max_pixels)
+        orientation = _orientation(image, _read_exif(image))
+        if at_least_hw is not None and orientation in _TURNED:
+            at_least_hw = at_least_hw[::-1]
+        pixels, missing = _as_stored(image, content, at_least_hw)
+    notes = [size.note, None if missing is None else _cut_text(round(missing * size.height_px))]
+    return DecodedImage(
+        pixels=_upright(pixels, orientation),
+        width_px=size.width_px,
+        height_px=size.height_px,
+        captured_at=size.captured_at,
+        note="; ".join(note for note in notes if note) or None,
+    )
+
+
+def _as_stored(
+    image: Image.Image, content: bytes, at_least_hw: tuple[int, int] | None
+) -> tuple[npt.NDArray[np.uint8], float | None]:
+    """Return an image's pixels as they are stored, and the share of rows that a cut JPEG lacks (None: it is whole)."""
+    try:
+        _reduce(image, at_least_hw)
+        image.load()
+        return _to_rgb(image, content), None
+    except OSError as error:
+        if image.format not in _JPEG or not is_cut_short(error):
+            raise
+        completed = complete(content, lambda whole: _stored_jpeg(whole, at_least_hw))
+        if completed is None:
+            raise
+        return completed
+
+
+def _stored_jpeg(content: bytes, at_least_hw: tuple[int, int] | None) -> npt.NDArray[np.uint8]:
+    with Image.open(io.BytesIO(content), formats=("JPEG",)) as image:
+        _reduce(image, at_least_hw)
+        return np.asarray(image.convert("RGB"), dtype=np.uint8)
+
+
+def _reduce(image: Image.Image, at_least_hw: tuple[int, int] | None) -> None:
+    if at_least_hw is not None and image.format == "JPEG":
+        rows, columns = at_least_hw
+        image.draft(None, (columns, rows))
+
+
+def _cut_text(rows: int) -> str:
+    return f"it lacks its end: {rows} rows are missing" if rows else "it lacks its end mark"
 
 
 def _checked_size(image: Image.Image, max_pixels: int) -> tuple[int, int]:
@@ -119,25 +173,44 @@ def _checked_size(image: Image.Image, max_pixels: int) -> tuple[int, int]:
     return width_px, height_px
 
 
-def _is_turned(exif: Image.Exif) -> bool:
-    return exif.get(ExifTags.Base.Orientation) in (5, 6, 7, 8)
+def _refuse_raw(image: Image.Image) -> None:
+    """Refuse a raw file that opens as a TIFF: what Pillow finds first in it is a thumbnail."""
+    tags = getattr(image, "tag_v2", None) if image.format == "TIFF" else None
+    if tags is not None and (_DNG_VERSION in tags or int(tags.get(_NEW_SUBFILE_TYPE) or 0) & _REDUCED):
+        raise UnreadableImage(UnreadableReason.NOT_AN_IMAGE, "a raw file, of which only the thumbnail can be read")
 
 
-def _to_rgb(image: Image.Image) -> Image.Image:
-    if image.mode.startswith("I"):
-        grey = np.asarray(image).astype(np.int64)
-        return Image.fromarray(
-            np.clip(grey >> 8 if grey.max(initial=0) > 255 else grey, 0, 255).astype(np.uint8)
-        ).convert("RGB")
-    if image.mode == "F":
-        grey = np.nan_to_num(np.asarray(image))
-        return Image.fromarray(
-            (grey / max(float(grey.max(initial=0)), 1.0) * 255).clip(0, 255).astype(np.uint8)
-        ).convert("RGB")
+def _orientation(image: Image.Image, exif: Image.Exif) -> int:
+    # Pillow turns a TIFF by itself, its size at once and its pixels when they are loaded.
+    found = exif.get(ExifTags.Base.Orientation) if image.format != "TIFF" else 1
+    return found if isinstance(found, int) else 1
+
+
+def _upright(pixels: npt.NDArray[np.uint8], orientation: int) -> npt.NDArray[np.uint8]:
+    """Return stored pixels, (H, W, 3), as they are looked at.
+
+    Source: EXIF 2.32, tag 274.
+    """
+    if orientation in _TURNED:
+        pixels = pixels.transpose(1, 0, 2)
+    rows, columns = _MIRRORED.get(orientation, (1, 1))
+    return np.ascontiguousarray(pixels[::rows, ::columns])
+
+
+def _to_rgb(image: Image.Image, content: bytes) -> npt.NDArray[np.uint8]:
+    """Return a loaded image's pixels as (H, W, 3)."""
+    if image.mode.startswith("I") or image.mode == "F":
+        grey = grey_to_eight_bits(np.asarray(image), bits=written_bits(image, content))
+        return np.repeat(grey[..., None], 3, axis=2)
+    if image.mode in ("RGB", "RGBA") and image.format in ("PNG", "TIFF"):
+        with Image.open(io.BytesIO(content), formats=(image.format,)) as unread:
+            dark = dark_colours(unread, np.asarray(image))
+        if dark is not None:
+            return dark
     if image.has_transparency_data:
-        upright = image.convert("RGBA")
-        return Image.alpha_composite(Image.new("RGBA", upright.size, (0, 0, 0, 255)), upright).convert("RGB")
-    return image.convert("RGB")
+        clear = image.convert("RGBA")
+        image = Image.alpha_composite(Image.new("RGBA", clear.size, (0, 0, 0, 255)), clear)
+    return np.asarray(image.convert("RGB"), dtype=np.uint8)
 
 
 def _read_exif(image: Image.Image) -> Image.Exif:
@@ -145,16 +218,3 @@ def _read_exif(image: Image.Image) -> Image.Exif:
         return image.getexif()
     except Exception:  # Broken metadata must not cost a good image.
         return Image.Exif()
-
-
-def _captured_at(exif: Image.Exif) -> str | None:
-    try:
-        written = exif.get_ifd(ExifTags.IFD.Exif).get(ExifTags.Base.DateTimeOriginal) or exif.get(
-            ExifTags.Base.DateTime
-        )
-        date, time = str(written).strip("\x00 ").split(" ", 1)
-        year, month, day = (int(part) for part in date.split(":"))
-        hour, minute, second = (int(part) for part in time.split(":"))
-    except Exception:  # Absent, or written in a way of its own.
-        return None
-    return f"{year:04d}-{month:02d}-{day:02d}T{hour:02d}:{minute:02d}:{second:02d}" if year > 0 else None

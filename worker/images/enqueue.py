@@ -15,6 +15,7 @@ from db.settings import Settings
 from db.store.jobs import make_batches, new_scan, open_job, register_files, register_items
 from worker.images.frame_choice import EVERY_SECOND, FrameChoice
 from worker.images.look_into import FolderError, look_into
+from worker.images.skipped import Skipped
 
 _FILES_A_TRANSACTION = 10_000
 Progress = Callable[[int], None]
@@ -22,12 +23,16 @@ Progress = Callable[[int], None]
 
 @dataclass(frozen=True)
 class Enqueued:
-    """What became of a folder. problems: places that could not be looked into, with the reason."""
+    """What became of a folder. problems: places that could not be looked into, with the reason.
+
+    skipped: what lies there and is no image that can be read.
+    """
 
     job_id: int
     registered: Registered
     unreadable: int
     problems: tuple[tuple[bytes, str], ...]
+    skipped: Skipped
 
 
 def enqueue_folder(
@@ -49,12 +54,14 @@ def enqueue_folder(
     """
     problems: list[tuple[bytes, str]] = []
     registered, found, empty = Registered(0, 0, 0), 0, 0
+    skipped = Skipped()
     root, files = look_into(
-        folder, settings, on_problem=lambda path, text: problems.append((path, text)), choice=choice
+        folder, settings, on_problem=lambda path, text: problems.append((path, text)), choice=choice, skipped=skipped
     )
     chunk = list(islice(files, _FILES_A_TRANSACTION))
     if not chunk:
-        why = f"; {os.fsdecode(problems[0][0])!r}: {problems[0][1]}" if problems else ""
+        why = f"; {skipped.text()}" if skipped.text() else ""
+        why += f"; {os.fsdecode(problems[0][0])!r}: {problems[0][1]}" if problems else ""
         raise FolderError(f"{os.fsdecode(folder)!r}: no image or video in it or below{why}")
     with transaction(engine) as session:
         job_id = open_job(session, root, model_asked=model)
@@ -66,7 +73,7 @@ def enqueue_folder(
         chunk = list(islice(files, _FILES_A_TRANSACTION))
     with transaction(engine) as session:
         make_batches(session, job_id, batch_items=settings.batch_items)
-    return Enqueued(job_id, registered, unreadable=empty + len(problems), problems=tuple(problems))
+    return Enqueued(job_id, registered, unreadable=empty + len(problems), problems=tuple(problems), skipped=skipped)
 
 
 def _register(engine: Engine, job_id: int, files: list[FoundFile], *, root: bytes) -> Registered:

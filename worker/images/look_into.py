@@ -11,6 +11,7 @@ from db.errors import TaffrailError
 from db.settings import Settings
 from worker.images.frame_choice import EVERY_SECOND, FrameChoice, frames_for_videos
 from worker.images.scan import Problem, scan_folder
+from worker.images.skipped import Skipped
 
 
 class FolderError(TaffrailError):
@@ -18,11 +19,16 @@ class FolderError(TaffrailError):
 
 
 def look_into(
-    folder: bytes, settings: Settings, *, on_problem: Problem, choice: FrameChoice = EVERY_SECOND
+    folder: bytes,
+    settings: Settings,
+    *,
+    on_problem: Problem,
+    choice: FrameChoice = EVERY_SECOND,
+    skipped: Skipped | None = None,
 ) -> tuple[bytes, Iterator[FoundFile]]:
     """Return a folder's or URL's root and the images below it, found as they are asked for.
 
-    choice: which frames of videos are taken; of videos that lie under a URL none are.
+    choice: which frames of videos are taken; of videos that lie under a URL none are. skipped: counts what is left out.
 
     Raises:
         FolderError: there is no such folder. RemoteRootError: the URL cannot be used.
@@ -31,10 +37,10 @@ def look_into(
         from worker.images.object_store import checked_root, scan_remote
 
         root = checked_root(folder)
-        return root, scan_remote(root, on_problem=on_problem)
+        return root, scan_remote(root, on_problem=on_problem, skipped=skipped)
     root = os.path.realpath(folder)
     if not os.path.isdir(root):
         raise FolderError(f"{os.fsdecode(folder)!r}: not a folder; wanted a folder of images or videos")
     home = os.fsencode(os.path.realpath(settings.home))
-    files = scan_folder(root, on_problem=on_problem, leave_out=home, with_videos=True)
+    files = scan_folder(root, on_problem=on_problem, leave_out=home, with_videos=True, skipped=skipped)
     return root, frames_for_videos(files, choice, root=root, settings=settings, on_problem=on_problem)

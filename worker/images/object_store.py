@@ -7,7 +7,6 @@ extra `remote`. Credentials come from the environment or the provider's own file
 from __future__ import annotations
 
 import hashlib
-import re
 from collections.abc import Callable, Iterator
 from datetime import datetime
 from functools import lru_cache
@@ -17,10 +16,11 @@ from urllib.parse import urlsplit
 from db.domain.files import FoundFile
 from db.errors import TaffrailError
 from worker.images.errors import ImageFile, StoreUnreachable, UnreadableImage, UnreadableReason, check_size
-from worker.images.scan import EXTENSIONS, Problem
+from worker.images.formats import readable_endings
+from worker.images.scan import Problem
+from worker.images.skipped import Skipped, SkippedKind, is_trash, kind_of
 
 PROTOCOLS = frozenset({"s3", "s3a", "gs", "gcs", "az", "abfs", "abfss", "sftp", "ssh", "smb"})
-_IMAGE = re.compile(rb"(?i)(" + b"|".join(re.escape(extension) for extension in sorted(EXTENSIONS)) + rb")\Z")
 
 
 class RemoteRootError(TaffrailError):
@@ -48,8 +48,8 @@ def checked_root(url: bytes) -> bytes:
     return text.encode()
 
 
-def scan_remote(root: bytes, *, on_problem: Problem) -> Iterator[FoundFile]:
-    """Yield every object below root that is named like an image, folder by folder.
+def scan_remote(root: bytes, *, on_problem: Problem, skipped: Skipped | None = None) -> Iterator[FoundFile]:
+    """Yield every object below root that is named like an image, folder by folder. skipped: counts the others.
 
     Raises:
         StoreUnreachable: the place cannot be listed.
@@ -60,12 +60,24 @@ def scan_remote(root: bytes, *, on_problem: Problem) -> Iterator[FoundFile]:
         for folder, _inner, entries in system.walk(top, detail=True, on_error="raise"):
             place = scheme + b"://" + folder.encode().rstrip(b"/")
             for name, entry in sorted(entries.items()):
-                if not name.startswith(".") and _IMAGE.search(name.encode()):
+                kind = _left_aside(place + b"/" + name.encode())
+                if kind is None:
                     yield FoundFile(place, name.encode(), int(entry.get("size") or 0), _modified_ns(entry))
+                elif skipped is not None:
+                    skipped.add(kind, place + b"/" + name.encode())
     except FileNotFoundError:
         on_problem(root, "there is nothing at this place")
     except Exception as error:  # each provider's library raises its own kinds
         raise StoreUnreachable(f"{root.decode()}: cannot be listed ({_first_line(error)})") from None
+
+
+def _left_aside(path: bytes) -> SkippedKind | None:
+    parts = path.split(b"/")
+    if any(map(is_trash, parts)):
+        return SkippedKind.TRASH
+    if parts[-1].startswith(b"."):
+        return SkippedKind.HIDDEN
+    return None if parts[-1][parts[-1].rfind(b".") :].lower() in readable_endings() else kind_of(parts[-1])
 
 
 def read_remote_file(path: bytes, *, root: bytes | None, max_bytes: int) -> ImageFile:

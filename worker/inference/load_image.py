@@ -111,7 +111,7 @@ class ImageLoader:
             pad_y=fitted.pad_y,
         )
         taken = time_taken(decoded.captured_at, held, file.item.path, self._time_patterns)
-        image = SeenImage(held.sha256, decoded.width_px, decoded.height_px, *taken)
+        image = SeenImage(held.sha256, decoded.width_px, decoded.height_px, *taken, note=decoded.note)
         if self._whole_crops and decoded.pixels.shape[1] < decoded.width_px:
             decoded = decode_image(content, max_pixels=self._max_pixels)
         return LoadedImage(file.item, image, self._kept(decoded, input_hw), canvas, letterbox)
@@ -131,7 +131,7 @@ class ImageLoader:
         if step < 2:
             return decoded
         pixels = np.ascontiguousarray(decoded.pixels[::step, ::step])
-        return DecodedImage(pixels, decoded.width_px, decoded.height_px, decoded.captured_at)
+        return replace(decoded, pixels=pixels)
 
 
 def failed_outcome(item: ClaimedItem, error: UnreadableImage) -> ItemOutcome:
