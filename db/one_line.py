@@ -39,9 +39,18 @@ def one_line(error: BaseException, *, log_file: Path | None, doing: str = "") ->
     foreseen = _foreseen(error)
     if foreseen is not None:
         return _short(foreseen)
-    found = _short(f"unexpected {type(error).__name__}: {error}")
+    found = _short(f"unexpected {type(error).__name__}: {first_line(error)}")
     reference = _write_log(error, log_file, doing) if log_file is not None else None
     return f"{found} ({log_file} holds more under {reference})" if reference else found
+
+
+def first_line(error: BaseException) -> str:
+    """Return what an error says, without the statement and its values that SQLAlchemy adds on further lines.
+
+    >>> first_line(ValueError("no such column\\n[SQL: SELECT ...]"))
+    'no such column'
+    """
+    return without_passwords((str(error).strip().splitlines() or [type(error).__name__])[0])
 
 
 def _foreseen(error: BaseException) -> str | None:

@@ -17,6 +17,7 @@ from db.domain.jobs import Claim, ClaimedItem
 from db.domain.outcomes import ItemOutcome
 from db.domain.places import is_url
 from db.errors import DatabaseError, TaffrailError
+from db.one_line import first_line
 from db.session import engine_for, reading, transaction
 from db.settings import Settings
 from db.store.batches import claim, give_back, mark_dead, renew
@@ -242,13 +243,13 @@ class InferWorker:
             self._give_back(held, error)
         else:  # whatever one image does, its neighbours must not suffer
             _log.error("batch %d failed", held.batch_id, exc_info=error)
-            reason = f"it failed with {type(error).__name__}: {error}"
+            reason = f"it failed with {type(error).__name__}: {first_line(error)}"
             self._write(lambda session: mark_dead(session, held, reason=reason))
 
     def _give_back(self, held: Claim, error: Exception) -> None:
         known = isinstance(error, TaffrailError | OSError)
         _log.error("batch %d is given back", held.batch_id, exc_info=None if known else error)
-        self._tell(f"batch {held.batch_id} is given back: {str(error) or type(error).__name__}")
+        self._tell(f"batch {held.batch_id} is given back: {first_line(error)}")
         self._write(lambda session: give_back(session, held))
 
     def _write(self, change: Callable[..., object]) -> None:
