@@ -15,6 +15,7 @@ from db.domain.files import FoundFile
 from db.domain.labels import ImageLabel
 from db.domain.model_versions import ModelCard
 from db.domain.outcomes import SeenImage
+from db.progress import StageProgress
 from db.session import reading, transaction
 from db.settings import Settings, get_settings
 from db.store.datasets import get_dataset
@@ -28,7 +29,7 @@ from worker.inference.detector import NOOP_KIND
 from worker.inference.tasks import InferWorker
 from worker.retraining.retrain import FIT_STEP, JUDGE_STEP
 from worker.steps.answer_held_out import evaluated_entries
-from worker.steps.step_process import Request, StepProgress
+from worker.steps.step_process import Request
 from worker.storage.model_files import plain_card, save_model
 from worker.training.data.samples import TrainingSample
 
@@ -95,7 +96,7 @@ class FakeSteps:
         self.sure = {"champion": champion, "candidate": candidate}
         self.calls: list[str] = []
 
-    def __call__(self, module: str, request: Request, *, progress: StepProgress) -> Request:
+    def __call__(self, module: str, request: Request, *, progress: StageProgress) -> Request:
         self.calls.append(module)
         return {FIT_STEP: self._fit, JUDGE_STEP: self._evaluate}[module](request)
 

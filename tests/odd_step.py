@@ -6,10 +6,11 @@ import errno
 import os
 
 from db.errors import TaffrailError
-from worker.steps.step_process import Request, StepProgress, serve_step
+from db.progress import StageProgress
+from worker.steps.step_process import Request, serve_step
 
 
-def odd_step(request: Request, progress: StepProgress) -> Request:
+def odd_step(request: Request, progress: StageProgress) -> Request:
     """Return a result after some progress and a library's noise, or end in the way that was asked for."""
     print("a library talks")
     progress("work", 1, 2)

@@ -10,7 +10,7 @@ import hashlib
 import os
 import stat
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from itertools import islice
@@ -26,6 +26,7 @@ from annotator.labelme.shown import HIDDEN_KEY, state_from_json
 from db.domain.corrections import Change, Correction, CorrectionOutcome
 from db.domain.species import LabelSet
 from db.errors import NotFoundError
+from db.progress import Progress, no_progress
 from db.session import reading, transaction
 from db.store.reviews import ReviewExport, ReviewItem, add_corrections, digest_of, get_export
 
@@ -66,7 +67,7 @@ def import_reviews(
     label_set: LabelSet,
     reviewer: str,
     images: Path | None = None,
-    progress: Callable[[int, int], None] = lambda done, total: None,
+    progress: Progress = no_progress,
 ) -> ImportSummary:
     """Return what was imported from a folder; importing it again adds only what was changed since.
 

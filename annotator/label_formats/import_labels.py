@@ -30,12 +30,12 @@ from db.domain.files import FoundFile
 from db.domain.outcomes import SeenImage
 from db.domain.species import LabelSet
 from db.errors import TaffrailError
+from db.progress import Progress, no_progress
 from db.session import transaction
 from db.store.label_imports import begin_import, finish_import
 from db.store.labels import NewLabel, hold_labels, label_digest
 
 _LABELS_A_TRANSACTION = 500
-_Progress = Callable[[int, int], None]
 
 
 class LabelFormat(StrEnum):
@@ -84,7 +84,7 @@ def import_labels(
     options: ImportOptions,
     files: Iterable[FoundFile],
     *,
-    progress: _Progress = lambda done, total: None,
+    progress: Progress = no_progress,
 ) -> LabelImport:
     """Return what came of importing labels for these images; importing them again changes nothing.
 
@@ -189,7 +189,7 @@ def _find_images(
 
 
 def _labels(
-    records: Sequence[tuple[FoundFile, RawRecord]], options: ImportOptions, summary: LabelImport, progress: _Progress
+    records: Sequence[tuple[FoundFile, RawRecord]], options: ImportOptions, summary: LabelImport, progress: Progress
 ) -> Iterator[NewLabel]:
     for done, (file, raw) in enumerate(records):
         progress(done, len(records))

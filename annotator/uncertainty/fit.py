@@ -9,8 +9,9 @@ from sqlalchemy.orm import Session
 
 from annotator.uncertainty.calibrate import Answered, ErrorCalibration, calibrate
 from annotator.uncertainty.is_wrong import is_wrong
+from db.progress import Progress
 from db.session import reading, transaction
-from db.store.error_probabilities import Progress, record_fit, refresh_error_probabilities
+from db.store.error_probabilities import record_fit, refresh_error_probabilities
 from db.store.review_queue import answered_predictions, load_candidates
 from db.store.reviews import current_corrections
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from array import array
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -19,6 +19,7 @@ from db.domain.error_probability import (
     fit_to_json,
     parts_from,
 )
+from db.progress import Progress, no_progress
 from db.session import reading, transaction
 from db.store.images import camera_of_image
 from db.store.many_rows import one_of, update_rows
@@ -37,8 +38,6 @@ _PARTS = (
     PredictionRow.heatmap_confidence,
     PredictionRow.fish_count,
 )
-
-Progress = Callable[[int, int], None]
 
 
 @dataclass(frozen=True)
@@ -74,9 +73,7 @@ def current_fit(session: Session, model_version: str) -> StoredFit:
     return StoredFit(row.id, None if row.weights is None else fit_from_json(row.weights), row.fitted_on)
 
 
-def refresh_error_probabilities(
-    engine: Engine, model_version: str, *, progress: Progress = lambda done, total: None
-) -> int:
+def refresh_error_probabilities(engine: Engine, model_version: str, *, progress: Progress = no_progress) -> int:
     """Return how many predictions got the figure of the fit that counts; those that have it are not touched.
 
     Page by page, a transaction each: workers write in between, and an interruption costs nothing.

@@ -10,6 +10,7 @@ import pytest
 from db.domain.model_versions import ModelState
 from db.domain.retrainings import RetrainingState
 from db.migrate import open_database
+from db.progress import StageProgress
 from db.session import reading
 from db.store.model_versions import get_model
 from tests.drawn_fish import draw_fish
@@ -18,7 +19,7 @@ from worker.models.names import DetectorKind
 from worker.retraining.retrain import FIT_STEP, JUDGE_STEP, RetrainOutcome, RetrainRequest, retrain
 from worker.steps.answer_held_out import evaluate
 from worker.steps.fit_candidate import fit_candidate
-from worker.steps.step_process import Request, StepProgress
+from worker.steps.step_process import Request
 from worker.steps.train import train
 from worker.training.data.samples import TrainingSample
 
@@ -81,5 +82,5 @@ def _retrain(site: LearningSite, *, epochs: int) -> RetrainOutcome:
     return done
 
 
-def _in_this_process(module: str, request: Request, *, progress: StepProgress) -> Request:
+def _in_this_process(module: str, request: Request, *, progress: StageProgress) -> Request:
     return {FIT_STEP: fit_candidate, JUDGE_STEP: evaluate}[module](request, progress)

@@ -27,7 +27,8 @@ from db.tables.predictions import PredictionRow
 from tests.factories import add_noop_champion, write_images
 from worker.images.decode import DecodedImage, decode_image
 from worker.images.enqueue import enqueue_folder
-from worker.inference.detector import NOOP_KIND, NetworkFailed
+from worker.inference.detector import NOOP_KIND
+from worker.inference.fixed_batch import NetworkFailed
 from worker.inference.second_stage import BATCH_CROPS, CropClassifier
 from worker.inference.tasks import InferWorker
 from worker.models.crop_classifier import build_crop_classifier, build_pooled_trunk, set_logits

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import count
 
@@ -12,12 +12,11 @@ from sqlalchemy import Engine
 
 from db.domain.cameras import CameraImage, CameraOrigin, maybe_same, side_of
 from db.domain.species import LabelSet
+from db.progress import Progress, no_progress
 from db.session import reading, transaction
 from db.store.cameras import camera_images, camera_names, set_cameras
 from worker.cameras.cluster import find_views
 from worker.cameras.views import CameraView, read_views
-
-Progress = Callable[[int, int], None]
 
 
 @dataclass(frozen=True)
@@ -54,9 +53,7 @@ def images_below(engine: Engine, root: bytes | None) -> list[CameraImage]:
     return [image for image in held if image.file.startswith(within)]
 
 
-def find_cameras(
-    engine: Engine, images: Sequence[CameraImage], *, progress: Progress = lambda done, total: None
-) -> FoundCameras:
+def find_cameras(engine: Engine, images: Sequence[CameraImage], *, progress: Progress = no_progress) -> FoundCameras:
     """Return what came of finding the cameras of these images: from metadata, or else by size and background.
 
     Found again, a camera keeps the name that most of its images had.

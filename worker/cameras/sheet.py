@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +12,7 @@ from PIL import Image, ImageDraw
 
 from db.domain.cameras import CameraImage
 from db.errors import TaffrailError
+from db.progress import Progress, no_progress
 from db.whole_files import whole_file
 from worker.images.decode import decode_image
 from worker.images.errors import UnreadableImage
@@ -22,15 +23,13 @@ _TILE_HW = (135, 240)
 _COLUMNS = 6
 _CAPTION_PX = 16
 
-Progress = Callable[[int, int], None]
-
 
 class SheetError(TaffrailError):
     """A sheet cannot be written."""
 
 
 def write_sheets(
-    images: Mapping[str, Sequence[CameraImage]], folder: Path, *, progress: Progress = lambda done, total: None
+    images: Mapping[str, Sequence[CameraImage]], folder: Path, *, progress: Progress = no_progress
 ) -> list[Path]:
     """Return the PNG of each camera, and first `cameras.png` with the still background of all of them.
 

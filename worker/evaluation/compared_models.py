@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from db.domain.species import NO_FISH, LabelSet
+from db.progress import Progress, StageProgress, no_stage_progress
 from worker.evaluation.answers import Answers, EvaluatedImages, FoundFish
 from worker.evaluation.kept_answers import KeptAnswers
 from worker.models.errors import TrainingError, UnknownNetwork
@@ -30,7 +31,6 @@ _IMAGES_AT_ONCE = 256  # 43 MB of heat maps and boxes: what is kept of them is a
 _PROBE_SHARE = 0.25
 
 Floats = npt.NDArray[np.float64]
-Progress = Callable[[str, int, int], None]
 
 
 @dataclass(frozen=True)
@@ -55,7 +55,7 @@ class Bench:
     fit_of: Callable[[HeadName], FitSettings]
     heatmaps: bool = False
     kept: KeptAnswers | None = None
-    progress: Progress = lambda stage, done, total: None
+    progress: StageProgress = no_stage_progress
 
     def species(self, rows: Rows) -> npt.NDArray[np.int64]:
         """The true species of images, (N,)."""
@@ -117,7 +117,7 @@ def _one_fold(
     return [Answers(MAJORITY, shares), Answers(PROBE, probed), *said.values(), *averages]
 
 
-def _trained_answers(bench: Bench, name: HeadName, fold: Fold, progress: Callable[[int, int], None]) -> Answers:
+def _trained_answers(bench: Bench, name: HeadName, fold: Fold, progress: Progress) -> Answers:
     if bench.kept is None:
         return _trained_now(bench, name, fold, progress)
     key = bench.kept.key(name, bench.fit_of(name), fold, bench.samples)
@@ -128,7 +128,7 @@ def _trained_answers(bench: Bench, name: HeadName, fold: Fold, progress: Callabl
     return answers
 
 
-def _trained_now(bench: Bench, name: HeadName, fold: Fold, progress: Callable[[int, int], None]) -> Answers:
+def _trained_now(bench: Bench, name: HeadName, fold: Fold, progress: Progress) -> Answers:
     trained = train_head(
         name,
         bench.samples,

@@ -4,7 +4,7 @@ answer.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,6 +12,7 @@ import numpy as np
 from db.domain.model_versions import ModelCard
 from db.domain.predictions import Head
 from db.domain.species import LabelSet
+from db.progress import Progress
 from worker.evaluation.answers import Answers, EvaluatedImages, Floats, FoundFish
 from worker.evaluation.compared_models import MAJORITY, majority
 from worker.images.labelled import Skip
@@ -63,7 +64,7 @@ def evaluate_version(
     crop_classifier: CropClassifier | None,
     heatmaps: bool,
     on_skipped: Skip,
-    progress: Callable[[int, int], None],
+    progress: Progress,
 ) -> tuple[EvaluatedImages, list[Answers]]:
     """Return the unseen images and what is said of them: majority, both heads, their mean, the final answer.
 

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
+from db.progress import Progress, no_progress
 from worker.events.hypotheses import Hypotheses
 from worker.events.steps import INPUTS, MAX_STEPS
 from worker.models.recurrent import RecurrentCell, StepDecision, build_follower
-
-Progress = Callable[[int, int], None]
 
 
 @dataclass(frozen=True)
@@ -28,9 +26,7 @@ class FollowerSettings:
     seed: int = 0
 
 
-def train_follower(
-    learnt_from: Hypotheses, settings: FollowerSettings, *, progress: Progress = lambda done, total: None
-) -> Any:
+def train_follower(learnt_from: Hypotheses, settings: FollowerSettings, *, progress: Progress = no_progress) -> Any:
     """Return the trained Keras model."""
     from worker.models.keras_import import keras
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any, Protocol
@@ -15,7 +16,7 @@ from db.domain.fish_size import InputStep, input_steps, step_for
 from db.domain.model_versions import ModelCard
 from db.domain.predictions import Prediction
 from db.domain.species import NO_FISH, LabelSet
-from db.errors import TaffrailError
+from worker.inference.fixed_batch import in_fixed_batches
 from worker.models.names import DetectorKind
 from worker.vision.interpret import interpret
 from worker.vision.letterbox import Letterbox
@@ -25,14 +26,6 @@ BATCH_SIZE = 8
 
 Images = npt.NDArray[np.uint8]
 Floats = npt.NDArray[np.float32]
-
-
-class NetworkFailed(TaffrailError):
-    """The network library failed; no image's fault, for to the network all images are alike."""
-
-    def __init__(self, error: Exception) -> None:
-        first_line = (str(error).strip().splitlines() or [""])[0][:300]
-        super().__init__(f"the network failed: {type(error).__name__}: {first_line}")
 
 
 @dataclass(frozen=True)
@@ -118,32 +111,30 @@ class Detector:
         self._no_fish = card.species.index(NO_FISH)
         self._model = fold_batch_norms(model)
         self._batches = {step.input_hw: _batch_of(step, batch_size) for step in inputs_of(card)}
-        # One batch shape an input: a short last batch is padded, so that nothing is ever traced again.
         self._call = tf.function(lambda x: self._model(x, training=False), autograph=False)
         self._network = threading.Lock()
 
     def predict(self, batch: Images) -> RawOutputs:
-        """Return the outputs of any number of images (B, H, W, 3) uint8 of one input size, in fixed batches."""
+        """Return the outputs of any number of images (B, H, W, 3) uint8 of one input size, in fixed batches.
+
+        Raises:
+            NetworkFailed: the network library failed.
+        """
         input_hw = (batch.shape[1], batch.shape[2])
         if input_hw not in self._batches or batch.shape[3:] != (3,) or batch.dtype != np.uint8:
             raise ValueError(f"images are {batch.shape} {batch.dtype}, wanted (B, {[*self._batches]}, 3) uint8")
-        size = self._batches[input_hw]
-        starts = range(0, max(len(batch), 1), size)
-        return _joined([self._predict_chunk(batch[start : start + size], size) for start in starts])
+        outputs = in_fixed_batches(self._called, batch, size=self._batches[input_hw])
+        outputs["box"][outputs["box_species"].argmax(axis=1) == self._no_fish] = 0.0
+        return RawOutputs(**outputs)
 
     def warm_up(self) -> None:
         """Trace the graph at its base input and let the libraries choose their kernels."""
         self.predict(np.zeros((1, *self.card.input_hw, 3), dtype=np.uint8))
 
-    def _predict_chunk(self, chunk: Images, size: int) -> RawOutputs:
-        count, missing = len(chunk), size - len(chunk)
-        if missing:
-            chunk = np.concatenate([chunk, np.zeros((missing, *chunk.shape[1:]), dtype=np.uint8)])
+    def _called(self, batch: Images) -> Mapping[str, Any]:
         with self._network:
-            said = self._call(chunk)
-        outputs = {name: np.array(value, dtype=np.float32)[:count] for name, value in said.items()}
-        outputs["box"][outputs["box_species"].argmax(axis=1) == self._no_fish] = 0.0
-        return RawOutputs(**outputs)
+            said: Mapping[str, Any] = self._call(batch)
+            return said
 
 
 class NoopDetector:
@@ -182,10 +173,3 @@ def make_detector(card: ModelCard, path: Path, *, batch_size: int = BATCH_SIZE) 
 def _batch_of(step: InputStep, batch_size: int) -> int:
     """Return how many images of an input make a network call: larger ones fewer, so that no call takes for ever."""
     return max(1, min(batch_size, round(batch_size / step.cost)))
-
-
-def _joined(parts: list[RawOutputs]) -> RawOutputs:
-    if len(parts) == 1:
-        return parts[0]
-    names = [field.name for field in fields(RawOutputs) if getattr(parts[0], field.name) is not None]
-    return RawOutputs(**{name: np.concatenate([getattr(part, name) for part in parts]) for name in names})

@@ -21,7 +21,7 @@ from db.domain.jobs import Claim, ClaimedItem
 from db.domain.outcomes import ItemOutcome, SeenImage
 from db.errors import TaffrailError
 from worker.images.errors import OF_THE_BYTES
-from worker.inference.detector import NetworkFailed
+from worker.inference.fixed_batch import network_faults
 from worker.inference.infer import Inference
 from worker.inference.load_image import HashedFile, LoadedImage
 
@@ -206,10 +206,8 @@ class BatchPipeline:
         if self._stopped:
             raise Stopped("the worker was asked to stop")
         started = time.perf_counter()
-        try:
+        with network_faults():
             raw = self.inference.predict(images)
-        except Exception as error:
-            raise NetworkFailed(error) from error
         each_ms = (time.perf_counter() - started) * 1000 / len(images)
         work.finishing.append(self._decoders.submit(self.inference.finish, images, raw, each_ms=each_ms))
         self._on_progress()

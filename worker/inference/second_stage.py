@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +16,7 @@ from db.domain.model_versions import SecondStage
 from db.domain.predictions import Prediction
 from db.domain.species import NO_FISH
 from worker.images.decode import DecodedImage
-from worker.inference.detector import NetworkFailed
+from worker.inference.fixed_batch import in_fixed_batches
 from worker.inference.together import EMBEDDING_TYPE
 from worker.models.crop_classifier import EMBEDDING, LOGITS
 from worker.vision.crop_answers import crop_distributions
@@ -42,7 +42,6 @@ class CropClassifier:
         self._network = threading.Lock()
         self._model = fold_batch_norms(model)
         shape = (BATCH_CROPS, part.crop_px, part.crop_px, 3)
-        # One signature: a short last batch is padded, so that nothing is ever traced again.
         signature = [tf.TensorSpec(shape, tf.uint8)]
         self._call = tf.function(lambda x: _outputs(self._model(x, training=False)), input_signature=signature)
 
@@ -107,22 +106,13 @@ class CropClassifier:
 
     def _answers(self, crops: Crops) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]:
         """Return logits (N, S) and embeddings (N, D) of crops (N, P, P, 3)."""
-        logits, embeddings = [], []
-        for start in range(0, len(crops), BATCH_CROPS):
-            chunk = crops[start : start + BATCH_CROPS]
-            batch = np.zeros((BATCH_CROPS, *crops.shape[1:]), dtype=np.uint8)
-            batch[: len(chunk)] = chunk
-            said = self._called(batch)
-            logits.append(said[LOGITS][: len(chunk)])
-            embeddings.append(said[EMBEDDING][: len(chunk)])
-        return np.concatenate(logits), np.concatenate(embeddings)
+        said = in_fixed_batches(self._called, crops, size=BATCH_CROPS)
+        return said[LOGITS], said[EMBEDDING]
 
-    def _called(self, batch: Crops) -> dict[str, npt.NDArray[np.float32]]:
-        try:
-            with self._network:
-                return {name: np.asarray(value, dtype=np.float32) for name, value in self._call(batch).items()}
-        except Exception as error:
-            raise NetworkFailed(error) from error
+    def _called(self, batch: Crops) -> Mapping[str, Any]:
+        with self._network:
+            said: Mapping[str, Any] = self._call(batch)
+            return said
 
 
 def _outputs(said: Any) -> dict[str, Any]:

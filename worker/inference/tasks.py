@@ -31,7 +31,8 @@ from worker.delivery.app import INFER_TASK
 from worker.delivery.fail_points import fail_point
 from worker.delivery.worker_events import EventWriter
 from worker.images.errors import SiteFault, UnreadableReason
-from worker.inference.detector import NetworkFailed, make_detector
+from worker.inference.detector import make_detector
+from worker.inference.fixed_batch import NetworkFailed
 from worker.inference.heartbeat import heartbeat
 from worker.inference.infer import DetectorInference, Inference
 from worker.inference.pipeline import Asked, BatchPipeline, Stopped

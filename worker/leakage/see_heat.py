@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 import numpy.typing as npt
 
 from db.domain.species import NO_FISH, LabelSet
+from db.progress import Progress
 from worker.images.ahead import batches
 from worker.images.labelled import LabelledContent, Skip, read_labelled
 from worker.inference.detector import AnyDetector
@@ -19,7 +20,6 @@ from worker.vision.heatmaps import cell_probabilities
 from worker.vision.letterbox import letterbox_image
 
 Pixels = npt.NDArray[np.uint8]
-Progress = Callable[[int, int], None]
 
 _IMAGES_AT_ONCE = 16
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import secrets
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
@@ -20,6 +20,7 @@ from db.domain.jobs import Job
 from db.domain.results import ImageResult
 from db.domain.species import NO_FISH, LabelSet
 from db.errors import TaffrailError
+from db.progress import StageProgress, no_stage_progress
 from db.session import reading
 from db.settings import Settings
 from db.store.error_probabilities import refresh_error_probabilities
@@ -33,7 +34,6 @@ from worker.report.summary import Summary, summarise
 from worker.results.files import new_folder
 from worker.storage.artifacts import artifacts_root
 
-Progress = Callable[[str, int, int], None]
 _ASSETS = ("report.css", "report.js")
 
 
@@ -69,7 +69,7 @@ def write_report(
     options: ReportOptions,
     *,
     catch: Sequence[CatchSummary] = (),
-    progress: Progress = lambda stage, done, total: None,
+    progress: StageProgress = no_stage_progress,
 ) -> Report:
     """Return what was written; the folder appears when it is complete.
 
@@ -100,7 +100,7 @@ def write_report(
     return Report(summary.images, len(summary.chosen), unreadable, sum(summary.reasons.values()))
 
 
-def _counted(results: Iterator[ImageResult], total: int, progress: Progress) -> Iterator[ImageResult]:
+def _counted(results: Iterator[ImageResult], total: int, progress: StageProgress) -> Iterator[ImageResult]:
     for number, result in enumerate(results, start=1):
         yield result
         if number % 100 == 0 or number == total:
@@ -114,7 +114,7 @@ def _draw_all(
     summary: Summary,
     folder: Path,
     options: ReportOptions,
-    progress: Progress,
+    progress: StageProgress,
 ) -> tuple[list[Entry], int]:
     entries: list[Entry] = []
     unreadable = 0

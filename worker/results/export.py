@@ -12,6 +12,7 @@ from sqlalchemy import Engine
 from db.domain.jobs import ItemState
 from db.domain.results import ImageResult
 from db.domain.species import LabelSet
+from db.progress import Progress, no_progress
 from db.session import reading
 from db.store.error_probabilities import refresh_error_probabilities
 from db.store.events import events_of_job
@@ -23,7 +24,6 @@ from worker.results.names import ResultFormat
 from worker.results.options import Export, ResultOptions
 
 Writer = Callable[[Path, Iterable[ImageResult], Export], list[str]]
-Progress = Callable[[int, int], None]
 
 WRITERS: dict[ResultFormat, Writer] = {
     ResultFormat.JSON: as_json.write,
@@ -58,7 +58,7 @@ def export_results(
     options: ResultOptions,
     *,
     default: LabelSet,
-    progress: Progress = lambda done, total: None,
+    progress: Progress = no_progress,
 ) -> Exported:
     """Return what was written to out. default: the project's label set; a person may name any of its species.
 

@@ -20,6 +20,7 @@ from sqlalchemy import Engine
 from db.domain.datasets import Dataset
 from db.domain.retrainings import HeldRetraining, Occupied, RetrainingState, Slot
 from db.errors import DatabaseError, NotFoundError, TaffrailError
+from db.progress import StageProgress
 from db.session import reading, transaction
 from db.settings import Settings
 from db.store.model_versions import ModelVersion, get_champion, models_of_dataset
@@ -28,7 +29,7 @@ from db.store.sql import database_now_s
 from worker.retraining.gate import GateAnswers, decide, rule_of
 from worker.retraining.keep_candidate import Candidate, Kept, keep_candidate
 from worker.retraining.lease import LEASE_S, Lease, LeaseLost, died_here, this_holder
-from worker.steps.step_process import Request, StepProgress, run_step
+from worker.steps.step_process import Request, run_step
 from worker.storage.artifacts import held_model
 from worker.storage.model_files import BundleHashes, new_model_id
 from worker.training.data.snapshot import refuse_unevaluable, take_snapshot
@@ -43,7 +44,7 @@ _WORK_PREFIX = ".retraining-"
 class Steps(Protocol):
     """Runs a step by its module's name; `run_step` does it in a process of its own."""
 
-    def __call__(self, module: str, request: Request, *, progress: StepProgress) -> Request:
+    def __call__(self, module: str, request: Request, *, progress: StageProgress) -> Request:
         """Return the step's result."""
 
 
@@ -92,14 +93,14 @@ class _Run:
     settings: Settings
     ask: RetrainRequest
     steps: Steps
-    progress: StepProgress
+    progress: StageProgress
     lease: Lease
     work_dir: Path
     candidate_id: str = field(default_factory=new_model_id)
 
 
 def retrain(
-    engine: Engine, settings: Settings, ask: RetrainRequest, *, progress: StepProgress, steps: Steps = run_step
+    engine: Engine, settings: Settings, ask: RetrainRequest, *, progress: StageProgress, steps: Steps = run_step
 ) -> RetrainOutcome | Occupied:
     """Return what came of a retraining, or why it did not begin.
 

@@ -5,16 +5,17 @@ from __future__ import annotations
 import logging
 
 from db.migrate import open_database
+from db.progress import StageProgress
 from db.settings import Settings, get_settings
 from worker.retraining.rerank import work_off
 from worker.retraining.retrain import RetrainOutcome, RetrainRequest
 from worker.retraining.schedule import retrain_if_due
-from worker.steps.step_process import Request, StepProgress, serve_step
+from worker.steps.step_process import Request, serve_step
 
 _log = logging.getLogger("taffrail.retrain")
 
 
-def run_due(request: Request, progress: StepProgress) -> Request:
+def run_due(request: Request, progress: StageProgress) -> Request:
     """Return what came of the retraining that is due, in words."""
     return {"came": what_came(get_settings(), command=str(request["command"]))}
 

@@ -10,13 +10,14 @@ from sqlalchemy import Engine
 from sqlalchemy.orm import Session
 
 from db.domain.retrainings import Occupied, Slot
+from db.progress import StageProgress
 from db.session import transaction
 from db.settings import Settings
 from db.store.dataset_sources import corrected_since
 from db.store.retrainings import in_force_since, is_run, learnt_up_to
 from db.store.sql import database_now_s
 from worker.retraining.retrain import RetrainOutcome, RetrainRequest, Steps, retrain
-from worker.steps.step_process import StepProgress, run_step
+from worker.steps.step_process import run_step
 
 CRON = "cron"
 CORRECTIONS = "corrections"
@@ -68,7 +69,7 @@ def look(engine: Engine, settings: Settings) -> Outlook:
 
 
 def retrain_if_due(
-    engine: Engine, settings: Settings, ask: RetrainRequest, *, progress: StepProgress, steps: Steps = run_step
+    engine: Engine, settings: Settings, ask: RetrainRequest, *, progress: StageProgress, steps: Steps = run_step
 ) -> RetrainOutcome | Occupied | None:
     """Return what came of the retraining that is due, None where none is.
 

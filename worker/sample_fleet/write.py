@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 from collections import Counter
-from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict, dataclass, replace
 from functools import lru_cache, partial
@@ -17,12 +16,11 @@ import numpy as np
 
 from db.domain.species import NO_FISH
 from db.errors import TaffrailError
+from db.progress import Progress
 from worker.sample_fleet.image import draw_scene
 from worker.sample_fleet.look import CameraLook, draw_look
 from worker.sample_fleet.scene import a_moment_later, plan_scene
 from worker.sample_fleet.statistics import CAMERAS, CameraStatistics
-
-Progress = Callable[[int, int], None]
 
 # Of a camera's images show the scene of the one before, a moment later, as recorders that are read frame by frame do.
 _NEXT_FRAME_SHARE = 0.25

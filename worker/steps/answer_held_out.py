@@ -21,6 +21,7 @@ from db.domain.model_versions import SecondStage
 from db.domain.outcomes import ItemOutcome
 from db.domain.places import Place
 from db.migrate import open_database
+from db.progress import StageProgress
 from db.session import reading
 from db.settings import get_settings
 from db.store.datasets import get_dataset
@@ -33,7 +34,7 @@ from worker.inference.load_image import HashedFile, LoadedImage
 from worker.inference.second_stage import load_crop_classifier
 from worker.inference.together import hear_cameras
 from worker.models.errors import ModelFileError
-from worker.steps.step_process import Request, StepProgress, serve_step
+from worker.steps.step_process import Request, serve_step
 from worker.storage.model_files import check_model_file, read_card
 from worker.training.data.snapshot import training_samples
 from worker.training.detector.camera_sizes import camera_fish_sizes
@@ -41,7 +42,7 @@ from worker.training.detector.camera_sizes import camera_fish_sizes
 Floats = npt.NDArray[np.float64]
 
 
-def evaluate(request: Request, progress: StepProgress) -> Request:
+def evaluate(request: Request, progress: StageProgress) -> Request:
     """Write the final answers of one model version to the held-out images of a data set.
 
     request: models_dir, model, sha256, dataset, at_most (images), answers (the .npz file to write). It then holds

@@ -15,6 +15,7 @@ from pathlib import Path
 from db.domain.model_versions import ModelCard
 from db.errors import TaffrailError
 from db.migrate import open_database
+from db.progress import StageProgress, of_stage
 from db.session import reading
 from db.settings import Settings, get_settings
 from db.store.model_versions import get_champion, get_model
@@ -25,7 +26,7 @@ from worker.leakage.see_heat import see_heat
 from worker.leakage.verdicts import HeatReport, sentence, verdict_of_all
 from worker.models.names import DEFAULT_TRUNK, TRUNKS
 from worker.models.trunks import named_weights
-from worker.steps.step_process import Request, StepProgress, serve_step
+from worker.steps.step_process import Request, serve_step
 from worker.storage.artifacts import held_model
 from worker.storage.model_files import read_card
 from worker.training.data.check_samples import check_samples
@@ -41,7 +42,7 @@ class LeakageError(TaffrailError):
     """The images held do not make an audit."""
 
 
-def audit_leakage(request: Request, progress: StepProgress) -> Request:
+def audit_leakage(request: Request, progress: StageProgress) -> Request:
     """Return what tells the species besides the fish, in figures, verdicts and one sentence.
 
     request: model (the champion where not given), trunk, weights, input_hw (the model's where not given), seed.
@@ -108,7 +109,7 @@ def refuse_unauditable(samples: Sequence[TrainingSample]) -> None:
         raise LeakageError(f"{len(samples)} labelled images tell nothing; {_MIN_IMAGES} are needed at least")
 
 
-def _source(request: Request, settings: Settings, card: ModelCard | None, progress: StepProgress) -> FeatureSource:
+def _source(request: Request, settings: Settings, card: ModelCard | None, progress: StageProgress) -> FeatureSource:
     """Return the features to ask: by the model's own trunk and size, which training cached, where nothing is given."""
     own = card if card is not None and card.trunk in TRUNKS else None
     weights = str(request.get("weights") or (own.parameters.get("weights", "imagenet") if own else "imagenet"))
@@ -123,7 +124,7 @@ def _source(request: Request, settings: Settings, card: ModelCard | None, progre
 
 
 def _heat(
-    folder: Path | None, samples: Sequence[TrainingSample], *, on_skipped: Skip, progress: StepProgress
+    folder: Path | None, samples: Sequence[TrainingSample], *, on_skipped: Skip, progress: StageProgress
 ) -> tuple[HeatReport | None, str]:
     """Return where a model's heat lies on cameras that it has not learnt from; or None, and why.
 
@@ -139,7 +140,7 @@ def _heat(
         detector,
         held[:_MOST_HEAT_MAPS],
         on_skipped=on_skipped,
-        progress=lambda done, total: progress("heat maps", done, total),
+        progress=of_stage(progress, "heat maps"),
     )
     return found, "" if found else f"no boxed image is known of cameras that model {folder.name} has not learnt from"
 

@@ -15,6 +15,7 @@ from sqlalchemy import Engine
 from db.domain.species import LabelSet
 from db.errors import NotFoundError
 from db.migrate import open_database
+from db.progress import StageProgress, of_stage
 from db.session import reading
 from db.settings import Settings, get_settings
 from db.store.model_versions import get_champion, get_model
@@ -31,7 +32,7 @@ from worker.inference.second_stage import load_crop_classifier
 from worker.models.errors import TrainingError
 from worker.models.names import DEFAULT_TRUNK, HeadName
 from worker.models.trunks import named_weights, weights_key
-from worker.steps.step_process import Request, StepProgress, serve_step
+from worker.steps.step_process import Request, serve_step
 from worker.storage.artifacts import held_model
 from worker.storage.model_files import read_card
 from worker.training.data.check_samples import CheckedSamples, check_samples
@@ -47,7 +48,7 @@ from worker.training.features.thumbnails import thumbnails_of
 CHAMPION = "champion"
 
 
-def evaluate(request: Request, progress: StepProgress) -> Request:
+def evaluate(request: Request, progress: StageProgress) -> Request:
     """Return figures of heads, averages and baselines over folds, or of one model version; nothing is registered.
 
     request: model (an id or `champion`), or else split, folds, heads, trunk, weights, input_hw, epochs; seed; out (a
@@ -69,7 +70,7 @@ def evaluate(request: Request, progress: StepProgress) -> Request:
 
 
 def _networks(
-    request: Request, settings: Settings, samples: Sequence[TrainingSample], progress: StepProgress
+    request: Request, settings: Settings, samples: Sequence[TrainingSample], progress: StageProgress
 ) -> Request:
     options, split = parse_options(request["heads"]), SplitKind(request["split"])
     seed, source = int(request.get("seed", 0)), _source(request, settings, progress)
@@ -77,9 +78,7 @@ def _networks(
     refuse_early(checked.samples, split)
     computed = source.compute(checked.samples)
     usable = usable_samples(checked.samples, computed.features, computed.unreadable)
-    small = thumbnails_of(
-        usable, settings.features_dir, progress=lambda done, total: progress("thumbnails", done, total)
-    )
+    small = thumbnails_of(usable, settings.features_dir, progress=of_stage(progress, "thumbnails"))
     skipped = (*computed.unreadable, *small.skipped)  # a file may be gone since its features were cached
     usable = usable_samples(small.samples, computed.features, skipped)
     alike = near_duplicates(small.pixels, [(sample.width_px, sample.height_px) for sample in usable])
@@ -116,7 +115,7 @@ def _networks(
 
 
 def _version(
-    request: Request, settings: Settings, engine: Engine, samples: Sequence[TrainingSample], progress: StepProgress
+    request: Request, settings: Settings, engine: Engine, samples: Sequence[TrainingSample], progress: StageProgress
 ) -> Request:
     with reading(engine) as session:
         model_id = str(request["model"])
@@ -136,7 +135,7 @@ def _version(
         crop_classifier=load_crop_classifier(card.second_stage, folder),
         heatmaps=bool(request.get("out")),
         on_skipped=skipped.append,
-        progress=lambda done, total: progress(f"evaluation {version.model_id}", done, total),
+        progress=of_stage(progress, f"evaluation {version.model_id}"),
     )
     parts = np.unique(evaluated.cameras, return_inverse=True)[1]
     unreadable = [[os.fsdecode(bad.file), bad.text] for bad in skipped]
@@ -166,7 +165,7 @@ def _written(request: Request, result: Request, evaluated: EvaluatedImages, answ
     return {**result, "files": files}
 
 
-def _source(request: Request, settings: Settings, progress: StepProgress) -> FeatureSource:
+def _source(request: Request, settings: Settings, progress: StageProgress) -> FeatureSource:
     rows, columns = request.get("input_hw") or (360, 640)
     weights = str(request.get("weights") or "imagenet")
     return FeatureSource(

@@ -8,18 +8,19 @@ from __future__ import annotations
 import os
 
 from db.migrate import open_database
+from db.progress import StageProgress, of_stage
 from db.session import reading
 from db.settings import get_settings
 from db.store.images import places_of
 from worker.models.names import DEFAULT_TRUNK, TRUNKS
 from worker.models.trunks import named_weights
-from worker.steps.step_process import Request, StepProgress, serve_step
+from worker.steps.step_process import Request, serve_step
 from worker.training.features.compute import compute_features
 
 _DIGITS = 4
 
 
-def first_features(request: Request, progress: StepProgress) -> Request:
+def first_features(request: Request, progress: StageProgress) -> Request:
     """Return the features of images (by content, of the store), each channel's mean over the image.
 
     request: `sha256s`; `weights` (imagenet where not given) and `input_hw` (the trunk's own) as for a training.
@@ -36,7 +37,7 @@ def first_features(request: Request, progress: StepProgress) -> Request:
         weights=named_weights(weights),
         input_hw=(rows, columns),
         features_dir=settings.features_dir,
-        progress=lambda done, total: progress("features", done, total),
+        progress=of_stage(progress, "features"),
     )
     held = [place.sha256 for place in places if place.sha256 in computed.features]
     means = dict(zip(held, computed.features.pooled(held), strict=True))  # (C,) each

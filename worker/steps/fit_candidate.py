@@ -12,6 +12,7 @@ from sqlalchemy import Engine
 from db.domain.datasets import Dataset
 from db.domain.model_versions import ModelCard
 from db.migrate import open_database
+from db.progress import StageProgress
 from db.session import reading
 from db.settings import Settings, get_settings
 from db.store.datasets import get_dataset
@@ -19,7 +20,7 @@ from db.store.model_versions import ModelVersion, get_model
 from worker.models.errors import TrainingError
 from worker.models.names import DetectorKind, HeadName
 from worker.models.trunks import named_weights
-from worker.steps.step_process import Request, StepProgress, serve_step
+from worker.steps.step_process import Request, serve_step
 from worker.storage.model_files import HeldModel, check_model_file, load_model_file, read_card, save_bundle
 from worker.training.crops.add_second_stage import TwoStages, add_second_stage
 from worker.training.crops.held import NO_SECOND_STAGE, SECOND_STAGE, crop_settings, false_boxes_held
@@ -39,7 +40,7 @@ class Parts(StrEnum):
     BOTH = "both"
 
 
-def fit_candidate(request: Request, progress: StepProgress) -> Request:
+def fit_candidate(request: Request, progress: StageProgress) -> Request:
     """Train like the parent on a data set and save the bundle, not yet registered; return its hashes.
 
     request: dataset, parent and model (ids), into (the folder for the model's own folder), seed, epochs, command; where
@@ -92,7 +93,7 @@ def _detector(
     held: ModelVersion,
     dataset: Dataset,
     settings: Settings,
-    progress: StepProgress,
+    progress: StageProgress,
     *,
     anew: bool,
 ) -> TrainedDetector:
@@ -146,7 +147,7 @@ def _second_stage(
     how: CropTrainSettings,
     settings: Settings,
     engine: Engine,
-    progress: StepProgress,
+    progress: StageProgress,
 ) -> TwoStages:
     return add_second_stage(
         first.evaluated_model,

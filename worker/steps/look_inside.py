@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from db.migrate import open_database
+from db.progress import StageProgress
 from db.session import reading
 from db.settings import get_settings
 from db.store.model_versions import get_model
@@ -17,12 +18,12 @@ from worker.images.read import read_image_file
 from worker.models.detector import layer_output
 from worker.models.errors import UnknownNetwork
 from worker.report.channel_maps import MAX_MAPS, draw_channel_maps
-from worker.steps.step_process import Request, StepProgress, serve_step
+from worker.steps.step_process import Request, serve_step
 from worker.storage.model_files import load_model, read_card
 from worker.vision.letterbox import letterbox_image
 
 
-def look(request: Request, progress: StepProgress) -> Request:
+def look(request: Request, progress: StageProgress) -> Request:
     """Draw a layer's channels for an image; return the layer's shape and how many channels were drawn.
 
     Raises:

@@ -20,11 +20,9 @@ from typing import IO, Any
 
 from db.errors import TaffrailError
 from db.one_line import LOG_NAME, one_line
+from db.progress import StageProgress
 from db.settings import get_settings
 from worker.delivery.own_process import WORKING_FOLDER, own_command, own_environment
-
-StepProgress = Callable[[str, int, int], None]
-"""Called with (what is being done, done, total)."""
 
 Request = dict[str, Any]
 _SHOWN_LINES = 5
@@ -34,7 +32,7 @@ class StepError(TaffrailError):
     """A step ended without a result."""
 
 
-def run_step(module: str, request: Request, *, progress: StepProgress) -> Request:
+def run_step(module: str, request: Request, *, progress: StageProgress) -> Request:
     """Return the result of a step that runs in a process of its own; the process ends when we do.
 
     Raises:
@@ -73,7 +71,7 @@ def run_step(module: str, request: Request, *, progress: StepProgress) -> Reques
     return result
 
 
-def serve_step(step: Callable[[Request, StepProgress], Request]) -> None:
+def serve_step(step: Callable[[Request, StageProgress], Request]) -> None:
     """Be the process of a step: read the request, run it, tell its progress and its result or one-line error."""
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s")
@@ -92,7 +90,7 @@ def serve_step(step: Callable[[Request, StepProgress], Request]) -> None:
         tell({"error": one_line(error, log_file=get_settings().home / LOG_NAME, doing=step.__module__)})
 
 
-def _hear(events: IO[str], progress: StepProgress) -> Request | None:
+def _hear(events: IO[str], progress: StageProgress) -> Request | None:
     for line in events:
         try:
             event = json.loads(line)

@@ -13,13 +13,14 @@ from sqlalchemy.orm import Session
 from db.domain.datasets import Dataset
 from db.domain.model_versions import ModelState
 from db.migrate import open_database
+from db.progress import StageProgress
 from db.session import transaction
 from db.settings import Settings, get_settings
 from db.store.model_versions import get_champion, register_model
 from worker.models.errors import TrainingError
 from worker.models.names import INPUT_HW, DetectorKind, HeadName
 from worker.models.trunks import named_weights
-from worker.steps.step_process import Request, StepProgress, serve_step
+from worker.steps.step_process import Request, serve_step
 from worker.storage.artifacts import publish_model
 from worker.storage.model_files import new_model_id, plain_card, save_bundle
 from worker.training.crops.add_second_stage import add_second_stage
@@ -33,7 +34,7 @@ from worker.training.detector.train_detector import train_detector
 from worker.training.detector.trained import TrainedDetector
 
 
-def train(request: Request, progress: StepProgress) -> Request:
+def train(request: Request, progress: StageProgress) -> Request:
     """Return what came of a training: the new version, its state and figures, and the images left out."""
     settings = get_settings()
     asked = _train_settings(request, settings)
@@ -105,7 +106,7 @@ def _with_second_stage(
     request: Request,
     settings: Settings,
     engine: Engine,
-    progress: StepProgress,
+    progress: StageProgress,
 ) -> tuple[TrainedDetector, Any]:
     """Return the detector with the card of both stages, and the crop classifier; None where none was asked for."""
     asked = _asked_second_stage(request)

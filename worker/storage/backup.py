@@ -17,13 +17,13 @@ import re
 import sqlite3
 import tarfile
 import tempfile
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
 from db.errors import DatabaseError, TaffrailError
 from db.migrate import open_database
+from db.progress import Progress, no_progress
 from db.session import transaction
 from db.settings import Settings
 from db.store.batches import forget_messages
@@ -36,8 +36,6 @@ _FORMAT = "taffrail backup 1"
 _SAFE_PART = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,254}")
 _MANIFEST_BYTES = 2**31
 _CHUNK_BYTES = 2**20
-
-Progress = Callable[[int, int], None]
 
 
 class BackupError(TaffrailError):
@@ -53,7 +51,7 @@ class Backup:
     missing: tuple[str, ...] = ()
 
 
-def make_backup(settings: Settings, out: Path, *, progress: Progress = lambda done, total: None) -> Backup:
+def make_backup(settings: Settings, out: Path, *, progress: Progress = no_progress) -> Backup:
     """Write HOME's database, models and crops to a new archive, private to the user; it appears whole or not at all.
 
     Raises:
@@ -74,7 +72,7 @@ def make_backup(settings: Settings, out: Path, *, progress: Progress = lambda do
         raise BackupError(f"{out}: cannot be written ({_told(error)})") from error
 
 
-def restore_backup(archive: Path, home: Path, *, progress: Progress = lambda done, total: None) -> Backup:
+def restore_backup(archive: Path, home: Path, *, progress: Progress = no_progress) -> Backup:
     """Make a new HOME of an archive; every file is checked, and work that was going on waits to be resumed.
 
     Raises:

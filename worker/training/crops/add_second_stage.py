@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from db.domain.boxes import Box
 from db.domain.model_versions import ModelCard
+from db.progress import StageProgress, no_stage_progress, of_stage
 from worker.images.labelled import SkippedFile
 from worker.inference.detector import Detector
 from worker.inference.second_stage import CropClassifier
@@ -18,8 +19,6 @@ from worker.training.crops.samples import crop_samples
 from worker.training.crops.settings import CropTrainSettings
 from worker.training.crops.train import train_crop_classifier
 from worker.training.data.samples import TrainingSample
-
-Progress = Callable[[str, int, int], None]
 
 
 @dataclass(frozen=True)
@@ -44,7 +43,7 @@ def add_second_stage(
     features_dir: Path,
     work_dir: Path,
     false_boxes: Mapping[str, Sequence[Box]] | None = None,
-    progress: Progress = lambda stage, done, total: None,
+    progress: StageProgress = no_stage_progress,
 ) -> TwoStages:
     """Return a second stage for this Keras detector, evaluated on the cameras that its card says were held out.
 
@@ -66,7 +65,7 @@ def add_second_stage(
         [image for image in images if image.camera in held_out],
         detector=Detector(card, detector),
         crop_classifier=CropClassifier(part, trained.model),
-        progress=lambda done, total: progress("evaluation both stages", done, total),
+        progress=of_stage(progress, "evaluation both stages"),
     )
     if evaluated:
         evaluation = evaluate_second_stage(evaluated, part)

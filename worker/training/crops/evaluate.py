@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 
@@ -17,6 +17,7 @@ from db.domain.final_answer import CropPrediction, final_probabilities
 from db.domain.model_versions import ModelCard, SecondStage
 from db.domain.predictions import Prediction
 from db.domain.species import LabelSet
+from db.progress import Progress, no_progress
 from worker.images.ahead import batches
 from worker.images.decode import DecodedImage
 from worker.images.labelled import LabelledContent, Skip, read_labelled
@@ -30,7 +31,6 @@ from worker.training.detector.camera_sizes import camera_fish_sizes
 from worker.vision.letterbox import Letterbox, fit_letterbox, letterbox_image
 
 Floats = npt.NDArray[np.float64]
-Progress = Callable[[int, int], None]
 _IMAGES_AT_ONCE = 16
 _WEIGHTS = np.linspace(0.0, 1.0, 21)
 # A beta prior with its peak at two thirds: a few images of few cameras once gave the second stage the whole say.
@@ -78,7 +78,7 @@ def evaluate_images(
     detector: AnyDetector,
     crop_classifier: CropClassifier | None,
     on_skipped: Skip = lambda skipped: None,
-    progress: Progress = lambda done, total: None,
+    progress: Progress = no_progress,
 ) -> list[EvaluatedImage]:
     """Return what both stages say of images, as a worker would; an image that cannot be read is left out.
 

@@ -12,8 +12,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from db.progress import Progress, no_progress
 from worker.images.ahead import ahead
 from worker.images.labelled import LabelledContent, SkippedFile, read_labelled
+from worker.inference.fixed_batch import in_fixed_batches
 from worker.models.crop_classifier import build_pooled_trunk
 from worker.models.detector import fold_batch_norms
 from worker.models.trunks import weights_key
@@ -27,7 +29,6 @@ _SHARD_CROPS = 128  # 18 MB of canvases: what an interruption can lose
 _SHARD_VIEWS = 1024
 _BATCH_VIEWS = 32
 
-Progress = Callable[[int, int], None]
 Pixels = npt.NDArray[np.uint8]
 Rows = dict[str, tuple[Shard, int]]
 
@@ -69,7 +70,7 @@ def cut_canvases(
     *,
     shape: CropShape,
     cache_dir: Path,
-    progress: Progress = lambda done, total: None,
+    progress: Progress = no_progress,
 ) -> Canvases:
     """Return every crop of a readable image, cutting only those not cached yet; each image is decoded once.
 
@@ -117,7 +118,7 @@ def view_features(
     trunk: str,
     weights: str | Path,
     cache_dir: Path,
-    progress: Progress = lambda done, total: None,
+    progress: Progress = no_progress,
 ) -> npt.NDArray[np.float32]:
     """Return the pooled trunk features of each crop's first views, (N, views, C): as served, then drawn at random.
 
@@ -145,7 +146,7 @@ def turn_features(
     trunk: str,
     weights: str | Path,
     cache_dir: Path,
-    progress: Progress = lambda done, total: None,
+    progress: Progress = no_progress,
 ) -> npt.NDArray[np.float32]:
     """Return the pooled trunk features of each crop's quarter turns as it is served, (N, turns, C)."""
     wanted = [(f"{sample.key}:{number}", sample, number) for sample in samples for number in range(turns)]
@@ -215,11 +216,9 @@ def _compute(
 
 
 def _forward(network: Any, crops: Pixels) -> npt.NDArray[np.float16]:
-    """Return the features of up to a batch of crops; a short one is padded, so that nothing is traced again."""
-    padded = np.zeros((_BATCH_VIEWS, *crops.shape[1:]), dtype=np.uint8)
-    padded[: len(crops)] = crops
-    features = np.asarray(network.predict_on_batch(padded))[: len(crops)]
-    return np.asarray(np.clip(features, -65504.0, 65504.0), dtype=np.float16)
+    """Return the features of up to a batch of crops."""
+    said = in_fixed_batches(lambda batch: {"features": network.predict_on_batch(batch)}, crops, size=_BATCH_VIEWS)
+    return np.asarray(np.clip(said["features"], -65504.0, 65504.0), dtype=np.float16)
 
 
 def _nth_view(sample: CropSample, number: int) -> CropView:

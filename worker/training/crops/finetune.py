@@ -10,7 +10,7 @@ import dataclasses
 import hashlib
 import shutil
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -18,8 +18,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
+from db.progress import StageProgress
 from db.whole_files import move_whole
 from worker.images.ahead import ahead
+from worker.inference.fixed_batch import in_fixed_batches
 from worker.models.crop_classifier import POOLED_LAYER, build_crop_classifier, build_pooled_trunk, set_logits, unfreeze
 from worker.models.detector import copy_weights
 from worker.models.errors import TrainingError
@@ -32,7 +34,6 @@ from worker.vision.crops import quarter_turns
 if TYPE_CHECKING:
     from worker.training.crops.settings import CropRows, CropTrainSettings
 
-Progress = Callable[[str, int, int], None]
 Floats = npt.NDArray[np.float32]
 _Batch = tuple[npt.NDArray[np.uint8], Floats, Floats]
 _TRACED_STEPS = 2  # the first steps build the graph and say nothing about the others
@@ -59,7 +60,7 @@ class Turn:
 
 
 def finetune(
-    learn: CropRows, *, start: Probe, settings: CropTrainSettings, work_dir: Path, progress: Progress, turn: Turn
+    learn: CropRows, *, start: Probe, settings: CropTrainSettings, work_dir: Path, progress: StageProgress, turn: Turn
 ) -> Tuned:
     """Return the classifier tuned on these crops; its last epoch stays in work_dir until `checkpoint.forget()`.
 
@@ -126,7 +127,7 @@ class Checkpoint:
 class _Told:
     """Tells steps done, and after the first few how long all of them will take."""
 
-    def __init__(self, progress: Progress, *, steps: int, epochs: int, begun: int, turn: Turn) -> None:
+    def __init__(self, progress: StageProgress, *, steps: int, epochs: int, begun: int, turn: Turn) -> None:
         self._progress, self._total, self._done = progress, steps * epochs, steps * begun
         self._left = self._total - self._done + (turn.of - turn.number) * self._total
         self._name = "fine-tune" if turn.of == 1 else f"fine-tune {turn.number} of {turn.of}"
@@ -200,15 +201,19 @@ def turn_outputs(model: Any, rows: CropRows, *, turns: int) -> CropOutputs:
     from worker.models.keras_import import keras
 
     both = keras.Model(model.input, [model.output, model.get_layer(POOLED_LAYER).output])
+
+    def call(crops: npt.NDArray[np.uint8]) -> dict[str, Floats]:
+        said, features = (np.asarray(part) for part in both.predict_on_batch(quarter_turns(crops, turns)))
+        pooled = features.reshape(len(crops), turns, -1).mean(axis=1)
+        return {"logits": said.reshape(len(crops), turns, -1), "pooled": pooled}
+
     logits: list[Floats] = []
     pooled: list[Floats] = []
     for start in range(0, len(rows), _ANSWERED_AT_ONCE):
         shown = [rows.canvases.show(sample) for sample in rows.samples[start : start + _ANSWERED_AT_ONCE]]
-        padded = np.zeros((_ANSWERED_AT_ONCE, *shown[0].shape), dtype=np.uint8)  # one shape: nothing is traced again
-        padded[: len(shown)] = shown
-        said, features = (np.asarray(part) for part in both.predict_on_batch(quarter_turns(padded, turns)))
-        logits.append(said.reshape(_ANSWERED_AT_ONCE, turns, -1)[: len(shown)])
-        pooled.append(features.reshape(_ANSWERED_AT_ONCE, turns, -1)[: len(shown)].mean(axis=1))
+        said = in_fixed_batches(call, np.stack(shown), size=_ANSWERED_AT_ONCE)
+        logits.append(said["logits"])
+        pooled.append(said["pooled"])
     if not logits:
         species, channels = model.output.shape[-1], both.outputs[1].shape[-1]
         return CropOutputs(np.zeros((0, turns, species), np.float32), np.zeros((0, channels), np.float32))

@@ -8,7 +8,6 @@ go by.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from itertools import count
@@ -19,6 +18,7 @@ import numpy as np
 import numpy.typing as npt
 
 from db.domain.cameras import count_sides
+from db.progress import StageProgress, of_stage
 from worker.training.crops.features import frozen_trunk, turn_features, view_features
 from worker.training.crops.finetune import Checkpoint, Tuned, Turn, finetune, mean_model, turn_outputs
 from worker.training.crops.outputs import CropOutputs, UnseenCrops, joined
@@ -28,7 +28,6 @@ from worker.training.probe import Probe, fit_probe
 
 Floats = npt.NDArray[np.float32]
 Mask = npt.NDArray[np.bool_]
-Progress = Callable[[str, int, int], None]
 
 MIN_CROPS = 16
 _MAX_ROWS = 60_000  # rows of features that are held in memory at once: 300 MB of the default trunk
@@ -73,7 +72,7 @@ class Frozen:
 
 
 def train_frozen(
-    learn: CropRows, held_out: CropRows, settings: CropTrainSettings, *, features_dir: Path, progress: Progress
+    learn: CropRows, held_out: CropRows, settings: CropTrainSettings, *, features_dir: Path, progress: StageProgress
 ) -> CropNetwork:
     """Return a softmax on the trunk's features as they came."""
     from worker.models.crop_classifier import build_crop_classifier, set_logits
@@ -110,7 +109,7 @@ def train_tuned(
     *,
     features_dir: Path,
     work_dir: Path,
-    progress: Progress,
+    progress: StageProgress,
 ) -> CropNetwork:
     """Return the mean of trunks tuned from the frozen softmax in different orders.
 
@@ -170,20 +169,23 @@ def camera_groups(learn: CropRows, settings: CropTrainSettings) -> list[Mask]:
 
 
 def _frozen_features(
-    learn: CropRows, held_out: CropRows, settings: CropTrainSettings, *, views: int, cache: Path, progress: Progress
+    learn: CropRows,
+    held_out: CropRows,
+    settings: CropTrainSettings,
+    *,
+    views: int,
+    cache: Path,
+    progress: StageProgress,
 ) -> Frozen:
-    def staged(name: str) -> Callable[[int, int], None]:
-        return lambda done, total: progress(name, done, total)
-
     view, turn = (
         partial(compute, trunk=settings.trunk, weights=settings.weights, cache_dir=cache)
         for compute in (view_features, turn_features)
     )
     turns = settings.turns
     wanted = int(np.clip(_MAX_ROWS // len(learn), 1, min(views, settings.views)))
-    seen = view(learn.samples, learn.canvases, views=wanted, progress=staged("crop features"))
+    seen = view(learn.samples, learn.canvases, views=wanted, progress=of_stage(progress, "crop features"))
     as_served = [
-        turn(rows.samples, rows.canvases, turns=turns, progress=staged(name))
+        turn(rows.samples, rows.canvases, turns=turns, progress=of_stage(progress, name))
         if len(rows)
         else np.zeros((0, turns, seen.shape[-1]), dtype=np.float32)
         for rows, name in ((learn, "turned crop features"), (held_out, "held-out crop features"))

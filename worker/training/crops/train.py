@@ -7,7 +7,7 @@ from __future__ import annotations
 import dataclasses
 import time
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,6 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from db.domain.model_versions import SecondStage
+from db.progress import StageProgress, no_stage_progress, of_stage
 from worker.images.labelled import SkippedFile
 from worker.models.errors import TrainingError
 from worker.training.crops.calibrate import PRIOR_SHIFT_SHARE, log_prior_shift, species_figures
@@ -35,9 +36,6 @@ from worker.training.crops.outputs import UnseenCrops
 from worker.training.crops.samples import CropSample
 from worker.training.crops.settings import Balance, CropMethod, CropRows, CropTrainSettings
 from worker.training.metrics import recalls
-
-Progress = Callable[[str, int, int], None]
-"""Called with (what is being done, done, total)."""
 
 # Until it is fitted (see evaluate_second_stage), the second stage counts as much as both heads together.
 UNFITTED_WEIGHT = 0.5
@@ -71,7 +69,7 @@ def train_crop_classifier(
     settings: CropTrainSettings,
     features_dir: Path,
     work_dir: Path,
-    progress: Progress = lambda stage, done, total: None,
+    progress: StageProgress = no_stage_progress,
 ) -> TrainedCropClassifier:
     """Return a crop classifier trained on these crops, evaluated on those of the held-out cameras.
 
@@ -85,9 +83,7 @@ def train_crop_classifier(
     for sample in samples:
         settings.label_set.index(sample.species)
     shape = CropShape(settings.crop_px, settings.margin)
-    canvases = cut_canvases(
-        samples, shape=shape, cache_dir=features_dir, progress=lambda done, total: progress("crops", done, total)
-    )
+    canvases = cut_canvases(samples, shape=shape, cache_dir=features_dir, progress=of_stage(progress, "crops"))
     train, held_out = _split([sample for sample in samples if sample in canvases], settings)
     class_weights = balance_weights(train, settings)
     learn, apart = (_rows(part, class_weights, canvases, settings) for part in (train, held_out))

@@ -15,11 +15,12 @@ from typing import Any
 import numpy as np
 
 from db.domain.species import NO_FISH, LabelSet
+from db.progress import Progress
 from worker.models.detector import build_tunable, copy_weights
 from worker.models.trunks import trunk_tail
 from worker.training.data.samples import TrainingSample
 from worker.training.data.targets import class_weights, make_targets
-from worker.training.detector.fit import EpochProgress, FitSettings, HeadData, HeadFit, Rows, fit_head, predict_head
+from worker.training.detector.fit import FitSettings, HeadData, HeadFit, Rows, fit_head, predict_head
 from worker.training.features.cache import Features
 
 # A tenth of a head's rate and less: the trunk is right about most things already.
@@ -60,7 +61,7 @@ def tune_detector(
     label_set: LabelSet,
     input_hw: tuple[int, int],
     fit: FitSettings,
-    progress: Callable[[str], EpochProgress],
+    progress: Callable[[str], Progress],
 ) -> TunedDetector:
     """Tune trunk and heads in place; where no epoch is better on the stopping rows, they stay as they were.
 

@@ -10,11 +10,11 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from db.progress import Progress, no_progress
 from worker.training.data.targets import UNKNOWN_CELL, Targets, flip_boxes, ltrb_offsets
 from worker.training.features.cache import Features
 from worker.training.optimiser import compile_adamw, train_step
 
-EpochProgress = Callable[[int, int], None]
 Rows = npt.NDArray[np.int64]
 _MAX_EPOCHS = 40
 _MIN_PATIENCE = 5
@@ -87,7 +87,7 @@ def fit_head(
     train_rows: Rows,
     stop_rows: Rows,
     settings: FitSettings,
-    progress: EpochProgress = lambda done, total: None,
+    progress: Progress = no_progress,
 ) -> HeadFit:
     """Train a head in place and return how it went; its weights are those of the best epoch.
 

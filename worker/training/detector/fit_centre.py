@@ -16,6 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from db.domain.species import NO_FISH
+from db.progress import Progress, no_progress
 from worker.training.detector.centre_fit import CentreFit
 from worker.training.detector.centre_loss import centre_loss, sides_loss
 from worker.training.detector.draw_batches import BatchSource, WindowBatch
@@ -24,7 +25,6 @@ from worker.training.detector.one_cycle import compile_for_cycle, cycle_step
 from worker.training.detector.window_bank import BankBatch, WindowBank
 
 Floats = npt.NDArray[np.float32]
-StepProgress = Callable[[int, int], None]
 
 _DEVIATION_BATCHES = 4
 _MIN_DEVIATION = 1e-3
@@ -56,7 +56,7 @@ def fit_centre(
     *,
     fit: CentreFit,
     species_weights: Floats,
-    progress: StepProgress = lambda done, total: None,
+    progress: Progress = no_progress,
 ) -> CentreHeads:
     """Return all heads trained on what the source draws. trunk: from `build_trunk_levels`, folded or not.
 
@@ -87,7 +87,7 @@ def refit_centre(
     before: CentreHeads,
     *,
     fit: CentreFit,
-    progress: StepProgress = lambda done, total: None,
+    progress: Progress = no_progress,
 ) -> CentreHeads:
     """Return the heads with the centre head trained anew on this source; the others stay as they are."""
     started = time.perf_counter()
@@ -102,7 +102,7 @@ def _fit_centre_head(
     deviations: tuple[tuple[float, ...], ...],
     fit: CentreFit,
     beside: Callable[[list[Floats], WindowBatch], None],
-    progress: StepProgress,
+    progress: Progress,
 ) -> tuple[Any, tuple[float, ...]]:
     """Return the centre head and its losses. beside: called with each batch and its features, after it was learnt."""
     from worker.models.centre_detector import build_centre_head

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -10,6 +10,7 @@ import numpy.typing as npt
 from PIL import Image
 
 from db.domain.fish_size import wanted_zoom
+from db.progress import Progress, no_progress
 from worker.images.ahead import ahead
 from worker.images.errors import UnreadableImage
 from worker.images.labelled import SkippedFile, open_labelled
@@ -18,7 +19,6 @@ from worker.training.detector.windows import LARGEST_SIZE
 from worker.vision.letterbox import fit_letterbox
 
 Pixels = npt.NDArray[np.uint8]
-Counted = Callable[[int, int], None]
 
 MAX_HELD_BYTES = 2**30  # 500 images of 1000 x 600 pixels
 
@@ -42,7 +42,7 @@ class HeldImages:
         held = self._held.get(row)
         return self._read(row) if held is None else held
 
-    def read_all(self, *, progress: Counted = lambda done, total: None) -> dict[int, SkippedFile]:
+    def read_all(self, *, progress: Progress = no_progress) -> dict[int, SkippedFile]:
         """Decode every image once, hold what there is room for, and return the rows that gave none, with reasons."""
         unreadable: dict[int, SkippedFile] = {}
         room, total = self.max_bytes, len(self.samples)

@@ -8,7 +8,6 @@ is compared by.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -18,6 +17,7 @@ import numpy.typing as npt
 
 from db.domain.box_confidence import BoxConfidence
 from db.domain.model_versions import ModelCard
+from db.progress import StageProgress, of_stage
 from worker.images.labelled import SkippedFile
 from worker.inference.detector import Detector
 from worker.models.centre_detector import build_centre_detector
@@ -39,7 +39,6 @@ from worker.training.detector.see_held_out import as_held_out, see_held_out
 from worker.training.detector.settings import TrainSettings
 from worker.training.detector.split import RowSplit, split_rows
 from worker.training.detector.trained import TrainedDetector, require_enough
-from worker.training.features.compute import Progress
 
 Rows = npt.NDArray[np.int64]
 
@@ -85,7 +84,7 @@ class _Evaluated:
 
 
 def train_centre_detector(
-    checked: CheckedSamples, *, settings: TrainSettings, features_dir: Path, progress: Progress
+    checked: CheckedSamples, *, settings: TrainSettings, features_dir: Path, progress: StageProgress
 ) -> TrainedDetector:
     """Return a centre detector trained on these images and evaluated on cameras kept apart.
 
@@ -106,7 +105,7 @@ def train_centre_detector(
         _compiled(fold_batch_norms(trunk)),
         settings,
     )
-    heads = _fitted(ground, ground.split.train_rows, _told(progress, "boxes and species"))
+    heads = _fitted(ground, ground.split.train_rows, of_stage(progress, "boxes and species"))
     honest = ground.detector(heads)
     evaluated = _evaluated(ground, honest)
     served = _served(ground, heads, progress)
@@ -125,19 +124,19 @@ def train_centre_detector(
 
 
 def _readable(
-    checked: CheckedSamples, settings: TrainSettings, fish_px: dict[str, float], progress: Progress
+    checked: CheckedSamples, settings: TrainSettings, fish_px: dict[str, float], progress: StageProgress
 ) -> tuple[HeldImages, tuple[SkippedFile, ...]]:
     """Return the readable images, each content once: a copy on both sides of a split would leak."""
     unique = list({sample.sha256: sample for sample in checked.samples}.values())
     images = HeldImages(unique, settings.input_hw, fish_px)
-    bad = images.read_all(progress=_told(progress, "decoding"))
+    bad = images.read_all(progress=of_stage(progress, "decoding"))
     left_out = (*checked.skipped, *bad.values())
     images = images.kept([row for row in range(len(unique)) if row not in bad])
     require_enough(images.samples, left_out, species=1)
     return images, left_out
 
 
-def _fitted(ground: _Ground, rows: Rows, progress: Callable[[int, int], None]) -> CentreHeads:
+def _fitted(ground: _Ground, rows: Rows, progress: StageProgress) -> CentreHeads:
     label_set = ground.settings.label_set
     species = np.array([label_set.index(ground.images.samples[row].label.species) for row in rows], dtype=np.int64)
     weights = class_weights(species, count=len(label_set))
@@ -145,14 +144,14 @@ def _fitted(ground: _Ground, rows: Rows, progress: Callable[[int, int], None]) -
     return fit_centre(ground.source(rows), ground.folded, fit=fit, species_weights=weights, progress=progress)
 
 
-def _served(ground: _Ground, heads: CentreHeads, progress: Progress) -> CentreHeads:
+def _served(ground: _Ground, heads: CentreHeads, progress: StageProgress) -> CentreHeads:
     """Return the heads that serve: boxes from every camera; all of it where a final fit was asked for."""
     everything = np.arange(len(ground.images.samples), dtype=np.int64)
     if not len(ground.split.held_out_rows):
         return heads
     if ground.settings.final_fit:
-        return _fitted(ground, everything, _told(progress, "boxes and species, all cameras"))
-    told = _told(progress, "boxes, all cameras")
+        return _fitted(ground, everything, of_stage(progress, "boxes and species, all cameras"))
+    told = of_stage(progress, "boxes, all cameras")
     fit = ground.settings.centre_fit()
     return refit_centre(ground.source(everything), ground.folded, heads, fit=fit, progress=told)
 
@@ -190,7 +189,3 @@ def _bare_card(settings: TrainSettings) -> ModelCard:
 def _compiled(model: Any) -> Any:
     model.compile(jit_compile=False)  # XLA is slower on CPUs here
     return model
-
-
-def _told(progress: Progress, stage: str) -> Callable[[int, int], None]:
-    return lambda done, total: progress(stage, done, total)

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import dataclasses
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from db.progress import StageProgress, no_stage_progress, of_stage
 from worker.images.labelled import SkippedFile
 from worker.models.detector import build_detector
 from worker.models.errors import TrainingError
@@ -28,7 +29,7 @@ from worker.training.detector.train_centre import train_centre_detector
 from worker.training.detector.train_head import spare_stopping_rows, train_head
 from worker.training.detector.trained import TrainedDetector, require_enough
 from worker.training.features.cache import Features
-from worker.training.features.compute import FeatureSource, Progress
+from worker.training.features.compute import FeatureSource
 from worker.training.features.views import add_views
 
 BOX_HEADS = (HeadName.BOX_SPECIES,)
@@ -51,7 +52,7 @@ def train_detector(
     *,
     settings: TrainSettings,
     features_dir: Path,
-    progress: Progress = lambda stage, done, total: None,
+    progress: StageProgress = no_stage_progress,
 ) -> TrainedDetector:
     """Return a detector trained on these images and evaluated on cameras kept apart.
 
@@ -95,7 +96,7 @@ def train_detector(
 
 
 def _without_boxes(
-    samples: Sequence[TrainingSample], settings: TrainSettings, features_dir: Path, progress: Progress
+    samples: Sequence[TrainingSample], settings: TrainSettings, features_dir: Path, progress: StageProgress
 ) -> TrainedDetector:
     """Return the lesson's detector, which learns from species alone, and say so."""
     lesson = dataclasses.replace(settings, kind=DetectorKind.LESSON, input_hw=INPUT_HW[DetectorKind.LESSON])
@@ -161,7 +162,7 @@ def _train(
             fit=settings.fit_of(name),
             epochs=before.fits[place].best_epoch if before else None,
             views=views,
-            progress=_stage(source.progress, f"head {name}"),
+            progress=of_stage(source.progress, f"head {name}"),
         )
         for place, name in enumerate(settings.heads)
     ]
@@ -206,10 +207,6 @@ def _tune(
         label_set=settings.label_set,
         input_hw=settings.input_hw,
         fit=settings.fit_of(settings.heads[1]),
-        progress=lambda stage: _stage(source.progress, stage),
+        progress=lambda stage: of_stage(source.progress, stage),
     )
     return dataclasses.replace(trained, outputs=tuned.outputs or trained.outputs, tuned=tuned)
-
-
-def _stage(progress: Progress, stage: str) -> Callable[[int, int], None]:
-    return lambda done, total: progress(stage, done, total)

@@ -14,12 +14,13 @@ import numpy as np
 import numpy.typing as npt
 
 from db.domain.species import NO_FISH, LabelSet
+from db.progress import Progress
 from worker.models.errors import TrainingError
 from worker.models.names import HeadName
 from worker.training.data.samples import TrainingSample
 from worker.training.data.splits import held_out_cameras
 from worker.training.data.targets import class_weights, make_targets
-from worker.training.detector.fit import EpochProgress, FitSettings, HeadData, HeadFit, Rows, fit_head, predict_head
+from worker.training.detector.fit import FitSettings, HeadData, HeadFit, Rows, fit_head, predict_head
 from worker.training.features.cache import Features
 
 STOP_SHARE = 0.15  # of the training images, by whole cameras: enough to see a loss rise, few enough to miss them
@@ -61,7 +62,7 @@ def train_head(
     fit: FitSettings | None = None,
     epochs: int | None = None,
     views: Rows | None = None,
-    progress: EpochProgress = lambda done, total: None,
+    progress: Progress = lambda done, total: None,
 ) -> TrainedHead:
     """Return a head trained on some images and what it says of others; any head of `HeadName`.
 

@@ -11,13 +11,14 @@ from __future__ import annotations
 import hashlib
 import json
 import zlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 
+from db.progress import Progress, no_progress
 from db.whole_files import forget_old_drafts, write_whole
 from worker.models.errors import TrainingError
 
@@ -117,9 +118,7 @@ class Features:
             out[place] = shard[row]
         return out
 
-    def pooled(
-        self, sha256s: Sequence[str], *, progress: Callable[[int, int], None] = lambda done, total: None
-    ) -> npt.NDArray[np.float32]:
+    def pooled(self, sha256s: Sequence[str], *, progress: Progress = no_progress) -> npt.NDArray[np.float32]:
         """Return the mean of each feature map of these images in this order, (N, C); few of them are held at once.
 
         Raises:

@@ -13,8 +13,10 @@ import numpy as np
 import numpy.typing as npt
 
 from db.domain.places import Place
+from db.progress import Progress, StageProgress, no_progress, of_stage
 from worker.images.ahead import batches
 from worker.images.labelled import LabelledContent, SkippedFile, read_labelled
+from worker.inference.fixed_batch import in_fixed_batches
 from worker.models.detector import fold_batch_norms
 from worker.models.trunks import build_trunk, trunk_spec, weights_key
 from worker.training.data.samples import TrainingSample
@@ -26,9 +28,6 @@ _BATCH_IMAGES = 8
 _AHEAD = 4 * _BATCH_IMAGES  # decoded images that wait for the network: 22 MB at 360 x 640
 
 Images = npt.NDArray[np.uint8]
-Progress = Callable[[str, int, int], None]
-"""Called with (what is being done, done, total)."""
-Counted = Callable[[int, int], None]
 
 
 @dataclass(frozen=True)
@@ -60,7 +59,7 @@ class FeatureSource:
     weights: str | Path
     input_hw: tuple[int, int]
     features_dir: Path
-    progress: Progress
+    progress: StageProgress
 
     def compute(
         self, samples: Sequence[TrainingSample], *, layer: str | None = None, view: ImageView | None = None
@@ -75,7 +74,7 @@ class FeatureSource:
             features_dir=self.features_dir,
             layer=layer,
             view=view,
-            progress=lambda done, total: self.progress(stage, done, total),
+            progress=of_stage(self.progress, stage),
         )
 
 
@@ -88,7 +87,7 @@ def compute_features(
     features_dir: Path,
     layer: str | None = None,
     view: ImageView | None = None,
-    progress: Counted = lambda done, total: None,
+    progress: Progress = no_progress,
 ) -> ComputedFeatures:
     """Return the features of every readable image, computing only those not cached yet.
 
@@ -124,7 +123,7 @@ def _compute_missing(
     input_hw: tuple[int, int],
     view: ImageView | None,
     total: int,
-    progress: Counted,
+    progress: Progress,
 ) -> list[SkippedFile]:
     run, done = uuid.uuid4().hex[:12], total - len(missing)
     unreadable: list[SkippedFile] = []
@@ -148,13 +147,10 @@ def _compute_missing(
 
 
 def _forward(network: Any, images: Images) -> Half:
-    """Return the features of up to a batch of images; short batches are padded, so that nothing is traced again."""
-    count = len(images)
-    padded = np.zeros((_BATCH_IMAGES, *images.shape[1:]), dtype=np.uint8)
-    padded[:count] = images
-    features = np.asarray(network.predict_on_batch(padded))[:count]
+    """Return the features of up to a batch of images."""
+    said = in_fixed_batches(lambda batch: {"features": network.predict_on_batch(batch)}, images, size=_BATCH_IMAGES)
     # float16 ends at 65504; a feature beyond it would become infinite and poison the training.
-    return np.asarray(np.clip(features, -65504.0, 65504.0), dtype=np.float16)
+    return np.asarray(np.clip(said["features"], -65504.0, 65504.0), dtype=np.float16)
 
 
 def _entry(sample: TrainingSample | Place, view: ImageView | None) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
+from db.progress import Progress
 from worker.images.ahead import batches
 from worker.images.labelled import LabelledContent, SkippedFile, read_labelled
 from worker.training.data.samples import TrainingSample
@@ -34,7 +35,7 @@ class ThumbnailsOf:
 
 
 def thumbnails_of(
-    samples: Sequence[TrainingSample], features_dir: Path, *, progress: Callable[[int, int], None] = lambda *_: None
+    samples: Sequence[TrainingSample], features_dir: Path, *, progress: Progress = lambda *_: None
 ) -> ThumbnailsOf:
     """Return the thumbnails of images and whose they are; only those not cached yet are read from files.
 
