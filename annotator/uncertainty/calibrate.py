@@ -14,6 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 from scipy.optimize import minimize
+from scipy.stats import rankdata
 
 from annotator.errors import AnnotatorError
 from db.domain.error_probability import PARTS, ErrorFit, Floats, chance_wrong, error_probability_by_rule, parts_of
@@ -174,6 +175,14 @@ def _figures(chances: Floats, wrong: Floats) -> FitFigures:
 
 
 def _ranking(chances: Floats, wrong: npt.NDArray[np.bool_]) -> float:
-    """The area under the receiver operating curve; equal chances count half."""
-    before = chances[wrong][:, None] - chances[~wrong][None, :]
-    return float((before > 0).mean() + 0.5 * (before == 0).mean())
+    """The area under the receiver operating curve; equal chances count half.
+
+    By ranks, since a matrix of every wrong by every right answer takes gigabytes at 100,000 answers.
+    Source: Mann and Whitney 1947.
+
+    >>> _ranking(np.array([0.9, 0.2, 0.5, 0.5]), np.array([True, False, True, False]))
+    0.875
+    """
+    count = int(wrong.sum())
+    above = rankdata(chances)[wrong].sum() - count * (count + 1) / 2
+    return float(above / (count * (len(wrong) - count)))

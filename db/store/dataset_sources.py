@@ -15,7 +15,6 @@ from db.domain.places import Place
 from db.domain.predictions import Head
 from db.domain.species import NO_FISH
 from db.store.images import places_of
-from db.store.label_imports import labels_in_force
 from db.store.labels import boxes_of_labels, training_records
 from db.store.reviews import decided, load_corrections
 from db.tables.images import ImageRow
@@ -42,17 +41,10 @@ class PseudoRule:
 
 def said_entries(session: Session, *, weights: Mapping[EntryOrigin, float]) -> list[DatasetEntry]:
     """Return every image of which a person or a label file said something; a person's word before a file's."""
-    records = training_records(session)
-    image_ids = [record.image_id for record in records]
-    newest = {
-        EntryOrigin.CORRECTION: _newest_corrections(session, image_ids),
-        EntryOrigin.LABEL: _labels_in_force(session, image_ids),
-    }
     entries = []
-    for record in records:
+    for record in training_records(session):
         origin = EntryOrigin(str(record.origin))
-        source_id = newest[origin][record.image_id]
-        entries.append(DatasetEntry(record.place, record.label, origin, source_id, weights[origin]))
+        entries.append(DatasetEntry(record.place, record.label, origin, record.source_id, weights[origin]))
     return entries
 
 
@@ -150,22 +142,6 @@ def _sure_predictions(
         if row.image_id not in leave_out:
             chosen[row.image_id] = row
     return chosen
-
-
-def _newest_corrections(session: Session, image_ids: Sequence[int]) -> dict[int, int]:
-    query = select(CorrectionRow.image_id, func.max(CorrectionRow.id)).where(decided()).group_by(CorrectionRow.image_id)
-    found: dict[int, int] = {}
-    for chunk in _chunks(image_ids):
-        found.update(session.execute(query.where(CorrectionRow.image_id.in_(chunk))).tuples().all())
-    return found
-
-
-def _labels_in_force(session: Session, image_ids: Sequence[int]) -> dict[int, int]:
-    found: dict[int, int] = {}
-    for chunk in _chunks(image_ids):
-        in_force = labels_in_force(chunk)
-        found.update(session.execute(select(in_force.c.image_id, in_force.c.label_id)).tuples().all())
-    return found
 
 
 def _chunks(ids: Sequence[int]) -> Iterable[Sequence[int]]:

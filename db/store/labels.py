@@ -19,7 +19,7 @@ from db.domain.outcomes import SeenImage
 from db.domain.places import Place
 from db.store.images import hold_images, places_of
 from db.store.label_imports import begin_import, finish_import, labels_in_force
-from db.store.reviews import current_corrections
+from db.store.reviews import numbered_corrections
 from db.store.sql import upsert
 from db.tables.images import ImageRow
 from db.tables.labels import ImportedLabelRow, LabelBoxRow, LabelRow
@@ -47,10 +47,11 @@ class NewLabel:
 
 @dataclass(frozen=True)
 class TrainingRecord(Place):
-    """An image that may be learnt from."""
+    """An image that may be learnt from. source_id: of the correction or the label (`origin`) that says so."""
 
     label: ImageLabel
     origin: LabelOrigin
+    source_id: int
 
     @property
     def place(self) -> Place:
@@ -135,15 +136,18 @@ def training_records(session: Session) -> list[TrainingRecord]:
 
     A person's newest decided correction counts before any label file; of label files the last import that is in force.
     """
-    corrections = {sha256: said.label for sha256, said in current_corrections(session).items() if said.label}
+    corrections = {
+        said.sha256: (source_id, said.label) for source_id, said in numbered_corrections(session) if said.label
+    }
     labelled = select(labels_in_force().c.image_id)
     held = list(session.scalars(select(ImageRow.sha256).where(ImageRow.id.in_(labelled))))
-    labels = labels_of(session, held)
+    labels = numbered_labels(session, held)
     records = []
     for place in places_of(session, {*labels, *corrections}):
         origin = LabelOrigin.CORRECTION if place.sha256 in corrections else LabelOrigin.LABEL
-        label = corrections.get(place.sha256) or labels[place.sha256]
-        records.append(TrainingRecord(**vars(place), label=label, origin=origin))
+        # Label and id come together: between two queries somebody may say something newer.
+        source_id, label = corrections.get(place.sha256) or labels[place.sha256]
+        records.append(TrainingRecord(**vars(place), label=label, origin=origin, source_id=source_id))
     return sorted(records, key=lambda record: record.image_id)
 
 
@@ -176,7 +180,12 @@ def _points(labelled: LabelledBox) -> dict[str, list[float]] | None:
 
 def labels_of(session: Session, sha256s: Sequence[str]) -> dict[str, ImageLabel]:
     """Return the label in force of each content that has one."""
-    found: dict[str, ImageLabel] = {}
+    return {sha256: label for sha256, (_id, label) in numbered_labels(session, sha256s).items()}
+
+
+def numbered_labels(session: Session, sha256s: Sequence[str]) -> dict[str, tuple[int, ImageLabel]]:
+    """Return the id and the content of the label in force of each image, by its content's hash, that has one."""
+    found: dict[str, tuple[int, ImageLabel]] = {}
     for start in range(0, len(sha256s), _IDS_A_QUERY):
         wanted = select(ImageRow.id).where(ImageRow.sha256.in_(sha256s[start : start + _IDS_A_QUERY]))
         in_force = labels_in_force(wanted)
@@ -187,7 +196,8 @@ def labels_of(session: Session, sha256s: Sequence[str]) -> dict[str, ImageLabel]
         )
         rows = session.execute(query).tuples().all()
         boxes = boxes_of_labels(session, [row.id for row, _ in rows])
-        found.update({sha256: ImageLabel(row.species, tuple(boxes.get(row.id, ()))) for row, sha256 in rows})
+        for row, sha256 in rows:
+            found[sha256] = (row.id, ImageLabel(row.species, tuple(boxes.get(row.id, ()))))
     return found
 
 

@@ -171,11 +171,15 @@ def current_corrections(session: Session, image_ids: Sequence[int] | None = None
 
     image_ids: of these images only, at most a few thousand of them.
     """
+    return {correction.sha256: correction for _id, correction in numbered_corrections(session, image_ids)}
+
+
+def numbered_corrections(session: Session, image_ids: Sequence[int] | None = None) -> Iterator[tuple[int, Correction]]:
+    """Yield the newest answer that says what is in an image, of each image, with its id; see `current_corrections`."""
     newest = select(func.max(CorrectionRow.id)).where(decided()).group_by(CorrectionRow.image_id)
     if image_ids is not None:
         newest = newest.where(CorrectionRow.image_id.in_(image_ids))
-    found = list(session.scalars(newest))
-    return {correction.sha256: correction for correction in _load(session, found)}
+    yield from load_corrections(session, list(session.scalars(newest)))
 
 
 def answers_by_reviewer(session: Session) -> dict[str, dict[str, Correction]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import signal
 import subprocess
 from collections.abc import Iterator
@@ -22,7 +23,9 @@ from tests.acceptance.commands import run_cli, start_cli
 from tests.conftest import skip_or_fail
 from tests.factories import add_noop_champion, write_images
 
-REDIS_URL = "redis://127.0.0.1:6379/14"
+# Each of the tests' parallel processes has a database number of its own, or one would delete another's queue.
+_NUMBER = 14 - int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw")) % 14
+REDIS_URL = f"redis://127.0.0.1:6379/{_NUMBER}"
 
 
 @pytest.fixture

@@ -15,13 +15,14 @@ from pathlib import Path
 
 import numpy as np
 
+from db.progress import Progress
 from worker.sample_fleet.crew import Person
 from worker.sample_fleet.image import draw_scene
 from worker.sample_fleet.look import CameraLook, draw_look
 from worker.sample_fleet.plan_sequences import CameraPlan, PlannedAnimal, plan_camera
 from worker.sample_fleet.scene import PlacedFish, Scene, fish_length_px
 from worker.sample_fleet.weather import Conditions
-from worker.sample_fleet.write import Progress, SampleError, check_new_folder, write_labels
+from worker.sample_fleet.write import SampleError, check_new_folder, write_labels
 
 BEGINS = datetime(2024, 5, 6, 6, 0, 0)
 

@@ -5,13 +5,14 @@ from __future__ import annotations
 from dataclasses import asdict
 
 from db.migrate import open_database
+from db.progress import StageProgress
 from db.settings import get_settings
 from worker.events.compare_counts import compare_counts
 from worker.events.keep_follower import FollowerError, serving_follower
-from worker.steps.step_process import Request, StepProgress, serve_step
+from worker.steps.step_process import Request, serve_step
 
 
-def evaluate_events(_request: Request, progress: StepProgress) -> Request:
+def evaluate_events(_request: Request, progress: StageProgress) -> Request:
     """Return the figures of the follower that serves, beside simpler counts, at several rates of images.
 
     Raises:

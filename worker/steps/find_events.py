@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from db.domain.results import ImageResult
 from db.migrate import open_database
+from db.progress import StageProgress
 from db.session import reading, transaction
 from db.settings import get_settings
 from db.store.events import replace_events
@@ -13,10 +14,10 @@ from db.store.jobs import get_job
 from db.store.results import iterate_results
 from worker.events.find_in_job import find_events
 from worker.events.keep_follower import serving_follower
-from worker.steps.step_process import Request, StepProgress, serve_step
+from worker.steps.step_process import Request, serve_step
 
 
-def find(request: Request, progress: StepProgress) -> Request:
+def find(request: Request, progress: StageProgress) -> Request:
     """Return how many events were found, and what was odd. request: job; interval_s, or None; alone: tracks only.
 
     Raises:

@@ -6,15 +6,16 @@ import time
 from dataclasses import asdict
 
 from db.migrate import open_database
+from db.progress import StageProgress
 from db.settings import get_settings
 from worker.events.keep_follower import keep_follower
 from worker.events.learn import LearnSettings, learn_follower
 from worker.events.train_follower import FollowerSettings
 from worker.models.recurrent import RecurrentCell
-from worker.steps.step_process import Request, StepProgress, serve_step
+from worker.steps.step_process import Request, serve_step
 
 
-def train_events(request: Request, progress: StepProgress) -> Request:
+def train_events(request: Request, progress: StageProgress) -> Request:
     """Return the new follower's id. request: cell, epochs (or None), seed."""
     settings, plain, started = get_settings(), FollowerSettings(), time.monotonic()
     engine = open_database(settings.database)

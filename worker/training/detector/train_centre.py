@@ -17,7 +17,7 @@ import numpy.typing as npt
 
 from db.domain.box_confidence import BoxConfidence
 from db.domain.model_versions import ModelCard
-from db.progress import StageProgress, of_stage
+from db.progress import Progress, StageProgress, of_stage
 from worker.images.labelled import SkippedFile
 from worker.inference.detector import Detector
 from worker.models.centre_detector import build_centre_detector
@@ -136,7 +136,7 @@ def _readable(
     return images, left_out
 
 
-def _fitted(ground: _Ground, rows: Rows, progress: StageProgress) -> CentreHeads:
+def _fitted(ground: _Ground, rows: Rows, progress: Progress) -> CentreHeads:
     label_set = ground.settings.label_set
     species = np.array([label_set.index(ground.images.samples[row].label.species) for row in rows], dtype=np.int64)
     weights = class_weights(species, count=len(label_set))

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import tracemalloc
+
 import numpy as np
 import pytest
 
-from annotator.uncertainty.calibrate import Answered, TooFewAnswers, calibrate, fit_error_probability
+from annotator.uncertainty.calibrate import Answered, TooFewAnswers, _ranking, calibrate, fit_error_probability
 from db.domain.error_probability import PARTS, ErrorFit, chance_wrong, fit_from_json, fit_to_json, parts_of
 from db.domain.predictions import Agreement
 
@@ -90,3 +92,18 @@ def test_a_fit_survives_the_store():
     fit = ErrorFit(0.5, tuple(0.1 * place for place in range(len(PARTS))), {"BET": 1.0}, {"boat 1": -1.0})
 
     assert fit_from_json(fit_to_json(fit)) == fit
+
+
+def test_the_ranking_is_the_share_of_pairs_in_order_and_takes_no_matrix_of_them() -> None:
+    rng = np.random.default_rng(3)
+    chances, wrong = rng.integers(0, 5, 40) / 5.0, rng.random(40) < 0.4
+    pairs = [1.0 if bad > good else 0.5 if bad == good else 0.0 for bad in chances[wrong] for good in chances[~wrong]]
+
+    assert _ranking(chances, wrong) == pytest.approx(np.mean(pairs))
+
+    many, kinds = rng.random(100_000), rng.random(100_000) < 0.5
+    tracemalloc.start()
+    _ranking(many, kinds)
+    peak_mib = tracemalloc.get_traced_memory()[1] / 2**20
+    tracemalloc.stop()
+    assert peak_mib < 50
