@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import os
+import re
 from pathlib import Path
 
 import pytest
@@ -30,6 +31,7 @@ from worker.images.enqueue import enqueue_folder
 from worker.images.frame_choice import FrameChoice
 from worker.images.frames import close_videos
 from worker.inference.tasks import InferWorker
+from worker.report.write import ReportOptions, write_report
 from worker.results.export import export_results
 from worker.results.names import ResultFormat
 from worker.results.options import ResultOptions
@@ -142,6 +144,21 @@ def test_results_hold_every_animal_once(site: Site, tmp_path: Path) -> None:
     assert [row["camera"] for row in rows] == ["cam1", "cam1", "cam2", "cam2"]
     assert [entry["event"] for entry in entries] == [1, 2, 3, 4]
     assert rows[0]["best_image"].startswith("cam1/clip.mp4#t=")
+
+
+def test_the_report_shows_each_animal_on_its_cameras_timeline(site: Site, tmp_path: Path) -> None:
+    site.find()
+
+    write_report(site.engine, site.settings, 1, tmp_path / "report", ReportOptions(max_images=2, processes=1))
+
+    page = (tmp_path / "report" / "events.html").read_text()
+    assert page.count('<details class="event"') == 4
+    assert "cam1, 2024-05-06: 2 animals" in page
+    assert "cam2, no clock: 2 animals" in page
+    shown = {name for name in re.findall(r'src="(images/[0-9]+[.]jpg)"', page)}
+    # Two images are drawn because the report was asked for two, and the best of each animal in any case.
+    assert len(shown) >= 4
+    assert all((tmp_path / "report" / name).is_file() for name in shown)
 
 
 def _answer(file: Path, change: object) -> None:

@@ -131,7 +131,8 @@ def _species_ways(found: Sequence[Sequence[Animal]], truth: Sequence[LabelledSeq
             if shown is None or shown not in labelled.species_of:
                 continue
             species = labelled.species_of[shown]
-            right["network"].append(int(np.argmax(animal.species)) == species)
+            by_network = animal.species if animal.by_network is None else animal.by_network
+            right["network"].append(int(np.argmax(by_network)) == species)
             right["fused"].append(int(np.argmax(fused_species(animal.track))) == species)
             right["best image"].append(int(np.argmax(best_image_species(animal.track))) == species)
             right["majority"].append(majority_species(animal.track) == species)

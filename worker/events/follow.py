@@ -32,11 +32,15 @@ _SURELY_FALSE = 0.9
 
 @dataclass(frozen=True, eq=False)
 class Animal:
-    """One animal seen by one camera. track: all its sightings. species: (S,) probabilities. parts: its tracks."""
+    """One animal seen by one camera. track: all its sightings. species: (S,) probabilities. parts: its tracks.
+
+    by_network: what the network says of its species, (S,); the product of all sightings names more of them right.
+    """
 
     track: Track
     species: Floats
     parts: int
+    by_network: Floats | None = None
 
 
 class Follower(Protocol):
@@ -116,7 +120,11 @@ def _animals(part: CameraSequence, follower: Follower | None, join_above: float)
     if not animals:
         return []
     _, species = follower.ask(animals, inputs)
-    return [Animal(join(parts), named, len(parts)) for parts, named in zip(animals, species, strict=True)]
+    whole = [join(parts) for parts in animals]
+    return [
+        Animal(one, fused_species(one), len(parts), by_network=named)
+        for one, parts, named in zip(whole, animals, species, strict=True)
+    ]
 
 
 def _join(

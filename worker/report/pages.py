@@ -9,9 +9,11 @@ from urllib.parse import quote
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from db.domain.catch import CatchSummary
+from db.domain.events import Event, count_events
 from db.domain.jobs import ItemState, Job
 from db.domain.species import LabelSet
 from worker.report.catch import contributions_of, missed_text, parts_of
+from worker.report.events import TIMELINE_UNITS, CameraDay
 from worker.report.summary import AGREEMENT_BINS, Summary
 
 
@@ -82,6 +84,19 @@ def render_catch(job: Job, summaries: Sequence[CatchSummary], *, nonce: str) -> 
         parts=parts_of(summaries),
         missed=missed_text(summaries[0]) if summaries else "",
         contributions=contributions_of(summaries[0]) if summaries else [],
+    )
+
+
+def render_events(job: Job, days: Sequence[CameraDay], events: Sequence[Event], *, nonce: str) -> str:
+    """Return the page of events: a timeline for each camera and day, and each animal with its images."""
+    return _render(
+        "events.html",
+        nonce=nonce,
+        job=job,
+        folder=_text(job.root),
+        days=days,
+        counts=count_events(list(events)),
+        units=TIMELINE_UNITS,
     )
 
 

@@ -24,12 +24,14 @@ from db.progress import StageProgress, no_stage_progress
 from db.session import reading
 from db.settings import Settings
 from db.store.error_probabilities import refresh_error_probabilities
+from db.store.events import events_of_job, sightings_of_events
 from db.store.jobs import get_job
 from db.store.model_versions import frame_of_model, said_against
 from db.store.results import PAGE, iterate_results, label_set_of_models, models_of_job, results_with_heatmaps
+from worker.report.events import camera_days
 from worker.report.gallery import Entry, failure_entry, image_entry
 from worker.report.images import DrawnImage, ImageTask, draw_image
-from worker.report.pages import render_catch, render_images, render_overview
+from worker.report.pages import render_catch, render_events, render_images, render_overview
 from worker.report.summary import Summary, summarise
 from worker.results.files import new_folder
 from worker.storage.artifacts import artifacts_root
@@ -92,11 +94,17 @@ def write_report(
         summary = summarise(counted, max_images=options.max_images, flag_below=settings.flag_below)
         with reading(engine) as session:
             summary.said_against += said_against(session, models)
+            events, sightings = events_of_job(session, job_id), sightings_of_events(session, job_id)
+        # Each animal is shown by its best image, however sure it is.
+        summary.chosen = sorted({*summary.chosen, *(event.best.item_id for event in events)})
         entries, unreadable = _draw_all(engine, settings, job, summary, folder, options, progress)
         entries += [failure_entry(result) for result in summary.failed]
         with reading(engine) as session:
             label_set = label_set_of_models(session, models, default=settings.label_set)
-        _write_pages(folder, job, summary, label_set, entries, catch=catch)
+        nonce = secrets.token_urlsafe(16)
+        _write_pages(folder, job, summary, label_set, entries, catch=catch, nonce=nonce)
+        page = render_events(job, camera_days(events, sightings, folder), events, nonce=nonce)
+        (folder / "events.html").write_text(page, encoding="utf-8")
     return Report(summary.images, len(summary.chosen), unreadable, sum(summary.reasons.values()))
 
 
@@ -169,6 +177,7 @@ def _write_pages(
     entries: list[Entry],
     *,
     catch: Sequence[CatchSummary],
+    nonce: str,
 ) -> None:
     for name in _ASSETS:
         asset = files("worker.report") / "templates" / name
@@ -176,7 +185,6 @@ def _write_pages(
     data = {"species": list(label_set.names), "noFish": NO_FISH, "images": entries}
     # A script, not JSON to fetch: pages opened from a disk may not fetch. ASCII, so that no character can surprise it.
     (folder / "data.js").write_text(f"window.TAFFRAIL = {json.dumps(data)};\n", encoding="ascii")
-    nonce = secrets.token_urlsafe(16)
     (folder / "index.html").write_text(render_overview(job, summary, label_set, nonce=nonce), encoding="utf-8")
     (folder / "images.html").write_text(render_images(job, summary, nonce=nonce), encoding="utf-8")
     (folder / "catch.html").write_text(render_catch(job, catch, nonce=nonce), encoding="utf-8")
