@@ -12,7 +12,6 @@ from cli.shared.context import opened
 if TYPE_CHECKING:
     from sqlalchemy import Engine
 
-    from db.domain.cameras import CameraSummary
     from db.domain.fish_size import FishSize
 
 _HOW = {"person": "as told", "labels": "by labelled boxes", "estimate": "an estimate; three drawn boxes are better"}
@@ -43,10 +42,10 @@ def scale_command(
     if camera is None and (fish_px is not None or forget):
         raise typer.BadParameter("--fish-px and --forget are of one camera; name it")
     _, engine = opened()
-    cameras = _cameras(engine, camera)
+    names = _names(engine, camera)
     if camera is not None and (fish_px is not None or forget):
-        _change(engine, cameras[0], None if forget else fish_px)
-    rows = _rows(engine, cameras)
+        _change(engine, camera, None if forget else fish_px)
+    rows = _rows(engine, names)
     if as_json:
         typer.echo(json.dumps(rows, indent=2))
     for row in rows if not as_json else []:
@@ -55,56 +54,48 @@ def scale_command(
         typer.echo("no cameras yet; `cli labels import` or `cli enqueue` brings images in")
 
 
-def _cameras(engine: Engine, camera: str | None) -> list[CameraSummary]:
+def _names(engine: Engine, camera: str | None) -> list[str]:
     from db.session import reading
-    from db.store.cameras import list_cameras
+    from db.store.cameras import camera_names
 
     with reading(engine) as session:
-        held = list_cameras(session)
+        held = sorted(camera_names(session))
     if camera is None:
         return held
-    found = [one for one in held if one.name == camera]
-    if not found:
-        raise typer.BadParameter(f"camera {camera!r} has no images; `cli cameras list` shows those that have")
-    return found
+    if camera not in held:
+        raise typer.BadParameter(f"camera {camera!r}: not held; `cli cameras scale` lists those that are")
+    return [camera]
 
 
-def _change(engine: Engine, camera: CameraSummary, fish_px: float | None) -> None:
+def _change(engine: Engine, camera: str, fish_px: float | None) -> None:
     """Hold what was told of a camera, or forget it. fish_px: pixels of the camera's own images."""
     from db.domain.fish_size import FishSize, FishSizeOrigin, nominal_scale
     from db.session import transaction
-    from db.store.fish_sizes import forget_fish_size, set_fish_size
+    from db.store.fish_sizes import forget_fish_size, image_size_of, set_fish_size
 
     with transaction(engine) as session:
         if fish_px is None:
-            forget_fish_size(session, camera.name)
+            forget_fish_size(session, camera)
             return
-        width_px, height_px = _size_of(camera)
+        size = image_size_of(session, camera)
+        if size is None:
+            raise typer.BadParameter(f"camera {camera}: the size of its images is not known yet; enqueue them first")
         try:
-            nominal_px = fish_px * nominal_scale(width_px=width_px, height_px=height_px)
-            size = FishSize(nominal_px, FishSizeOrigin.PERSON)
+            nominal_px = fish_px * nominal_scale(width_px=size[0], height_px=size[1])
+            told = FishSize(nominal_px, FishSizeOrigin.PERSON)
         except ValueError as error:
             raise typer.BadParameter(f"--fish-px {fish_px:g}: {error}") from None
-        set_fish_size(session, camera.name, size)
+        set_fish_size(session, camera, told)
 
 
-def _size_of(camera: CameraSummary) -> tuple[int, int]:
-    """Return the width and height of the camera's images, of the first size that they have."""
-    known = [size for size in camera.sizes if "x" in size]
-    if not known:
-        raise typer.BadParameter(f"camera {camera.name}: the size of its images is not known yet; enqueue them first")
-    width, _, height = known[0].partition("x")
-    return int(width), int(height)
-
-
-def _rows(engine: Engine, cameras: list[CameraSummary]) -> list[dict[str, Any]]:
+def _rows(engine: Engine, cameras: list[str]) -> list[dict[str, Any]]:
     from db.session import transaction
     from db.store.fish_sizes import fish_sizes, sizes_from_labels
 
     with transaction(engine) as session:
         sizes_from_labels(session)
         held = fish_sizes(session)
-    return [_row(camera.name, held.get(camera.name)) for camera in cameras]
+    return [_row(camera, held.get(camera)) for camera in cameras]
 
 
 def _row(camera: str, size: FishSize | None) -> dict[str, Any]:

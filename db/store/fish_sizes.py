@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 
-from sqlalchemy import func, select, update
+from sqlalchemy import func, or_, select, update
 from sqlalchemy.orm import Session, aliased
 
 from db.domain.fish_size import FishSize, FishSizeOrigin, fish_size_px, typical_size_px
@@ -45,6 +45,24 @@ def estimated_in_job(session: Session, job_id: int) -> list[tuple[str, FishSize]
     held = fish_sizes(session)
     sizes = [(name, held[name]) for name in sorted(session.scalars(names)) if name in held]
     return [(name, size) for name, size in sizes if size.origin is FishSizeOrigin.ESTIMATE]
+
+
+def image_size_of(session: Session, camera: str) -> tuple[int, int] | None:
+    """Return the commonest width and height of a camera's images, its own or its folders'; None where none is known."""
+    own, folder_camera = aliased(CameraRow), aliased(CameraRow)
+    sizes = (
+        select(ImageRow.width_px, ImageRow.height_px)
+        .join(FileRow, FileRow.image_id == ImageRow.id)
+        .join(FolderRow, FolderRow.id == FileRow.folder_id)
+        .join(folder_camera, folder_camera.id == FolderRow.camera_id)
+        .outerjoin(own, own.id == ImageRow.camera_id)
+        .where(or_(own.name == camera, folder_camera.name == camera), ImageRow.width_px.is_not(None))
+        .group_by(ImageRow.width_px, ImageRow.height_px)
+        .order_by(func.count().desc(), ImageRow.width_px)
+        .limit(1)
+    )
+    found = session.execute(sizes).tuples().one_or_none()
+    return (found[0], found[1]) if found and found[0] and found[1] else None
 
 
 def set_fish_size(session: Session, camera: str, size: FishSize) -> None:

@@ -22,6 +22,7 @@ from db.store.fish_sizes import (
     estimated_in_job,
     fish_sizes,
     forget_fish_size,
+    image_size_of,
     keep_estimate,
     set_fish_size,
     sizes_from_labels,
@@ -97,6 +98,14 @@ def test_a_folder_goes_by_the_one_camera_found_among_its_labelled_images(
         set_cameras(session, dict(zip(image_ids, found, strict=True)), origin=CameraOrigin.BACKGROUND)
 
     assert ("trip" in _sizes(engine)) is known
+
+
+def test_a_cameras_images_have_a_size_to_reckon_in(engine: Engine) -> None:
+    _label(engine, "near", 300, 320)
+
+    with reading(engine) as session:
+        assert image_size_of(session, "near") == (1280, 720)
+        assert image_size_of(session, "nobody's") is None
 
 
 def test_a_camera_that_is_not_held_has_no_size(engine: Engine) -> None:
