@@ -41,6 +41,8 @@ def _lines(story: Story) -> Iterator[str]:
     yield f"image {story.sha256}"
     size = f"{story.width_px} x {story.height_px} pixels" if story.width_px else "of unknown size"
     yield f"  {size}, camera {story.camera}" + (f", captured {story.captured_at}" if story.captured_at else "")
+    if story.note:
+        yield f"  note: {story.note}"
     yield from (f"  file {file}" for file in story.files)
     for job in story.jobs:
         shows = f", shows {job.shows_model}" if job.shows_model else ""

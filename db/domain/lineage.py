@@ -75,6 +75,7 @@ class Story:
     width_px: int | None
     height_px: int | None
     captured_at: str | None
+    note: str | None
     camera: str | None
     files: tuple[str, ...]
     jobs: tuple[ToldJob, ...]

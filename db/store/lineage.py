@@ -60,6 +60,7 @@ def story_of(session: Session, image_id: int) -> Story:
         width_px=image.width_px,
         height_px=image.height_px,
         captured_at=image.captured_at,
+        note=image.note,
         camera=camera,
         files=tuple(_shown(path, name) for path, name in _files(session, image_id)),
         jobs=_jobs(session, image_id),
