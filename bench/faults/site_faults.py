@@ -17,7 +17,7 @@ from sqlalchemy import text
 
 from bench.faults.catalogue import Expected, fault
 from bench.faults.ledger import read_ledger
-from bench.faults.processes import REPOSITORY
+from bench.faults.processes import CLI, REPOSITORY
 from bench.faults.servers import NotHere, wait_until
 from bench.faults.site import Site
 from tests.factories import write_images
@@ -106,6 +106,32 @@ def postgres_read_only(site: Site) -> None:
             if value == "on":
                 time.sleep(_READ_ONLY_S)
                 connection.execute(text("SET default_transaction_read_only = off"))
+
+
+@fault("SQLite torn in the middle, then restored from a backup", databases=("sqlite",))
+def sqlite_torn(site: Site) -> None:
+    """A torn file is told of and nothing is made of it; the backup's work goes on, what came after it is done again."""
+    site.fail_at = "inferred=pause:1.5"
+    site.start_worker()
+    site.enqueue()
+    site.wait_for_items(4)
+    site.cli("backup", str(site.folder / "backup.tar"))
+    site.check_unfinished()
+    site.workers[0].kill()
+    file, restored = site.home / "taffrail.db", site.folder / "restored"
+    with file.open("r+b") as database:  # its first page stays, as on a disk that lost what it had not yet written
+        database.seek(4096)
+        database.write(bytes(file.stat().st_size - 4096))
+    said = site.cli("status", check=False)
+    if said.returncode != 2 or "malformed" not in said.stderr:
+        raise RuntimeError(f"a torn database was not told of: {said.returncode} {said.stderr}")
+    environment = {**site.environment(), "TAFFRAIL_HOME": str(restored)}
+    subprocess.run([*CLI, "restore", str(site.folder / "backup.tar")], env=environment, check=True, capture_output=True)
+    site.engine.dispose()
+    for left in site.home.glob("taffrail.db*"):
+        left.unlink()
+    (restored / "taffrail.db").rename(file)
+    site.start_worker()
 
 
 @fault("Redis demoted to a replica for 5 s")

@@ -320,8 +320,12 @@ def check_disks(root: bytes, missing: Sequence[bytes]) -> None:
 
     missing: paths of images that were not found. A folder that was removed with its images is no such place.
     Raises:
-        FolderUnseen: the folder that would hold one, or the first one above it that is there, is empty.
+        FolderUnseen: the folder that would hold one, or the first one above it that is there, is empty; or one is
+            found now, so its disk was away while it was read.
     """
+    for path in missing:
+        if not is_url(path) and os.path.exists(path):
+            raise FolderUnseen(f"{path.decode('utf-8', 'backslashreplace')}: was not there, and is there again")
     for folder in sorted({os.path.dirname(path) for path in missing if not is_url(path)}):
         while not os.path.isdir(folder) and folder.startswith(root.rstrip(b"/") + b"/"):
             folder = os.path.dirname(folder)

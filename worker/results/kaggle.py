@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from db.domain.results import ImageResult
+from worker.results.as_csv import harmless
 from worker.results.files import new_file
 from worker.results.options import Export
 
@@ -17,10 +18,10 @@ def write(out: Path, results: Iterable[ImageResult], export: Export) -> list[str
     """Write the table; every image with a result has a place in it, so nothing is returned."""
     with new_file(out) as file:
         rows = csv.writer(file, lineterminator="\n")
-        rows.writerow(["image", *export.label_set.names])
+        rows.writerow(["image", *map(harmless, export.label_set.names)])
         for result in results:
             if (answer := export.answer(result)) is not None:
-                rows.writerow([result.path, *exact_decimals(export.probabilities(answer))])
+                rows.writerow([harmless(result.path), *exact_decimals(export.probabilities(answer))])
     return []
 
 

@@ -27,6 +27,17 @@ def test_an_empty_place_of_a_cameras_disk_is_the_sites_fault(trip: Path) -> None
         check_disks(os.fsencode(trip), [missing])
 
 
+def test_a_disk_that_came_back_after_its_images_were_not_found_is_the_sites_fault(trip: Path) -> None:
+    with pytest.raises(FolderUnseen, match="is there again"):
+        check_disks(os.fsencode(trip), [os.fsencode(trip / "cam1" / "day1" / "a.jpg")])
+
+
+def test_a_link_that_leads_nowhere_is_gone(trip: Path) -> None:
+    (trip / "cam1" / "day1" / "link.jpg").symlink_to("nowhere")
+
+    check_disks(os.fsencode(trip), [os.fsencode(trip / "cam1" / "day1" / "link.jpg")])
+
+
 @pytest.mark.parametrize("gone", ["cam1/day1/a.jpg", "cam1"])
 def test_a_file_or_a_folder_that_was_removed_is_gone(trip: Path, gone: str) -> None:
     (trip / "cam1" / "day1" / "b.jpg").touch()
