@@ -19,7 +19,7 @@ VERBS = (
     "Add Answer Apply Ask Audit Bring Calibrate Cancel Check Compare Correct Count Draw Evaluate Explain Export Find "
     "Fit Give Go Import Infer Evaluate Learn Let List Look Make Mark Measure Merge Move Name Open Plan Predict Promote "
     "Put Queue Read Register Remove Rename Report Restore Retrain Run Save Say Send Serve Set Show Split Start Stop "
-    "Store Tell Test Train Turn Update Verify Watch Write"
+    "Store Take Tell Test Train Turn Update Verify Watch Write"
 )
 
 
