@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import inspect
-import json
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
@@ -78,25 +77,28 @@ def evaluate(
         return
     if model:
         _refuse(heads=heads, split=split, folds=folds, trunk=trunk, weights=weights, size=size, epochs=epochs)
+    from worker.steps.requests import EVALUATE, EvaluateRequest
+
     opened()  # a database that cannot be used is told before the work
-    request = {
-        "model": model,
-        "heads": [name.strip() for name in heads.split(",") if name.strip()],
-        "split": str(split),
-        "folds": folds,
-        "trunk": trunk,
-        "weights": weights,
-        "input_hw": rows_columns(size),
-        "epochs": epochs,
-        "out": str(out.absolute()) if out else None,
-        "images": images,
-        "seed": seed,
-    }
-    done = run_with_bar("worker.steps.evaluate", request, quiet=as_json)
+    request = EvaluateRequest(
+        model=model,
+        heads=tuple(name.strip() for name in heads.split(",") if name.strip()),
+        split=str(split),
+        folds=folds,
+        trunk=trunk,
+        weights=weights,
+        input_hw=rows_columns(size),
+        epochs=epochs,
+        out=out.absolute() if out else None,
+        images=images,
+        seed=seed,
+    )
+    result = run_with_bar(EVALUATE, request, quiet=as_json)
     if as_json:
-        typer.echo(json.dumps(done))
+        typer.echo(result.as_json())
         return
-    tell_left_out(done)
+    tell_left_out(result)
+    done = result.plain()
     _tell_what(done, folds)
     _tell_contestants(done)
     _tell_parts(done["compared_models"][-1])

@@ -39,24 +39,23 @@ def find(
     What people said of events stays. Without a trained network (`cli train --events`) tracks alone are animals.
     """
     from worker.images.frame_choice import parse_every
+    from worker.steps.requests import FIND_EVENTS, FindEventsRequest
 
     _settings, engine = opened()
     try:
         interval_s = parse_every(interval) if interval else None
     except ValueError as error:
         raise typer.BadParameter(f"--interval {error}") from None
-    request = {"job": job, "interval_s": interval_s or None, "alone": tracker_only}
-    done = run_with_bar("worker.steps.find_events", request, quiet=as_json)
+    request = FindEventsRequest(job=job, interval_s=interval_s or None, alone=tracker_only)
+    done = run_with_bar(FIND_EVENTS, request, quiet=as_json)
     events = _events(engine, job)
     if as_json:
-        typer.echo(json.dumps({**done, "counts": _counts(events)}))
+        typer.echo(json.dumps({**done.plain(), "counts": _counts(events)}))
         return
-    for note in done["notes"]:
+    for note in done.notes:
         typer.secho(f"  {note}", fg=typer.colors.YELLOW, err=True)
-    how = (
-        f"joined by {done['follower']}" if done["follower"] else "tracks alone; cli train --events learns to join them"
-    )
-    typer.echo(f"{done['events']} animals in {done['images']} images ({how})")
+    how = f"joined by {done.follower}" if done.follower else "tracks alone; cli train --events learns to join them"
+    typer.echo(f"{done.events} animals in {done.images} images ({how})")
     _tell_counts(events)
 
 
@@ -89,25 +88,29 @@ def list_events(
 
 def train_events(*, epochs: int | None, seed: int, as_json: bool) -> None:
     """Train the network that follows animals; the newest one serves."""
+    from worker.steps.requests import TRAIN_EVENTS, TrainEventsRequest
+
     opened()
-    done = run_with_bar("worker.steps.train_events", {"epochs": epochs, "seed": seed}, quiet=as_json)
+    done = run_with_bar(TRAIN_EVENTS, TrainEventsRequest(epochs=epochs, seed=seed), quiet=as_json)
     if as_json:
-        typer.echo(json.dumps(done))
+        typer.echo(done.as_json())
         return
     typer.echo(
-        f"follower {done['follower']} serves, trained in {done['train_seconds']:.0f} s; next: cli evaluate --events "
+        f"follower {done.follower} serves, trained in {done.train_seconds:.0f} s; next: cli evaluate --events "
         "tells what it is worth, cli events find JOB counts animals"
     )
 
 
 def evaluate_events(*, as_json: bool) -> None:
     """Tell what the network that serves is worth, beside simpler counts."""
+    from worker.steps.requests import EVALUATE_EVENTS, EvaluateEventsRequest
+
     opened()
-    done = run_with_bar("worker.steps.evaluate_events", {}, quiet=as_json)
+    done = run_with_bar(EVALUATE_EVENTS, EvaluateEventsRequest(), quiet=as_json)
     if as_json:
-        typer.echo(json.dumps(done))
+        typer.echo(done.as_json())
     else:
-        _tell_figures(done)
+        _tell_figures(done.plain())
 
 
 def _events(engine: Any, job: int) -> list[Event]:

@@ -6,33 +6,17 @@ import json
 import shlex
 import sys
 from dataclasses import asdict
-from enum import StrEnum
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from cli.models.card import note_lines
 from cli.shared.context import opened
-from cli.train import BalanceChoice
+from worker.models.names import Balance, CropMethod, Parts, SecondStageChoice
 
 if TYPE_CHECKING:
     from db.domain.retrainings import Occupied
     from worker.retraining.retrain import RetrainOutcome, RetrainRequest
-
-
-class PartsChoice(StrEnum):
-    """What of the champion is trained anew."""
-
-    HEADS = "heads"
-    CROPS = "crops"
-    BOTH = "both"
-
-
-class MethodChoice(StrEnum):
-    """How the crop classifier is trained."""
-
-    FROZEN = "frozen"
-    FINETUNE = "finetune"
 
 
 _SHOWN = 10
@@ -42,18 +26,18 @@ _FIGURES = ("log_loss", "accuracy", "balanced_accuracy", "calibration_error")
 
 def retrain(
     parts: Annotated[
-        PartsChoice | None,
+        Parts | None,
         typer.Option(
             help="What to train anew: the detector's heads, the crop classifier, or both; what the champion has if not "
             "given."
         ),
     ] = None,
     second_stage: Annotated[
-        MethodChoice | None,
+        CropMethod | None,
         typer.Option(help="The crop classifier: frozen features, or the whole trunk; the champion's way if not given."),
     ] = None,
     balance: Annotated[
-        BalanceChoice | None,
+        Balance | None,
         typer.Option(help="What rare species count while the crop classifier learns; as the champion's if not given."),
     ] = None,
     by_sampling: Annotated[
@@ -82,9 +66,9 @@ def retrain(
     from worker.retraining.retrain import RetrainRequest
 
     ask = RetrainRequest(
-        parts=parts.value if parts else None,
-        second_stage=second_stage.value if second_stage else None,
-        balance=balance.value if balance else None,
+        parts=parts,
+        second_stage=SecondStageChoice(second_stage) if second_stage else None,
+        balance=balance,
         by_sampling=by_sampling,
         seed=seed,
         epochs=epochs,

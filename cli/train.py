@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-import json
 import shlex
 import sys
 from enum import StrEnum
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from cli.events import train_events
 from cli.shared.context import opened
 from cli.shared.steps import Epochs, Trunk, Weights, rows_columns, run_with_bar, tell_left_out
+from worker.models.names import Balance, DetectorKind, HeadName, SecondStageChoice
+
+if TYPE_CHECKING:
+    from worker.steps.requests import TrainResult
 
 
 class DetectorChoice(StrEnum):
@@ -22,24 +25,8 @@ class DetectorChoice(StrEnum):
     LESSON = "lesson"
 
 
-class SecondStageChoice(StrEnum):
-    """How `cli train` makes the second stage."""
-
-    NONE = "none"
-    FROZEN = "frozen"
-    FINETUNE = "finetune"
-
-
-class BalanceChoice(StrEnum):
-    """How much rare species count while the second stage learns."""
-
-    NONE = "none"
-    ROOT = "root"
-    FULL = "full"
-
-
 # By the kind that a model's card names.
-_KINDS = {DetectorChoice.CENTRE: "centre", DetectorChoice.LESSON: "detector"}
+_KINDS = {DetectorChoice.CENTRE: DetectorKind.CENTRE, DetectorChoice.LESSON: DetectorKind.LESSON}
 _BOX_FIGURES = ("fish_ap50", "fish_recall_in_1", "fish_recall_in_3", "boxes_an_image", "box_calibration_error")
 _FIGURES = ("accuracy", "balanced_accuracy", "log_loss", "largest_fish_mean_iou", "majority_accuracy")
 
@@ -82,12 +69,12 @@ def train(
         ),
     ] = SecondStageChoice.FINETUNE,
     balance: Annotated[
-        BalanceChoice,
+        Balance,
         typer.Option(
             help="What rare species count while the crop classifier learns: as they come, by the root of balance, or "
             "all species alike. Its answers expect them as often as they came all the same."
         ),
-    ] = BalanceChoice.ROOT,
+    ] = Balance.ROOT,
     by_sampling: Annotated[
         bool,
         typer.Option("--by-sampling", help="Finetune: show crops of rare species more often, not count them more."),
@@ -130,39 +117,53 @@ def train(
 
     Boxes are evaluated on cameras kept apart, then learnt from every camera.
     """
+    from worker.steps.requests import TRAIN, TrainRequest
+
     if events:
         train_events(epochs=epochs, seed=seed, as_json=as_json)
         return
     chosen = _detector_of(detector, of_lesson={"--heads": heads, "--augment": augment, "--fine-tune": fine_tune})
     opened()  # a database that cannot be used is told before the work
-    request = {
-        "kind": _KINDS[chosen],
-        "trunk": trunk,
-        "heads": [name.strip() for name in heads.split(",")] if heads else None,
-        "weights": weights,
-        "input_hw": rows_columns(size) if size else None,
-        "held_out_share": held_out,
-        "epochs": epochs,
-        "augment": augment,
-        "fine_tune": fine_tune,
-        "fine_tune_epochs": fine_tune_epochs,
-        "final_fit": final_fit,
-        "pseudo": pseudo,
-        "second_stage": str(second_stage),
-        "balance": str(balance),
-        "by_sampling": by_sampling,
-        "anyway": anyway,
-        "seed": seed,
-        "command": shlex.join(["cli", *sys.argv[1:]]),
-    }
-    done = run_with_bar("worker.steps.train", request, quiet=as_json)
+    request = TrainRequest(
+        kind=_KINDS[chosen],
+        trunk=trunk,
+        heads=_head_pair(heads),
+        weights=weights,
+        input_hw=rows_columns(size) if size else None,
+        held_out_share=held_out,
+        epochs=epochs,
+        augment=augment,
+        fine_tune=fine_tune,
+        fine_tune_epochs=fine_tune_epochs,
+        final_fit=final_fit,
+        pseudo=pseudo,
+        second_stage=second_stage,
+        balance=balance,
+        by_sampling=by_sampling,
+        anyway=anyway,
+        seed=seed,
+        command=shlex.join(["cli", *sys.argv[1:]]),
+    )
+    done = run_with_bar(TRAIN, request, quiet=as_json)
     if as_json:
-        typer.echo(json.dumps(done))
+        typer.echo(done.as_json())
         return
     tell_model(done)
     if pseudo is not None:
-        typer.echo(f"  {done['parameters']['images_guessed']} unlabelled images taught it, as the champion named them")
+        typer.echo(f"  {done.parameters['images_guessed']} unlabelled images taught it, as the champion named them")
     tell_left_out(done)
+
+
+def _head_pair(text: str | None) -> tuple[HeadName, HeadName]:
+    """Return the lesson's two heads; the default ones where none are named."""
+    if text is None:
+        return HeadName.BOX_SPECIES, HeadName.HEATMAP_HIRES
+    try:
+        box, heatmap = (HeadName(name.strip()) for name in text.split(","))
+    except ValueError:
+        wanted = f"wanted a box head and a heat-map head of {', '.join(HeadName)}"
+        raise typer.BadParameter(f"--heads {text!r}: {wanted}") from None
+    return box, heatmap
 
 
 def _detector_of(asked: DetectorChoice | None, *, of_lesson: dict[str, Any]) -> DetectorChoice:
@@ -176,23 +177,23 @@ def _detector_of(asked: DetectorChoice | None, *, of_lesson: dict[str, Any]) -> 
     return asked or (DetectorChoice.LESSON if given else DetectorChoice.CENTRE)
 
 
-def tell_model(done: dict[str, Any]) -> None:
+def tell_model(done: TrainResult) -> None:
     """Say in a few lines what a training gave."""
-    parameters, metrics = done["parameters"], done["metrics"]
-    typer.echo(f"model {done['model']} is {done['state']}, trained in {done['train_seconds']:.0f} s")
-    where = ", ".join(done["held_out_cameras"]) or "images drawn at random: all are of one camera"
+    parameters, metrics = done.parameters, done.metrics
+    typer.echo(f"model {done.model} is {done.state}, trained in {done.train_seconds:.0f} s")
+    where = ", ".join(done.held_out_cameras) or "images drawn at random: all are of one camera"
     typer.echo(f"evaluated on {parameters['images_held_out']} of {parameters['images']} images ({where}):")
     typer.echo("  " + ", ".join(f"{name} {metrics[name]:.3f}" for name in _FIGURES if name in metrics))
     if boxes := [f"{name} {metrics[name]:.3f}" for name in _BOX_FIGURES if name in metrics]:
         typer.echo("  boxes: " + ", ".join(boxes))
     _tell_epochs(parameters["epoch_kept"])
-    for text in (*done["blind"], *done["cautions"]):
+    for text in (*done.blind, *done.cautions):
         typer.secho(f"  it {text}", fg=typer.colors.YELLOW, err=True)
     _tell_second_stage(done)
     if parameters["species_without_images"]:
         typer.echo(f"  no image of {', '.join(parameters['species_without_images'])}: it cannot know them")
-    if done["state"] == "candidate":
-        typer.echo(f"it waits; `cli models promote {done['model']}` lets it serve")
+    if done.state == "candidate":
+        typer.echo(f"it waits; `cli models promote {done.model}` lets it serve")
 
 
 def _tell_epochs(kept: str | dict[str, int]) -> None:
@@ -201,13 +202,13 @@ def _tell_epochs(kept: str | dict[str, int]) -> None:
     typer.echo(f"  epoch kept: {each}")
 
 
-def _tell_second_stage(done: dict[str, Any]) -> None:
-    part = done["second_stage"]
-    if done["second_stage_missing"]:
-        typer.secho(f"  it has no second stage: {done['second_stage_missing']}", fg=typer.colors.YELLOW, err=True)
-    if part is None or "accuracy" not in part["metrics"]:
+def _tell_second_stage(done: TrainResult) -> None:
+    part = done.second_stage
+    if done.second_stage_missing:
+        typer.secho(f"  it has no second stage: {done.second_stage_missing}", fg=typer.colors.YELLOW, err=True)
+    if part is None or "accuracy" not in part.metrics:
         return
-    crops = ", ".join(f"{name} {part['metrics'][name]:.3f}" for name in _FIGURES if name in part["metrics"])
-    typer.echo(f"second stage ({part['method']}), {part['parameters']['crops_held_out']} held-out crops: {crops}")
-    first = ", ".join(f"{name} {done['metrics'][f'first_stage_{name}']:.3f}" for name in _FIGURES[:3])
-    typer.echo(f"  its share in the answer is {part['weight']:.2f}; the first stage alone: {first}")
+    crops = ", ".join(f"{name} {part.metrics[name]:.3f}" for name in _FIGURES if name in part.metrics)
+    typer.echo(f"second stage ({part.method}), {part.parameters['crops_held_out']} held-out crops: {crops}")
+    first = ", ".join(f"{name} {done.metrics[f'first_stage_{name}']:.3f}" for name in _FIGURES[:3])
+    typer.echo(f"  its share in the answer is {part.weight:.2f}; the first stage alone: {first}")

@@ -27,9 +27,16 @@ from tests.drawn_fish import LABELS
 from worker.images.enqueue import enqueue_folder
 from worker.inference.detector import NOOP_KIND
 from worker.inference.tasks import InferWorker
-from worker.retraining.retrain import FIT_STEP, JUDGE_STEP
 from worker.steps.answer_held_out import evaluated_entries
-from worker.steps.step_process import Request
+from worker.steps.requests import (
+    ANSWER_HELD_OUT,
+    FIT_CANDIDATE,
+    AnswerRequest,
+    AnswerResult,
+    FitRequest,
+    FitResult,
+    Step,
+)
 from worker.storage.model_files import plain_card, save_model
 from worker.training.data.samples import TrainingSample
 
@@ -96,30 +103,30 @@ class FakeSteps:
         self.sure = {"champion": champion, "candidate": candidate}
         self.calls: list[str] = []
 
-    def __call__(self, module: str, request: Request, *, progress: StageProgress) -> Request:
-        self.calls.append(module)
-        return {FIT_STEP: self._fit, JUDGE_STEP: self._evaluate}[module](request)
+    def __call__(self, step: Step[Any, Any], request: Any, *, progress: StageProgress) -> Any:
+        self.calls.append(step.module)
+        return {FIT_CANDIDATE.module: self._fit, ANSWER_HELD_OUT.module: self._evaluate}[step.module](request)
 
-    def _fit(self, request: Request) -> Request:
+    def _fit(self, request: FitRequest) -> FitResult:
         with reading(self.engine) as session:
-            dataset = get_dataset(session, request["dataset"])
+            dataset = get_dataset(session, request.dataset)
         card = ModelCard(
-            NOOP_KIND, "", "", (90, 160), LABELS.names, (), dataset_sha256=dataset.sha256, parent=request["parent"]
+            NOOP_KIND, "", "", (90, 160), LABELS.names, (), dataset_sha256=dataset.sha256, parent=request.parent
         )
-        return {"sha256": save_model(Path(request["into"]), request["model"], _NoNetwork(), card), "unreadable": []}
+        return FitResult(sha256=save_model(request.into, request.model, _NoNetwork(), card))
 
-    def _evaluate(self, request: Request) -> Request:
+    def _evaluate(self, request: AnswerRequest) -> AnswerResult:
         with reading(self.engine) as session:
-            entries = evaluated_entries(get_dataset(session, request["dataset"]).entries, at_most=request["at_most"])
-        serves = Path(request["models_dir"]) == self.settings.models_dir
+            entries = evaluated_entries(get_dataset(session, request.dataset).entries, at_most=request.at_most)
+        serves = request.models_dir == self.settings.models_dir
         sure = self.sure["champion" if serves else "candidate"]
         answers = np.full((len(entries), len(LABELS)), (1.0 - sure) / (len(LABELS) - 1))
         for row, entry in enumerate(entries):
             answers[row, LABELS.index(entry.label.species)] = sure
-        with open(request["answers"], "wb") as file:
+        with request.answers.open("wb") as file:
             sha256s = np.array([entry.place.sha256 for entry in entries])
             np.savez(file, species=np.array(LABELS.names), sha256s=sha256s, probabilities=answers)
-        return {"images": len(entries), "unreadable": 0}
+        return AnswerResult(images=len(entries), unreadable=0)
 
 
 class _NoNetwork:

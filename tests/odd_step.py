@@ -7,14 +7,24 @@ import os
 
 from db.errors import TaffrailError
 from db.progress import StageProgress
-from worker.steps.step_process import Request, serve_step
+from worker.steps.requests import Step, StepValue
+from worker.steps.step_process import serve_step
 
 
-def odd_step(request: Request, progress: StageProgress) -> Request:
+class OddValue(StepValue):
+    """How the step is to end, and how it did."""
+
+    end: str
+
+
+ODD = Step("tests.odd_step", OddValue, OddValue)
+
+
+def odd_step(request: OddValue, progress: StageProgress) -> OddValue:
     """Return a result after some progress and a library's noise, or end in the way that was asked for."""
     print("a library talks")
     progress("work", 1, 2)
-    match request["end"]:
+    match request.end:
         case "error":
             raise TaffrailError("model.keras: torn")
         case "full disk":
@@ -23,8 +33,8 @@ def odd_step(request: Request, progress: StageProgress) -> Request:
             raise ValueError("a bug")
         case "killed":
             os.abort()
-    return {"end": request["end"]}
+    return request
 
 
 if __name__ == "__main__":
-    serve_step(odd_step)
+    serve_step(ODD, odd_step)

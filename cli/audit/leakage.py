@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from typing import Annotated, Any
 
 import typer
@@ -25,22 +24,18 @@ def audit_leakage_command(
     Each is asked for the species of every labelled image, learnt from other images of the same cameras.
     """
     from cli.shared.steps import rows_columns, run_with_bar, tell_left_out
+    from worker.steps.requests import AUDIT_LEAKAGE, LeakageRequest
 
     opened()
-    request = {
-        "model": model,
-        "trunk": trunk,
-        "weights": weights,
-        "input_hw": rows_columns(size) if size else None,
-        "seed": seed,
-    }
-    done = run_with_bar("worker.steps.audit_leakage", request, quiet=as_json)
+    input_hw = rows_columns(size) if size else None
+    request = LeakageRequest(model=model, trunk=trunk, weights=weights, input_hw=input_hw, seed=seed)
+    done = run_with_bar(AUDIT_LEAKAGE, request, quiet=as_json)
     if as_json:
-        typer.echo(json.dumps(done))
+        typer.echo(done.as_json())
     else:
-        _tell(done)
+        _tell(done.plain())
         tell_left_out(done)
-    if done["unreadable"]:
+    if done.unreadable:
         raise typer.Exit(1)
 
 

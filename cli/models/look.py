@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Annotated
 
@@ -24,13 +23,15 @@ def look(
 
     The last layers of the heat-map head, such as hires_maps, have one channel a species.
     """
+    from db.progress import no_stage_progress
+    from worker.steps.requests import LOOK_INSIDE, LookRequest
     from worker.steps.step_process import run_step
 
     opened()
-    request = {"model": model, "image": str(image.absolute()), "layer": layer, "out": str(out.absolute())}
-    done = run_step("worker.steps.look_inside", request, progress=lambda stage, done, total: None)
+    request = LookRequest(model=model, image=str(image.absolute()), layer=layer, out=out.absolute())
+    done = run_step(LOOK_INSIDE, request, progress=no_stage_progress)
     if as_json:
-        typer.echo(json.dumps(done))
+        typer.echo(done.as_json())
         return
-    rows, columns, channels = done["shape"]
-    typer.echo(f"{layer}: {channels} channels of {rows} x {columns} cells, {done['drawn']} of them in {out}")
+    rows, columns, channels = done.shape
+    typer.echo(f"{layer}: {channels} channels of {rows} x {columns} cells, {done.drawn} of them in {out}")

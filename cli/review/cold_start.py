@@ -91,11 +91,13 @@ def _waiting(engine: Engine, *, images_from: str | None, camera: str | None, han
 
 def _features(among: Sequence[Place], *, quiet: bool) -> tuple[Mapping[str, Sequence[float]], list[str]]:
     from cli.shared.progress import stage_bars
+    from worker.steps.requests import FIRST_FEATURES, FeaturesRequest
     from worker.steps.step_process import run_step
 
     with stage_bars(quiet=quiet) as show:
-        seen = run_step("worker.steps.first_features", {"sha256s": [place.sha256 for place in among]}, progress=show)
-    return seen["features"], [f"{file}: {reason}" for file, reason in seen["unreadable"]]
+        request = FeaturesRequest(sha256s=tuple(place.sha256 for place in among))
+        seen = run_step(FIRST_FEATURES, request, progress=show)
+    return seen.features, [f"{file}: {reason}" for file, reason in seen.unreadable]
 
 
 def _with_problems(written: WrittenExport, problems: Sequence[str]) -> WrittenExport:

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import os
-from typing import Annotated, Any
+from collections import Counter
+from typing import TYPE_CHECKING, Annotated
 
 import typer
+
+if TYPE_CHECKING:
+    from worker.steps.requests import LearntFrom, Q, R, Step
 
 _SHOWN = 10
 
@@ -29,28 +33,30 @@ Epochs = Annotated[
 ]
 
 
-def run_with_bar(module: str, request: dict[str, Any], *, quiet: bool) -> dict[str, Any]:
+def run_with_bar(step: Step[Q, R], request: Q, *, quiet: bool) -> R:
     """Return the result of a step in a process of its own, with a bar for each of its stages."""
     from cli.shared.progress import stage_bars
     from worker.steps.step_process import run_step
 
     with stage_bars(quiet=quiet) as show:
-        return run_step(module, request, progress=show)
+        return run_step(step, request, progress=show)
 
 
-def tell_left_out(done: dict[str, Any]) -> None:
+def tell_left_out(done: LearntFrom) -> None:
     """Name the labelled images that a training went on without, and those whose labels it repaired."""
-    for file, reason in done["unreadable"][:_SHOWN]:
+    for file, reason in done.unreadable[:_SHOWN]:
         typer.secho(f"  left out: {file}: {reason}", fg=typer.colors.YELLOW, err=True)
-    if done["unreadable"]:
-        typer.secho(f"  {len(done['unreadable'])} labelled images could not be learnt from", err=True)
-    for file, text in done["repaired"][:_SHOWN]:
+    if done.unreadable:
+        kinds = Counter(reason.partition(":")[0] for _file, reason in done.unreadable)
+        counted = ", ".join(f"{count} {kind}" for kind, count in kinds.most_common())
+        typer.secho(f"  {len(done.unreadable)} labelled images could not be learnt from ({counted})", err=True)
+    for file, text in done.repaired[:_SHOWN]:
         typer.echo(f"  repaired: {file}: {text}", err=True)
-    if len(done["repaired"]) > _SHOWN:
-        typer.echo(f"  {len(done['repaired'])} labels were repaired", err=True)
+    if len(done.repaired) > _SHOWN:
+        typer.echo(f"  {len(done.repaired)} labels were repaired", err=True)
 
 
-def rows_columns(size: str) -> list[int]:
+def rows_columns(size: str) -> tuple[int, int]:
     """Return the rows and columns of `360x640`."""
     try:
         rows, columns = (int(part) for part in size.lower().split("x"))
@@ -58,4 +64,4 @@ def rows_columns(size: str) -> list[int]:
         raise typer.BadParameter(f"--size {size!r}: wanted rows x columns, such as 360x640") from None
     if not (32 <= rows <= 4096 and 32 <= columns <= 4096):
         raise typer.BadParameter(f"--size {size!r}: wanted 32 to 4096 rows and columns")
-    return [rows, columns]
+    return rows, columns

@@ -17,8 +17,8 @@ import pytest
 from db.settings import get_settings
 from tests.drawn_fish import LABELS, draw_fish
 from worker.models.names import DetectorKind
+from worker.steps.requests import TrainRequest
 from worker.steps.train import train
-from worker.training.crops.held import NO_SECOND_STAGE
 from worker.training.data.samples import TrainingSample
 
 CLI = [sys.executable, "-m", "cli.main"]
@@ -67,8 +67,8 @@ def _poor_first_model() -> str:
     get_settings.cache_clear()
     # Seven of the trunk's sixteen blocks tell red from blue, too; every process here builds and loads them.
     lesson = {"kind": str(DetectorKind.LESSON), "layer": "block6_add"}
-    asked = {**lesson, "input_hw": [64, 96], "epochs": 1, "second_stage": NO_SECOND_STAGE}
-    return str(train(asked, lambda *_: None)["model"])
+    asked = {**lesson, "input_hw": [64, 96], "epochs": 1, "second_stage": "none"}
+    return train(TrainRequest.model_validate(asked), lambda *_: None).model
 
 
 def _labelled_fleet(folder: Path) -> None:

@@ -5,23 +5,30 @@ from __future__ import annotations
 import dataclasses
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 from PIL import Image
 
 from db.domain.labels import ImageLabel
 from db.migrate import open_database
+from db.progress import StageProgress
 from db.session import reading
 from db.store.datasets import current_series
 from tests.drawn_fish import draw_fleet
 from tests.learning_site import LearningSite
 from worker.evaluation.write import EvaluationFolderError
 from worker.models.errors import ModelError, TrainingError
-from worker.steps.evaluate import evaluate
-from worker.steps.step_process import Request
+from worker.steps.evaluate import evaluate as evaluate_step
+from worker.steps.requests import EvaluateRequest
 from worker.training.data.samples import TrainingSample
 
-PLAIN: Request = {"split": "camera", "input_hw": [64, 96], "heads": ["gap"], "epochs": 2, "folds": 2}
+PLAIN: dict[str, Any] = {"split": "camera", "input_hw": [64, 96], "heads": ["gap"], "epochs": 2, "folds": 2}
+
+
+def evaluate(asked: dict[str, Any], progress: StageProgress) -> dict[str, Any]:
+    """Return what the command prints of it."""
+    return evaluate_step(EvaluateRequest.model_validate(asked), progress).plain()
 
 
 @pytest.fixture(scope="module")

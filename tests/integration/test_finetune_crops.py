@@ -15,9 +15,9 @@ import pytest
 
 from tests.integration.test_train_crop_classifier import SETTINGS, draw_image
 from worker.models.errors import TrainingError
+from worker.models.names import CropMethod
 from worker.models.trunks import build_trunk
 from worker.training.crops.samples import CropSample, crop_samples
-from worker.training.crops.settings import CropMethod
 from worker.training.crops.train import TrainedCropClassifier, train_crop_classifier
 
 TUNED = dataclasses.replace(

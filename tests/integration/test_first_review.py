@@ -25,6 +25,7 @@ from db.store.images import places_of, unlabelled_places
 from db.store.labels import training_records
 from worker.images.look_into import FolderError
 from worker.steps.first_features import first_features
+from worker.steps.requests import FIRST_FEATURES, FeaturesRequest, FeaturesResult, Step
 
 GREYS = {"boat_a": (10, 11, 12, 13, 250), "boat_b": (14, 15, 240)}
 
@@ -54,12 +55,12 @@ def seen(monkeypatch: pytest.MonkeyPatch) -> list[list[str]]:
     """What the trunk's process was asked; it answers with the images' own colours."""
     asked: list[list[str]] = []
 
-    def colours(module: str, request: dict[str, Any], *, progress: Any) -> dict[str, Any]:
-        assert module == "worker.steps.first_features"
-        asked.append(request["sha256s"])
+    def colours(step: Step[Any, Any], request: FeaturesRequest, *, progress: Any) -> FeaturesResult:
+        assert step is FIRST_FEATURES
+        asked.append(list(request.sha256s))
         with reading(opened()[1]) as session:
-            places = list(places_of(session, set(request["sha256s"])))
-        return {"features": {one.sha256: colour(one.file) for one in places}, "unreadable": []}
+            places = list(places_of(session, set(request.sha256s)))
+        return FeaturesResult(features={one.sha256: tuple(colour(one.file)) for one in places})
 
     monkeypatch.setattr("worker.steps.step_process.run_step", colours)
     return asked
@@ -158,14 +159,14 @@ def test_the_trunk_sees_every_image_and_names_what_is_gone(
     os.unlink(places[b"250.png"].file)
 
     found = first_features(
-        {"sha256s": [place.sha256 for place in places.values()], "weights": "random", "input_hw": [36, 64]},
+        FeaturesRequest(sha256s=tuple(place.sha256 for place in places.values()), weights="random", input_hw=(36, 64)),
         lambda stage, done, total: None,
     )
 
     # The mean over the image of what this trunk gives: a tenth of each colour.
-    assert found["features"][places[b"10.png"].sha256] == pytest.approx([1.0] * 3, abs=0.01)
-    assert set(found["features"]) == {place.sha256 for name, place in places.items() if name != b"250.png"}
-    assert [file for file, _ in found["unreadable"]] == [os.fsdecode(places[b"250.png"].file)]
+    assert found.features[places[b"10.png"].sha256] == pytest.approx([1.0] * 3, abs=0.01)
+    assert set(found.features) == {place.sha256 for name, place in places.items() if name != b"250.png"}
+    assert [file for file, _ in found.unreadable] == [os.fsdecode(places[b"250.png"].file)]
 
 
 def three_channels(trunk: str, *, input_hw: tuple[int, int], weights: object, layer: str) -> Any:

@@ -14,11 +14,12 @@ from db.store.model_versions import get_champion, get_model, register_model
 from tests.drawn_fish import LABELS, draw_fish
 from tests.learning_site import LearningSite
 from worker.models.errors import TrainingError
-from worker.models.names import HeadName
-from worker.steps.fit_candidate import Parts, fit_candidate, way_of
+from worker.models.names import Balance, CropMethod, HeadName, Parts
+from worker.steps.fit_candidate import fit_candidate, way_of
+from worker.steps.requests import FitRequest
 from worker.storage.model_files import BundleHashes, plain_card, save_bundle, write_card
 from worker.training.crops.held import SECOND_STAGE
-from worker.training.crops.settings import Balance, CropMethod, CropTrainSettings
+from worker.training.crops.settings import CropTrainSettings
 from worker.training.data.snapshot import take_snapshot
 from worker.training.detector.card import DETECTOR_KIND
 from worker.training.detector.fine_tune import FineTune
@@ -26,7 +27,7 @@ from worker.training.detector.settings import TrainSettings
 from worker.training.detector.train_detector import TrainedDetector
 
 SECOND = SecondStage(
-    "efficientnet_lite0", 144, 0.1, LABELS.names, "finetune", 1, 1.0, (0.0,) * 4, 0.5, {"balance": "full"}
+    "efficientnet_lite0", 144, 0.1, LABELS.names, "finetune", 1, 1.0, (0.0,) * 4, 0.5, parameters={"balance": "full"}
 )
 CARD = ModelCard(
     DETECTOR_KIND,
@@ -92,7 +93,7 @@ def test_networks_input_and_method_are_the_champions_unless_asked_otherwise(
     monkeypatch.setattr("worker.steps.fit_candidate.train_detector", untrained.train_detector)
     monkeypatch.setattr("worker.steps.fit_candidate.add_second_stage", untrained.add_second_stage)
 
-    fit_candidate(_request(site) | asked, lambda *_: None)
+    fit_candidate(_request(site, **asked), lambda *_: None)
 
     told = untrained.detector
     assert (told.trunk, told.layer, told.input_hw, told.weights) == (CARD.trunk, CARD.layer, (90, 160), "random")
@@ -116,14 +117,14 @@ def test_who_trained_a_detector_alone_gets_no_second_stage_by_surprise(
 ) -> None:
     champion = dataclasses.replace(CARD, second_stage=None, parameters={SECOND_STAGE: champions})
 
-    assert way_of(asked, champion) == wanted
+    assert way_of(_asking(**asked), champion) == wanted
 
 
 @pytest.mark.parametrize(("evaluated_on", "told"), [("boat_1", {"box_ap50": 0.5}), ("another boat", {})])
 def test_figures_are_taken_over_only_where_the_same_cameras_evaluate(
     site: LearningSite, monkeypatch: pytest.MonkeyPatch, evaluated_on: str, told: dict[str, float]
 ) -> None:
-    untrained, request = Untrained(), _request(site)
+    untrained, request = Untrained(), _request(site, parts="crops")
     monkeypatch.setattr("worker.steps.fit_candidate.load_model_file", lambda folder: None)
     monkeypatch.setattr("worker.steps.fit_candidate.add_second_stage", untrained.add_second_stage)
     with reading(site.engine) as session:
@@ -132,16 +133,20 @@ def test_figures_are_taken_over_only_where_the_same_cameras_evaluate(
     write_card(site.settings.models_dir, "champion", dataclasses.replace(CARD, folds=((evaluated_on,),)), hashes=hashes)
 
     with pytest.raises(TrainingError, match="asked enough"):
-        fit_candidate(request | {"parts": "crops"}, lambda *_: None)
+        fit_candidate(request, lambda *_: None)
 
     assert untrained.card.metrics == told and untrained.card.folds == (("boat_1",),)
 
 
-def _request(site: LearningSite) -> dict[str, object]:
+def _request(site: LearningSite, **asked: object) -> FitRequest:
     with transaction(site.engine) as session:
         dataset = take_snapshot(session, site.settings, champion=get_champion(session))
-    into = str(site.settings.models_dir / ".work")
-    return {"dataset": dataset.dataset_id, "parent": "champion", "model": "new", "into": into}
+    return _asking(dataset=dataset.dataset_id, into=site.settings.models_dir / ".work", **asked)
+
+
+def _asking(**asked: object) -> FitRequest:
+    plain = {"dataset": 1, "parent": "champion", "model": "new", "into": "."}
+    return FitRequest.model_validate({**plain, **asked})
 
 
 class _Crops:

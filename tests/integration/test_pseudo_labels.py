@@ -12,6 +12,7 @@ from db.session import transaction
 from tests.drawn_fish import draw_fish
 from tests.learning_site import LearningSite
 from worker.models.errors import TrainingError
+from worker.steps.requests import TrainRequest
 from worker.steps.train import training_dataset
 
 CAMERAS = ("camera 0", "camera 1", "camera 2", "camera 3")
@@ -34,7 +35,7 @@ def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> LearningSite:
 
 def _dataset(site: LearningSite, floor: float | None) -> Dataset:
     with transaction(site.engine) as session:
-        return training_dataset(session, {"pseudo": floor}, site.settings)
+        return training_dataset(session, TrainRequest(pseudo=floor), site.settings)
 
 
 def _guessed(dataset: Dataset) -> list[str]:

@@ -10,6 +10,7 @@ import sys
 import threading
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from sqlalchemy import Engine, update
@@ -21,6 +22,7 @@ from db.domain.model_versions import ModelState
 from db.domain.retrainings import Occupied, RetrainingState, Slot
 from db.errors import DatabaseError, NotFoundError
 from db.migrate import open_database
+from db.progress import StageProgress
 from db.session import reading, transaction
 from db.store.datasets import current_series, get_dataset
 from db.store.model_versions import get_champion, get_model, list_models, list_promotions, promote
@@ -32,7 +34,8 @@ from tests.factories import add_noop_champion
 from tests.learning_site import FakeSteps, LearningSite
 from worker.models.errors import ModelFileError
 from worker.retraining.lease import LeaseLost
-from worker.retraining.retrain import FIT_STEP, JUDGE_STEP, RetrainOutcome, RetrainRequest, retrain
+from worker.retraining.retrain import RetrainOutcome, RetrainRequest, retrain
+from worker.steps.requests import ANSWER_HELD_OUT, FIT_CANDIDATE, Step
 from worker.storage.model_files import check_model_file, read_card, save_model
 from worker.training.data.samples import TrainingSample
 from worker.training.data.snapshot import SnapshotError, take_snapshot
@@ -188,12 +191,12 @@ def test_two_at_once_make_one_model(any_site: LearningSite, steps: FakeSteps, sa
     inside, go_on = threading.Event(), threading.Event()
     results: list[RetrainOutcome | Occupied] = []
 
-    def slow(module: str, request: dict[str, object], *, progress: object) -> dict[str, object]:
+    def slow(step: Step[Any, Any], request: Any, *, progress: StageProgress) -> Any:
         inside.set()
         assert go_on.wait(30)
-        return steps(module, request, progress=progress)  # type: ignore[arg-type]
+        return steps(step, request, progress=progress)
 
-    first = threading.Thread(target=lambda: results.append(_retrain(any_site, slow)))  # type: ignore[arg-type]
+    first = threading.Thread(target=lambda: results.append(_retrain(any_site, slow)))
     first.start()
     assert inside.wait(30)
     second = _retrain(any_site, steps)
@@ -249,7 +252,7 @@ from db.migrate import open_database
 from db.settings import get_settings
 from worker.retraining.retrain import RetrainRequest, retrain
 
-def stuck(module, request, *, progress):
+def stuck(step, request, *, progress):
     print("training", flush=True)
     signal.pause()
 
@@ -263,13 +266,13 @@ def test_one_that_was_taken_over_registers_nothing(
 ) -> None:
     champion = _ready(site, samples)
 
-    def overtaken(module: str, request: dict[str, object], *, progress: object) -> dict[str, object]:
+    def overtaken(step: Step[Any, Any], request: Any, *, progress: StageProgress) -> Any:
         with transaction(site.engine) as session:
             session.execute(update(RetrainingRow).values(token="another's"))
-        return steps(module, request, progress=progress)  # type: ignore[arg-type]
+        return steps(step, request, progress=progress)
 
     with pytest.raises(LeaseLost):
-        _retrain(site, overtaken)  # type: ignore[arg-type]
+        _retrain(site, overtaken)
 
     with reading(site.engine) as session:
         assert [model.model_id for model in list_models(session)] == [champion]
@@ -304,31 +307,31 @@ def test_a_champion_that_came_meanwhile_is_not_replaced(
     _ready(site, samples)
     add_noop_champion(site.engine, site.settings.models_dir, model_id="other", state="candidate")
 
-    def meddled(module: str, request: dict[str, object], *, progress: object) -> dict[str, object]:
-        if module == FIT_STEP:
+    def meddled(step: Step[Any, Any], request: Any, *, progress: StageProgress) -> Any:
+        if step is FIT_CANDIDATE:
             with transaction(site.engine) as session:
                 promote(session, "other", reason="by hand", forced=True)
-        return steps(module, request, progress=progress)  # type: ignore[arg-type]
+        return steps(step, request, progress=progress)
 
-    done = _retrain(site, meddled)  # type: ignore[arg-type]
+    done = _retrain(site, meddled)
 
     assert isinstance(done, RetrainOutcome) and done.state is RetrainingState.KEPT
     assert "the champion was changed" in done.note
 
 
-@pytest.mark.parametrize("failing", [FIT_STEP, JUDGE_STEP])
+@pytest.mark.parametrize("failing", [FIT_CANDIDATE, ANSWER_HELD_OUT], ids=["fit", "answer"])
 def test_a_step_that_fails_leaves_the_champion_and_is_written_down(
-    site: LearningSite, steps: FakeSteps, samples: list[TrainingSample], failing: str
+    site: LearningSite, steps: FakeSteps, samples: list[TrainingSample], failing: Step[Any, Any]
 ) -> None:
     champion = _ready(site, samples)
 
-    def broken(module: str, request: dict[str, object], *, progress: object) -> dict[str, object]:
-        if module == failing:
+    def broken(step: Step[Any, Any], request: Any, *, progress: StageProgress) -> Any:
+        if step is failing:
             raise ModelFileError("model.keras: cannot be loaded (torn)")
-        return steps(module, request, progress=progress)  # type: ignore[arg-type]
+        return steps(step, request, progress=progress)
 
     with pytest.raises(ModelFileError):
-        _retrain(site, broken)  # type: ignore[arg-type]
+        _retrain(site, broken)
 
     with reading(site.engine) as session:
         run = list_retrainings(session)[0]
@@ -342,14 +345,14 @@ def test_a_disk_that_is_full_while_saving_leaves_the_champion(
 ) -> None:
     champion = _ready(site, samples)
 
-    def too_large(module: str, request: dict[str, object], *, progress: object) -> dict[str, object]:
-        if module == FIT_STEP:
+    def too_large(step: Step[Any, Any], request: Any, *, progress: StageProgress) -> Any:
+        if step is FIT_CANDIDATE:
             card = read_card(site.settings.models_dir, champion)
-            save_model(Path(str(request["into"])), str(request["model"]), _Large(), card)
-        return steps(module, request, progress=progress)  # type: ignore[arg-type]
+            save_model(request.into, request.model, _Large(), card)
+        return steps(step, request, progress=progress)
 
     with pytest.raises(ModelFileError, match="No space left on device"):
-        _retrain(site, too_large)  # type: ignore[arg-type]
+        _retrain(site, too_large)
 
     with reading(site.engine) as session:
         assert [(model.model_id, model.state) for model in list_models(session)] == [(champion, ModelState.CHAMPION)]

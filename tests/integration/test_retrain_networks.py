@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -10,16 +11,16 @@ import pytest
 from db.domain.model_versions import ModelState
 from db.domain.retrainings import RetrainingState
 from db.migrate import open_database
-from db.progress import StageProgress
+from db.progress import StageProgress, no_stage_progress
 from db.session import reading
 from db.store.model_versions import get_model
 from tests.drawn_fish import draw_fish
 from tests.learning_site import LearningSite
-from worker.models.names import DetectorKind
-from worker.retraining.retrain import FIT_STEP, JUDGE_STEP, RetrainOutcome, RetrainRequest, retrain
+from worker.models.names import DetectorKind, Parts
+from worker.retraining.retrain import RetrainOutcome, RetrainRequest, retrain
 from worker.steps.answer_held_out import evaluate
 from worker.steps.fit_candidate import fit_candidate
-from worker.steps.step_process import Request
+from worker.steps.requests import FIT_CANDIDATE, Step, TrainRequest, TrainResult
 from worker.steps.train import train
 from worker.training.data.samples import TrainingSample
 
@@ -45,7 +46,7 @@ def samples(tmp_path: Path) -> list[TrainingSample]:
 def test_shuffled_labels_make_no_champion_and_right_ones_do(site: LearningSite, samples: list[TrainingSample]) -> None:
     site.label(samples)
     poor = _train(site, epochs=1)
-    held_out = set(poor["held_out_cameras"])  # type: ignore[call-overload]
+    held_out = set(poor.held_out_cameras)
     learnt = [sample for sample in samples if sample.camera not in held_out]
     shuffled = [learnt[place].label for place in np.random.default_rng(0).permutation(len(learnt))]
 
@@ -63,18 +64,18 @@ def test_shuffled_labels_make_no_champion_and_right_ones_do(site: LearningSite, 
         assert get_model(session, wrong.kept.model_id).note == wrong.note
 
 
-def _train(site: LearningSite, *, epochs: int) -> Request:
+def _train(site: LearningSite, *, epochs: int) -> TrainResult:
     # Seven of the trunk's sixteen blocks still tell red from blue, and are built and loaded in half the time.
     asked = {"kind": str(DetectorKind.LESSON), "input_hw": [64, 96], "layer": "block6_add", "epochs": epochs}
     asked |= {"held_out_share": 0.34, "second_stage": "none"}
-    return train(asked, lambda *_: None)
+    return train(TrainRequest.model_validate(asked), no_stage_progress)
 
 
 def _retrain(site: LearningSite, *, epochs: int) -> RetrainOutcome:
     done = retrain(
         site.engine,
         site.settings,
-        RetrainRequest(parts="heads", epochs=epochs),
+        RetrainRequest(parts=Parts.HEADS, epochs=epochs),
         progress=lambda *_: None,
         steps=_in_this_process,
     )
@@ -82,5 +83,5 @@ def _retrain(site: LearningSite, *, epochs: int) -> RetrainOutcome:
     return done
 
 
-def _in_this_process(module: str, request: Request, *, progress: StageProgress) -> Request:
-    return {FIT_STEP: fit_candidate, JUDGE_STEP: evaluate}[module](request, progress)
+def _in_this_process(step: Step[Any, Any], request: Any, *, progress: StageProgress) -> Any:
+    return (fit_candidate if step is FIT_CANDIDATE else evaluate)(request, progress)

@@ -4,17 +4,16 @@ from __future__ import annotations
 
 import pytest
 
+from tests.odd_step import ODD, OddValue
 from worker.steps.step_process import StepError, run_step
-
-ODD = "tests.odd_step"
 
 
 def test_progress_and_result_are_heard_whatever_libraries_print() -> None:
     heard: list[tuple[str, int, int]] = []
 
-    result = run_step(ODD, {"end": "well"}, progress=lambda *call: heard.append(call))
+    result = run_step(ODD, OddValue(end="well"), progress=lambda *call: heard.append(call))
 
-    assert result == {"end": "well"} and heard == [("work", 1, 2)]
+    assert result == OddValue(end="well") and heard == [("work", 1, 2)]
 
 
 @pytest.mark.parametrize(
@@ -28,6 +27,6 @@ def test_progress_and_result_are_heard_whatever_libraries_print() -> None:
 )
 def test_however_a_step_ends_one_line_says_so(end: str, said: str) -> None:
     with pytest.raises(StepError) as raised:
-        run_step(ODD, {"end": end}, progress=lambda *_: None)
+        run_step(ODD, OddValue(end=end), progress=lambda *_: None)
 
     assert str(raised.value).startswith(said) and "\n" not in str(raised.value)

@@ -47,6 +47,42 @@ class DetectorKind(StrEnum):
 INPUT_HW: dict[DetectorKind, tuple[int, int]] = {DetectorKind.CENTRE: (288, 512), DetectorKind.LESSON: (360, 640)}
 
 
+class CropMethod(StrEnum):
+    """How the second stage is trained."""
+
+    FROZEN = "frozen"
+    FINETUNE = "finetune"
+
+
+class SecondStageChoice(StrEnum):
+    """Whether there is to be a second stage, and how it is trained."""
+
+    NONE = "none"
+    FROZEN = "frozen"
+    FINETUNE = "finetune"
+
+    @property
+    def method(self) -> CropMethod | None:
+        """How it is trained; None where there is none."""
+        return None if self is SecondStageChoice.NONE else CropMethod(self.value)
+
+
+class Balance(StrEnum):
+    """How much rare species count: as they come, by the root of balance, or all species alike."""
+
+    NONE = "none"
+    ROOT = "root"
+    FULL = "full"
+
+
+class Parts(StrEnum):
+    """What of the parent is trained anew; the rest is taken over as it is."""
+
+    HEADS = "heads"
+    CROPS = "crops"
+    BOTH = "both"
+
+
 class HeadName(StrEnum):
     """The heads of the lesson."""
 

@@ -26,25 +26,34 @@ from db.settings import Settings
 from db.store.model_versions import ModelVersion, get_champion, models_of_dataset
 from db.store.retrainings import begin_retraining, end_retraining
 from db.store.sql import database_now_s
+from worker.models.names import Balance, Parts, SecondStageChoice
 from worker.retraining.gate import GateAnswers, decide, rule_of
 from worker.retraining.keep_candidate import Candidate, Kept, keep_candidate
 from worker.retraining.lease import LEASE_S, Lease, LeaseLost, died_here, this_holder
-from worker.steps.step_process import Request, run_step
+from worker.steps.requests import (
+    ANSWER_HELD_OUT,
+    FIT_CANDIDATE,
+    AnswerRequest,
+    FitRequest,
+    FitResult,
+    Q,
+    R,
+    Step,
+)
+from worker.steps.step_process import run_step
 from worker.storage.artifacts import held_model
 from worker.storage.model_files import BundleHashes, new_model_id
 from worker.training.data.snapshot import refuse_unevaluable, take_snapshot
 
-FIT_STEP = "worker.steps.fit_candidate"
-JUDGE_STEP = "worker.steps.answer_held_out"
 # More images make the bootstrap hardly surer, and each costs a trunk pass of either model.
-JUDGED_AT_MOST = 4_000
+EVALUATED_AT_MOST = 4_000
 _WORK_PREFIX = ".retraining-"
 
 
 class Steps(Protocol):
-    """Runs a step by its module's name; `run_step` does it in a process of its own."""
+    """Runs a step; `run_step` does it in a process of its own."""
 
-    def __call__(self, module: str, request: Request, *, progress: StageProgress) -> Request:
+    def __call__(self, step: Step[Q, R], request: Q, *, progress: StageProgress) -> R:
         """Return the step's result."""
 
 
@@ -59,9 +68,9 @@ class RetrainRequest:
 
     why: str = "by hand"
     slot: Slot | None = None
-    parts: str | None = None
-    second_stage: str | None = None
-    balance: str | None = None
+    parts: Parts | None = None
+    second_stage: SecondStageChoice | None = None
+    balance: Balance | None = None
     by_sampling: bool | None = None
     seed: int = 0
     epochs: int | None = None
@@ -140,34 +149,33 @@ def _retrain(run: _Run, held: HeldRetraining) -> RetrainOutcome:
         return RetrainOutcome(RetrainingState.NOTHING_NEW, note, dataset)
     fitted = _fit(run, dataset, serving)
     run.lease.check()
-    hashes = BundleHashes(fitted["sha256"], fitted.get("crops_sha256"))
-    evaluated = _judge_both(run, dataset, serving, hashes)
+    hashes = BundleHashes(fitted.sha256, fitted.crops_sha256)
+    evaluated = _answers_of_both(run, dataset, serving, hashes)
     verdict = decide(evaluated, rule_of(run.settings))
     run.lease.check()
     candidate = Candidate(run.candidate_id, run.work_dir, hashes, serving.model_id, dataset)
     kept = keep_candidate(run.engine, run.settings, held, candidate, evaluated, verdict)
-    unreadable = tuple((str(file), str(reason)) for file, reason in fitted["unreadable"])
-    return RetrainOutcome(kept.state, kept.note, dataset, kept, unreadable, fitted.get("second_stage_missing", ""))
+    return RetrainOutcome(kept.state, kept.note, dataset, kept, fitted.unreadable, fitted.second_stage_missing)
 
 
-def _fit(run: _Run, dataset: Dataset, serving: ModelVersion) -> Request:
-    request = {
-        "dataset": dataset.dataset_id,
-        "parent": serving.model_id,
-        "model": run.candidate_id,
-        "into": str(run.work_dir),
-        "parts": run.ask.parts,
-        "second_stage": run.ask.second_stage,
-        "balance": run.ask.balance,
-        "by_sampling": run.ask.by_sampling,
-        "seed": run.ask.seed,
-        "epochs": run.ask.epochs,
-        "command": run.ask.command,
-    }
-    return run.steps(FIT_STEP, request, progress=run.progress)
+def _fit(run: _Run, dataset: Dataset, serving: ModelVersion) -> FitResult:
+    request = FitRequest(
+        dataset=dataset.dataset_id,
+        parent=serving.model_id,
+        model=run.candidate_id,
+        into=run.work_dir,
+        parts=run.ask.parts,
+        second_stage=run.ask.second_stage,
+        balance=run.ask.balance,
+        by_sampling=run.ask.by_sampling,
+        seed=run.ask.seed,
+        epochs=run.ask.epochs,
+        command=run.ask.command,
+    )
+    return run.steps(FIT_CANDIDATE, request, progress=run.progress)
 
 
-def _judge_both(run: _Run, dataset: Dataset, serving: ModelVersion, hashes: BundleHashes) -> GateAnswers:
+def _answers_of_both(run: _Run, dataset: Dataset, serving: ModelVersion, hashes: BundleHashes) -> GateAnswers:
     """Return both models' final answers to the held-out images that both could read."""
     held = BundleHashes(serving.sha256, serving.crops_sha256)
     champion = _answers(run, dataset, serving.model_id, held, run.settings.models_dir)
@@ -196,16 +204,16 @@ def _answers(
     run: _Run, dataset: Dataset, model_id: str, hashes: BundleHashes, models_dir: Path
 ) -> dict[str, npt.NDArray[np.float64]]:
     file = run.work_dir / f"answers-{model_id}.npz"
-    request = {
-        "models_dir": str(models_dir),
-        "model": model_id,
-        "sha256": hashes.sha256,
-        "crops_sha256": hashes.crops_sha256,
-        "dataset": dataset.dataset_id,
-        "at_most": JUDGED_AT_MOST,
-        "answers": str(file),
-    }
-    run.steps(JUDGE_STEP, request, progress=run.progress)
+    request = AnswerRequest(
+        models_dir=models_dir,
+        model=model_id,
+        sha256=hashes.sha256,
+        crops_sha256=hashes.crops_sha256,
+        dataset=dataset.dataset_id,
+        at_most=EVALUATED_AT_MOST,
+        answers=file,
+    )
+    run.steps(ANSWER_HELD_OUT, request, progress=run.progress)
     with np.load(file, allow_pickle=False) as found:
         species = [str(name) for name in found["species"]]
         answers = _on_axis(found["probabilities"], species, run.settings.label_set.names)

@@ -10,14 +10,15 @@ from db.settings import Settings, get_settings
 from worker.retraining.rerank import work_off
 from worker.retraining.retrain import RetrainOutcome, RetrainRequest
 from worker.retraining.schedule import retrain_if_due
-from worker.steps.step_process import Request, serve_step
+from worker.steps.requests import RETRAIN_DUE, DueRequest, DueResult
+from worker.steps.step_process import serve_step
 
 _log = logging.getLogger("taffrail.retrain")
 
 
-def run_due(request: Request, progress: StageProgress) -> Request:
+def run_due(request: DueRequest, progress: StageProgress) -> DueResult:
     """Return what came of the retraining that is due, in words."""
-    return {"came": what_came(get_settings(), command=str(request["command"]))}
+    return DueResult(came=what_came(get_settings(), command=request.command))
 
 
 def what_came(settings: Settings, *, command: str) -> str:
@@ -36,4 +37,4 @@ def what_came(settings: Settings, *, command: str) -> str:
 
 
 if __name__ == "__main__":
-    serve_step(run_due)
+    serve_step(RETRAIN_DUE, run_due)

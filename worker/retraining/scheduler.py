@@ -25,6 +25,7 @@ from worker.delivery.app import RETRAIN_TASK, QueueName, count_messages, make_ap
 from worker.delivery.own_process import WORKING_FOLDER, own_command, own_environment
 from worker.delivery.reconcile import reconcile
 from worker.retraining.schedule import Due, look
+from worker.steps.requests import RETRAIN_DUE, DueRequest
 
 RECONCILE_EVERY_S = 15.0
 _LOOK_EVERY_S = 15.0
@@ -93,7 +94,7 @@ class Chores:
         log = (self._settings.home / "retrain.log").open("a")
         # It ends when our end of its stdin closes, however we end.
         self._child = subprocess.Popen(
-            own_command("worker.retraining.retrain_due"),
+            own_command(RETRAIN_DUE.module),
             cwd=WORKING_FOLDER,
             env=own_environment(self._settings),
             stdin=subprocess.PIPE,
@@ -104,7 +105,7 @@ class Chores:
         )
         log.close()
         assert self._child.stdin is not None
-        self._child.stdin.write(json.dumps({"command": _COMMAND}) + "\n")
+        self._child.stdin.write(DueRequest(command=_COMMAND).as_json() + "\n")
         self._child.stdin.flush()
 
     def _tell_once(self, text: str) -> None:

@@ -34,7 +34,8 @@ from worker.inference.load_image import HashedFile, LoadedImage
 from worker.inference.second_stage import load_crop_classifier
 from worker.inference.together import hear_cameras
 from worker.models.errors import ModelFileError
-from worker.steps.step_process import Request, serve_step
+from worker.steps.requests import ANSWER_HELD_OUT, AnswerRequest, AnswerResult
+from worker.steps.step_process import serve_step
 from worker.storage.model_files import check_model_file, read_card
 from worker.training.data.snapshot import training_samples
 from worker.training.detector.camera_sizes import camera_fish_sizes
@@ -42,42 +43,38 @@ from worker.training.detector.camera_sizes import camera_fish_sizes
 Floats = npt.NDArray[np.float64]
 
 
-def evaluate(request: Request, progress: StageProgress) -> Request:
+def evaluate(request: AnswerRequest, progress: StageProgress) -> AnswerResult:
     """Write the final answers of one model version to the held-out images of a data set.
 
-    request: models_dir, model, sha256, dataset, at_most (images), answers (the .npz file to write). It then holds
-    `species` (S,), `sha256s` (N,) of the images that could be read, and `probabilities` (N, S).
     Raises:
         ModelFileError: the model is missing, altered, does not load, or does not answer with distributions; or the
         answers cannot be written.
     """
     settings = get_settings()
-    folder = check_model_file(
-        Path(request["models_dir"]), request["model"], request["sha256"], request.get("crops_sha256")
-    )
+    folder = check_model_file(request.models_dir, request.model, request.sha256, request.crops_sha256)
     card = read_card(folder.parent, folder.name)
     detector = make_detector(card, folder, batch_size=settings.network_batch)
     # Evaluated exactly as it would serve; its crops go where the answers go, and are swept with them.
-    elsewhere = settings.model_copy(update={"home": Path(request["answers"]).parent, "artifacts": ""})
+    elsewhere = settings.model_copy(update={"home": request.answers.parent, "artifacts": ""})
     crop_classifier = load_crop_classifier(card.second_stage, folder)
     inference = DetectorInference(
-        detector, model_version=request["model"], settings=elsewhere, crop_classifier=crop_classifier
+        detector, model_version=request.model, settings=elsewhere, crop_classifier=crop_classifier
     )
     with reading(open_database(settings.database)) as session:
-        dataset = get_dataset(session, int(request["dataset"]))
-    entries = evaluated_entries(dataset.entries, at_most=int(request["at_most"]))
+        dataset = get_dataset(session, request.dataset)
+    entries = evaluated_entries(dataset.entries, at_most=request.at_most)
     sha256s: list[str] = []
     said: list[_Said] = []
     for chunk in loaded_images(entries, inference):
         done = inference.finish(chunk, inference.predict(chunk), each_ms=0.0)
         sha256s += [image.image.sha256 for image in chunk]
         said += [_said(image.item.camera, outcome) for image, outcome in zip(chunk, done, strict=True)]
-        progress(f"evaluation {request['model']}", len(sha256s), len(entries))
+        progress(f"evaluation {request.model}", len(sha256s), len(entries))
     answers = _final_answers(said, card.second_stage)
     probabilities = np.array(answers, dtype=np.float64).reshape(len(answers), len(card.species))
     _refuse_nonsense(folder, probabilities)
-    _write(Path(request["answers"]), species=np.array(card.species), sha256s=np.array(sha256s), answers=probabilities)
-    return {"images": len(sha256s), "unreadable": len(entries) - len(sha256s)}
+    _write(request.answers, species=np.array(card.species), sha256s=np.array(sha256s), answers=probabilities)
+    return AnswerResult(images=len(sha256s), unreadable=len(entries) - len(sha256s))
 
 
 def evaluated_entries(entries: Sequence[DatasetEntry], *, at_most: int) -> list[DatasetEntry]:
@@ -156,4 +153,4 @@ def _refuse_nonsense(folder: Path, probabilities: Floats) -> None:
 
 
 if __name__ == "__main__":
-    serve_step(evaluate)
+    serve_step(ANSWER_HELD_OUT, evaluate)

@@ -6,7 +6,6 @@ cached features.
 
 from __future__ import annotations
 
-import os
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import asdict
@@ -26,7 +25,9 @@ from worker.leakage.see_heat import see_heat
 from worker.leakage.verdicts import HeatReport, sentence, verdict_of_all
 from worker.models.names import DEFAULT_TRUNK, TRUNKS
 from worker.models.trunks import named_weights
-from worker.steps.step_process import Request, serve_step
+from worker.steps.left_out import told_of
+from worker.steps.requests import AUDIT_LEAKAGE, LeakageRequest, LeakageResult
+from worker.steps.step_process import serve_step
 from worker.storage.artifacts import held_model
 from worker.storage.model_files import read_card
 from worker.training.data.check_samples import check_samples
@@ -42,18 +43,16 @@ class LeakageError(TaffrailError):
     """The images held do not make an audit."""
 
 
-def audit_leakage(request: Request, progress: StageProgress) -> Request:
+def audit_leakage(request: LeakageRequest, progress: StageProgress) -> LeakageResult:
     """Return what tells the species besides the fish, in figures, verdicts and one sentence.
 
-    request: model (the champion where not given), trunk, weights, input_hw (the model's where not given), seed.
     Raises:
         LeakageError: no labels, one camera, one species, too few images. NotFoundError: no such model.
     """
     settings = get_settings()
     with reading(open_database(settings.database)) as session:
         entries = entries_said(session, settings)
-        asked = str(request.get("model") or "")
-        model = get_model(session, asked) if asked else get_champion(session)
+        model = get_model(session, request.model) if request.model else get_champion(session)
     checked = check_samples(training_samples(entries), settings.label_set)
     samples = list({sample.sha256: sample for sample in checked.samples}.values())
     refuse_unauditable(samples)
@@ -62,29 +61,28 @@ def audit_leakage(request: Request, progress: StageProgress) -> Request:
         samples,
         source=_source(request, settings, read_card(folder.parent, folder.name) if folder else None, progress),
         label_set=settings.label_set,
-        seed=int(request.get("seed", 0)),
+        seed=request.seed,
     )
     gone: list[SkippedFile] = []
     heat, no_heat = _heat(folder, samples, on_skipped=gone.append, progress=progress)
     majority = Counter(sample.label.species for sample in samples).most_common(1)[0][0]
-    left_out = [(odd.file, odd.text) for odd in checked.left_out]
-    left_out += [(bad.file, bad.text) for bad in dict.fromkeys([*found.unreadable, *gone])]
-    return {
-        "images": found.cues[0].images,
-        "boxless": found.boxless,
-        "near_duplicates": found.near_duplicates,
-        "cameras": len({sample.camera for sample in samples}),
-        "species": dict(Counter(sample.label.species for sample in samples)),
-        "majority": majority,
-        "cues": [asdict(cue) for cue in found.cues],
-        "gap": asdict(found.gap),
-        "heat": asdict(heat) if heat else None,
-        "no_heat": no_heat,
-        "verdict": str(verdict_of_all(found.cues)),
-        "sentence": sentence(found.cues, majority=majority, gap=found.gap, heat=heat),
-        "unreadable": [[os.fsdecode(file), reason] for file, reason in left_out],
-        "repaired": [[os.fsdecode(odd.file), odd.text] for odd in checked.repaired],
-    }
+    left_out = dict.fromkeys([*checked.skipped, *found.unreadable, *gone])
+    return LeakageResult(
+        images=found.cues[0].images,
+        boxless=found.boxless,
+        near_duplicates=found.near_duplicates,
+        cameras=len({sample.camera for sample in samples}),
+        species=dict(Counter(sample.label.species for sample in samples)),
+        majority=majority,
+        cues=tuple(asdict(cue) for cue in found.cues),
+        gap=asdict(found.gap),
+        heat=asdict(heat) if heat else None,
+        no_heat=no_heat,
+        verdict=str(verdict_of_all(found.cues)),
+        sentence=sentence(found.cues, majority=majority, gap=found.gap, heat=heat),
+        unreadable=told_of(left_out),
+        repaired=told_of(checked.repaired),
+    )
 
 
 def refuse_unauditable(samples: Sequence[TrainingSample]) -> None:
@@ -109,13 +107,15 @@ def refuse_unauditable(samples: Sequence[TrainingSample]) -> None:
         raise LeakageError(f"{len(samples)} labelled images tell nothing; {_MIN_IMAGES} are needed at least")
 
 
-def _source(request: Request, settings: Settings, card: ModelCard | None, progress: StageProgress) -> FeatureSource:
+def _source(
+    request: LeakageRequest, settings: Settings, card: ModelCard | None, progress: StageProgress
+) -> FeatureSource:
     """Return the features to ask: by the model's own trunk and size, which training cached, where nothing is given."""
     own = card if card is not None and card.trunk in TRUNKS else None
-    weights = str(request.get("weights") or (own.parameters.get("weights", "imagenet") if own else "imagenet"))
-    rows, columns = request.get("input_hw") or (own.input_hw if own else TRUNKS[DEFAULT_TRUNK].input_hw)
+    weights = str(request.weights or (own.parameters.get("weights", "imagenet") if own else "imagenet"))
+    rows, columns = request.input_hw or (own.input_hw if own else TRUNKS[DEFAULT_TRUNK].input_hw)
     return FeatureSource(
-        trunk=str(request.get("trunk") or (own.trunk if own else DEFAULT_TRUNK)),
+        trunk=str(request.trunk or (own.trunk if own else DEFAULT_TRUNK)),
         weights=named_weights(weights),
         input_hw=(int(rows), int(columns)),
         features_dir=settings.features_dir,
@@ -146,4 +146,4 @@ def _heat(
 
 
 if __name__ == "__main__":
-    serve_step(audit_leakage)
+    serve_step(AUDIT_LEAKAGE, audit_leakage)

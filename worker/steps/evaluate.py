@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import os
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -30,9 +28,11 @@ from worker.images.labelled import SkippedFile
 from worker.inference.detector import make_detector
 from worker.inference.second_stage import load_crop_classifier
 from worker.models.errors import TrainingError
-from worker.models.names import DEFAULT_TRUNK, HeadName
+from worker.models.names import DEFAULT_TRUNK, TRUNKS, HeadName
 from worker.models.trunks import named_weights, weights_key
-from worker.steps.step_process import Request, serve_step
+from worker.steps.left_out import told_of
+from worker.steps.requests import EVALUATE, EvaluateRequest, EvaluateResult, LeftOut
+from worker.steps.step_process import serve_step
 from worker.storage.artifacts import held_model
 from worker.storage.model_files import read_card
 from worker.training.data.check_samples import CheckedSamples, check_samples
@@ -48,7 +48,7 @@ from worker.training.features.thumbnails import thumbnails_of
 CHAMPION = "champion"
 
 
-def evaluate(request: Request, progress: StageProgress) -> Request:
+def evaluate(request: EvaluateRequest, progress: StageProgress) -> EvaluateResult:
     """Return figures of heads, averages and baselines over folds, or of one model version; nothing is registered.
 
     request: model (an id or `champion`), or else split, folds, heads, trunk, weights, input_hw, epochs; seed; out (a
@@ -57,23 +57,23 @@ def evaluate(request: Request, progress: StageProgress) -> Request:
         TrainingError, ModelError: the labels held do not suffice; names what is missing.
     """
     settings = get_settings()
-    if request.get("out"):
-        make_folder(Path(request["out"]))
+    if request.out:
+        make_folder(request.out)
     engine = open_database(settings.database)
     with reading(engine) as session:
         samples = training_samples(entries_said(session, settings))
     if not samples:
         raise TrainingError("no labelled images; register some with: cli labels import")
-    if request.get("model"):
+    if request.model:
         return _version(request, settings, engine, samples, progress)
     return _networks(request, settings, samples, progress)
 
 
 def _networks(
-    request: Request, settings: Settings, samples: Sequence[TrainingSample], progress: StageProgress
-) -> Request:
-    options, split = parse_options(request["heads"]), SplitKind(request["split"])
-    seed, source = int(request.get("seed", 0)), _source(request, settings, progress)
+    request: EvaluateRequest, settings: Settings, samples: Sequence[TrainingSample], progress: StageProgress
+) -> EvaluateResult:
+    options, split = parse_options(request.heads), SplitKind(request.split)
+    seed, source = request.seed, _source(request, settings, progress)
     checked = check_samples(samples, settings.label_set)
     refuse_early(checked.samples, split)
     computed = source.compute(checked.samples)
@@ -85,7 +85,7 @@ def _networks(
     weights = weights_key(source.trunk, source.weights)
     kept = KeptAnswers(
         settings.home / "training" / "evaluation",
-        f"{source.trunk} {weights} {source.input_hw} {settings.species} {bool(request.get('out'))}",
+        f"{source.trunk} {weights} {source.input_hw} {settings.species} {bool(request.out)}",
     )
     bench = Bench(
         usable,
@@ -93,12 +93,12 @@ def _networks(
         settings.label_set,
         source.input_hw,
         lambda head: _fit_of(head, request),
-        heatmaps=bool(request.get("out")),
+        heatmaps=request.out is not None,
         kept=kept,
         progress=progress,
     )
-    done = cross_validate(bench, options, split, alike=alike, folds=int(request["folds"]), seed=seed)
-    unreadable = [[os.fsdecode(bad.file), bad.text] for bad in skipped]
+    done = cross_validate(bench, options, split, alike=alike, folds=request.folds, seed=seed)
+    unreadable = told_of(skipped)
     result = {
         "split": str(split),
         "trunk": source.trunk,
@@ -115,10 +115,14 @@ def _networks(
 
 
 def _version(
-    request: Request, settings: Settings, engine: Engine, samples: Sequence[TrainingSample], progress: StageProgress
-) -> Request:
+    request: EvaluateRequest,
+    settings: Settings,
+    engine: Engine,
+    samples: Sequence[TrainingSample],
+    progress: StageProgress,
+) -> EvaluateResult:
     with reading(engine) as session:
-        model_id = str(request["model"])
+        model_id = request.model or CHAMPION
         version = get_champion(session) if model_id == CHAMPION else get_model(session, model_id)
     if version is None:
         raise NotFoundError("no model serves yet; `cli train` makes the first one")
@@ -133,12 +137,12 @@ def _version(
         sides,
         detector=make_detector(card, folder, batch_size=settings.network_batch),
         crop_classifier=load_crop_classifier(card.second_stage, folder),
-        heatmaps=bool(request.get("out")),
+        heatmaps=request.out is not None,
         on_skipped=skipped.append,
         progress=of_stage(progress, f"evaluation {version.model_id}"),
     )
     parts = np.unique(evaluated.cameras, return_inverse=True)[1]
-    unreadable = [[os.fsdecode(bad.file), bad.text] for bad in skipped]
+    unreadable = told_of(skipped)
     result = {
         "model": version.model_id,
         "state": str(version.state),
@@ -150,40 +154,40 @@ def _version(
     return _written(request, result, evaluated, answers)
 
 
-def _written(request: Request, result: Request, evaluated: EvaluatedImages, answers: Sequence[Answers]) -> Request:
-    if not request.get("out"):
-        return result
+def _written(
+    request: EvaluateRequest, result: dict[str, Any], evaluated: EvaluatedImages, answers: Sequence[Answers]
+) -> EvaluateResult:
+    if not request.out:
+        return EvaluateResult(**result)
     files = write_evaluation(
-        Path(request["out"]),
+        request.out,
         result,
         evaluated,
         answers[-1],
-        images=int(request.get("images") or 0),
+        images=request.images,
         input_hw=(result["input_hw"][0], result["input_hw"][1]),
         seed=result["seed"],
     )
-    return {**result, "files": files}
+    return EvaluateResult(**result, files=tuple(files))
 
 
-def _source(request: Request, settings: Settings, progress: StageProgress) -> FeatureSource:
-    rows, columns = request.get("input_hw") or (360, 640)
-    weights = str(request.get("weights") or "imagenet")
+def _source(request: EvaluateRequest, settings: Settings, progress: StageProgress) -> FeatureSource:
     return FeatureSource(
-        trunk=str(request.get("trunk") or DEFAULT_TRUNK),
-        weights=named_weights(weights),
-        input_hw=(int(rows), int(columns)),
+        trunk=request.trunk,
+        weights=named_weights(request.weights),
+        input_hw=request.input_hw or TRUNKS[DEFAULT_TRUNK].input_hw,
         features_dir=settings.features_dir,
         progress=progress,
     )
 
 
-def _fit_of(head: HeadName, request: Request) -> FitSettings:
-    fit = replace(FitSettings(), seed=int(request.get("seed", 0)))
-    return replace(fit, epochs=int(request["epochs"]), min_steps=0) if request.get("epochs") else fit
+def _fit_of(head: HeadName, request: EvaluateRequest) -> FitSettings:
+    fit = replace(FitSettings(), seed=request.seed)
+    return replace(fit, epochs=request.epochs, min_steps=0) if request.epochs else fit
 
 
 def _facts(
-    request: Request, samples: Sequence[TrainingSample], evaluated: EvaluatedImages, input_hw: tuple[int, int]
+    request: EvaluateRequest, samples: Sequence[TrainingSample], evaluated: EvaluatedImages, input_hw: tuple[int, int]
 ) -> dict[str, Any]:
     return {
         "images": len(samples),
@@ -193,17 +197,13 @@ def _facts(
         "evaluated": len(evaluated.samples),
         "evaluated_cameras": len(set(evaluated.cameras.tolist())),
         "input_hw": list(input_hw),
-        "seed": int(request.get("seed", 0)),
+        "seed": request.seed,
     }
 
 
-def _oddities(checked: CheckedSamples, unreadable: list[list[str]]) -> dict[str, Any]:
-    left_out = [[os.fsdecode(odd.file), odd.text] for odd in checked.left_out]
-    return {
-        "unreadable": left_out + unreadable,
-        "repaired": [[os.fsdecode(odd.file), odd.text] for odd in checked.repaired],
-    }
+def _oddities(checked: CheckedSamples, unreadable: LeftOut) -> dict[str, LeftOut]:
+    return {"unreadable": told_of(checked.skipped) + unreadable, "repaired": told_of(checked.repaired)}
 
 
 if __name__ == "__main__":
-    serve_step(evaluate)
+    serve_step(EVALUATE, evaluate)

@@ -9,10 +9,11 @@ from db.progress import StageProgress
 from db.settings import get_settings
 from worker.events.compare_counts import compare_counts
 from worker.events.keep_follower import FollowerError, serving_follower
-from worker.steps.step_process import Request, serve_step
+from worker.steps.requests import EVALUATE_EVENTS, EvaluateEventsRequest, EvaluateEventsResult
+from worker.steps.step_process import serve_step
 
 
-def evaluate_events(_request: Request, progress: StageProgress) -> Request:
+def evaluate_events(_request: EvaluateEventsRequest, progress: StageProgress) -> EvaluateEventsResult:
     """Return the figures of the follower that serves, beside simpler counts, at several rates of images.
 
     Raises:
@@ -23,8 +24,9 @@ def evaluate_events(_request: Request, progress: StageProgress) -> Request:
     if serving is None:
         raise FollowerError("no follower yet; cli train --events makes one")
     follower_id, follower = serving
-    return {"follower": follower_id, "rates": [asdict(one) for one in compare_counts(follower, progress=progress)]}
+    rates = tuple(asdict(one) for one in compare_counts(follower, progress=progress))
+    return EvaluateEventsResult(follower=follower_id, rates=rates)
 
 
 if __name__ == "__main__":
-    serve_step(evaluate_events)
+    serve_step(EVALUATE_EVENTS, evaluate_events)

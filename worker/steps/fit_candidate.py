@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import asdict, replace
-from enum import StrEnum
-from pathlib import Path
 
 from sqlalchemy import Engine
 
@@ -18,13 +15,15 @@ from db.settings import Settings, get_settings
 from db.store.datasets import get_dataset
 from db.store.model_versions import ModelVersion, get_model
 from worker.models.errors import TrainingError
-from worker.models.names import DetectorKind, HeadName
+from worker.models.names import Balance, CropMethod, DetectorKind, HeadName, Parts, SecondStageChoice
 from worker.models.trunks import named_weights
-from worker.steps.step_process import Request, serve_step
+from worker.steps.left_out import told_of
+from worker.steps.requests import FIT_CANDIDATE, FitRequest, FitResult
+from worker.steps.step_process import serve_step
 from worker.storage.model_files import HeldModel, check_model_file, load_model_file, read_card, save_bundle
 from worker.training.crops.add_second_stage import TwoStages, add_second_stage
-from worker.training.crops.held import NO_SECOND_STAGE, SECOND_STAGE, crop_settings, false_boxes_held
-from worker.training.crops.settings import CropMethod, CropTrainSettings
+from worker.training.crops.held import SECOND_STAGE, crop_settings, false_boxes_held
+from worker.training.crops.settings import CropTrainSettings
 from worker.training.data.snapshot import training_samples
 from worker.training.detector.fine_tune import FineTune
 from worker.training.detector.settings import TrainSettings
@@ -32,38 +31,28 @@ from worker.training.detector.train_detector import train_detector
 from worker.training.detector.trained import TrainedDetector
 
 
-class Parts(StrEnum):
-    """What of the parent is trained anew; the rest is taken over as it is."""
-
-    HEADS = "heads"
-    CROPS = "crops"
-    BOTH = "both"
-
-
-def fit_candidate(request: Request, progress: StageProgress) -> Request:
+def fit_candidate(request: FitRequest, progress: StageProgress) -> FitResult:
     """Train like the parent on a data set and save the bundle, not yet registered; return its hashes.
 
-    request: dataset, parent and model (ids), into (the folder for the model's own folder), seed, epochs, command; where
-    not the parent's way, parts, and of the crop classifier second_stage, balance, by_sampling. The result names the
-    images that training went on without, and why there is no second stage (or '').
     Raises:
         TrainingError: the parent is no detector, or too little can be read. ModelFileError: it cannot be saved.
     """
     settings = get_settings()
     engine = open_database(settings.database)
-    parent = read_card(settings.models_dir, request["parent"])
+    parent = read_card(settings.models_dir, request.parent)
     if parent.kind not in list(DetectorKind):
         wanted = " or ".join(DetectorKind)
-        raise TrainingError(f"model {request['parent']}: is a {parent.kind}, wanted a {wanted} to train like")
+        raise TrainingError(f"model {request.parent}: is a {parent.kind}, wanted a {wanted} to train like")
     with reading(engine) as session:
-        dataset = get_dataset(session, int(request["dataset"]))
-        held = get_model(session, request["parent"])
-    parts, method = way_of(request, parent)
+        dataset = get_dataset(session, request.dataset)
+        held = get_model(session, request.parent)
+    parts, second_stage = way_of(request, parent)
+    method = second_stage.method
     first = _detector(request, parent, held, dataset, settings, progress, anew=parts is not Parts.CROPS)
     card, crops, missing = first.card, None, ""
-    if parts is not Parts.HEADS:
+    if parts is not Parts.HEADS and method is not None:
         try:
-            how = crop_settings(first.card, settings, _crop_wishes(request, parent), method=CropMethod(method))
+            how = _crop_settings(request, parent, first.card, settings, method)
             two = _second_stage(first, dataset, how, settings, engine, progress)
             card, crops = two.card, two.crops
         except TrainingError as error:
@@ -76,19 +65,16 @@ def fit_candidate(request: Request, progress: StageProgress) -> Request:
             part = replace(part, metrics={}, metrics_by={})
         card = replace(card, second_stage=part)
         crops = HeldModel(held.model_id, held.crops_sha256)
-    told: dict[str, object] = {"dataset": dataset.dataset_id, "parts": str(parts), SECOND_STAGE: method}
+    told: dict[str, object] = {"dataset": dataset.dataset_id, "parts": str(parts), SECOND_STAGE: str(second_stage)}
     parameters = {**card.parameters, **told}
     card = replace(card, dataset_sha256=dataset.sha256, parameters=parameters)
     model = HeldModel(held.model_id, held.sha256) if parts is Parts.CROPS else first.model
-    hashes = save_bundle(
-        Path(request["into"]), request["model"], model, card, crops=crops, held_dir=settings.models_dir
-    )
-    unreadable = [[os.fsdecode(bad.file), bad.text] for bad in first.unreadable]
-    return {**asdict(hashes), "unreadable": unreadable, "second_stage_missing": missing}
+    hashes = save_bundle(request.into, request.model, model, card, crops=crops, held_dir=settings.models_dir)
+    return FitResult(**asdict(hashes), unreadable=told_of(first.unreadable), second_stage_missing=missing)
 
 
 def _detector(
-    request: Request,
+    request: FitRequest,
     parent: ModelCard,
     held: ModelVersion,
     dataset: Dataset,
@@ -113,7 +99,7 @@ def _detector(
         metrics_by=parent.metrics_by if same else {},
         folds=(dataset.held_out_cameras,),
         parent=held.model_id,
-        command=str(request.get("command", "")),
+        command=request.command,
         second_stage=None,
         train_seconds=0.0,
     )
@@ -125,20 +111,20 @@ def _evaluated_alike(parent: ModelCard, dataset: Dataset) -> bool:
     return parent.folds == (dataset.held_out_cameras,)
 
 
-def way_of(request: Request, parent: ModelCard) -> tuple[Parts, str]:
-    """Return what is trained anew, and how a second stage is made, `none` where none is.
+def way_of(request: FitRequest, parent: ModelCard) -> tuple[Parts, SecondStageChoice]:
+    """Return what is trained anew, and how a second stage is made, if one is.
 
     Both are the parent's where nothing else is asked for: who trained a detector alone gets none by surprise.
     """
     if parent.second_stage is not None:
         told = parent.second_stage.method
     else:
-        told = str(parent.parameters.get(SECOND_STAGE, CropMethod.FINETUNE))
-    method = str(request.get("second_stage") or told)
-    parts = Parts(request.get("parts") or (Parts.HEADS if method == NO_SECOND_STAGE else Parts.BOTH))
-    if parts is not Parts.HEADS and method == NO_SECOND_STAGE:
-        method = str(CropMethod.FINETUNE)
-    return parts, method
+        told = str(parent.parameters.get(SECOND_STAGE, SecondStageChoice.FINETUNE))
+    choice = request.second_stage or SecondStageChoice(told)
+    parts = request.parts or (Parts.HEADS if choice is SecondStageChoice.NONE else Parts.BOTH)
+    if parts is not Parts.HEADS and choice is SecondStageChoice.NONE:
+        choice = SecondStageChoice.FINETUNE
+    return parts, choice
 
 
 def _second_stage(
@@ -161,14 +147,23 @@ def _second_stage(
     )
 
 
-def _crop_wishes(request: Request, parent: ModelCard) -> Request:
-    """Return seed, balance and by_sampling as asked for; of the rest the parent's way is gone on with."""
+def _crop_settings(
+    request: FitRequest, parent: ModelCard, card: ModelCard, settings: Settings, method: CropMethod
+) -> CropTrainSettings:
+    """Return how the second stage is trained: the parent's way goes on where nothing else is asked for."""
     told = parent.second_stage.parameters if parent.second_stage is not None else {}
-    asked = {name: request[name] for name in ("balance", "by_sampling") if request.get(name) is not None}
-    return {**told, **asked, "seed": request.get("seed", 0)}
+    by_sampling = bool(told.get("by_sampling")) if request.by_sampling is None else request.by_sampling
+    return crop_settings(
+        card,
+        settings,
+        method=method,
+        balance=request.balance or Balance(str(told.get("balance") or CropTrainSettings.balance)),
+        by_sampling=by_sampling,
+        seed=request.seed,
+    )
 
 
-def _like_parent(request: Request, parent: ModelCard, dataset: Dataset, settings: Settings) -> TrainSettings:
+def _like_parent(request: FitRequest, parent: ModelCard, dataset: Dataset, settings: Settings) -> TrainSettings:
     """Return the parent's networks and input; only what they learn from differs."""
     weights = str(parent.parameters.get("weights", "imagenet"))
     box_head, heatmap_head = (HeadName(name) for name in parent.heads)
@@ -181,12 +176,12 @@ def _like_parent(request: Request, parent: ModelCard, dataset: Dataset, settings
         weights=named_weights(weights),
         label_set=settings.label_set,
         held_out=dataset.held_out_cameras,
-        epochs=int(request["epochs"]) if request.get("epochs") else None,
+        epochs=request.epochs,
         augment=int(str(parent.parameters.get("augment", 0))),
         fine_tune=_tuned_like(parent),
-        seed=int(request.get("seed", 0)),
-        parent=request["parent"],
-        command=str(request.get("command", "")),
+        seed=request.seed,
+        parent=request.parent,
+        command=request.command,
     )
 
 
@@ -196,4 +191,4 @@ def _tuned_like(parent: ModelCard) -> FineTune | None:
 
 
 if __name__ == "__main__":
-    serve_step(fit_candidate)
+    serve_step(FIT_CANDIDATE, fit_candidate)

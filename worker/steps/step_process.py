@@ -1,6 +1,6 @@
 """Runs a step that needs the network library in a process of its own, and hears of it line by line.
 
-The command line never imports TensorFlow: it calls `run_step("worker.steps.train", request, ...)`, which starts
+The command line never imports TensorFlow: it calls `run_step(TRAIN, request, ...)`, which starts
 `python -P -m worker.steps.train` in a working folder of its own, so the paths in a request are absolute. The request
 goes in as one JSON document on stdin; events come back as JSON lines on stdout:
 `{"stage": ..., "done": ..., "total": ...}` any number of times, then `{"result": {...}}` or `{"error": "one line"}`.
@@ -23,8 +23,8 @@ from db.one_line import LOG_NAME, one_line
 from db.progress import StageProgress
 from db.settings import get_settings
 from worker.delivery.own_process import WORKING_FOLDER, own_command, own_environment
+from worker.steps.requests import Q, R, Step
 
-Request = dict[str, Any]
 _SHOWN_LINES = 5
 
 
@@ -32,14 +32,14 @@ class StepError(TaffrailError):
     """A step ended without a result."""
 
 
-def run_step(module: str, request: Request, *, progress: StageProgress) -> Request:
+def run_step(step: Step[Q, R], request: Q, *, progress: StageProgress) -> R:
     """Return the result of a step that runs in a process of its own; the process ends when we do.
 
     Raises:
         StepError: the step's own one-line error, or the last lines of a process that died.
     """
     process = subprocess.Popen(
-        own_command(module),
+        own_command(step.module),
         cwd=WORKING_FOLDER,
         env=own_environment(get_settings()),
         stdin=subprocess.PIPE,
@@ -53,7 +53,7 @@ def run_step(module: str, request: Request, *, progress: StageProgress) -> Reque
     listener = threading.Thread(target=_collect, args=(process.stderr, last_words), daemon=True)
     listener.start()
     try:
-        process.stdin.write(json.dumps(request) + "\n")
+        process.stdin.write(request.as_json() + "\n")
         process.stdin.flush()  # stays open: its end tells the step that we are gone
         result = _hear(process.stdout, progress)
         process.wait()
@@ -67,30 +67,31 @@ def run_step(module: str, request: Request, *, progress: StageProgress) -> Reque
             process.wait()
     if result is None:
         said = " | ".join(last_words) or "it said nothing"
-        raise StepError(f"{module} ended with exit code {process.returncode}: {said}")
-    return result
+        raise StepError(f"{step.module} ended with exit code {process.returncode}: {said}")
+    return step.result.model_validate(result)
 
 
-def serve_step(step: Callable[[Request, StageProgress], Request]) -> None:
+def serve_step(step: Step[Q, R], run: Callable[[Q, StageProgress], R]) -> None:
     """Be the process of a step: read the request, run it, tell its progress and its result or one-line error."""
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s")
     events = os.fdopen(os.dup(1), "w", encoding="utf-8")
     os.dup2(2, 1)  # whatever a library prints must not be taken for an event
-    request = json.loads(sys.stdin.readline())
+    request = step.request.model_validate_json(sys.stdin.readline())
     threading.Thread(target=_end_with_caller, daemon=True).start()
 
-    def tell(event: Request) -> None:
+    def tell(event: dict[str, Any]) -> None:
         events.write(json.dumps(event) + "\n")
         events.flush()
 
     try:
-        tell({"result": step(request, lambda stage, done, total: tell({"stage": stage, "done": done, "total": total}))})
+        result = run(request, lambda stage, done, total: tell({"stage": stage, "done": done, "total": total}))
+        tell({"result": result.plain()})
     except Exception as error:
-        tell({"error": one_line(error, log_file=get_settings().home / LOG_NAME, doing=step.__module__)})
+        tell({"error": one_line(error, log_file=get_settings().home / LOG_NAME, doing=step.module)})
 
 
-def _hear(events: IO[str], progress: StageProgress) -> Request | None:
+def _hear(events: IO[str], progress: StageProgress) -> dict[str, Any] | None:
     for line in events:
         try:
             event = json.loads(line)

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
-from dataclasses import asdict, replace
+from dataclasses import replace
 from typing import Any
 
 from sqlalchemy import Engine
@@ -18,14 +17,15 @@ from db.session import transaction
 from db.settings import Settings, get_settings
 from db.store.model_versions import get_champion, register_model
 from worker.models.errors import TrainingError
-from worker.models.names import INPUT_HW, DetectorKind, HeadName
+from worker.models.names import INPUT_HW
 from worker.models.trunks import named_weights
-from worker.steps.step_process import Request, serve_step
+from worker.steps.left_out import told_of
+from worker.steps.requests import TRAIN, TrainRequest, TrainResult
+from worker.steps.step_process import serve_step
 from worker.storage.artifacts import publish_model
 from worker.storage.model_files import new_model_id, plain_card, save_bundle
 from worker.training.crops.add_second_stage import add_second_stage
-from worker.training.crops.held import NO_SECOND_STAGE, SECOND_STAGE, crop_settings, false_boxes_held
-from worker.training.crops.settings import CropMethod
+from worker.training.crops.held import SECOND_STAGE, crop_settings, false_boxes_held
 from worker.training.data.samples import TrainingSample
 from worker.training.data.snapshot import take_snapshot, training_samples
 from worker.training.detector.fine_tune import FineTune
@@ -34,7 +34,7 @@ from worker.training.detector.train_detector import train_detector
 from worker.training.detector.trained import TrainedDetector
 
 
-def train(request: Request, progress: StageProgress) -> Request:
+def train(request: TrainRequest, progress: StageProgress) -> TrainResult:
     """Return what came of a training: the new version, its state and figures, and the images left out."""
     settings = get_settings()
     asked = _train_settings(request, settings)
@@ -48,7 +48,7 @@ def train(request: Request, progress: StageProgress) -> Request:
         features_dir=settings.features_dir,
         progress=progress,
     )
-    parameters = {**trained.card.parameters, SECOND_STAGE: _asked_second_stage(request)}
+    parameters = {**trained.card.parameters, SECOND_STAGE: str(request.second_stage)}
     trained = replace(trained, card=replace(trained.card, dataset_sha256=dataset.sha256, parameters=parameters))
     missing = ""
     try:
@@ -62,71 +62,72 @@ def train(request: Request, progress: StageProgress) -> Request:
         crops=crops,
         note="trained by cli train",
         dataset_id=dataset.dataset_id,
-        may_serve=not trained.card.blind or bool(request.get("anyway")),
+        may_serve=not trained.card.blind or request.anyway,
     )
-    return {
-        "model": model_id,
-        "state": str(state),
-        "metrics": trained.card.metrics,
-        "parameters": trained.card.parameters,
-        "held_out_cameras": list(trained.card.folds[0]),
-        "second_stage": asdict(trained.card.second_stage) if trained.card.second_stage else None,
-        "second_stage_missing": missing,
-        "blind": list(trained.card.blind),
-        "cautions": list(trained.card.cautions),
-        "train_seconds": trained.card.train_seconds,
-        "unreadable": [[os.fsdecode(bad.file), bad.text] for bad in trained.unreadable],
-        "repaired": [[os.fsdecode(odd.file), odd.text] for odd in trained.repaired],
-    }
+    return TrainResult(
+        model=model_id,
+        state=str(state),
+        metrics=trained.card.metrics,
+        parameters=trained.card.parameters,
+        held_out_cameras=trained.card.folds[0],
+        second_stage=trained.card.second_stage,
+        second_stage_missing=missing,
+        blind=trained.card.blind,
+        cautions=trained.card.cautions,
+        train_seconds=trained.card.train_seconds,
+        unreadable=told_of(trained.unreadable),
+        repaired=told_of(trained.repaired),
+    )
 
 
-def training_dataset(session: Session, request: Request, settings: Settings) -> Dataset:
+def training_dataset(session: Session, request: TrainRequest, settings: Settings) -> Dataset:
     """Return the data set that `cli train` asked for; with `pseudo` also what the champion is that sure of.
 
     Raises:
         TrainingError: no champion, so nothing is sure of anything. SnapshotError: nobody said anything yet.
     """
-    champion, floor = get_champion(session), request.get("pseudo")
+    champion, floor = get_champion(session), request.pseudo
     if floor is None:
-        return take_snapshot(session, settings, champion=champion, held_out_share=request.get("held_out_share"))
+        return take_snapshot(session, settings, champion=champion, held_out_share=request.held_out_share)
     if champion is None:
         raise TrainingError(
             "--pseudo: no model serves yet that could be sure of an image; `cli train` makes one, `cli enqueue DIR` "
             "asks it about unlabelled images"
         )
-    surer = settings.model_copy(update={"pseudo_confidence": float(floor)})
-    return take_snapshot(
-        session, surer, champion=champion, pseudo_labels=True, held_out_share=request.get("held_out_share")
-    )
+    surer = settings.model_copy(update={"pseudo_confidence": floor})
+    return take_snapshot(session, surer, champion=champion, pseudo_labels=True, held_out_share=request.held_out_share)
 
 
 def _with_second_stage(
     trained: TrainedDetector,
     samples: Sequence[TrainingSample],
-    request: Request,
+    request: TrainRequest,
     settings: Settings,
     engine: Engine,
     progress: StageProgress,
 ) -> tuple[TrainedDetector, Any]:
     """Return the detector with the card of both stages, and the crop classifier; None where none was asked for."""
-    asked = _asked_second_stage(request)
-    if asked == NO_SECOND_STAGE:
+    method = request.second_stage.method
+    if method is None:
         return trained, None
     two = add_second_stage(
         trained.evaluated_model,
         trained.card,
         samples,
-        settings=crop_settings(trained.card, settings, request, method=CropMethod(asked)),
+        settings=crop_settings(
+            trained.card,
+            settings,
+            method=method,
+            balance=request.balance,
+            by_sampling=request.by_sampling,
+            seed=request.seed,
+        ),
         features_dir=settings.features_dir,
         work_dir=settings.home / "training",
         false_boxes=false_boxes_held(engine),
         progress=progress,
     )
     return replace(trained, card=two.card), two.crops
-
-
-def _asked_second_stage(request: Request) -> str:
-    return str(request.get("second_stage") or NO_SECOND_STAGE)
 
 
 def keep_model(
@@ -160,39 +161,25 @@ def keep_model(
     return model_id, state
 
 
-def _train_settings(request: Request, settings: Settings) -> TrainSettings:
-    plain, kind = TrainSettings(), DetectorKind(request.get("kind") or DetectorKind.CENTRE)
-    rows, columns = request.get("input_hw") or INPUT_HW[kind]
-    weights, blocks = str(request.get("weights") or plain.weights), request.get("fine_tune")
+def _train_settings(request: TrainRequest, settings: Settings) -> TrainSettings:
+    blocks = request.fine_tune
     return TrainSettings(
-        kind=kind,
-        trunk=str(request.get("trunk") or plain.trunk),
-        layer=request.get("layer"),
-        input_hw=input_hw_of(kind, (int(rows), int(columns))),
-        heads=_heads(request.get("heads") or [str(head) for head in plain.heads]),
-        weights=named_weights(weights),
+        kind=request.kind,
+        trunk=request.trunk,
+        layer=request.layer,
+        input_hw=input_hw_of(request.kind, request.input_hw or INPUT_HW[request.kind]),
+        heads=request.heads,
+        weights=named_weights(request.weights),
         label_set=settings.label_set,
-        held_out_share=float(request.get("held_out_share", plain.held_out_share)),
-        final_fit=bool(request.get("final_fit", False)),
-        epochs=int(request["epochs"]) if request.get("epochs") else None,
-        augment=int(request.get("augment") or 0),
-        fine_tune=FineTune(int(blocks), int(request.get("fine_tune_epochs") or FineTune.epochs)) if blocks else None,
-        seed=int(request.get("seed", 0)),
-        command=str(request.get("command", "")),
+        held_out_share=request.held_out_share,
+        final_fit=request.final_fit,
+        epochs=request.epochs,
+        augment=request.augment,
+        fine_tune=FineTune(blocks, request.fine_tune_epochs) if blocks else None,
+        seed=request.seed,
+        command=request.command,
     )
 
 
-def _heads(names: Sequence[str]) -> tuple[HeadName, HeadName]:
-    from worker.models.errors import UnknownNetwork
-
-    try:
-        box, heatmap = (HeadName(name) for name in names)
-    except ValueError:
-        raise UnknownNetwork(
-            f"heads {','.join(names)}: wanted a box head and a heat-map head of {', '.join(HeadName)}"
-        ) from None
-    return box, heatmap
-
-
 if __name__ == "__main__":
-    serve_step(train)
+    serve_step(TRAIN, train)

@@ -11,24 +11,25 @@ from db.settings import get_settings
 from worker.events.keep_follower import keep_follower
 from worker.events.learn import LearnSettings, learn_follower
 from worker.events.train_follower import FollowerSettings
-from worker.models.recurrent import RecurrentCell
-from worker.steps.step_process import Request, serve_step
+from worker.steps.requests import TRAIN_EVENTS, TrainEventsRequest, TrainEventsResult
+from worker.steps.step_process import serve_step
 
 
-def train_events(request: Request, progress: StageProgress) -> Request:
-    """Return the new follower's id. request: cell, epochs (or None), seed."""
+def train_events(request: TrainEventsRequest, progress: StageProgress) -> TrainEventsResult:
+    """Return the new follower's id."""
     settings, plain, started = get_settings(), FollowerSettings(), time.monotonic()
     engine = open_database(settings.database)
     chosen = FollowerSettings(
-        cell=RecurrentCell(request.get("cell") or plain.cell),
-        epochs=int(request.get("epochs") or plain.epochs),
-        seed=int(request.get("seed") or 0),
+        cell=request.cell or plain.cell,
+        epochs=request.epochs or plain.epochs,
+        seed=request.seed,
     )
     model = learn_follower(LearnSettings(follower=chosen), progress=progress)
     took_s = time.monotonic() - started
     card = {**asdict(chosen), "cell": str(chosen.cell), "train_seconds": round(took_s, 1)}
-    return {"follower": keep_follower(engine, settings, model, card=card), "train_seconds": took_s}
+    follower = keep_follower(engine, settings, model, card=card)
+    return TrainEventsResult(follower=follower, train_seconds=took_s)
 
 
 if __name__ == "__main__":
-    serve_step(train_events)
+    serve_step(TRAIN_EVENTS, train_events)

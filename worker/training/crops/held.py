@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
-
 from sqlalchemy import Engine
 
 from db.domain.boxes import Box
@@ -12,27 +9,26 @@ from db.domain.model_versions import ModelCard
 from db.session import reading
 from db.settings import Settings
 from db.store.reviews import current_corrections
+from worker.models.names import Balance, CropMethod
 from worker.models.trunks import named_weights
-from worker.training.crops.settings import Balance, CropMethod, CropTrainSettings
-
-NO_SECOND_STAGE = "none"
+from worker.training.crops.settings import CropTrainSettings
 
 SECOND_STAGE = "second_stage"  # the card's parameter: what was asked for, whether or not it could be made
 
 
 def crop_settings(
-    card: ModelCard, settings: Settings, asked: Mapping[str, Any], *, method: CropMethod
+    card: ModelCard, settings: Settings, *, method: CropMethod, balance: Balance, by_sampling: bool, seed: int
 ) -> CropTrainSettings:
-    """Return how a detector's second stage is trained: on the same trunk. asked: seed, balance, by_sampling."""
+    """Return how a detector's second stage is trained: on the same trunk."""
     weights = str(card.parameters.get("weights", "imagenet"))
     return CropTrainSettings(
         method=method,
         trunk=card.trunk,
         weights=named_weights(weights),
         label_set=settings.label_set,
-        balance=Balance(asked.get("balance") or CropTrainSettings.balance),
-        by_sampling=bool(asked.get("by_sampling")),
-        seed=int(asked.get("seed", 0)),
+        balance=balance,
+        by_sampling=by_sampling,
+        seed=seed,
     )
 
 

@@ -4,32 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from enum import StrEnum
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 
 from db.domain.species import DEFAULT_LABEL_SET, LabelSet
-from worker.models.names import DEFAULT_TRUNK
+from worker.models.names import DEFAULT_TRUNK, Balance, CropMethod
 from worker.training.crops.features import Canvases
 from worker.training.crops.samples import CropSample
 from worker.vision.crops import MARGIN
-
-
-class CropMethod(StrEnum):
-    """How the second stage is trained."""
-
-    FROZEN = "frozen"
-    FINETUNE = "finetune"
-
-
-class Balance(StrEnum):
-    """How much rare species count: as they come, by the root of balance, or all species alike."""
-
-    NONE = "none"
-    ROOT = "root"
-    FULL = "full"
 
 
 @dataclass(frozen=True)

@@ -19,6 +19,7 @@ from db.domain.model_versions import SecondStage
 from db.progress import StageProgress, no_stage_progress, of_stage
 from worker.images.labelled import SkippedFile
 from worker.models.errors import TrainingError
+from worker.models.names import Balance, CropMethod
 from worker.training.crops.calibrate import PRIOR_SHIFT_SHARE, log_prior_shift, species_figures
 from worker.training.crops.choose import (
     Mixture,
@@ -34,7 +35,7 @@ from worker.training.crops.features import Canvases, CropShape, cut_canvases, fr
 from worker.training.crops.networks import MIN_CROPS, CropNetwork, train_frozen, train_tuned
 from worker.training.crops.outputs import UnseenCrops
 from worker.training.crops.samples import CropSample
-from worker.training.crops.settings import Balance, CropMethod, CropRows, CropTrainSettings
+from worker.training.crops.settings import CropRows, CropTrainSettings
 from worker.training.metrics import recalls
 
 # Until it is fitted (see evaluate_second_stage), the second stage counts as much as both heads together.

@@ -7,11 +7,12 @@ import pytest
 
 from db.domain.boxes import Box
 from db.domain.species import LabelSet
+from worker.models.names import Balance
 from worker.training.crops.calibrate import log_prior_shift
 from worker.training.crops.features import Canvases, CropShape
 from worker.training.crops.finetune import draw_order
 from worker.training.crops.samples import CropSample
-from worker.training.crops.settings import Balance, CropRows, CropTrainSettings
+from worker.training.crops.settings import CropRows, CropTrainSettings
 from worker.training.crops.train import balance_weights
 from worker.training.probe import fit_probe
 from worker.vision.crop_answers import crop_distributions
