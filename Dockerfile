@@ -12,7 +12,7 @@ COPY cli cli
 COPY worker worker
 COPY annotator annotator
 COPY db db
-RUN pip install --constraint constraints.txt ".[postgres,flower,remote]" \
+RUN pip install --constraint constraints.txt ".[postgres,flower,remote,video]" \
     && if [ -n "$TENSORFLOW" ]; then pip uninstall --yes tensorflow-cpu && pip install "$TENSORFLOW"; fi
 
 USER taffrail

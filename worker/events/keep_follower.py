@@ -18,6 +18,7 @@ from db.store.events import add_follower, newest_follower
 from db.whole_files import whole_file
 from worker.events.follow import NetworkFollower
 from worker.events.steps import INPUTS, MAX_STEPS
+from worker.storage.model_files import FOLLOWER_NAME
 
 
 class FollowerError(TaffrailError):
@@ -30,8 +31,8 @@ def keep_follower(engine: Engine, settings: Settings, model: Any, *, card: dict[
     file = _file(settings, follower_id)
     file.parent.mkdir(parents=True, exist_ok=True)
     with whole_file(file) as draft, TemporaryDirectory(dir=file.parent) as folder:
-        model.save(Path(folder) / "follower.keras")  # Keras writes no other ending
-        (Path(folder) / "follower.keras").replace(draft)
+        model.save(Path(folder) / FOLLOWER_NAME)  # Keras writes no other ending
+        (Path(folder) / FOLLOWER_NAME).replace(draft)
     with transaction(engine) as session:
         add_follower(
             session,
@@ -69,4 +70,4 @@ def serving_follower(engine: Engine, settings: Settings) -> tuple[str, NetworkFo
 
 
 def _file(settings: Settings, follower_id: str) -> Path:
-    return settings.home / "followers" / f"{follower_id}.keras"
+    return settings.models_dir / follower_id / FOLLOWER_NAME

@@ -28,7 +28,7 @@ from db.session import transaction
 from db.settings import Settings
 from db.store.batches import forget_messages
 from db.whole_files import whole_file, whole_folder
-from worker.storage.model_files import CARD_NAME, MODEL_NAME
+from worker.storage.model_files import CARD_NAME, FOLLOWER_NAME, MODEL_NAME
 
 DATABASE_NAME = "taffrail.db"
 MANIFEST_NAME = "manifest.json"
@@ -134,7 +134,12 @@ def _named_files(database: Path, home: Path, *, with_crops: bool) -> list[str]:
         models = [str(row[0]) for row in connection.execute("SELECT id FROM model_versions ORDER BY id")]
         held = "SELECT DISTINCT crop_file FROM detections WHERE crop_file IS NOT NULL ORDER BY crop_file"
         crops = connection.execute(held) if with_crops else ()
-        return [*(name for model in models for name in _model_files(home, model)), *(str(row[0]) for row in crops)]
+        followers = connection.execute("SELECT id FROM followers ORDER BY id")
+        return [
+            *(name for model in models for name in _model_files(home, model)),
+            *(f"models/{row[0]}/{FOLLOWER_NAME}" for row in followers),
+            *(str(row[0]) for row in crops),
+        ]
 
 
 def _model_files(home: Path, model_id: str) -> list[str]:

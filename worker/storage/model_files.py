@@ -22,6 +22,7 @@ from worker.models.errors import ModelFileError
 from worker.models.unpacked_size import check_unpacked_size
 
 MODEL_NAME = "model.keras"
+FOLLOWER_NAME = "follower.keras"
 CROPS_NAME = "crops.keras"
 CARD_NAME = "card.json"
 _SAFE_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
