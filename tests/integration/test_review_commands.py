@@ -86,6 +86,9 @@ def test_export_simulate_import_audit(engine: Engine, home: Path):
     assert json.loads(audited.output)["missed"]["reviewed"] == 0
 
 
+SURE_OF_BET = {"box_probabilities": [0.9, 0.1], "heatmap_probabilities": [0.9, 0.1]}
+
+
 def test_the_heat_maps_region_is_outlined_where_it_lies_on_the_image(engine: Engine, home: Path):
     # 4 rows of 6 cells on a 64 x 36 image in an input of the same shape: a cell is 64/6 by 9 pixels.
     heatmap = np.zeros((4, 6, 2))
@@ -94,9 +97,9 @@ def test_the_heat_maps_region_is_outlined_where_it_lies_on_the_image(engine: Eng
     card = {"input_hw": [36, 64], "species": ["BET", "NoF"]}
     with transaction(engine) as session:
         session.execute(update(ModelVersionRow).values(card=card))
-        session.execute(update(PredictionRow).values(heatmap=pack_heatmap(heatmap)))
+        session.execute(update(PredictionRow).values(heatmap=pack_heatmap(heatmap), **SURE_OF_BET))
 
-    run("export", home / "out")
+    run("export", home / "out", "--outlines")
 
     (region,) = [shape for shape in read_labelme(home / "out" / "00001_0.json").shapes if shape.shape_type == "polygon"]
     assert region.label == "BET"
@@ -107,9 +110,9 @@ def test_a_damaged_heat_map_does_not_hold_the_export_up(engine: Engine, home: Pa
     card = {"input_hw": [36, 64], "species": ["BET", "NoF"]}
     with transaction(engine) as session:
         session.execute(update(ModelVersionRow).values(card=card))
-        session.execute(update(PredictionRow).values(heatmap=b"damaged"))
+        session.execute(update(PredictionRow).values(heatmap=b"damaged", **SURE_OF_BET))
 
-    done = run("export", home / "out")
+    done = run("export", home / "out", "--outlines")
 
     assert done.exit_code == 0
     assert [shape.shape_type for shape in read_labelme(home / "out" / "00001_0.json").shapes] == ["rectangle"]
