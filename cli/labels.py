@@ -14,6 +14,7 @@ import typer
 from cli.label_imports import list_command, undo_command
 from cli.shared.cameras import find_where_untold, find_with_bar, tell_same_named, tell_untold
 from cli.shared.context import opened
+from cli.shared.species import species_of_import
 
 if TYPE_CHECKING:
     from sqlalchemy import Engine
@@ -61,17 +62,23 @@ def import_command(
         CamerasFrom,
         typer.Option(help="Take the folder as the camera, find it by metadata or background, or as the folders allow."),
     ] = CamerasFrom.AUTO,
+    species: Annotated[
+        str | None,
+        typer.Option(metavar="NAMES", help="The species to know, with commas, or all: every name in these files."),
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document for machines.")] = False,
 ) -> None:
     """Register labelled images; the last import is in force, and importing the same twice changes nothing.
 
     An image of which anything was not understood, or contradicts, is named and left out.
 
-    Folders named like species are no cameras, nor is one folder that holds everything: cameras are then found by the
-    images' metadata, or else by their size and still background (see `cli cameras --help`).
+    The first import decides the species of this project: those of its files (`cli species` changes them). Folders
+    named like species are no cameras, nor is one folder that holds everything: cameras are then found by the images'
+    metadata, or else by their size and still background (see `cli cameras --help`).
     """
     from annotator.label_formats.import_labels import ImportOptions, LabelFormat, import_labels
     from cli.shared.progress import progress_bar
+    from db.store.species import project_settings
     from worker.images.scan import scan_folder
     from worker.images.skipped import Skipped
 
@@ -87,13 +94,21 @@ def import_command(
         leave_out=os.fsencode(os.path.realpath(settings.home)),
         skipped=skipped,
     )
-    options = ImportOptions(path, LabelFormat(label_format.value), root, settings.label_set, _look_at(root, settings))
+    options = ImportOptions(
+        path,
+        LabelFormat(label_format.value),
+        root,
+        settings.label_set,
+        _look_at(root, settings),
+        decide=lambda written: species_of_import(engine, settings, written, wanted=species, quiet=as_json),
+    )
     with progress_bar("images", quiet=as_json) as bar:
         task = bar.add_task("labels", total=None)
         done = import_labels(
             engine, options, files, progress=lambda count, total: bar.update(task, completed=count, total=total)
         )
     done.problems[:0] = problems
+    settings = project_settings(engine, settings)
     found = _find_cameras(engine, root, settings, cameras, quiet=as_json) if done.labelled else None
     _tell(done, found, skipped, as_json=as_json)
     if not as_json:

@@ -23,6 +23,7 @@ from cli import (
     retrain,
     sample,
     schedule,
+    species,
     summary,
     train,
     workers,
@@ -45,6 +46,7 @@ app.command("demo")(demo.demo)
 app.command("doctor")(doctor.doctor)
 app.command("sample")(sample.sample)
 app.add_typer(labels.app, name="labels")
+app.add_typer(species.app, name="species")
 app.add_typer(cameras.app, name="cameras")
 app.command("train")(train.train)
 app.command("evaluate")(evaluate.evaluate)

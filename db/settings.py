@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from functools import lru_cache
 from pathlib import Path
 
-from pydantic import AliasChoices, Field, SecretStr, ValidationError, field_validator
+from pydantic import AliasChoices, Field, PrivateAttr, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from db.domain.species import DEFAULT_LABEL_SET, LabelSet
@@ -33,7 +33,10 @@ class Settings(BaseSettings):
         default=None, validation_alias=AliasChoices("TAFFRAIL_BROKER_URL", "BROKER_URL")
     )
     artifacts: str = Field(default="", description="URL of a store for crops and models (s3://...); HOME by default.")
-    species: str = Field(default=",".join(DEFAULT_LABEL_SET.names), description="The label set, with commas.")
+    species: str = Field(
+        default=",".join(DEFAULT_LABEL_SET.names),
+        description="The label set to begin with, with commas; `cli species` shows and changes the one that is held.",
+    )
     batch_items: int = Field(default=64, ge=1, le=4096, description="Images a batch.")
     network_batch: int = Field(default=8, ge=1, le=512, description="Images a network call.")
     lease_s: float = Field(
@@ -62,6 +65,8 @@ class Settings(BaseSettings):
 
     retrain_cron: str = Field(default="", description="When to retrain, as in cron, UTC: '0 3 * * 1'; empty for never.")
     retrain_after: int = Field(default=0, ge=0, description="Corrected images that make a retraining due, 0: none.")
+
+    _project_label_set: LabelSet | None = PrivateAttr(default=None)
 
     @field_validator("retrain_cron")
     @classmethod
@@ -117,15 +122,23 @@ class Settings(BaseSettings):
 
     @property
     def label_set(self) -> LabelSet:
-        """The label set.
+        """The project's label set (`db.store.species.project_settings`), else the one to begin with.
 
         Raises:
             SettingsError: a species twice, or no `NoF`.
         """
+        if self._project_label_set is not None:
+            return self._project_label_set
         try:
             return LabelSet(tuple(name.strip() for name in self.species.split(",") if name.strip()))
         except ValueError as error:
             raise SettingsError(f"TAFFRAIL_SPECIES: {error}") from error
+
+    def with_label_set(self, label_set: LabelSet) -> Settings:
+        """Return the same settings of a project with this label set."""
+        copy = self.model_copy()
+        copy._project_label_set = label_set
+        return copy
 
     @property
     def patterns_of_time(self) -> tuple[str, ...]:

@@ -69,6 +69,7 @@ def compare(exported: ExportedState, edited: LabelmeFile, *, label_set: LabelSet
             f"the image is {edited.width_px} x {edited.height_px} pixels, "
             f"{exported.width_px} x {exported.height_px} was exported"
         )
+    exported = replace(exported, shapes=tuple(_named_now(shown, label_set) for shown in exported.shapes))
     fish, points = _sort_shapes(edited, label_set=label_set)
     fish = _match(_without_idle(fish, exported), exported)
     removed = _removed(fish, exported)
@@ -86,16 +87,22 @@ def compare(exported: ExportedState, edited: LabelmeFile, *, label_set: LabelSet
     return Comparison(outcome, _label(kept), kept + removed)
 
 
+def _named_now(shown: ExportedShape, label_set: LabelSet) -> ExportedShape:
+    """A species may have been renamed since it was shown."""
+    return replace(shown, species=label_set.named(shown.species) or shown.species)
+
+
 def _sort_shapes(edited: LabelmeFile, *, label_set: LabelSet) -> tuple[tuple[_Edited, ...], tuple[LabelmeShape, ...]]:
     fish: list[_Edited] = []
     points: list[LabelmeShape] = []
     for index, shape in enumerate(edited.shapes):
         if shape.shape_type == "point" and shape.label in POINT_LABELS:
             points.append(shape)
-        elif shape.label not in label_set:
+        elif (species := label_set.named(shape.label)) is None:
             raise LabelmeError(f"shapes[{index}]: {unknown_species_text(shape.label, label_set)}")
         else:
-            fish.append(_Edited(index, shape, _box_of(shape, index=index, edited=edited)))
+            box = _box_of(shape, index=index, edited=edited)
+            fish.append(_Edited(index, replace(shape, label=species), box))
     return tuple(fish), tuple(points)
 
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import os
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from pathlib import Path
 
@@ -14,7 +14,7 @@ from sqlalchemy import Engine
 from annotator.label_formats.coco import read_coco
 from annotator.label_formats.find_images import ImageFinder, ImageNotFound
 from annotator.label_formats.labelme import read_labelme_labels
-from annotator.label_formats.ncfm import read_ncfm
+from annotator.label_formats.ncfm import ncfm_species, read_ncfm
 from annotator.label_formats.records import (
     LabelFileError,
     RawRecord,
@@ -50,13 +50,17 @@ class LabelFormat(StrEnum):
 
 @dataclass(frozen=True)
 class ImportOptions:
-    """What to import. root: the folder of the images; look: reads an image's hash and size, or raises."""
+    """What to import. root: the folder of the images; look: reads an image's hash and size, or raises.
+
+    decide: called once with the species as they are written and the images of each; returns the label set to import by.
+    """
 
     path: Path
     label_format: LabelFormat
     root: bytes
     label_set: LabelSet
     look: Callable[[FoundFile], SeenImage]
+    decide: Callable[[Mapping[str, int]], LabelSet] | None = None
 
 
 @dataclass
@@ -95,7 +99,11 @@ def import_labels(
     """
     summary = LabelImport()
     held = list(files)
-    found = _find_images(list(_records(options, held)), held, options, summary)
+    records = list(_records(options, held))
+    if options.decide is not None:
+        options = replace(options, label_set=options.decide(_written_species(options, records, held)))
+        records = list(_records(options, held))
+    found = _find_images(records, held, options, summary)
     summary.unlabelled = len(held) - len(found)
     labels = _without_contradictions(_labels(found, options, summary, progress), summary)
     for new in labels:
@@ -142,6 +150,27 @@ def _records(options: ImportOptions, files: Sequence[FoundFile]) -> Records:
     if options.label_format is LabelFormat.NCFM:
         # The competition's images lie in folders by species, and its images without fish are in no file at all.
         yield from _by_folder(files, options, unnamed=None)
+
+
+def _written_species(
+    options: ImportOptions, records: Sequence[RawRecord | RecordProblem | RecordNote], files: Sequence[FoundFile]
+) -> Counter[str]:
+    """Return the species as the files write them, with the images of each."""
+    if options.label_format is LabelFormat.FOLDERS:
+        below = _files_below(options.path, files, options.root)
+        return Counter(name for file in below if (name := _folder_species(file, options)) is not None)
+    found: Counter[str] = Counter()
+    for raw in records:
+        if isinstance(raw, RawRecord):
+            found.update({*(box.species for box in raw.boxes), *([raw.species] if raw.species is not None else [])})
+    return found + ncfm_species(options.path) if options.label_format is LabelFormat.NCFM else found
+
+
+def _folder_species(file: FoundFile, options: ImportOptions) -> str | None:
+    """Return the folder that is named like a known species, else the one that the image lies in."""
+    parts = os.fsdecode(os.path.relpath(file.folder, options.root)).split("/")
+    known = [part for part in parts if species_named(part, options.label_set) is not None]
+    return known[0] if known else parts[-1] if parts != ["."] else None
 
 
 def _files_below(path: Path, files: Iterable[FoundFile], root: bytes) -> Iterator[FoundFile]:

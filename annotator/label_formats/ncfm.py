@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -38,6 +39,19 @@ def read_ncfm(path: Path, label_set: LabelSet) -> Records:
             yield RecordProblem(str(file), f"its name is no species (known: {known}); nothing of it is imported")
             continue
         yield from _read_file(file, species)
+
+
+def ncfm_species(path: Path) -> Counter[str]:
+    """Return the species that the files' names say, with the images of each: `marlin.json`, `marlin_labels.json`."""
+    found: Counter[str] = Counter()
+    for file in label_files(path, ".json", below=False):
+        try:
+            document = read_json(file)
+        except LabelFileError:
+            continue  # the import itself names it
+        if isinstance(document, list) and any(isinstance(raw, dict) and "filename" in raw for raw in document):
+            found[file.stem.removesuffix("_labels")] += len(document)
+    return found
 
 
 def _species_of(file: Path, label_set: LabelSet) -> str | None:

@@ -201,7 +201,7 @@ def shown(value: object) -> str:
 
 def species_named(written: str, label_set: LabelSet) -> str | None:
     """Return the species that a text means, whatever its case; None where there is none."""
-    return {name.lower(): name for name in label_set.names}.get(written.strip().lower())
+    return label_set.named(written)
 
 
 def _not_a_number(constant: str) -> NoReturn:

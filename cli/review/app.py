@@ -114,15 +114,14 @@ app.command("simulate")(simulate_command)
 def _import(folder: Path, *, reviewer: str | None, images: Path | None, as_json: bool) -> None:
     from annotator.corrections.import_corrections import import_reviews
     from cli.shared.progress import progress_bar
-    from db.settings import get_settings
 
-    engine = opened()[1]
+    settings, engine = opened()
     with progress_bar("files", quiet=as_json) as bar:
         task = bar.add_task("reading", total=None)
         summary = import_reviews(
             folder,
             engine=engine,
-            label_set=get_settings().label_set,
+            label_set=settings.label_set,
             reviewer=getpass.getuser() if reviewer is None else reviewer,
             images=images,
             progress=lambda done, total: bar.update(task, completed=done, total=total),

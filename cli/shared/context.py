@@ -18,10 +18,12 @@ def opened() -> tuple[Settings, Engine]:
     """Return the settings and the database, made or brought up to date."""
     from db.migrate import open_database
     from db.settings import get_settings, make_home
+    from db.store.species import project_settings
 
     settings = get_settings()
     make_home(settings.home)
-    return settings, open_database(settings.database)
+    engine = open_database(settings.database)
+    return project_settings(engine, settings), engine
 
 
 def model_or_champion(engine: Engine, wanted: str | None) -> str:

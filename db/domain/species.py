@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import difflib
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 
 from db.errors import TaffrailError
 
 NO_FISH = "NoF"
+# What label files of all kinds call an image, or a box, without a fish.
+NO_FISH_ALIASES = frozenset({"no fish", "nofish", "no-fish", "no_fish", "none", "empty", "background", "blank"})
+MOST_CHARACTERS = 64
 
 
 class UnknownSpecies(TaffrailError):
@@ -18,11 +22,14 @@ class UnknownSpecies(TaffrailError):
 class LabelSet:
     """The species of a project; the order is the order of every species axis.
 
+    aliases: other names of these species, in small letters, by which files may call them.
+
     Raises:
         ValueError: no species, a doubled species, or `NoF` missing.
     """
 
     names: tuple[str, ...]
+    aliases: Mapping[str, str] = field(default_factory=dict, hash=False)
 
     def __post_init__(self) -> None:
         if len(set(self.names)) != len(self.names):
@@ -47,6 +54,18 @@ class LabelSet:
         except ValueError:
             raise UnknownSpecies(unknown_species_text(name, self)) from None
 
+    def named(self, written: str) -> str | None:
+        """Return the species that a text means, whatever its case; None where there is none.
+
+        >>> DEFAULT_LABEL_SET.named(" yft"), DEFAULT_LABEL_SET.named("No Fish"), DEFAULT_LABEL_SET.named("cod")
+        ('YFT', 'NoF', None)
+        """
+        wanted = written.strip().lower()
+        known = {name.lower(): name for name in self.names}
+        if wanted in known:
+            return known[wanted]
+        return self.aliases.get(wanted, NO_FISH if wanted in NO_FISH_ALIASES else None)
+
     @property
     def fish(self) -> tuple[str, ...]:
         """The species that are fish: all but `NoF`."""
@@ -54,6 +73,35 @@ class LabelSet:
 
 
 DEFAULT_LABEL_SET = LabelSet(("ALB", "BET", "DOL", "LAG", "NoF", "OTHER", "SHARK", "YFT"))
+
+
+def label_set_of_names(written: Iterable[str]) -> LabelSet:
+    """Return the label set of some names in their order: each once whatever its case, and `NoF` for no fish.
+
+    Raises:
+        ValueError: a name that cannot be one; says why.
+
+    >>> label_set_of_names(("cod", "Cod", "background", "hake")).names
+    ('cod', 'hake', 'NoF')
+    """
+    found = LabelSet((NO_FISH,))
+    for name in written:
+        if found.named(name) is None:
+            found = LabelSet((*found.names, checked_name(name)))
+    return LabelSet((*found.fish, NO_FISH))
+
+
+def checked_name(written: str) -> str:
+    """Return a species' name without spaces around it.
+
+    Raises:
+        ValueError: it is empty, too long, or holds a comma or what cannot be shown.
+    """
+    name = written.strip()
+    if not name or len(name) > MOST_CHARACTERS or "," in name or not name.isprintable():
+        wanted = f"1 to {MOST_CHARACTERS} letters that can be shown, and no comma"
+        raise ValueError(f"{written[:80]!r} is no name of a species; wanted {wanted}")
+    return name
 
 
 def unknown_species_text(name: str, label_set: LabelSet) -> str:

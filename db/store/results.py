@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import UTC
 from typing import TYPE_CHECKING
 
@@ -20,6 +20,7 @@ from db.domain.species import LabelSet
 from db.session import reading
 from db.store.neighbours import HeardPrediction, heard_predictions
 from db.store.reviews import current_corrections
+from db.store.species import held_label_set
 from db.tables.images import CameraRow, FileRow, FolderRow, ImageRow
 from db.tables.jobs import ItemRow, JobRow
 from db.tables.models import ModelVersionRow
@@ -36,10 +37,28 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class AnsweringModel:
-    """What a model's answers need of its card: the species axis, and the confidence of a box that counts as a fish."""
+    """What a model's answers need of its card: the species axis, and the confidence of a box that counts as a fish.
+
+    named: what species are called now that were renamed, or became another one, since the model learnt them.
+    """
 
     species: tuple[str, ...] = ()
     sure_box: float = SURE_BOX
+    named: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def axis(self) -> tuple[str, ...]:
+        """The species by the names that they have now, each once."""
+        return tuple(dict.fromkeys(self.named.get(name, name) for name in self.species))
+
+    def on_axis(self, shares: Sequence[float]) -> tuple[float, ...]:
+        """Return a distribution of the model on this axis; species that became one since are summed."""
+        if not self.named or len(shares) != len(self.species):
+            return tuple(shares)
+        summed = dict.fromkeys(self.axis, 0.0)
+        for name, share in zip(self.species, shares, strict=True):
+            summed[self.named.get(name, name)] += share
+        return tuple(summed.values())
 
 
 def iterate_results(engine: Engine, job_id: int) -> Iterator[ImageResult]:
@@ -79,7 +98,7 @@ def models_of_job(session: Session, job_id: int) -> tuple[str, ...]:
 def label_set_of_models(session: Session, model_versions: Sequence[str], *, default: LabelSet) -> LabelSet:
     """Return the species that some model versions know, in their order, and then the others of the project's."""
     models = answering_models(session, model_versions).values()
-    names = dict.fromkeys(name for model in models for name in model.species)
+    names = dict.fromkeys(name for model in models for name in model.axis)
     return LabelSet(tuple(dict.fromkeys([*names, *default.names])))
 
 
@@ -110,7 +129,7 @@ def _results(session: Session, job_id: int, found: Sequence[_Found], *, with_hea
         if prediction is not None:
             model = models[prediction.model_version_id]
             stored = stored_prediction(prediction, model, detections.get(prediction.id, ()), with_heatmap=with_heatmaps)
-            stored = _heard(stored, heard.get(prediction.id))
+            stored = named_now(_heard(stored, heard.get(prediction.id)), model)
         review = reviews.get(image.sha256) if image is not None else None
         results.append(_result(item, os.path.join(folder, name), camera, image, stored, review, root=root))
     return results
@@ -178,6 +197,30 @@ def _heard(alone: StoredPrediction, heard: HeardPrediction | None) -> StoredPred
     return replace(alone, detections=found, crop_probabilities=heard.image, heard_images=heard.images)
 
 
+def named_now(said: StoredPrediction, model: AnsweringModel) -> StoredPrediction:
+    """Return a prediction by the names that the model's species have now."""
+    if not model.named:
+        return said
+    return replace(
+        said,
+        species=model.axis,
+        box_probabilities=model.on_axis(said.box_probabilities),
+        heatmap_probabilities=model.on_axis(said.heatmap_probabilities),
+        detections=tuple(_renamed(found, model) for found in said.detections),
+        crop_probabilities=model.on_axis(said.crop_probabilities) if said.crop_probabilities else None,
+    )
+
+
+def _renamed(found: StoredDetection, model: AnsweringModel) -> StoredDetection:
+    detection, crop = found.detection, found.crop_species
+    return replace(
+        found,
+        detection=replace(detection, species=model.named.get(detection.species, detection.species)),
+        crop_species=model.named.get(crop, crop) if crop is not None else None,
+        crop_probabilities=model.on_axis(found.crop_probabilities) if found.crop_probabilities else None,
+    )
+
+
 def agreement_of(row: PredictionRow) -> Agreement:
     """Return a prediction's agreement with its parts."""
     return Agreement(
@@ -214,9 +257,12 @@ def detections_of(session: Session, prediction_ids: Sequence[int]) -> dict[int, 
 def answering_models(session: Session, model_versions: Sequence[str]) -> dict[str, AnsweringModel]:
     """Return what the cards of some model versions say, the oldest version first."""
     query = select(ModelVersionRow.id, ModelVersionRow.card).where(ModelVersionRow.id.in_(model_versions))
+    label_set = held_label_set(session)
     found = {}
     for model_id, card in session.execute(query.order_by(ModelVersionRow.created_at)).tuples():
         species = card.get("species")
         names = tuple(str(name) for name in species) if isinstance(species, list) else ()
-        found[model_id] = AnsweringModel(names, SURE_CHANCE if card.get("box_confidence") else SURE_BOX)
+        now = {name: label_set.named(name) or name for name in names} if label_set is not None else {}
+        named = {name: known for name, known in now.items() if known != name}
+        found[model_id] = AnsweringModel(names, SURE_CHANCE if card.get("box_confidence") else SURE_BOX, named)
     return found

@@ -16,7 +16,7 @@ from db.domain.predictions import Agreement
 from db.domain.results import StoredDetection
 from db.store.error_probabilities import THE_RULE
 from db.store.images import camera_of_image
-from db.store.results import agreement_of, answering_models, detections_of, stored_prediction
+from db.store.results import agreement_of, answering_models, detections_of, named_now, stored_prediction
 from db.store.reviews import decided
 from db.tables.images import FileRow, FolderRow, ImageRow
 from db.tables.predictions import PredictionRow
@@ -165,7 +165,7 @@ def load_candidates(
                 width_px=image.width_px or 0,
                 height_px=image.height_px or 0,
                 species=row.species,
-                answer=model_answer(stored_prediction(row, model, held, with_heatmap=False)),
+                answer=model_answer(named_now(stored_prediction(row, model, held, with_heatmap=False), model)),
                 agreement=agreement_of(row),
                 error_probability=row.error_probability,
                 detections=tuple(held),

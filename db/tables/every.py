@@ -9,3 +9,4 @@ import db.tables.models
 import db.tables.plans
 import db.tables.predictions
 import db.tables.reviews
+import db.tables.species

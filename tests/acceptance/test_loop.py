@@ -31,7 +31,7 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     for name in ("TAFFRAIL_DATABASE_URL", "DATABASE_URL", "TAFFRAIL_BROKER_URL", "BROKER_URL"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("TAFFRAIL_HOME", str(tmp_path / "home"))
-    monkeypatch.setenv("TAFFRAIL_SPECIES", ",".join(LABELS.names))
+    monkeypatch.delenv("TAFFRAIL_SPECIES", raising=False)
     monkeypatch.setenv("TAFFRAIL_RETRAIN_AFTER", "8")
     monkeypatch.setenv("TAFFRAIL_FLAG_BELOW", "1")
     return tmp_path / "home"
@@ -40,7 +40,8 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def test_corrections_make_a_better_model_that_serves_by_itself(home: Path, tmp_path: Path) -> None:
     _labelled_fleet(tmp_path / "fleet")
     _trip_with_truth(tmp_path / "trip")
-    _cli("labels", "import", str(tmp_path / "coco.json"), "--format", "coco", "--images", str(tmp_path / "fleet"))
+    coco = [str(tmp_path / "coco.json"), "--format", "coco", "--images", str(tmp_path / "fleet")]
+    _cli("labels", "import", *coco, "--species", ",".join(LABELS.fish))
     first = _poor_first_model()
     _cli("enqueue", str(tmp_path / "trip/images"))
 

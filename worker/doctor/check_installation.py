@@ -20,6 +20,7 @@ from db.urls import shown_url as shown_service
 from db.urls import verifies_certificate, without_passwords
 from worker.delivery.supervise import LOG_NAME
 from worker.doctor.check_machine import check_processor, check_worker_log
+from worker.doctor.check_species import check_species
 from worker.doctor.checks import Check, CheckState
 from worker.storage.artifacts import held_model
 
@@ -49,6 +50,7 @@ def check_installation(settings: Settings) -> Iterator[Check]:
     yield database
     yield _told(_check_broker, settings, name="broker", to_do="start it or set BROKER_URL; unset, files in HOME serve")
     if database.verdict is not CheckState.BAD:
+        yield _told(check_species, settings, name="species", to_do="see docs/species.md")
         yield _told(_check_model, settings, name="model", to_do="restore its file, or `cli models rollback`")
     yield check_processor(_version)
     yield check_worker_log(settings.home / LOG_NAME)

@@ -19,12 +19,14 @@ from sqlalchemy import Engine
 
 from db.domain.datasets import Dataset
 from db.domain.retrainings import HeldRetraining, Occupied, RetrainingState, Slot
+from db.domain.species import LabelSet
 from db.errors import DatabaseError, NotFoundError, TaffrailError
 from db.progress import StageProgress
 from db.session import reading, transaction
 from db.settings import Settings
 from db.store.model_versions import ModelVersion, get_champion, models_of_dataset
 from db.store.retrainings import begin_retraining, end_retraining
+from db.store.species import project_settings
 from db.store.sql import database_now_s
 from worker.models.names import Balance, Parts, SecondStageChoice
 from worker.retraining.gate import GateAnswers, decide, rule_of
@@ -116,6 +118,7 @@ def retrain(
     Raises:
         TaffrailError: one line that says what is missing; it is kept with the retraining, the champion is untouched.
     """
+    settings = project_settings(engine, settings)
     with transaction(engine) as session:
         held = begin_retraining(
             session,
@@ -216,18 +219,22 @@ def _answers(
     run.steps(ANSWER_HELD_OUT, request, progress=run.progress)
     with np.load(file, allow_pickle=False) as found:
         species = [str(name) for name in found["species"]]
-        answers = _on_axis(found["probabilities"], species, run.settings.label_set.names)
+        answers = _on_axis(found["probabilities"], species, run.settings.label_set)
         return dict(zip((str(name) for name in found["sha256s"]), answers, strict=True))
 
 
 def _on_axis(
-    probabilities: npt.NDArray[np.float64], names: Sequence[str], species: Sequence[str]
+    probabilities: npt.NDArray[np.float64], names: Sequence[str], label_set: LabelSet
 ) -> npt.NDArray[np.float64]:
-    """Return distributions over another label set: what a model does not know it holds impossible."""
-    columns = [
-        probabilities[:, names.index(name)] if name in names else np.zeros(len(probabilities)) for name in species
-    ]
-    return np.stack(columns, axis=1)
+    """Return distributions over another label set: what a model does not know it holds impossible.
+
+    Species that were renamed or made one since are taken by the names that they have now.
+    """
+    found = np.zeros((len(probabilities), len(label_set)))
+    for place, name in enumerate(names):
+        if (known := label_set.named(name)) is not None:
+            found[:, label_set.index(known)] += probabilities[:, place]
+    return found
 
 
 @contextlib.contextmanager

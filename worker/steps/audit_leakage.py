@@ -18,6 +18,7 @@ from db.progress import StageProgress, of_stage
 from db.session import reading
 from db.settings import Settings, get_settings
 from db.store.model_versions import get_champion, get_model
+from db.store.species import project_settings
 from worker.images.labelled import Skip, SkippedFile
 from worker.inference.detector import make_detector
 from worker.leakage.ask_cues import ask_cues
@@ -49,8 +50,9 @@ def audit_leakage(request: LeakageRequest, progress: StageProgress) -> LeakageRe
     Raises:
         LeakageError: no labels, one camera, one species, too few images. NotFoundError: no such model.
     """
-    settings = get_settings()
-    with reading(open_database(settings.database)) as session:
+    engine = open_database(get_settings().database)
+    settings = project_settings(engine, get_settings())
+    with reading(engine) as session:
         entries = entries_said(session, settings)
         model = get_model(session, request.model) if request.model else get_champion(session)
     checked = check_samples(training_samples(entries), settings.label_set)

@@ -17,6 +17,7 @@ from db.progress import StageProgress, of_stage
 from db.session import reading
 from db.settings import Settings, get_settings
 from db.store.model_versions import get_champion, get_model
+from db.store.species import project_settings
 from worker.evaluation.answers import Answers, EvaluatedImages
 from worker.evaluation.compared_models import Bench, parse_options
 from worker.evaluation.cross_validate import cross_validate, refuse_early
@@ -60,6 +61,7 @@ def evaluate(request: EvaluateRequest, progress: StageProgress) -> EvaluateResul
     if request.out:
         make_folder(request.out)
     engine = open_database(settings.database)
+    settings = project_settings(engine, settings)
     with reading(engine) as session:
         samples = training_samples(entries_said(session, settings))
     if not samples:
@@ -85,7 +87,7 @@ def _networks(
     weights = weights_key(source.trunk, source.weights)
     kept = KeptAnswers(
         settings.home / "training" / "evaluation",
-        f"{source.trunk} {weights} {source.input_hw} {settings.species} {bool(request.out)}",
+        f"{source.trunk} {weights} {source.input_hw} {settings.label_set.names} {bool(request.out)}",
     )
     bench = Bench(
         usable,

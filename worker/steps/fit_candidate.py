@@ -14,6 +14,7 @@ from db.session import reading
 from db.settings import Settings, get_settings
 from db.store.datasets import get_dataset
 from db.store.model_versions import ModelVersion, get_model
+from db.store.species import project_settings
 from worker.models.errors import TrainingError
 from worker.models.names import Balance, CropMethod, DetectorKind, HeadName, Parts, SecondStageChoice
 from worker.models.trunks import named_weights
@@ -37,8 +38,8 @@ def fit_candidate(request: FitRequest, progress: StageProgress) -> FitResult:
     Raises:
         TrainingError: the parent is no detector, or too little can be read. ModelFileError: it cannot be saved.
     """
-    settings = get_settings()
-    engine = open_database(settings.database)
+    engine = open_database(get_settings().database)
+    settings = project_settings(engine, get_settings())
     parent = read_card(settings.models_dir, request.parent)
     if parent.kind not in list(DetectorKind):
         wanted = " or ".join(DetectorKind)

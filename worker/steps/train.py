@@ -16,6 +16,7 @@ from db.progress import StageProgress
 from db.session import transaction
 from db.settings import Settings, get_settings
 from db.store.model_versions import get_champion, register_model
+from db.store.species import project_settings
 from worker.models.errors import TrainingError
 from worker.models.names import INPUT_HW
 from worker.models.trunks import named_weights
@@ -36,9 +37,9 @@ from worker.training.detector.trained import TrainedDetector
 
 def train(request: TrainRequest, progress: StageProgress) -> TrainResult:
     """Return what came of a training: the new version, its state and figures, and the images left out."""
-    settings = get_settings()
+    engine = open_database(get_settings().database)
+    settings = project_settings(engine, get_settings())
     asked = _train_settings(request, settings)
-    engine = open_database(settings.database)
     with transaction(engine) as session:
         dataset = training_dataset(session, request, settings)
     samples = training_samples(dataset.entries)
