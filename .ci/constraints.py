@@ -13,7 +13,7 @@ from importlib.metadata import PackageNotFoundError, distribution
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
-PROJECT = "taffrail"
+PROJECT = "taffrail-fish"
 
 
 def pinned(project: str) -> dict[str, str]:

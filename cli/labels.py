@@ -15,6 +15,7 @@ from cli.label_imports import list_command, undo_command
 from cli.shared.cameras import find_where_untold, find_with_bar, tell_same_named, tell_untold
 from cli.shared.context import opened
 from cli.shared.species import species_of_import
+from worker.results.names import ImagesIn, LabelsOut
 
 if TYPE_CHECKING:
     from sqlalchemy import Engine
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
     from worker.cameras.find import FoundCameras
     from worker.images.skipped import Skipped
 
-app = typer.Typer(help="Bring in labelled images from other tools.", no_args_is_help=True)
+app = typer.Typer(help="Bring in labelled images from other tools, and give out all labels held.", no_args_is_help=True)
 app.command("list")(list_command)
 app.command("undo")(undo_command)
 
@@ -41,6 +42,7 @@ class Format(StrEnum):
     LABELME = "labelme"
     YOLO = "yolo"
     FOLDERS = "folders"
+    MEGADETECTOR = "megadetector"
 
 
 class CamerasFrom(StrEnum):
@@ -114,6 +116,41 @@ def import_command(
     if not as_json:
         tell_same_named(engine, root)
     if done.problems or not done.labelled:
+        raise typer.Exit(1)
+
+
+@app.command("export")
+def export_command(
+    out: Annotated[Path, typer.Option(help="File to write for coco and csv; a new folder for the others.")],
+    label_format: Annotated[LabelsOut, typer.Option("--format", help="How the labels are written.")],
+    images: Annotated[
+        ImagesIn,
+        typer.Option(help="How images come into a yolo or labelme folder; hard links share the originals' bytes."),
+    ] = ImagesIn.COPY,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document for machines.")] = False,
+) -> None:
+    """Write all labels and corrections held: one answer an image, a person's correction before a label file's word."""
+    from cli.results import tell_exported
+    from cli.shared.progress import progress_bar
+    from worker.results.labels_held import export_labels
+    from worker.results.names import ResultFormat
+    from worker.results.options import ResultOptions
+
+    settings, engine = opened()
+    options = ResultOptions(
+        ResultFormat(label_format.value), images=images, max_file_bytes=settings.max_file_mib * 2**20
+    )
+    with progress_bar("images", quiet=as_json) as bar:
+        task = bar.add_task("writing", total=None)
+        done = export_labels(
+            engine,
+            out,
+            options,
+            label_set=settings.label_set,
+            progress=lambda count, total: bar.update(task, completed=count, total=total),
+        )
+    tell_exported(done, out, as_json=as_json)
+    if done.problems:
         raise typer.Exit(1)
 
 

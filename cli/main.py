@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from pathlib import Path
+from typing import Annotated
 
 import typer
 
@@ -40,8 +41,27 @@ app = typer.Typer(
     help="Turn folders of images from fishing boats into boxes, heat-map crops and species.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
-    add_completion=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
 )
+
+
+def _show_version(wanted: bool) -> None:
+    if wanted:
+        from db.version import version
+
+        typer.echo(f"taffrail {version()}")
+        raise typer.Exit
+
+
+@app.callback()
+def _main(
+    wanted: Annotated[
+        bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Show the version and end.")
+    ] = False,
+) -> None:
+    """Turn folders of images from fishing boats into boxes, heat-map crops and species."""
+
+
 app.command("demo")(demo.demo)
 app.command("doctor")(doctor.doctor)
 app.command("sample")(sample.sample)

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, TypeVar
 
 import typer
 
@@ -15,11 +16,15 @@ if TYPE_CHECKING:
     from worker.results.export import Exported
 
 _SHOWN = 10
+Told = TypeVar("Told")
 
 
 def results(
     job: Annotated[int, typer.Argument(metavar="JOB", help="The job's number, as `cli status` shows it.", min=1)],
-    out: Annotated[Path, typer.Option(help="File to write, replaced if it is there; for yolo a new folder.")],
+    out: Annotated[
+        Path,
+        typer.Option(help="File to write, replaced if it is there; a new folder for yolo, labelme, ncfm, camtrap-dp."),
+    ],
     result_format: Annotated[ResultFormat, typer.Option("--format", help="json holds everything that is known.")],
     truth: Annotated[
         bool,
@@ -32,8 +37,15 @@ def results(
         typer.Option(min=0, max=1, help="Fish probability that every box but the surest needs; the model's own rule."),
     ] = None,
     images: Annotated[
-        ImagesIn, typer.Option(help="How images come into a yolo folder; hard links share the originals' bytes.")
+        ImagesIn,
+        typer.Option(help="How images come into a yolo or labelme folder; hard links share the originals' bytes."),
     ] = ImagesIn.COPY,
+    position: Annotated[
+        str | None, typer.Option(metavar="LAT,LON", help="Where the cameras stood, degrees; camtrap-dp needs it.")
+    ] = None,
+    utc_offset: Annotated[
+        str, typer.Option(metavar="+HH:MM", help="How the cameras' clocks differ from UTC, for camtrap-dp.")
+    ] = "Z",
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document for machines.")] = False,
 ) -> None:
     """Write what a job's images show for other programs; ends with 1 where an image has no place there.
@@ -45,6 +57,7 @@ def results(
     from cli.shared.progress import progress_bar
     from worker.results.export import export_results
     from worker.results.options import ResultOptions
+    from worker.results.position import position_from, utc_offset_from
 
     settings, engine = opened()
     options = ResultOptions(
@@ -54,6 +67,8 @@ def results(
         truth=truth,
         images=images,
         max_file_bytes=settings.max_file_mib * 2**20,
+        position=_told(position_from, position) if position is not None else None,
+        utc_offset=_told(utc_offset_from, utc_offset),
     )
     with progress_bar("images", quiet=as_json) as bar:
         task = bar.add_task("writing", total=None)
@@ -65,12 +80,20 @@ def results(
             default=settings.label_set,
             progress=lambda count, total: bar.update(task, completed=count, total=total),
         )
-    _tell(done, out, as_json=as_json)
+    tell_exported(done, out, as_json=as_json)
     if done.left_out or done.problems:
         raise typer.Exit(1)
 
 
-def _tell(done: Exported, out: Path, *, as_json: bool) -> None:
+def _told(read: Callable[[str], Told], written: str) -> Told:
+    try:
+        return read(written)
+    except ValueError as error:
+        raise typer.BadParameter(str(error)) from None
+
+
+def tell_exported(done: Exported, out: Path, *, as_json: bool) -> None:
+    """Say what was written and what was not."""
     total = sum(done.by_state.values())
     written = total - done.left_out - len(done.problems)
     if as_json:

@@ -66,7 +66,7 @@ def engine_for(url: str) -> Engine:
     except (ArgumentError, NoSuchModuleError, ValueError):  # their texts may hold the password
         raise DatabaseError("DATABASE_URL: not a database URL; wanted postgresql://user:password@host/name") from None
     except ModuleNotFoundError as error:
-        raise DatabaseError(f"DATABASE_URL: {error.name} is missing; pip install 'taffrail[postgres]'") from None
+        raise DatabaseError(f"DATABASE_URL: {error.name} is missing; pip install 'taffrail-fish[postgres]'") from None
 
 
 @contextmanager

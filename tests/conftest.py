@@ -101,7 +101,7 @@ def s3_server() -> Iterator[object]:
     try:
         from moto.server import ThreadedMotoServer
     except ImportError:
-        skip_or_fail("moto is not installed (pip install 'taffrail[test]')")
+        skip_or_fail("moto is not installed (pip install 'taffrail-fish[test]')")
     server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
     server.start()
     yield server

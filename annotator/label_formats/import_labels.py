@@ -14,6 +14,7 @@ from sqlalchemy import Engine
 from annotator.label_formats.coco import read_coco
 from annotator.label_formats.find_images import ImageFinder, ImageNotFound
 from annotator.label_formats.labelme import read_labelme_labels
+from annotator.label_formats.megadetector import read_megadetector
 from annotator.label_formats.ncfm import ncfm_species, read_ncfm
 from annotator.label_formats.records import (
     LabelFileError,
@@ -46,6 +47,7 @@ class LabelFormat(StrEnum):
     LABELME = "labelme"
     YOLO = "yolo"
     FOLDERS = "folders"
+    MEGADETECTOR = "megadetector"
 
 
 @dataclass(frozen=True)
@@ -145,6 +147,7 @@ def _records(options: ImportOptions, files: Sequence[FoundFile]) -> Records:
         LabelFormat.COCO: read_coco,
         LabelFormat.LABELME: read_labelme_labels,
         LabelFormat.YOLO: read_yolo,
+        LabelFormat.MEGADETECTOR: read_megadetector,
     }[options.label_format]
     yield from read(options.path, options.label_set)
     if options.label_format is LabelFormat.NCFM:

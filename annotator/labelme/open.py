@@ -32,7 +32,7 @@ def find_labelme() -> Path:
     if named:
         raise OpenRefused(f"{PROGRAM_VARIABLE}: {named!r} is no program; name labelme's own")
     raise OpenRefused(
-        "labelme is not installed here: pip install 'taffrail[review]', or install labelme anywhere and set "
+        "labelme is not installed here: pip install 'taffrail-fish[review]', or install labelme anywhere and set "
         f"{PROGRAM_VARIABLE} to its program; the folder can also be reviewed on another machine"
     )
 

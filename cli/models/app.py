@@ -11,7 +11,7 @@ import typer
 
 from cli.models.card import card_lines
 from cli.models.look import look
-from cli.shared.context import opened
+from cli.shared.context import model_or_champion, opened
 from worker.models.names import HEAD_DESCRIPTIONS, TRUNKS
 from worker.retraining.gate import blind_objection, objection_to
 
@@ -34,7 +34,10 @@ app = typer.Typer(
 app.command("look")(look)
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document for machines.")]
-ModelId = Annotated[str, typer.Argument(metavar="MODEL", help="The model version's id, as `cli models list` shows it.")]
+CHAMPION = "champion"
+ModelId = Annotated[
+    str, typer.Argument(metavar="MODEL", help="The model version's id, as `cli models list` shows it, or champion.")
+]
 
 
 @app.command("list")
@@ -61,6 +64,7 @@ def show_command(model: ModelId, as_json: AsJson = False) -> None:
     from db.store.model_versions import get_model, list_promotions
 
     _, engine = opened()
+    model = model_or_champion(engine, None if model == CHAMPION else model)
     with reading(engine) as session:
         held = get_model(session, model)
         changes = [one for one in list_promotions(session) if model in (one.model_id, one.previous_id)]

@@ -40,7 +40,7 @@ class AnswerBox:
     """One fish of an answer.
 
     probability: that it is of this species, if it is a fish. fish_probability: that it is one; a person's are 1.
-    detection_id: the detection that it is, None where a person drew it.
+    detection_id: the detection that it is, None where a person drew it. head_px, tail_px: where a person marked them.
     """
 
     box: Box
@@ -48,6 +48,8 @@ class AnswerBox:
     probability: float
     fish_probability: float
     detection_id: int | None = None
+    head_px: tuple[float, float] | None = None
+    tail_px: tuple[float, float] | None = None
 
     @property
     def score(self) -> float:
@@ -109,7 +111,15 @@ def box_words(found: AnswerBox) -> str:
 def person_answer(said: Correction, label: ImageLabel) -> FinalAnswer:
     """Return a person's word. label: what the correction says, with every box."""
     boxes = tuple(
-        AnswerBox(fish.box, fish.species, 1.0, 1.0, detection_id=_kept_detection(said, fish.box))
+        AnswerBox(
+            fish.box,
+            fish.species,
+            1.0,
+            1.0,
+            detection_id=_kept_detection(said, fish.box),
+            head_px=fish.head_px,
+            tail_px=fish.tail_px,
+        )
         for fish in label.boxes
     )
     species = label.largest.species if label.largest is not None else label.species

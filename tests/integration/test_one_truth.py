@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import itertools
 import json
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 import yaml
-from sqlalchemy import Engine
+from sqlalchemy import Engine, update
 
 from annotator.export.export_flagged import ReviewExportOptions, export_flagged
 from annotator.labelme.json_files import read_labelme
@@ -22,9 +22,11 @@ from db.domain.boxes import Box
 from db.domain.labels import ImageLabel, LabelledBox
 from db.domain.species import DEFAULT_LABEL_SET
 from db.migrate import open_database
+from db.session import transaction
 from db.settings import Settings
 from db.store.results import iterate_results
 from db.store.review_queue import QueueFilter
+from db.tables.images import ImageRow
 from tests.answers import store_answers
 from tests.factories import finished_job, write_images
 from worker.report.summary import summarise
@@ -63,6 +65,8 @@ def told(tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict[str, Told]]
     engine = open_database(f"sqlite:///{folder / 'taffrail.db'}")
     settings = finished_job(engine, folder / "home", folder / "images")
     labelme = _labelme(engine, folder / "review")
+    with transaction(engine) as session:
+        session.execute(update(ImageRow).values(captured_at="2024-03-02T01:02:03"))
     answered = [result.sha256 for result in iterate_results(engine, 1)][:4]
     box, other = LabelledBox(Box(8, 8, 80, 60), "SHARK"), LabelledBox(Box(100, 80, 300, 170), "DOL")
     words = [ImageLabel("SHARK", (box,)), ImageLabel("DOL", (box, other)), ImageLabel("NoF"), None]
@@ -119,7 +123,7 @@ def _summary(engine: Engine) -> Told:
 
 def _read(engine: Engine, settings: Settings, folder: Path, kind: ResultFormat, *, truth: bool) -> dict[str, Told]:
     out = folder / f"{kind}-{truth}"
-    options = ResultOptions(kind, flag_below=settings.flag_below, truth=truth)
+    options = ResultOptions(kind, flag_below=settings.flag_below, truth=truth, position=(-21.5, 55.25))
     done = export_results(engine, 1, out, options, default=settings.label_set)
     assert done.problems == [] and done.left_out == 0
     return READERS[kind](out)
@@ -192,6 +196,47 @@ def _kaggle(out: Path) -> dict[str, Told]:
     return {row["image"]: Told(species=max(DEFAULT_LABEL_SET.names, key=lambda name: float(row[name]))) for row in rows}
 
 
+def _labelme_folder(out: Path) -> dict[str, Told]:
+    found = {}
+    for file in out.glob("*.json"):
+        held = read_labelme(file)
+        boxes = [(shape.label, [*shape.points_px[0], *shape.points_px[1]]) for shape in held.shapes]
+        found[held.image_path] = _boxed(boxes)
+    return found
+
+
+def _ncfm(out: Path) -> dict[str, Told]:
+    boxes: dict[str, list[tuple[str, list[float]]]] = defaultdict(list)
+    for species in DEFAULT_LABEL_SET.names:
+        for record in json.loads((out / f"{species}_labels.json").read_text("utf-8")):
+            held = boxes[record["filename"]]
+            for one in record["annotations"]:
+                x, y = one["x"], one["y"]
+                held.append((species, [x, y, x + one["width"], y + one["height"]]))
+    return {name: _boxed(held) for name, held in boxes.items()}
+
+
+def _camera_traps(out: Path) -> dict[str, Told]:
+    document = json.loads(out.read_text("utf-8"))
+    names = {one["id"]: one["name"] for one in document["categories"]}
+    boxes: dict[str, list[tuple[str, list[float]]]] = defaultdict(list)
+    for one in document["annotations"]:
+        x, y, width, height = one.get("bbox") or (0, 0, 0, 0)
+        if one.get("bbox"):
+            boxes[one["image_id"]].append((names[one["category_id"]], [x, y, x + width, y + height]))
+    return {one["file_name"]: _boxed(boxes[one["id"]]) for one in document["images"]}
+
+
+def _camtrap_dp(out: Path) -> dict[str, Told]:
+    media, observations = (list(csv.DictReader((out / f"{name}.csv").open())) for name in ("media", "observations"))
+    boxes: dict[str, list[tuple[str, list[float]]]] = defaultdict(list)
+    for one in observations:
+        if one["bboxX"]:
+            x, y, width, height = (float(one[f"bbox{side}"]) for side in ("X", "Y", "Width", "Height"))
+            boxes[one["mediaID"]].append((one["scientificName"], _pixels([x, y, x + width, y + height])))
+    return {one["filePath"]: _boxed(boxes[one["mediaID"]]) for one in media}
+
+
 READERS: dict[ResultFormat, Reader] = {
     ResultFormat.JSON: _json,
     ResultFormat.CSV: _csv,
@@ -199,6 +244,10 @@ READERS: dict[ResultFormat, Reader] = {
     ResultFormat.MEGADETECTOR: _megadetector,
     ResultFormat.YOLO: _yolo,
     ResultFormat.KAGGLE: _kaggle,
+    ResultFormat.LABELME: _labelme_folder,
+    ResultFormat.NCFM: _ncfm,
+    ResultFormat.COCO_CAMERA_TRAPS: _camera_traps,
+    ResultFormat.CAMTRAP_DP: _camtrap_dp,
 }
 
 

@@ -123,7 +123,7 @@ def test_the_orders_are_compared_on_the_labels_held(engine: Engine):
 
     found = json.loads(done.output)
     assert (found["images"], found["wrong"]) == (4, 4)
-    assert set(found["shares"]) == {"our order", "least confidence", "random"}
+    assert {"our order", "least confidence", "random"} <= set(found["shares"])
     assert "looking at the first 20%" in run("simulate").output
 
 

@@ -187,7 +187,7 @@ def test_a_missing_labelme_says_how_to_get_it(engine: Engine, tmp_path: Path, mo
     monkeypatch.setenv("PATH", str(tmp_path))
     monkeypatch.setattr(sys, "executable", str(tmp_path / "python"))
 
-    with pytest.raises(OpenRefused, match=r"pip install 'taffrail\[review\]'"):
+    with pytest.raises(OpenRefused, match=r"pip install 'taffrail-fish\[review\]'"):
         open_labelme(tmp_path / "out")
 
 

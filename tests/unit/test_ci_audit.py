@@ -12,14 +12,14 @@ import pytest
 SCRIPT = Path(__file__).parents[2] / ".ci" / "audit.py"
 CLEAN = {"name": "pillow", "version": "13.0.0", "vulns": []}
 BAD = {"name": "jinja2", "version": "3.1.0", "vulns": [{"id": "PYSEC-1", "fix_versions": ["3.1.6"], "aliases": []}]}
-OURS = {"name": "taffrail", "skip_reason": "not found on PyPI"}
+OURS = {"name": "taffrail-fish", "skip_reason": "not found on PyPI"}
 
 
 @pytest.mark.parametrize(
     ("dependencies", "code", "said"),
     [
         pytest.param(
-            [CLEAN, OURS], 0, "1 packages audited, 0 known vulnerabilities; not found there: taffrail", id="clean"
+            [CLEAN, OURS], 0, "1 packages audited, 0 known vulnerabilities; not found there: taffrail-fish", id="clean"
         ),
         pytest.param([CLEAN, BAD], 1, "jinja2 3.1.0: PYSEC-1, repaired in 3.1.6", id="vulnerable"),
         pytest.param([OURS], 2, "NOT AUDITED", id="nothing could be looked up"),

@@ -74,7 +74,7 @@ def _check_packages() -> Check:
         version = _version(name) or (_version("tensorflow-cpu") if name == "tensorflow" else None)
         (held if version else missing).append(f"{name} {version}" if version else name)
     if missing:
-        return Check("packages", CheckState.BAD, f"missing: {', '.join(missing)}", "pip install taffrail")
+        return Check("packages", CheckState.BAD, f"missing: {', '.join(missing)}", "pip install taffrail-fish")
     return Check("packages", CheckState.GOOD, ", ".join(held))
 
 

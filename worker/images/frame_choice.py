@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 # Mean difference in grey levels from which a frame shows something else; the noise of a camera by night is below.
 CHANGED_LEVELS = 4.0
 _THUMBNAIL_PX = (64, 36)
-_NO_READER = "videos cannot be read here; pip install 'taffrail[video]'"
+_NO_READER = "videos cannot be read here; pip install 'taffrail-fish[video]'"
 
 
 @dataclass(frozen=True)

@@ -135,7 +135,7 @@ def _file_system(scheme: str, host: str = "") -> Any:
         return fsspec.filesystem(scheme, use_listings_cache=False, skip_instance_cache=True, **options)
     except (ImportError, ValueError) as error:
         raise RemoteRootError(
-            f"{scheme}://: cannot be read here ({_first_line(error)}); pip install 'taffrail[remote]'"
+            f"{scheme}://: cannot be read here ({_first_line(error)}); pip install 'taffrail-fish[remote]'"
         ) from None
     except Exception as error:  # a server that is asked at once: each library raises its own kinds
         raise StoreUnreachable(f"{scheme}://{host}: {_first_line(error)}") from None

@@ -78,7 +78,7 @@ def _head(export: Export) -> dict[str, object]:
         "version": FORMAT_VERSION,
         "about": ABOUT,
         "written_at": now_text(),
-        "job": export.job.job_id,
+        "job": export.job_id,
         "folder": export.root,
         "models": list(export.models),
         "label_set": list(export.label_set.names),

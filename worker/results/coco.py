@@ -54,7 +54,7 @@ def write(out: Path, results: Iterable[ImageResult], export: Export) -> list[str
 
 def _info(export: Export) -> dict[str, object]:
     return {
-        "description": f"Taffrail job {export.job.job_id}: answers of {export.sources}",
+        "description": f"{export.title}: answers of {export.sources}",
         "version": "1",
         "date_created": now_text(),
     }

@@ -18,7 +18,18 @@ from db.store.error_probabilities import refresh_error_probabilities
 from db.store.events import events_of_job
 from db.store.jobs import get_job
 from db.store.results import iterate_results, label_set_of_models, models_of_job
-from worker.results import as_csv, as_json, coco, kaggle, megadetector, yolo
+from worker.results import (
+    as_csv,
+    as_json,
+    camtrap_dp,
+    coco,
+    coco_camera_traps,
+    kaggle,
+    labelme,
+    megadetector,
+    ncfm,
+    yolo,
+)
 from worker.results import events as events_csv
 from worker.results.names import ResultFormat
 from worker.results.options import Export, ResultOptions
@@ -33,6 +44,10 @@ WRITERS: dict[ResultFormat, Writer] = {
     ResultFormat.YOLO: yolo.write,
     ResultFormat.KAGGLE: kaggle.write,
     ResultFormat.EVENTS: events_csv.write,
+    ResultFormat.LABELME: labelme.write,
+    ResultFormat.NCFM: ncfm.write,
+    ResultFormat.COCO_CAMERA_TRAPS: coco_camera_traps.write,
+    ResultFormat.CAMTRAP_DP: camtrap_dp.write,
 }
 # A dataset of images cannot say "could not be read"; MegaDetector's format can, but not "nobody looked yet".
 HOLD_FAILURES = frozenset({ResultFormat.JSON, ResultFormat.CSV, ResultFormat.MEGADETECTOR})
@@ -73,7 +88,16 @@ def export_results(
     for model in models:
         refresh_error_probabilities(engine, model)
     done = Exported()
-    export = Export(job, label_set, models, options, events)
+    export = Export(
+        job.root,
+        label_set,
+        models,
+        options,
+        title=f"Taffrail job {job_id}",
+        total=job.counts.total,
+        job_id=job_id,
+        events=events,
+    )
     stream = _counted(iterate_results(engine, job_id), done, export, progress)
     done.problems += WRITERS[options.result_format](out, stream, export)
     return done
@@ -82,7 +106,7 @@ def export_results(
 def _counted(
     results: Iterable[ImageResult], done: Exported, export: Export, progress: Progress
 ) -> Iterator[ImageResult]:
-    total = export.job.counts.total
+    total = export.total
     for number, result in enumerate(results, start=1):
         done.by_state[result.state] += 1
         if _has_place(result, export):

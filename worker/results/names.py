@@ -15,6 +15,20 @@ class ResultFormat(StrEnum):
     YOLO = "yolo"
     KAGGLE = "kaggle"
     EVENTS = "events"
+    LABELME = "labelme"
+    NCFM = "ncfm"
+    COCO_CAMERA_TRAPS = "coco-camera-traps"
+    CAMTRAP_DP = "camtrap-dp"
+
+
+class LabelsOut(StrEnum):
+    """The formats that labels and corrections leave in."""
+
+    COCO = "coco"
+    YOLO = "yolo"
+    LABELME = "labelme"
+    NCFM = "ncfm"
+    CSV = "csv"
 
 
 class ImagesIn(StrEnum):

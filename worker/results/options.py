@@ -7,8 +7,7 @@ from datetime import UTC, datetime
 
 from db.domain.answers import FinalAnswer, final_answer, predicted_answer
 from db.domain.events import Event
-from db.domain.jobs import Job
-from db.domain.results import SURE_BOX, ImageResult
+from db.domain.results import ImageResult
 from db.domain.species import LabelSet
 from worker.images.errors import MAX_BYTES
 from worker.results.names import ImagesIn, ResultFormat
@@ -25,7 +24,8 @@ class ResultOptions:
 
     min_confidence: the fish probability that every box but the surest needs, 0..1; None is the model's own rule.
     truth: whether people's answers come first; False gives the model's alone. images: how images come into a folder;
-    max_file_bytes: the largest that is read.
+    max_file_bytes: the largest that is read. position: latitude and longitude of the cameras, WGS84 degrees.
+    utc_offset: of their clocks, as +10:00.
     """
 
     result_format: ResultFormat
@@ -34,34 +34,31 @@ class ResultOptions:
     truth: bool = True
     images: ImagesIn = ImagesIn.COPY
     max_file_bytes: int = MAX_BYTES
+    position: tuple[float, float] | None = None
+    utc_offset: str = "+00:00"
 
 
 @dataclass(frozen=True)
 class Export:
-    """One export: of which job, in which label set. models: the versions that the results came from.
+    """One export: of which images, in which label set. models: the versions that the results came from.
 
+    root_path: the folder or URL that the images lie below. job_id: None where these are not the images of one job.
     events: every animal of the job once, none where nobody looked for them.
     """
 
-    job: Job
+    root_path: bytes
     label_set: LabelSet
     models: tuple[str, ...]
     options: ResultOptions
+    title: str
+    total: int = 0
+    job_id: int | None = None
     events: tuple[Event, ...] = ()
 
     def answer(self, result: ImageResult) -> FinalAnswer | None:
         """The answer of an image that goes out; None where there is none."""
         chosen = final_answer if self.options.truth else predicted_answer
-        return chosen(result, at_least=self._least(result))
-
-    def _least(self, result: ImageResult) -> float | None:
-        """Other programs rank boxes by confidence and choose themselves: they get all whose confidences are chances.
-
-        Of a detector whose confidences are none its own rule must choose.
-        """
-        ranked = self.options.result_format in (ResultFormat.COCO, ResultFormat.MEGADETECTOR)
-        chances = result.prediction is not None and result.prediction.sure_box < SURE_BOX
-        return 0.0 if self.options.min_confidence is None and ranked and chances else self.options.min_confidence
+        return chosen(result, at_least=self.options.min_confidence)
 
     def probabilities(self, answer: FinalAnswer) -> tuple[float, ...]:
         """The final distribution on the export's label set; a species that the model did not know has 0."""
@@ -69,13 +66,15 @@ class Export:
 
     @property
     def root(self) -> str:
-        """The job's folder, as shown to people."""
-        return self.job.root.decode("utf-8", "backslashreplace")
+        """The folder of the images, as shown to people."""
+        return self.root_path.decode("utf-8", "backslashreplace")
 
     @property
     def sources(self) -> str:
         """Whose answers these are, for people."""
-        models = ", ".join(self.models) or "no model"
+        models = ", ".join(self.models)
+        if not models:
+            return "people"
         return f"people, else {models}" if self.options.truth else f"{models} alone"
 
 

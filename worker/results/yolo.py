@@ -14,10 +14,8 @@ import yaml
 
 from db.domain.answers import AnswerBox
 from db.domain.results import ImageResult
-from db.errors import TaffrailError
-from worker.images.read import read_image_file
+from worker.results.bring_images import bring_image
 from worker.results.files import new_folder
-from worker.results.names import ImagesIn
 from worker.results.options import Export
 
 _LONGEST_NAME = 255  # bytes, on every common file system
@@ -46,35 +44,12 @@ def _write_image(folder: bytes, result: ImageResult, classes: dict[str, int], ex
         return "its name is too long for a label file"
     if os.path.lexists(label):
         return "another image beside it has the same name but for the ending, and YOLO has one label file for both"
-    if problem := _bring_image(os.path.join(folder, b"images", result.relative), result, export):
+    if problem := bring_image(os.path.join(folder, b"images", result.relative), result, export):
         return problem
     lines = [_line(found, classes[found.species], (result.width_px, result.height_px)) for found in answer.boxes]
     os.makedirs(os.path.dirname(label), exist_ok=True)
     with open(label, "x", encoding="ascii") as text:
         text.writelines(lines)
-    return None
-
-
-def _bring_image(target: bytes, result: ImageResult, export: Export) -> str | None:
-    """Return why an image cannot be brought, None where it is there or is not wanted."""
-    if export.options.images is ImagesIn.NONE:
-        return None
-    try:
-        image = read_image_file(result.file, root=export.job.root, max_bytes=export.options.max_file_bytes)
-    except TaffrailError as error:
-        return str(error)
-    if image.sha256 != result.sha256:
-        return "changed since it was enqueued; enqueue its folder again"
-    os.makedirs(os.path.dirname(target), exist_ok=True)
-    if export.options.images is ImagesIn.HARDLINK:
-        try:
-            os.link(result.file, target)
-        except OSError:
-            pass  # another disk, or a URL: a copy then
-        else:
-            return None
-    with open(target, "xb") as file:
-        file.write(image.content)
     return None
 
 

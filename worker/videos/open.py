@@ -48,7 +48,7 @@ def _open(file: IO[bytes]) -> Any:
     try:
         import av
     except ImportError:
-        raise UnreadableVideo(VideoProblem.NO_VIDEO_READER, "pip install 'taffrail[video]'") from None
+        raise UnreadableVideo(VideoProblem.NO_VIDEO_READER, "pip install 'taffrail-fish[video]'") from None
     if not file.read(1):
         raise UnreadableVideo(VideoProblem.NO_FRAMES, "the file has no bytes")
     file.seek(0)

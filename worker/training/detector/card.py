@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from db.domain.box_confidence import BoxConfidence
 from db.domain.model_versions import ModelCard
+from db.version import version
 from worker.models.names import DetectorKind, HeadName
 from worker.models.trunks import trunk_spec
 from worker.training.data.samples import TrainingSample, dataset_sha256
@@ -133,7 +134,7 @@ def _card(
         dataset_sha256=dataset_sha256(samples),
         folds=(held_out_cameras,),
         parent=settings.parent,
-        versions={name: importlib.metadata.version(name) for name in ("keras", "numpy", "taffrail")},
+        versions={**{name: importlib.metadata.version(name) for name in ("keras", "numpy")}, "taffrail": version()},
         train_seconds=round(seconds, 1),
         command=settings.command,
     )

@@ -7,6 +7,7 @@ import csv
 import hashlib
 import json
 import os
+import re
 from collections.abc import Iterator
 from dataclasses import replace
 from decimal import Decimal
@@ -19,14 +20,17 @@ import yaml
 from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
 
+from annotator.label_formats.megadetector import read_megadetector
+from annotator.label_formats.ncfm import read_ncfm
+from annotator.label_formats.records import RawRecord
+from annotator.labelme.json_files import read_labelme
 from db.domain.boxes import Box
 from db.domain.corrections import BoxChange, Change, Correction, CorrectionOutcome
-from db.domain.jobs import Job, JobCounts
 from db.domain.labels import ImageLabel, LabelledBox
 from db.domain.results import ImageResult
 from db.domain.species import DEFAULT_LABEL_SET
 from tests.factories import failed_result, image_result, sure_of, write_images
-from worker.results import as_csv, as_json, coco, kaggle, megadetector, yolo
+from worker.results import as_csv, as_json, camtrap_dp, coco, kaggle, labelme, megadetector, ncfm, yolo
 from worker.results.files import OutputError, new_file
 from worker.results.names import ImagesIn, ResultFormat
 from worker.results.options import Export, ResultOptions
@@ -37,8 +41,8 @@ FAR = (400.0, 200.0, 480.0, 260.0)
 
 
 def export(root: Path = Path("/fleet"), **chosen: Any) -> Export:
-    job = Job(7, os.fsencode(root), None, "2024-05-06T00:00:00+00:00", JobCounts())
-    return Export(job, DEFAULT_LABEL_SET, ("m1",), ResultOptions(ResultFormat.JSON, **chosen))
+    options = ResultOptions(ResultFormat.JSON, **chosen)
+    return Export(os.fsencode(root), DEFAULT_LABEL_SET, ("m1",), options, "Taffrail job 7", job_id=7)
 
 
 def two_fish() -> ImageResult:
@@ -254,6 +258,84 @@ def test_yolo_names_the_images_that_it_has_no_place_for(tmp_path: Path) -> None:
     problems = yolo.write(tmp_path / "y", duplicates, export(images=ImagesIn.NONE))
 
     assert [problem.split(":")[0] for problem in problems] == ["a.png", "b" * 252 + "jpg"]
+
+
+def test_camtrap_dp_needs_a_position_and_tells_what_it_has_no_place_for(tmp_path: Path) -> None:
+    timeless = image_result("timeless.jpg", captured_at=None)
+
+    problems = camtrap_dp.write(tmp_path / "p", [two_fish(), timeless], export(position=(-21.5, 55.25)))
+
+    assert problems == ["timeless.jpg: nothing tells when it was taken"]
+    with pytest.raises(OutputError, match="--position LATITUDE,LONGITUDE"):
+        camtrap_dp.write(tmp_path / "q", [two_fish()], export())
+
+
+def test_camtrap_dp_keeps_the_rules_of_its_tables(tmp_path: Path) -> None:
+    """The constraints of version 1.0.2 by hand: keys, what is required, patterns and closed sets."""
+    empty = image_result("boat_2/e.jpg", species="NoF", item_id=2, camera="boat_2")
+    fish_somewhere = image_result("boat_2/f.jpg", item_id=3, camera="boat_2")
+    images = [two_fish(), empty, fish_somewhere, replace(reviewed(), item_id=4)]
+
+    camtrap_dp.write(tmp_path / "p", images, export(position=(-21.5, 55.25), utc_offset="+04:00"))
+
+    package = json.loads((tmp_path / "p" / "datapackage.json").read_text(encoding="utf-8"))
+    deployments, media, observations = (_rows(tmp_path / "p" / one["path"]) for one in package["resources"])
+    assert package["profile"].endswith("/1.0.2/camtrap-dp-profile.json")
+    assert [one["deploymentID"] for one in deployments] == ["boat_1", "boat_2"]
+    assert {one["deploymentID"] for one in (*media, *observations)} <= {"boat_1", "boat_2"}
+    assert {one["mediaID"] for one in observations} == {one["mediaID"] for one in media}
+    for rows, key in ((deployments, "deploymentID"), (media, "mediaID"), (observations, "observationID")):
+        assert len({row[key] for row in rows}) == len(rows)
+    stamps = [one["timestamp"] for one in media] + [one["eventStart"] for one in observations]
+    assert all(re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\+04:00", stamp) for stamp in stamps)
+    assert all(re.fullmatch(r"(?=^[^./~])(^((?!\.{2}).)*$).*", one["filePath"]) for one in media)
+    kinds = [(one["observationType"], one["scientificName"], one["bboxX"] != "") for one in observations]
+    assert kinds == [
+        ("animal", "ALB", True),
+        ("animal", "YFT", True),
+        ("blank", "", False),
+        ("animal", "ALB", False),
+        ("animal", "SHARK", True),
+    ]
+    assert [one["classificationMethod"] for one in observations] == [*["machine"] * 4, "human"]
+    assert package["taxonomic"] == [{"scientificName": name} for name in ("ALB", "SHARK", "YFT")]
+
+
+def test_labelme_and_ncfm_folders_are_read_by_our_own_readers_with_head_and_tail(tmp_path: Path) -> None:
+    shark = LabelledBox(Box(1, 2, 30, 40), "SHARK", head_px=(3.0, 20.0), tail_px=(28.0, 21.0))
+    said = replace(reviewed().review, label=ImageLabel("SHARK", (shark,)))  # type: ignore[type-var]
+    result = image_result("boat_1/0002.jpg", review=said)
+
+    labelme.write(tmp_path / "l", [result], export(images=ImagesIn.NONE))
+    ncfm.write(tmp_path / "n", [result, image_result("e.jpg", species="NoF")], export())
+
+    held = read_labelme(tmp_path / "l" / "boat_1" / "0002.json")
+    assert [(shape.label, shape.shape_type) for shape in held.shapes] == [
+        ("SHARK", "rectangle"),
+        ("head", "point"),
+        ("tail", "point"),
+    ]
+    records = [record for record in read_ncfm(tmp_path / "n", DEFAULT_LABEL_SET) if isinstance(record, RawRecord)]
+    assert [(record.image_name, record.species, len(record.boxes)) for record in records] == [
+        ("e.jpg", "NoF", 0),
+        ("boat_1/0002.jpg", "SHARK", 1),
+    ]
+
+
+def test_what_megadetector_wrote_comes_back_as_labels(tmp_path: Path) -> None:
+    megadetector.write(tmp_path / "m.json", [two_fish(), image_result("e.jpg", species="NoF")], export())
+
+    first, empty = read_megadetector(tmp_path / "m.json", DEFAULT_LABEL_SET)
+
+    assert isinstance(first, RawRecord) and isinstance(empty, RawRecord)
+    assert [box.species for box in first.boxes] == ["ALB", "YFT"] and first.normalised
+    assert first.boxes[0].xyxy == pytest.approx((0.1, 0.1, 0.5, 0.5))
+    assert empty.boxes == ()
+
+
+def _rows(file: Path) -> list[dict[str, str]]:
+    with file.open(encoding="utf-8", newline="") as text:
+        return list(csv.DictReader(text))
 
 
 def test_a_writer_that_breaks_leaves_the_old_file_and_no_part(tmp_path: Path) -> None:
