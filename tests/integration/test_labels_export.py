@@ -61,9 +61,7 @@ def test_labels_that_left_come_back_into_another_home(
     assert told["written"] == 3
     after = _held()
     assert after["BET"].species == "DOL" and after["NoF"].is_empty
-    assert [(box.species, tuple(map(round, box.box.xyxy))) for box in after["BET"].boxes] == [
-        (box.species, tuple(map(round, box.box.xyxy))) for box in before["BET"].boxes
-    ]
+    assert _boxes(after["BET"]) == _boxes(before["BET"])
 
 
 def test_the_table_tells_who_said_it(images: Path, tmp_path: Path) -> None:
@@ -81,3 +79,7 @@ def _hash_of(stem: str) -> str:
 def _held() -> dict[str, ImageLabel]:
     with reading(opened()[1]) as session:
         return {Path(one.file.decode()).stem: one.label for one in training_records(session)}
+
+
+def _boxes(label: ImageLabel) -> set[tuple[str, tuple[int, ...]]]:
+    return {(box.species, tuple(map(round, box.box.xyxy))) for box in label.boxes}
