@@ -73,7 +73,7 @@ def told(tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict[str, Told]]
     store_answers(engine, {sha256: said for sha256, said in zip(answered, words, strict=True) if sha256})
     found = {
         f"{kind} {truth}": _read(engine, settings, folder, kind, truth=truth)
-        for kind in ResultFormat
+        for kind in READERS
         for truth in (True, False)
     }
     found["report True"] = _report(engine, settings, folder / "report")

@@ -138,7 +138,7 @@ def test_what_has_no_place_in_a_format_is_counted(engine: Engine, tmp_path: Path
 
     left_out = {kind: _export(engine, tmp_path / f"out.{kind}", kind) for kind in ResultFormat}
 
-    assert left_out == dict.fromkeys(ResultFormat, 2) | {"json": 0, "csv": 0, "megadetector": 1}
+    assert left_out == dict.fromkeys(ResultFormat, 2) | {"json": 0, "csv": 0, "events": 0, "megadetector": 1}
 
 
 def test_a_job_that_is_none_is_told(engine: Engine, tmp_path: Path) -> None:
