@@ -95,7 +95,7 @@ def _figures(
     try:
         features = source.compute(samples, layer=TRUNKS[recipe.trunk].last_layer if recipe.deepest else None).features
     except ModelError as error:
-        return " ".join(str(error).split())
+        return str(error).split(" (", 1)[0]  # what Keras says of its own network follows
     figures = {}
     for split in splits:
         started = time.perf_counter()

@@ -27,7 +27,7 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=Path("docs/first-model.md"))
     asked = parser.parse_args()
     draws = [_draw(number, asked) for number in range(asked.draws)]
-    command = "make first-model"
+    command = "make first-model" if asked.draws > 1 else "make first-model DRAWS=1"
     asked.out.write_text(page_text(draws, labels=asked.labels, cameras=asked.cameras, command=command))
     print(asked.out.read_text())
 

@@ -9,10 +9,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from worker.vision.fish_size import TARGET_FISH_PX, InputStep, fish_sizes_px, input_steps
 
 from bench.first_model.fleets import Draw
 from db.domain.box_confidence import UNFITTED, BoxConfidence
+from db.domain.boxes import Box
+from db.domain.fish_size import TARGET_FISH_PX, InputStep, fish_size_px, input_steps
 from db.domain.predictions import Head
 from db.domain.species import LabelSet
 from worker.cameras.estimate_size import SeenAtStep, estimate_fish_px
@@ -126,8 +127,8 @@ def _at_step(seen: Sequence[SeenImage], step: InputStep) -> SeenAtStep:
     for one in seen:
         fish, sample = one.fish(), one.sample
         scores += fish.scores[:_SUREST].tolist()
-        boxes = fish.boxes[:_SUREST]
-        sizes += fish_sizes_px(boxes, width_px=sample.width_px, height_px=sample.height_px).tolist()
+        boxes = [Box(*box.tolist()) for box in fish.boxes[:_SUREST]]
+        sizes += [fish_size_px(box, width_px=sample.width_px, height_px=sample.height_px) for box in boxes]
     return SeenAtStep(step, np.array(scores), np.array(sizes))
 
 
