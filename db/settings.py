@@ -10,6 +10,7 @@ from pathlib import Path
 from pydantic import AliasChoices, Field, PrivateAttr, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from db.domain.runtimes import Runtime
 from db.domain.species import DEFAULT_LABEL_SET, LabelSet
 from db.errors import SettingsError
 from db.urls import check_broker_url, checked_database_url
@@ -41,6 +42,9 @@ class Settings(BaseSettings):
     network_batch: int = Field(default=8, ge=1, le=512, description="Images a network call.")
     lease_s: float = Field(
         default=600.0, ge=1, description="Seconds a worker may hold batches without getting on; at least 1."
+    )
+    runtime: Runtime | None = Field(
+        default=None, description="What runs the networks; what cli models optimise chose where not given."
     )
     worker_memory_mib: int = Field(
         default=6144, ge=256, description="MiB above which a worker is replaced; at twice as much it is ended."

@@ -11,9 +11,9 @@ import typer
 
 from cli.models.card import card_lines
 from cli.models.look import look
+from cli.models.optimise import optimise
 from cli.shared.context import model_or_champion, opened
 from worker.models.names import HEAD_DESCRIPTIONS, TRUNKS
-from worker.retraining.gate import blind_objection, objection_to
 
 if TYPE_CHECKING:
     from db.store.model_versions import ModelVersion
@@ -32,6 +32,7 @@ app = typer.Typer(
 )
 
 app.command("look")(look)
+app.command("optimise")(optimise)
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document for machines.")]
 CHAMPION = "champion"
@@ -85,6 +86,7 @@ def promote_command(
     """Let a model version serve; workers change to it between two batches."""
     from db.session import reading, transaction
     from db.store.model_versions import RegistryError, champion_id, get_model, promote
+    from worker.retraining.gate import blind_objection, objection_to
     from worker.retraining.rerank import ask_flagged, work_off
     from worker.storage.artifacts import held_model
 

@@ -6,13 +6,14 @@ from dataclasses import dataclass
 
 from db.domain.final_answer import CropPrediction
 from db.domain.predictions import Prediction
+from db.domain.runtimes import Runtime
 
 
 @dataclass(frozen=True)
 class NewPrediction:
     """A prediction to store. crop_files: one a detection, in their order, relative to HOME. heatmap: packed.
 
-    second: the second stage's prediction, None where the model version has no second stage.
+    second: the second stage's prediction, None where the model version has no second stage. runtime: of the detector.
     """
 
     prediction: Prediction
@@ -21,6 +22,7 @@ class NewPrediction:
     crop_files: tuple[str | None, ...]
     infer_ms: float
     second: CropPrediction | None = None
+    runtime: Runtime = Runtime.KERAS
 
 
 @dataclass(frozen=True)

@@ -137,6 +137,7 @@ def _columns(new: NewPrediction) -> dict[str, object]:
         "crop_weight": new.second.weight if new.second else None,
         "heatmap": new.heatmap,
         "infer_ms": new.infer_ms,
+        "runtime": str(new.runtime),
     }
 
 

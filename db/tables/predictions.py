@@ -66,6 +66,8 @@ class PredictionRow(Base):
     error_fit: Mapped[int] = mapped_column(Integer, server_default=text("0"))
     heatmap: Mapped[bytes | None] = mapped_column(LargeBinary, deferred=True)
     infer_ms: Mapped[float] = mapped_column(Float(53))
+    # What ran the networks; no part of what a result is unique by.
+    runtime: Mapped[str] = mapped_column(String(32), server_default=text("'keras'"))
     created_at: Mapped[datetime] = mapped_column(Moment)
 
 

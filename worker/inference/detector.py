@@ -15,8 +15,10 @@ from db.domain.box_confidence import BoxConfidence
 from db.domain.fish_size import InputStep, input_steps, step_for
 from db.domain.model_versions import ModelCard
 from db.domain.predictions import Prediction
+from db.domain.runtimes import Runtime
 from db.domain.species import NO_FISH, LabelSet
 from worker.inference.fixed_batch import in_fixed_batches
+from worker.inference.runtimes.compile import BY_KERAS, ServedBy, compile_network
 from worker.models.names import DetectorKind
 from worker.vision.interpret import interpret
 from worker.vision.letterbox import Letterbox
@@ -88,9 +90,13 @@ def input_for(card: ModelCard, fish_px: float | None) -> InputStep:
 
 
 class AnyDetector(Protocol):
-    """What a worker needs of a detector."""
+    """What a worker needs of a detector. runtime: what runs it at this moment."""
 
     card: ModelCard
+
+    @property
+    def runtime(self) -> Runtime:
+        """What runs the network; Keras where another runtime failed."""
 
     def predict(self, batch: Images) -> RawOutputs:
         """Return the outputs of a batch of letterboxed images (B, H, W, 3)."""
@@ -102,17 +108,21 @@ class AnyDetector(Protocol):
 class Detector:
     """A Keras detector, ready to be called from any thread; one call at a time is in the network."""
 
-    def __init__(self, card: ModelCard, model: Any, *, batch_size: int = BATCH_SIZE) -> None:
-        import tensorflow as tf
-
+    def __init__(
+        self, card: ModelCard, model: Any, *, batch_size: int = BATCH_SIZE, served: ServedBy = BY_KERAS
+    ) -> None:
         from worker.models.detector import fold_batch_norms
 
         self.card = card
         self._no_fish = card.species.index(NO_FISH)
-        self._model = fold_batch_norms(model)
-        self._batches = {step.input_hw: _batch_of(step, batch_size) for step in inputs_of(card)}
-        self._call = tf.function(lambda x: self._model(x, training=False), autograph=False)
-        self._network = threading.Lock()
+        self._batches = {step.input_hw: batch_of(step, batch_size) for step in inputs_of(card)}
+        self._network = compile_network(fold_batch_norms(model), served.runtime, prepared=served.prepared / "detector")
+        self._one_call = threading.Lock()
+
+    @property
+    def runtime(self) -> Runtime:
+        """What runs the network; Keras where another runtime failed."""
+        return self._network.runtime
 
     def predict(self, batch: Images) -> RawOutputs:
         """Return the outputs of any number of images (B, H, W, 3) uint8 of one input size, in fixed batches.
@@ -132,13 +142,14 @@ class Detector:
         self.predict(np.zeros((1, *self.card.input_hw, 3), dtype=np.uint8))
 
     def _called(self, batch: Images) -> Mapping[str, Any]:
-        with self._network:
-            said: Mapping[str, Any] = self._call(batch)
-            return said
+        with self._one_call:
+            return self._network(batch)
 
 
 class NoopDetector:
     """The same interface without a network: outputs computed from a few pixels, for measuring all the rest."""
+
+    runtime = Runtime.KERAS
 
     def __init__(self, card: ModelCard) -> None:
         self.card = card
@@ -161,15 +172,21 @@ class NoopDetector:
         """Nothing to load."""
 
 
-def make_detector(card: ModelCard, path: Path, *, batch_size: int = BATCH_SIZE) -> AnyDetector:
-    """Return the detector of a model version; path is its folder, already checked against its sha256."""
+def make_detector(
+    card: ModelCard, path: Path, *, batch_size: int = BATCH_SIZE, served: ServedBy = BY_KERAS
+) -> AnyDetector:
+    """Return the detector of a model version; path is its folder, already checked against its sha256.
+
+    Raises:
+        RuntimeMissing: the runtime is not installed, or was not prepared for this model.
+    """
     if card.kind == NOOP_KIND:
         return NoopDetector(card)
     from worker.storage.model_files import load_model_file
 
-    return Detector(card, load_model_file(path), batch_size=batch_size)
+    return Detector(card, load_model_file(path), batch_size=batch_size, served=served)
 
 
-def _batch_of(step: InputStep, batch_size: int) -> int:
+def batch_of(step: InputStep, batch_size: int) -> int:
     """Return how many images of an input make a network call: larger ones fewer, so that no call takes for ever."""
     return max(1, min(batch_size, round(batch_size / step.cost)))

@@ -143,6 +143,7 @@ class DetectorInference:
             crop_files=crop_files,
             infer_ms=each_ms,
             second=second,
+            runtime=self._detector.runtime,
         )
         parameters = result_parameters(loaded.letterbox.input_hw)
         return ItemOutcome(

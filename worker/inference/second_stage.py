@@ -17,6 +17,8 @@ from db.domain.predictions import Prediction
 from db.domain.species import NO_FISH
 from worker.images.decode import DecodedImage
 from worker.inference.fixed_batch import in_fixed_batches
+from worker.inference.runtimes.compile import BY_KERAS, ServedBy, compile_network
+from worker.inference.runtimes.network import SINGLE_OUTPUT
 from worker.inference.together import EMBEDDING_TYPE
 from worker.models.crop_classifier import EMBEDDING, LOGITS
 from worker.vision.crop_answers import crop_distributions
@@ -32,22 +34,17 @@ Boxed = tuple[DecodedImage, Sequence[Box]]
 class CropClassifier:
     """A crop classifier, ready to be called from any thread; one call at a time is in the network."""
 
-    def __init__(self, part: SecondStage, model: Any) -> None:
-        import tensorflow as tf
-
+    def __init__(self, part: SecondStage, model: Any, *, served: ServedBy = BY_KERAS) -> None:
         from worker.models.detector import fold_batch_norms
 
         self.part = part
         self._no_fish = part.species.index(NO_FISH)
-        self._network = threading.Lock()
-        self._model = fold_batch_norms(model)
-        shape = (BATCH_CROPS, part.crop_px, part.crop_px, 3)
-        signature = [tf.TensorSpec(shape, tf.uint8)]
-        self._call = tf.function(lambda x: _outputs(self._model(x, training=False)), input_signature=signature)
+        self._network = compile_network(fold_batch_norms(model), served.runtime, prepared=served.prepared / "crops")
+        self._one_call = threading.Lock()
 
     def warm_up(self) -> None:
         """Trace the graph and let the libraries choose their kernels."""
-        self._answers(np.zeros((1, self.part.crop_px, self.part.crop_px, 3), dtype=np.uint8))
+        self.answers(np.zeros((1, self.part.crop_px, self.part.crop_px, 3), dtype=np.uint8))
 
     def classify(self, images: Sequence[DecodedImage], predictions: Sequence[Prediction]) -> list[CropPrediction]:
         """Return what the second stage says of each image and of each of its detections, in their order."""
@@ -70,7 +67,7 @@ class CropClassifier:
         if not crops:
             return np.zeros((0, len(self.part.species))), np.zeros((0, 0), dtype=EMBEDDING_TYPE)
         turned = quarter_turns(np.stack(crops), self.part.turns)
-        logits, embeddings = self._answers(turned)
+        logits, embeddings = self.answers(turned)
         answers = crop_distributions(
             logits,
             turns=self.part.turns,
@@ -104,32 +101,33 @@ class CropClassifier:
             margin=self.part.margin,
         )
 
-    def _answers(self, crops: Crops) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]:
+    def answers(self, crops: Crops) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]:
         """Return logits (N, S) and embeddings (N, D) of crops (N, P, P, 3)."""
         said = in_fixed_batches(self._called, crops, size=BATCH_CROPS)
         return said[LOGITS], said[EMBEDDING]
 
     def _called(self, batch: Crops) -> Mapping[str, Any]:
-        with self._network:
-            said: Mapping[str, Any] = self._call(batch)
-            return said
+        with self._one_call:
+            return _named(self._network(batch))
 
 
-def _outputs(said: Any) -> dict[str, Any]:
+def _named(said: Mapping[str, Any]) -> Mapping[str, Any]:
     """Return the outputs by name; a classifier of before there were embeddings gives logits alone."""
-    return said if isinstance(said, dict) else {LOGITS: said, EMBEDDING: said[:, :0]}
+    return said if LOGITS in said else {LOGITS: said[SINGLE_OUTPUT], EMBEDDING: said[SINGLE_OUTPUT][:, :0]}
 
 
-def load_crop_classifier(part: SecondStage | None, folder: Path) -> CropClassifier | None:
+def load_crop_classifier(
+    part: SecondStage | None, folder: Path, *, served: ServedBy = BY_KERAS
+) -> CropClassifier | None:
     """Return the second stage of a version, warmed up; None where it has none. folder: checked against its hashes.
 
     Raises:
-        ModelFileError: the file cannot be loaded.
+        ModelFileError: the file cannot be loaded. RuntimeMissing: the runtime is not there for this model.
     """
     if part is None:
         return None
     from worker.storage.model_files import CROPS_NAME, load_model_file
 
-    evaluate = CropClassifier(part, load_model_file(folder, CROPS_NAME))
-    evaluate.warm_up()
-    return evaluate
+    classifier = CropClassifier(part, load_model_file(folder, CROPS_NAME), served=served)
+    classifier.warm_up()
+    return classifier

@@ -9,11 +9,13 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
+from pathlib import Path
 from typing import TypeVar
 
 from celery import Celery
 
 from db.domain.jobs import Claim, ClaimedItem
+from db.domain.model_versions import ModelCard
 from db.domain.outcomes import ItemOutcome
 from db.domain.places import is_url
 from db.errors import DatabaseError, TaffrailError
@@ -31,12 +33,15 @@ from worker.delivery.app import INFER_TASK
 from worker.delivery.fail_points import fail_point
 from worker.delivery.worker_events import EventWriter
 from worker.images.errors import SiteFault, UnreadableReason
-from worker.inference.detector import make_detector
+from worker.inference.detector import AnyDetector, make_detector
 from worker.inference.fixed_batch import NetworkFailed
 from worker.inference.heartbeat import heartbeat
 from worker.inference.infer import DetectorInference, Inference
 from worker.inference.pipeline import Asked, BatchPipeline, Stopped
-from worker.inference.second_stage import load_crop_classifier
+from worker.inference.runtimes.choices import served_by
+from worker.inference.runtimes.compile import BY_KERAS, ServedBy
+from worker.inference.runtimes.network import RuntimeMissing
+from worker.inference.second_stage import CropClassifier, load_crop_classifier
 from worker.inference.settle_neighbours import settle_job
 from worker.models.errors import ModelFileError
 from worker.storage.artifacts import bring_model, sync_artifacts
@@ -70,10 +75,21 @@ def load_detector(settings: Settings, model_version: str, hashes: BundleHashes) 
     bring_model(settings, model_version)
     path = check_model_file(settings.models_dir, model_version, hashes.sha256, hashes.crops_sha256)
     card = read_card(settings.models_dir, model_version)
-    detector = make_detector(card, path, batch_size=settings.network_batch)
-    detector.warm_up()
-    crop_classifier = load_crop_classifier(card.second_stage, path)
+    detector, crop_classifier = _networks(card, path, settings, served_by(settings, model_version, hashes.sha256))
     return DetectorInference(detector, model_version=model_version, settings=settings, crop_classifier=crop_classifier)
+
+
+def _networks(
+    card: ModelCard, path: Path, settings: Settings, served: ServedBy
+) -> tuple[AnyDetector, CropClassifier | None]:
+    """Return both stages, warmed up; by Keras, and with a line in the log, where the runtime is not to be had."""
+    try:
+        detector = make_detector(card, path, batch_size=settings.network_batch, served=served)
+        detector.warm_up()
+        return detector, load_crop_classifier(card.second_stage, path, served=served)
+    except RuntimeMissing as error:
+        _log.warning("%s; going on with keras", error)
+        return _networks(card, path, settings, BY_KERAS)
 
 
 class InferWorker:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,6 +16,17 @@ if TYPE_CHECKING:
     import keras
 
 _log = logging.getLogger("taffrail.worker")
+
+
+@dataclass(frozen=True)
+class ServedBy:
+    """A runtime, and the folder where what was converted for this model version is kept (not needed by Keras)."""
+
+    runtime: Runtime
+    prepared: Path
+
+
+BY_KERAS = ServedBy(Runtime.KERAS, Path())
 
 
 def compile_network(model: keras.Model, runtime: Runtime, *, prepared: Path) -> Network:

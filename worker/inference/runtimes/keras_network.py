@@ -21,7 +21,7 @@ class KerasNetwork:
 
         self.runtime = runtime
         self._model = in_bfloat16(model) if runtime is Runtime.KERAS_BF16 else model
-        self._call = tf.function(lambda x: self._model(x, training=False))
+        self._call = tf.function(lambda x: self._model(x, training=False), autograph=False)
 
     def __call__(self, batch: Batch) -> Outputs:
         """Return every output by name, float32."""

@@ -75,7 +75,7 @@ def convert(model: keras.Model, shape: tuple[int, ...]) -> openvino.Model:
         outputs = model(x, training=False)
         return outputs if isinstance(outputs, dict) else {SINGLE_OUTPUT: outputs}
 
-    traced = tf.function(call, input_signature=[tf.TensorSpec(shape, tf.uint8)])
+    traced = tf.function(call, input_signature=[tf.TensorSpec(shape, tf.uint8)], autograph=False)
     return openvino.convert_model(traced.get_concrete_function())
 
 
