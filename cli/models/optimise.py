@@ -43,7 +43,9 @@ def figure_lines(choice: dict[str, Any]) -> list[str]:
         if one["problem"]:
             lines.append(f"{one['runtime']:16} {one['problem']}")
             continue
-        lost = f"{-one['balanced_accuracy_lost']:+9.4f} {-one['iou_lost']:+7.3f} {one['log_loss_gained']:+9.4f}"
+        # Less than nothing lost is shown as a gain; 0.0 - x has no negative zero.
+        gains = (0.0 - one["balanced_accuracy_lost"], 0.0 - one["iou_lost"], one["log_loss_gained"] + 0.0)
+        lost = "{:+9.4f} {:+7.3f} {:+9.4f}".format(*gains)
         lines.append(f"{one['runtime']:16} {one['image_ms']:12.1f} {one['crop_ms']:10.2f} {lost}")
     return [*lines, f"{choice['images']} images of cameras it has not seen, {choice['crops']:g} boxes an image"]
 

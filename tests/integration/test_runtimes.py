@@ -8,9 +8,17 @@ from typing import Any
 
 import numpy as np
 import pytest
+from sqlalchemy import Engine, select
 
+from db.domain.model_versions import ModelCard
 from db.domain.runtimes import Runtime, RuntimeFigures, RuntimeLimits, fastest_within
-from worker.inference.runtimes.compile import WithFallback, compile_network
+from db.session import reading
+from db.settings import Settings
+from db.tables.predictions import PredictionRow
+from tests.factories import finished_job, write_images
+from worker.inference import tasks
+from worker.inference.detector import NoopDetector
+from worker.inference.runtimes.compile import ServedBy, WithFallback, compile_network
 from worker.inference.runtimes.keras_network import KerasNetwork
 from worker.inference.runtimes.network import RuntimeMissing
 from worker.models.detector import fold_batch_norms
@@ -112,3 +120,32 @@ def test_a_runtime_with_a_fast_detector_and_slow_crops_loses_where_there_are_man
 
     assert fastest_within(figures, crops=0.5, limits=RuntimeLimits()) is Runtime.KERAS_BF16
     assert fastest_within(figures, crops=5, limits=RuntimeLimits()) is Runtime.KERAS
+
+
+def test_a_worker_whose_runtime_is_not_there_goes_on_with_keras_and_says_so(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def missing(card: Any, path: Path, *, batch_size: int, served: ServedBy) -> Any:
+        if served.runtime is not Runtime.KERAS:
+            raise RuntimeMissing(f"runtime {served.runtime}: openvino is not installed; install the extra openvino")
+        return NoopDetector(card)
+
+    monkeypatch.setattr(tasks, "make_detector", missing)
+    card = ModelCard("noop", "", "", (64, 96), ("ALB", "NoF"), ())
+    served = ServedBy(Runtime.OPENVINO, tmp_path)
+
+    with caplog.at_level(logging.WARNING, logger="taffrail.worker"):
+        detector, classifier = tasks._networks(card, tmp_path, Settings(home=tmp_path), served)
+
+    assert (detector.runtime, classifier) == (Runtime.KERAS, None)
+    assert [record.getMessage() for record in caplog.records] == [
+        "runtime openvino: openvino is not installed; install the extra openvino; going on with keras"
+    ]
+
+
+def test_each_prediction_tells_its_runtime(engine: Engine, tmp_path: Path) -> None:
+    write_images(tmp_path / "images", 2)
+    finished_job(engine, tmp_path / "home", tmp_path / "images")
+
+    with reading(engine) as session:
+        assert session.scalars(select(PredictionRow.runtime)).all() == ["keras", "keras"]
