@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-import json
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from cli.shared.context import opened
 from cli.shared.steps import run_with_bar
+
+if TYPE_CHECKING:
+    from db.domain.runtimes import Runtime, RuntimeChoice
 
 
 def optimise(
@@ -23,38 +25,39 @@ def optimise(
     Workers that start from now on take the fastest one that loses at most 0.2 points of balanced accuracy, 0.01 of IoU
     and 0.005 of log loss. Machines of another kind choose their own. TAFFRAIL_RUNTIME overrides the choice.
     """
+    from worker.steps.requests import OPTIMISE, OptimiseRequest
+
     opened()
-    wanted = [name.strip() for name in runtimes.split(",") if name.strip()]
-    done = run_with_bar("worker.steps.optimise", {"model": model, "runtimes": _known(wanted)}, quiet=as_json)
-    if as_json:
-        typer.echo(json.dumps(done))
-        return
-    for line in figure_lines(done["choice"]):
-        typer.echo(line)
-    typer.echo(
-        f"model {done['model']} is served by {done['choice']['runtime']} on machines of this kind ({done['file']})"
+    request = OptimiseRequest(
+        model=model, runtimes=_known([name.strip() for name in runtimes.split(",") if name.strip()])
     )
+    done = run_with_bar(OPTIMISE, request, quiet=as_json)
+    if as_json:
+        typer.echo(done.as_json())
+        return
+    for line in figure_lines(done.choice):
+        typer.echo(line)
+    typer.echo(f"model {done.model} is served by {done.choice.runtime} on machines of this kind ({done.file})")
 
 
-def figure_lines(choice: dict[str, Any]) -> list[str]:
+def figure_lines(choice: RuntimeChoice) -> list[str]:
     """Return a table of the runtimes that were compared."""
     lines = [f"{'runtime':16} {'ms an image':>12} {'ms a crop':>10} {'balanced':>9} {'IoU':>7} {'log loss':>9}"]
-    for one in choice["figures"]:
-        if one["problem"]:
-            lines.append(f"{one['runtime']:16} {one['problem']}")
+    for one in choice.figures:
+        if one.problem:
+            lines.append(f"{one.runtime:16} {one.problem}")
             continue
         # Less than nothing lost is shown as a gain; 0.0 - x has no negative zero.
-        gains = (0.0 - one["balanced_accuracy_lost"], 0.0 - one["iou_lost"], one["log_loss_gained"] + 0.0)
-        lost = "{:+9.4f} {:+7.3f} {:+9.4f}".format(*gains)
-        lines.append(f"{one['runtime']:16} {one['image_ms']:12.1f} {one['crop_ms']:10.2f} {lost}")
-    return [*lines, f"{choice['images']} images of cameras it has not seen, {choice['crops']:g} boxes an image"]
+        gains = f"{0.0 - one.balanced_accuracy_lost:+9.4f} {0.0 - one.iou_lost:+7.3f} {one.log_loss_gained + 0.0:+9.4f}"
+        lines.append(f"{one.runtime:16} {one.image_ms:12.1f} {one.crop_ms:10.2f} {gains}")
+    return [*lines, f"{choice.images} images of cameras it has not seen, {choice.crops:g} boxes an image"]
 
 
-def _known(names: list[str]) -> list[str]:
+def _known(names: list[str]) -> tuple[Runtime, ...]:
     from db.domain.runtimes import Runtime
 
     known = [runtime.value for runtime in Runtime]
     for name in names:
         if name not in known:
             raise typer.BadParameter(f"--runtimes {name!r}: wanted {', '.join(known)}, with commas")
-    return names
+    return tuple(Runtime(name) for name in names)

@@ -10,10 +10,9 @@ from statistics import median
 
 import numpy as np
 import numpy.typing as npt
-from pydantic import BaseModel, ConfigDict
 
 from db.domain.boxes import Box
-from db.domain.model_versions import ModelCard
+from db.domain.model_versions import ModelCard, ModelState
 from db.domain.runtimes import Runtime, RuntimeChoice, RuntimeFigures, RuntimeLimits, fastest_within
 from db.domain.species import LabelSet
 from db.errors import NotFoundError
@@ -32,7 +31,8 @@ from worker.inference.runtimes.compile import ServedBy
 from worker.inference.runtimes.network import RuntimeMissing
 from worker.inference.second_stage import BATCH_CROPS, CropClassifier, load_crop_classifier
 from worker.models.detector import fold_batch_norms
-from worker.steps.step_process import Request, serve_step
+from worker.steps.requests import OPTIMISE, OptimiseRequest, OptimiseResult
+from worker.steps.step_process import serve_step
 from worker.storage.artifacts import held_model
 from worker.storage.model_files import CROPS_NAME, load_model_file, read_card
 from worker.training.data.check_samples import check_samples
@@ -41,32 +41,12 @@ from worker.training.data.snapshot import entries_said, training_samples
 from worker.vision.crops import letterbox_crop
 from worker.vision.letterbox import letterbox_image
 
-CHAMPION = "champion"
 # Enough to tell runtimes apart by a factor of 1.1 on a busy machine; medians of each.
 _TIMED_CALLS = 7
 _CALIBRATED_IMAGES = 48
 _COMPARED_IMAGES = 300
 
 Images = npt.NDArray[np.uint8]
-
-
-class OptimiseRequest(BaseModel):
-    """What to optimise. runtimes: those to compare, none for all that are installed."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    model: str = CHAMPION
-    runtimes: tuple[Runtime, ...] = ()
-
-
-class OptimiseResult(BaseModel):
-    """What was measured and chosen, and the file that it was written to."""
-
-    model_config = ConfigDict(frozen=True)
-
-    model: str
-    choice: RuntimeChoice
-    file: str
 
 
 @dataclass(frozen=True)
@@ -91,19 +71,18 @@ class _Said:
     crops: float
 
 
-def optimise(request: Request, progress: StageProgress) -> Request:
+def optimise(request: OptimiseRequest, progress: StageProgress) -> OptimiseResult:
     """Return what each runtime costs and loses on this machine, and the one that was chosen; it serves from now on.
 
     Raises:
         NotFoundError: there is no such version. ModelError: no image is of a camera held out from it.
     """
-    asked = OptimiseRequest.model_validate(request)
     settings = get_settings()
-    version = _load(asked.model, settings)
+    version = _load(request.model, settings)
     prepared = prepared_folder(settings.home, version.model.sha256)
     reference: _Said | None = None
     figures: list[RuntimeFigures] = []
-    for runtime in (Runtime.KERAS, *(one for one in asked.runtimes or tuple(Runtime) if one is not Runtime.KERAS)):
+    for runtime in (Runtime.KERAS, *(one for one in request.runtimes or tuple(Runtime) if one is not Runtime.KERAS)):
         try:
             if runtime is Runtime.OPENVINO_INT8:
                 _calibrate(version, prepared, progress)
@@ -122,12 +101,12 @@ def optimise(request: Request, progress: StageProgress) -> Request:
         figures=tuple(figures),
     )
     file = keep_choice(settings.home, version.model.model_id, choice)
-    return OptimiseResult(model=version.model.model_id, choice=choice, file=str(file)).model_dump(mode="json")
+    return OptimiseResult(model=version.model.model_id, choice=choice, file=str(file))
 
 
 def _load(name: str, settings: Settings) -> _Version:
     with reading(open_database(settings.database)) as session:
-        model = get_champion(session) if name == CHAMPION else get_model(session, name)
+        model = get_champion(session) if name == ModelState.CHAMPION else get_model(session, name)
         samples = training_samples(entries_said(session, settings))
     if model is None:
         raise NotFoundError("no model serves yet; `cli train` makes the first one")
@@ -263,4 +242,4 @@ def _cpu_ms(call: Callable[[], object], *, of: int) -> float:
 
 
 if __name__ == "__main__":
-    serve_step(optimise)
+    serve_step(OPTIMISE, optimise)

@@ -10,6 +10,7 @@ from typing import Any, Generic, TypeVar
 from pydantic import BaseModel, ConfigDict
 
 from db.domain.model_versions import SecondStage
+from db.domain.runtimes import Runtime, RuntimeChoice
 from worker.models.names import DEFAULT_TRUNK, Balance, DetectorKind, HeadName, Parts, SecondStageChoice
 from worker.models.recurrent import RecurrentCell
 
@@ -237,6 +238,21 @@ class LookResult(StepValue):
     out: str
 
 
+class OptimiseRequest(StepValue):
+    """A model version (`champion` for the one that serves), and the runtimes to compare: none for all."""
+
+    model: str
+    runtimes: tuple[Runtime, ...] = ()
+
+
+class OptimiseResult(StepValue):
+    """What was measured and chosen, and the file that it was written to."""
+
+    model: str
+    choice: RuntimeChoice
+    file: str
+
+
 class FeaturesRequest(StepValue):
     """Images by content, and the trunk's weights and input as for a training."""
 
@@ -312,6 +328,7 @@ ANSWER_HELD_OUT = Step("worker.steps.answer_held_out", AnswerRequest, AnswerResu
 EVALUATE = Step("worker.steps.evaluate", EvaluateRequest, EvaluateResult)
 AUDIT_LEAKAGE = Step("worker.steps.audit_leakage", LeakageRequest, LeakageResult)
 LOOK_INSIDE = Step("worker.steps.look_inside", LookRequest, LookResult)
+OPTIMISE = Step("worker.steps.optimise", OptimiseRequest, OptimiseResult)
 FIRST_FEATURES = Step("worker.steps.first_features", FeaturesRequest, FeaturesResult)
 RETRAIN_DUE = Step("worker.retraining.retrain_due", DueRequest, DueResult)
 TRAIN_EVENTS = Step("worker.steps.train_events", TrainEventsRequest, TrainEventsResult)
