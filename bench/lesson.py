@@ -9,7 +9,7 @@ from __future__ import annotations
 import argparse
 import json
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -115,7 +115,7 @@ def _figures(
     return figures
 
 
-def _measured(held: list[TrainingSample], outputs: dict[str, np.ndarray], recipe: Recipe, seconds: float) -> Figures:
+def _measured(held: list[TrainingSample], outputs: Mapping[str, np.ndarray], recipe: Recipe, seconds: float) -> Figures:
     truth, said = np.array([LABELS.index(one.label.species) for one in held]), species_of(outputs)
     figures = {
         "accuracy": metrics.accuracy(truth, said),
@@ -124,7 +124,7 @@ def _measured(held: list[TrainingSample], outputs: dict[str, np.ndarray], recipe
         "seconds": seconds,
     }
     if "box" in outputs:
-        figures["iou"] = float(np.nanmean(largest_fish_iou(HeldOut(held, outputs, LABELS, recipe.input_hw))))
+        figures["iou"] = float(np.nanmean(largest_fish_iou(HeldOut(held, dict(outputs), LABELS, recipe.input_hw))))
     return figures
 
 
