@@ -156,7 +156,7 @@ def _fill(
             problems.append(f"{item.shown_path}: {problem}")
     if items and not written:
         raise ExportError(f"{out}: none of {len(items)} images can be exported; the first: {problems[0]}")
-    _write_lines(folder / LABELS_NAME, (*label_set.fish, *POINT_LABELS))
+    _write_lines(folder / LABELS_NAME, (*label_set.fish, NO_FISH, *POINT_LABELS))
     _write_lines(folder / FLAGS_NAME, FLAGS)
     manifest = {"format": EXPORT_FORMAT, "export": export_id, "items": len(written)}
     (folder / MANIFEST_NAME).write_text(json.dumps(manifest, indent=2))

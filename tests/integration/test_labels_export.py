@@ -51,14 +51,16 @@ def test_labels_that_left_come_back_into_another_home(
 ) -> None:
     before = _held()
 
-    told = json.loads(run("labels", "export", "--format", label_format, "--out", tmp_path / name, "--json"))
+    unboxed = label_format != "ncfm"  # ALB is known by its folder alone
+    words = ("labels", "export", "--format", label_format, "--out", tmp_path / name, "--json")
+    told = json.loads(run(*words, code=int(unboxed)))
     monkeypatch.setenv("TAFFRAIL_HOME", str(tmp_path / "other"))
     get_settings.cache_clear()
     # Elsewhere, and in folders that say no species.
     shutil.copytree(images, tmp_path / "trip", copy_function=lambda one, two: shutil.copy(one, Path(two).parents[1]))
     run("labels", "import", tmp_path / name, "--format", label_format, "--images", tmp_path / "trip")
 
-    assert told["written"] == 3
+    assert told["written"] == (2 if unboxed else 3)
     after = _held()
     assert after["BET"].species == "DOL" and after["NoF"].is_empty
     assert _boxes(after["BET"]) == _boxes(before["BET"])

@@ -11,7 +11,7 @@ from typing import IO
 from db.domain.answers import AnswerBox, FinalAnswer
 from db.domain.results import ImageResult
 from worker.results.files import new_file
-from worker.results.options import Export, now_text
+from worker.results.options import Export, no_place_among_boxes, now_text
 
 _COPY_CHARACTERS = 2**20
 
@@ -35,9 +35,10 @@ def write(out: Path, results: Iterable[ImageResult], export: Export) -> list[str
         image_id = annotation_id = 0
         for result in results:
             answer = export.answer(result)
-            if answer is None or not result.width_px or not result.height_px:
-                problems.append(f"{result.path}: its size is not known")
+            if problem := no_place_among_boxes(result, answer):
+                problems.append(f"{result.path}: {problem}")
                 continue
+            assert answer is not None
             image_id += 1
             _item(dataset, _image(result, answer, image_id), first=image_id == 1)
             for found in answer.boxes:

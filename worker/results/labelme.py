@@ -12,7 +12,7 @@ from db.domain.results import ImageResult
 from db.domain.species import NO_FISH
 from worker.results.bring_images import bring_image
 from worker.results.files import new_folder
-from worker.results.options import Export
+from worker.results.options import Export, no_place_among_boxes
 
 # labelme reads files of its own and of older versions; this is the oldest that has `description`.
 FORMAT_VERSION = "5.5.0"
@@ -34,8 +34,9 @@ def write(out: Path, results: Iterable[ImageResult], export: Export) -> list[str
 
 def _write_image(folder: bytes, result: ImageResult, export: Export) -> str | None:
     answer = export.answer(result)
-    if answer is None or not result.width_px or not result.height_px:
-        return "its size is not known"
+    if problem := no_place_among_boxes(result, answer):
+        return problem
+    assert answer is not None
     file = os.path.join(folder, os.path.splitext(result.relative)[0] + b".json")
     if os.path.lexists(file):
         return "another image beside it has the same name but for the ending, and labelme has one file for both"

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from db.domain.answers import FinalAnswer, final_answer, predicted_answer
 from db.domain.events import Event
 from db.domain.results import ImageResult
-from db.domain.species import LabelSet
+from db.domain.species import NO_FISH, LabelSet
 from worker.images.errors import MAX_BYTES
 from worker.results.names import ImagesIn, ResultFormat
 
@@ -76,6 +76,18 @@ class Export:
         if not models:
             return "people"
         return f"people, else {models}" if self.options.truth else f"{models} alone"
+
+
+def no_place_among_boxes(result: ImageResult, answer: FinalAnswer | None) -> str | None:
+    """Return why an image has no place in a format that holds boxes alone, None where it has one.
+
+    An image without boxes says "no fish" there, so a fish that nobody boxed must not go out as none.
+    """
+    if answer is None or not result.width_px or not result.height_px:
+        return "its size is not known"
+    if not answer.boxes and answer.species != NO_FISH:
+        return f"shows {answer.species}, which nobody boxed; without a box it would say that there is no fish"
+    return None
 
 
 def now_text() -> str:

@@ -16,7 +16,7 @@ from db.domain.answers import AnswerBox
 from db.domain.results import ImageResult
 from worker.results.bring_images import bring_image
 from worker.results.files import new_folder
-from worker.results.options import Export
+from worker.results.options import Export, no_place_among_boxes
 
 _LONGEST_NAME = 255  # bytes, on every common file system
 
@@ -36,8 +36,9 @@ def write(out: Path, results: Iterable[ImageResult], export: Export) -> list[str
 
 def _write_image(folder: bytes, result: ImageResult, classes: dict[str, int], export: Export) -> str | None:
     answer = export.answer(result)
-    if answer is None or not result.width_px or not result.height_px:
-        return "its size is not known"
+    if problem := no_place_among_boxes(result, answer):
+        return problem
+    assert answer is not None and result.width_px and result.height_px
     stem, _ = os.path.splitext(result.relative)
     label = os.path.join(folder, b"labels", stem + b".txt")
     if len(os.path.basename(label)) > _LONGEST_NAME:

@@ -75,7 +75,7 @@ def test_labelme_gets_its_label_and_flag_lists_and_the_folder_its_manifest(tmp_p
     export(tmp_path / "out", item(image(tmp_path / "a.jpg")))
 
     labels = (tmp_path / "out" / "labels.txt").read_text().split()
-    assert labels == ["ALB", "BET", "DOL", "LAG", "OTHER", "SHARK", "YFT", "head", "tail"]
+    assert labels == ["ALB", "BET", "DOL", "LAG", "OTHER", "SHARK", "YFT", "NoF", "head", "tail"]
     assert (tmp_path / "out" / "flags.txt").read_text().split() == ["reviewed", "no_fish", "unsure"]
     assert json.loads((tmp_path / "out" / ".taffrail-export.json").read_text())["export"] == "e1"
 

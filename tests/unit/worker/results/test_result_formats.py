@@ -237,7 +237,7 @@ def test_yolo_has_a_line_a_fish_and_an_empty_file_for_background(tmp_path: Path)
 def test_yolo_has_each_image_where_its_readers_look_for_it(tmp_path: Path, images: ImagesIn) -> None:
     good, changed = (write_images(tmp_path / "fleet" / name, 1, seed=seed)[0] for seed, name in enumerate(("a", "b")))
     results = [
-        image_result(f"{file.parent.name}/0000.jpg", file=os.fsencode(file), sha256=hash_of(file))
+        image_result(f"{file.parent.name}/0000.jpg", box=BOX, file=os.fsencode(file), sha256=hash_of(file))
         for file in (good, changed)
     ]
     changed.write_bytes(b"other bytes")
@@ -253,7 +253,7 @@ def test_yolo_has_each_image_where_its_readers_look_for_it(tmp_path: Path, image
 
 
 def test_yolo_names_the_images_that_it_has_no_place_for(tmp_path: Path) -> None:
-    duplicates = [image_result("a.jpg"), image_result("a.png"), image_result("b" * 252 + "jpg")]
+    duplicates = [image_result(name, box=BOX) for name in ("a.jpg", "a.png", "b" * 252 + "jpg")]
 
     problems = yolo.write(tmp_path / "y", duplicates, export(images=ImagesIn.NONE))
 
@@ -336,6 +336,13 @@ def test_what_megadetector_wrote_comes_back_as_labels(tmp_path: Path) -> None:
 def _rows(file: Path) -> list[dict[str, str]]:
     with file.open(encoding="utf-8", newline="") as text:
         return list(csv.DictReader(text))
+
+
+@pytest.mark.parametrize("write", [coco.write, yolo.write, labelme.write], ids=["coco", "yolo", "labelme"])
+def test_a_fish_that_nobody_boxed_never_goes_out_as_no_fish(tmp_path: Path, write: Any) -> None:
+    problems = write(tmp_path / "out", [image_result("f.jpg", species="BET")], export(images=ImagesIn.NONE))
+
+    assert [problem.split(",")[0] for problem in problems] == ["f.jpg: shows BET"]
 
 
 def test_a_writer_that_breaks_leaves_the_old_file_and_no_part(tmp_path: Path) -> None:
