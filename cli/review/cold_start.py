@@ -37,7 +37,7 @@ def export_first(
 ) -> WrittenExport:
     """Return the folder written; its problems also name the files that give no image.
 
-    images: a folder or URL to register first; what is registered already where none is given.
+    images_from: a folder or URL to register first; what is registered already where none is given.
 
     Raises:
         NotFoundError: no image waits. StepError: the trunk could not look at them.

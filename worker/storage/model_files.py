@@ -12,11 +12,13 @@ import secrets
 import shutil
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from db.domain.box_confidence import BoxConfidence
-from db.domain.model_versions import ModelCard, SecondStage
+from pydantic import TypeAdapter, ValidationError
+
+from db.domain.model_versions import ModelCard
 from db.whole_files import whole_folder, write_whole
 from worker.models.errors import ModelFileError
 from worker.models.unpacked_size import check_unpacked_size
@@ -104,7 +106,7 @@ def read_card(models_dir: Path, model_id: str) -> ModelCard:
         return card_from_json(file.read_text(encoding="utf-8"))
     except OSError as error:
         raise ModelFileError(f"{file}: cannot be read ({error.strerror or error})") from error
-    except (ValueError, TypeError, KeyError) as error:
+    except ValueError as error:
         raise ModelFileError(f"{file}: not a model card ({error})") from error
 
 
@@ -156,23 +158,21 @@ def card_from_json(text: str) -> ModelCard:
     """Return the card that a JSON text holds; keys of newer versions are ignored.
 
     Raises:
-        ValueError, TypeError, KeyError: the text is no card.
+        ValueError: the text is no card; one line says what was found where.
     """
     raw = json.loads(text)
     if not isinstance(raw, dict):
         raise ValueError(f"holds a {type(raw).__name__}, wanted an object")
-    values = _known_fields(ModelCard, raw)
-    rows, columns = values["input_hw"]
-    values["input_hw"] = (int(rows), int(columns))
-    values["species"], values["heads"] = tuple(values["species"]), tuple(values["heads"])
-    values["folds"] = tuple(tuple(fold) for fold in values.get("folds", ()))
-    for name in ("blind", "cautions"):
-        values[name] = tuple(values.get(name, ()))
-    if values.get("box_confidence") is not None:
-        values["box_confidence"] = BoxConfidence(**_known_fields(BoxConfidence, values["box_confidence"]))
-    if values.get("second_stage") is not None:
-        values["second_stage"] = _second_stage(values["second_stage"])
-    return ModelCard(**values)
+    try:
+        return _card_reader().validate_python(raw)
+    except ValidationError as error:
+        first = error.errors()[0]
+        raise ValueError(f"{'.'.join(str(part) for part in first['loc'])}: {first['msg']}") from None
+
+
+@lru_cache(maxsize=1)
+def _card_reader() -> TypeAdapter[ModelCard]:
+    return TypeAdapter(ModelCard)
 
 
 def plain_card(card: ModelCard) -> dict[str, Any]:
@@ -191,17 +191,6 @@ def write_card(models_dir: Path, model_id: str, card: ModelCard, *, hashes: Bund
     file = model_folder(models_dir, model_id) / CARD_NAME
     text = card_to_json(card, sha256=hashes.sha256, crops_sha256=hashes.crops_sha256)
     write_whole(file, text.encode())
-
-
-def _second_stage(raw: dict[str, Any]) -> SecondStage:
-    values = _known_fields(SecondStage, raw)
-    values["species"], values["log_prior_shift"] = tuple(values["species"]), tuple(values["log_prior_shift"])
-    return SecondStage(**values)
-
-
-def _known_fields(kind: type, raw: dict[str, Any]) -> dict[str, Any]:
-    known = {field.name for field in dataclasses.fields(kind)}
-    return {name: value for name, value in raw.items() if name in known}
 
 
 def _check_file(file: Path, sha256: str) -> None:

@@ -22,7 +22,8 @@ def measure_agreement(
     """Return the agreement of the two heads, with its parts.
 
     box: the box head's, None where it says no fish. regions: the heat-map head's, strongest first, same pixels.
-    probabilities: (S,), each sums to 1. The score is `agreement_score`'s, without a second stage.
+    box_probabilities, heatmap_probabilities: (S,), each sums to 1. The score is `agreement_score`'s, without a second
+    stage.
     """
     first, second = np.asarray(box_probabilities, np.float64), np.asarray(heatmap_probabilities, np.float64)
     mean, place = (first + second) / 2, _place_iou(box, regions)

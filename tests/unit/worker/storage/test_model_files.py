@@ -13,7 +13,14 @@ from db.domain.model_versions import ModelCard
 from worker.models.errors import ModelFileError
 from worker.models.keras_import import keras
 from worker.storage import model_files
-from worker.storage.model_files import check_model_file, load_model, load_model_file, read_card, save_model
+from worker.storage.model_files import (
+    card_from_json,
+    check_model_file,
+    load_model,
+    load_model_file,
+    read_card,
+    save_model,
+)
 
 CARD = ModelCard(
     kind="detector",
@@ -166,3 +173,20 @@ def _forge_dense(file: Path, change: dict[str, object]) -> None:
     with zipfile.ZipFile(file, "w") as forged:
         for name, content in {**parts, "config.json": json.dumps(said)}.items():
             forged.writestr(name, content)
+
+
+def test_a_card_of_before_is_read_and_one_that_is_none_is_told_by_its_field() -> None:
+    plain = {
+        "kind": "detector",
+        "trunk": "t",
+        "layer": "l",
+        "input_hw": [64, 96],
+        "species": ["ALB", "NoF"],
+        "heads": [],
+    }
+
+    before = card_from_json(json.dumps({**plain, "of_a_newer_version": 1}))
+
+    assert (before.input_hw, before.species, before.second_stage, before.blind) == ((64, 96), ("ALB", "NoF"), None, ())
+    with pytest.raises(ValueError, match=r"^input_hw\.0: Input should be a valid integer"):
+        card_from_json(json.dumps({**plain, "input_hw": ["wide", 96]}))
