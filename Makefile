@@ -73,7 +73,7 @@ promises: $(VENV)/.installed-bench
 constraints:
 	rm -rf build/constraints && $(PYTHON) -m venv build/constraints
 	build/constraints/bin/pip install --quiet --disable-pip-version-check packaging \
-		".[bench,flower,lint,postgres,remote,review,test]"
+		".[bench,flower,heif,lint,lite1,lite2,openvino,postgres,remote,review,test,video]"
 	build/constraints/bin/python .ci/constraints.py > constraints.txt
 
 # The figures of docs/events.md: animals counted once, against simpler counts; five minutes on two idle cores.
