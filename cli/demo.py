@@ -58,7 +58,7 @@ def _steps(folder: Path, images: int) -> list[tuple[str, list[str]]]:
         ),
         (
             "3. A first model learns from them and is evaluated on a boat kept apart. It is often wrong.",
-            ["train", "--second-stage", "frozen"],  # half the time; a newcomer waits
+            ["train", "--second-stage", "frozen", "--epochs", "5"],  # a fraction of the time; a newcomer waits
         ),
         ("4. The trip's images go through the queue.", ["enqueue", f"{trip}/images"]),
         ("5. Where its two predictions differ, a person is asked,", ["review", "export", review, "--count", "40"]),
