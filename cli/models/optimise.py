@@ -20,7 +20,7 @@ def optimise(
     ] = "",
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document for machines.")] = False,
 ) -> None:
-    """Time each runtime on this machine, compare it with Keras on held-out cameras, and serve with the best.
+    """Compare the runtimes with Keras, in time on this machine and on held-out cameras, and serve with the best.
 
     Workers that start from now on take the fastest one that loses at most 0.2 points of balanced accuracy, 0.01 of IoU
     and 0.005 of log loss. Machines of another kind choose their own. TAFFRAIL_RUNTIME overrides the choice.

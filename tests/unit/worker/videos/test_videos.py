@@ -93,7 +93,7 @@ def test_a_video_that_was_cut_off_gives_the_frames_before_and_says_where_it_ends
     probe = _probe(video)
 
     assert probe.problem is not None
-    assert probe.problem.startswith(f"damaged video: it ends at {probe.times_s[-1]:.1f} s of 4.0 s")
+    assert probe.problem.startswith(f"it ends at {probe.times_s[-1]:.1f} s of 4.0 s")
     assert _read(video, probe.times_s[:-1]) == list(range(len(probe.times_s) - 1))
 
 
