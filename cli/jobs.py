@@ -203,10 +203,11 @@ def _require_model(engine: Engine, model: str | None) -> list[str]:
             raise NotFoundError(f"model {model!r}: there is no such model version; `cli models list` shows them")
         chosen = model or champion_id(session)
         if chosen is None:
-            waiting = [one.model_id for one in list_models(session)]
-            first = "`cli labels import` and `cli train` make the first one"
-            waits = f"{waiting[0]} has not learnt to see fish; `cli models promote {waiting[0]} --force` lets it serve"
-            raise NotFoundError(f"there is no model yet that serves; {waits if waiting else first}")
+            way = "`cli labels import` and `cli train` make the first one"
+            for waiting in list_models(session)[:1]:
+                blind = f"{waiting.model_id} has not learnt to see fish"
+                way = f"{blind}; `cli models promote {waiting.model_id} --force` lets it serve"
+            raise NotFoundError(f"there is no model yet that serves; {way}")
         return said_against(session, [chosen])
 
 

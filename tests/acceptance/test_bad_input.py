@@ -39,7 +39,7 @@ def test_without_a_model_the_way_to_one_is_told(tmp_path: Path) -> None:
 def test_a_folder_without_images_is_told(site: dict[str, str], tmp_path: Path) -> None:
     (tmp_path / "images" / "deep").mkdir(parents=True)
 
-    _is_one_line("no image in it", "enqueue", str(tmp_path / "images"), settings=site)
+    _is_one_line("no image or video in it", "enqueue", str(tmp_path / "images"), settings=site)
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,8 @@ import os
 import random
 import shutil
 import signal
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -45,20 +46,19 @@ def test_an_import_of_labels(home: Path, tmp_path: Path) -> None:
     quiet = _copy(home, tmp_path / "quiet")
     changes = _run(words, quiet)
 
-    _killed_at_drawn_places(words, home, changes)
-    _run(words, home)
-
-    assert _labels(home) == _labels(quiet) and len(_labels(quiet)) == 8
+    for killed in _killed_at_drawn_places(words, home, changes):
+        _run(words, killed)
+        assert _labels(killed) == _labels(quiet) and len(_labels(quiet)) == 8
 
 
 def test_a_promotion(home: Path, tmp_path: Path) -> None:
     words = ["models", "promote", "better", "--force", "--reason", "test"]
     changes = _run(words, _copy(home, tmp_path / "quiet"))
 
-    _killed_at_drawn_places(words, home, changes, then=lambda: _is_champion(home, "noop", promotions=0))
-    _run(words, home)
-
-    _is_champion(home, "better", promotions=1)
+    for killed in _killed_at_drawn_places(words, home, changes):
+        _is_champion(killed, "noop", promotions=0)
+        _run(words, killed)
+        _is_champion(killed, "better", promotions=1)
 
 
 def test_a_backup(home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -78,14 +78,14 @@ def test_a_backup(home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
     assert make_backup(settings, out).missing == ()
 
 
-def _killed_at_drawn_places(
-    words: list[str], home: Path, changes: int, *, then: Callable[[], None] = lambda: None
-) -> None:
+def _killed_at_drawn_places(words: list[str], home: Path, changes: int) -> Iterator[Path]:
+    """Yield copies of a HOME in each of which the command was killed before one of its changes."""
     chance = random.Random(changes)
     for place in sorted(chance.sample(range(1, changes + 1), min(_KILLS, changes))):
-        died = _is_killed(lambda place=place: _run(words, home, kill_at=place))  # type: ignore[misc]
+        killed = _copy(home, home.with_name(f"killed-{place}"))
+        died = _is_killed(partial(_run, words, killed, kill_at=place))
         assert died, f"the command was over before change {place}: it proves nothing"
-        then()
+        yield killed
 
 
 def _is_killed(call: Callable[[], object]) -> bool:

@@ -157,7 +157,7 @@ def test_nothing_detected_asks_nobody_and_a_failing_network_is_no_images_fault(c
     image = DecodedImage(np.zeros((90, 160, 3), dtype=np.uint8), 160, 90, None)
 
     assert served.distributions([(image, [])]).shape == (0, len(SPECIES))
-    served._call = lambda batch: 1 / 0  # type: ignore[assignment]
+    served._network = lambda batch: 1 / 0  # type: ignore[assignment]
     with pytest.raises(NetworkFailed, match="ZeroDivisionError"):
         served.distributions([(image, [Box(0, 0, 9, 9)])])
 

@@ -62,4 +62,4 @@ def test_both_networks_are_heard_over_their_temperatures_also_after_saving(tmp_p
     pooled = np.asarray(trunk.predict_on_batch(CROPS))
     assert np.asarray(said[EMBEDDING]) == pytest.approx(pooled[:, :4] - 0.5, abs=1e-4)
     in_worker = CropClassifier(dataclasses.replace(PART, neighbour_temperature=1.0), loaded)
-    assert in_worker._answers(CROPS)[0] == pytest.approx(expected, abs=1e-3)
+    assert in_worker.answers(CROPS)[0] == pytest.approx(expected, abs=1e-3)
