@@ -84,11 +84,11 @@ def _told_by_all(settings: dict[str, str], folder: Path) -> dict[str, str]:
     for words in COMMANDS:
         filled = [word.format(images=folder / "images", home=folder / "home") for word in words]
         running[" ".join(words)] = subprocess.Popen(
-            ["timeout", "--signal=TERM", "15", *CLI, *filled],
+            ["timeout", "--signal=TERM", "30", *CLI, *filled],
             env=environment,
             cwd=os.getcwd(),
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
         )
-    return {command: process.communicate(timeout=60)[0] for command, process in running.items()}
+    return {command: process.communicate(timeout=90)[0] for command, process in running.items()}
