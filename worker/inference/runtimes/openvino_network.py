@@ -11,6 +11,7 @@ import numpy as np
 import openvino
 
 from db.domain.runtimes import Runtime
+from db.whole_files import move_whole
 from worker.inference.runtimes.network import SINGLE_OUTPUT, Batch, Outputs, RuntimeMissing
 
 if TYPE_CHECKING:
@@ -103,5 +104,5 @@ def keep_graph(graph: openvino.Model, file: Path) -> None:
     file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     draft = file.with_name(f".{os.getpid()}-{file.name}")
     openvino.save_model(graph, draft, compress_to_fp16=False)
-    draft.with_suffix(".bin").replace(file.with_suffix(".bin"))
-    draft.replace(file)
+    move_whole(draft.with_suffix(".bin"), file.with_suffix(".bin"), synced=False)
+    move_whole(draft, file, synced=False)  # not synced: it can be converted again
