@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from cli.shared.cameras import find_in_job
 from cli.shared.context import opened
 from cli.shared.watch import job_as_json, job_line, shown_path, warn, watch_job, work_on
 
@@ -72,6 +73,7 @@ def enqueue(
             progress=lambda found: bar.update(task, completed=found),
         )
     _tell(done, as_json=as_json)
+    find_in_job(engine, settings, done.job_id, os.fsencode(folder), quiet=as_json)
     if stale:
         _ask_champion(engine, settings, done.job_id, as_json=as_json)
     scan = {"skipped": done.skipped.as_json(), "problems": _problems(done)}

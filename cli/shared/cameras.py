@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import shlex
 from typing import TYPE_CHECKING
 
 import typer
@@ -32,6 +34,32 @@ def find_with_bar(engine: Engine, images: list[CameraImage], *, quiet: bool) -> 
     with progress_bar("images", quiet=quiet) as bar:
         task = bar.add_task("cameras", total=len(images))
         return find_cameras(engine, images, progress=lambda done, total: bar.update(task, completed=done))
+
+
+def find_in_job(engine: Engine, settings: Settings, job_id: int, folder: bytes, *, quiet: bool) -> None:
+    """Find and tell the cameras of a job's new images where its folders do not tell them; a store's are not read."""
+    from cli.shared.progress import progress_bar
+    from db.domain.places import is_url
+    from worker.cameras.find_in_job import find_job_cameras
+
+    if is_url(folder):
+        return
+    with progress_bar("images", quiet=quiet) as bar:
+        task = bar.add_task("cameras", total=None)
+        done = find_job_cameras(
+            engine,
+            settings,
+            job_id,
+            os.path.realpath(folder),
+            progress=lambda count, total: bar.update(task, completed=count, total=total),
+        )
+    if quiet:
+        return
+    if done.too_many:
+        typer.echo(f"{done.too_many} images in one folder, or sorted by species, count as one camera a folder;")
+        typer.echo(f"  if they are of several: cli cameras find --images {shlex.quote(_shown(folder))}")
+    elif done.found is not None and done.found.cameras:
+        tell_untold(done.found)
 
 
 def tell_untold(found: FoundCameras) -> None:

@@ -8,8 +8,10 @@ from collections.abc import Iterator, Sequence
 from sqlalchemy import func, or_, select, update
 from sqlalchemy.orm import Session, aliased
 
+from db.domain.cameras import side_of
 from db.domain.fish_size import FishSize, FishSizeOrigin, fish_size_px, typical_size_px
 from db.errors import NotFoundError
+from db.store.cameras import camera_names
 from db.store.labels import training_records
 from db.tables.images import CameraRow, FileRow, FolderRow, ImageRow
 from db.tables.jobs import ItemRow
@@ -95,7 +97,8 @@ def sizes_from_labels(session: Session) -> dict[str, FishSize]:
     """Hold what labels and corrections say of cameras' fish sizes, and return what changed. The caller commits.
 
     What a person told stands. The images of a folder that nobody labelled are known by the folder's camera alone: where
-    all its labelled images are of one camera that was found among them, that camera's boxes count for it, too.
+    all its labelled images are of one camera that was found among them, that camera's boxes count for it, too. So do
+    they for a camera without boxes that may be the same one (`camera_03~2`).
     """
     held, changed = fish_sizes(session), {}
     for camera, boxes_px in _labelled_sizes(session).items():
@@ -125,7 +128,8 @@ def _labelled_sizes(session: Session) -> dict[str, list[float]]:
         in_folders[folder_camera][camera] += sizes_px
     # A folder of several cameras has no size that would be right for all its images.
     of_folders = {name: sizes for name, found in in_folders.items() if len(found) == 1 for sizes in found.values()}
-    return {**of_folders, **own}
+    alike = {name: own[side_of(name)] for name in camera_names(session) if side_of(name) in own}
+    return {**of_folders, **alike, **own}
 
 
 def _folder_cameras(session: Session, image_ids: Sequence[int]) -> Iterator[tuple[int, str]]:

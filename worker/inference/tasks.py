@@ -6,15 +6,14 @@ import logging
 import os
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
 from celery import Celery
 
-from db.domain.jobs import Claim, ClaimedItem
+from db.domain.jobs import Claim
 from db.domain.model_versions import ModelCard
 from db.domain.outcomes import ItemOutcome
 from db.domain.places import is_url
@@ -23,7 +22,6 @@ from db.one_line import first_line
 from db.session import engine_for, reading, transaction
 from db.settings import Settings
 from db.store.batches import claim, give_back, mark_dead, renew
-from db.store.fish_sizes import keep_estimate
 from db.store.model_versions import champion_id
 from db.store.neighbours import finished_job_of
 from db.store.predictions import finish, known_contents
@@ -33,6 +31,7 @@ from worker.delivery.app import INFER_TASK
 from worker.delivery.fail_points import fail_point
 from worker.delivery.worker_events import EventWriter
 from worker.images.errors import SiteFault, UnreadableReason
+from worker.inference.camera_sizes import CameraSizes
 from worker.inference.detector import AnyDetector, make_detector
 from worker.inference.fixed_batch import NetworkFailed
 from worker.inference.heartbeat import heartbeat
@@ -111,6 +110,7 @@ class InferWorker:
         self._pipeline: BatchPipeline | None = None
         self._stopping = threading.Event()
         self._renewed_s = time.monotonic()
+        self._sizes = CameraSizes(self._engine, persistently=self._persistently)
 
     def register(self, app: Celery) -> None:
         """Let the app's messages come here."""
@@ -137,7 +137,7 @@ class InferWorker:
             self._progress()
             return
         try:
-            held = self._with_fish_sizes(held, pipeline.inference)
+            held = self._sizes.with_sizes(held, pipeline.inference)
         except Exception as error:
             self._failed(held, error)
             self._progress()
@@ -202,24 +202,6 @@ class InferWorker:
                 on_progress=self._progress,
             )
         return self._pipeline
-
-    def _with_fish_sizes(self, held: Claim, inference: Inference) -> Claim:
-        """Return a claim whose cameras' fish sizes are known, as far as its images show them; estimates are held."""
-        unknown: dict[str, list[ClaimedItem]] = {}
-        for item in held.items:
-            if item.fish_px is None:
-                unknown.setdefault(item.camera, []).append(item)
-        estimates = {camera: inference.estimate_fish_px(items, held.root) for camera, items in unknown.items()}
-        told = {camera: fish_px for camera, fish_px in estimates.items() if fish_px is not None}
-        if not told:
-            return held
-        sizes = self._persistently(lambda: self._keep_estimates(told))
-        items = [replace(item, fish_px=sizes.get(item.camera, item.fish_px)) for item in held.items]
-        return replace(held, items=tuple(items))
-
-    def _keep_estimates(self, fish_px: Mapping[str, float]) -> dict[str, float]:
-        with transaction(self._engine) as session:
-            return {camera: keep_estimate(session, camera, size) for camera, size in sorted(fish_px.items())}
 
     def _known(self, inference: Inference, asked: Sequence[Asked]) -> set[Asked]:
         def ask() -> set[Asked]:
