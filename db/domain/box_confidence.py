@@ -6,6 +6,9 @@ import math
 from dataclasses import dataclass
 
 _TINY = 1e-6
+# A frame rarely shows more fish; a box beyond them must be one in four to be a fish.
+MOST_UNLIKELY = 3
+MORE_AT_LEAST = 0.25
 
 
 @dataclass(frozen=True)
@@ -31,7 +34,18 @@ class BoxConfidence:
         inside = min(max(score, _TINY), 1.0 - _TINY)
         return 1.0 / (1.0 + math.exp(-(self.slope * math.log(inside / (1.0 - inside)) + self.offset)))
 
+    def keeps(self, chance: float, *, before: int) -> bool:
+        """Return whether a box matters. before: how many surer ones of its image do.
+
+        An image's first boxes are told by their rank, not by a level: on a camera never seen all scores may be low.
+
+        >>> curve = BoxConfidence(slope=1.0, offset=0.0, at_least=0.05)
+        >>> curve.keeps(0.1, before=2), curve.keeps(0.1, before=3), curve.keeps(0.01, before=0)
+        (True, False, False)
+        """
+        return chance >= (self.at_least if before < MOST_UNLIKELY else MORE_AT_LEAST)
+
 
 # On five real cameras boxes on fish scored 0.15 to 0.59 and others 0.02 to 0.08; the best thresholds lay between 0.09
 # and 0.40 (docs/detector.md). Where nothing is known of a model, a score of 0.2 is as likely a fish as not.
-UNFITTED = BoxConfidence(slope=1.2, offset=1.2 * math.log(4.0), at_least=0.08)
+UNFITTED = BoxConfidence(slope=1.2, offset=1.2 * math.log(4.0), at_least=0.05)

@@ -30,7 +30,8 @@ def estimated_fish_px(detector: AnyDetector, images: Sequence[DecodedImage]) -> 
 
 
 def _seen_at(detector: AnyDetector, images: Sequence[DecodedImage], step: InputStep) -> SeenAtStep:
-    raw = detector.predict(np.stack([letterbox_image(one.pixels, into_hw=step.input_hw)[0] for one in images]))
+    canvases = [letterbox_image(one.pixels, into_hw=step.input_hw)[0] for one in images]
+    raw = detector.predict(np.stack(canvases), once=True)  # scores at several inputs are compared
     scores: list[float] = []
     sizes_px: list[float] = []
     for row, image in enumerate(images):

@@ -22,9 +22,13 @@ from worker.inference.runtimes.compile import BY_KERAS, ServedBy, compile_networ
 from worker.models.names import DetectorKind
 from worker.vision.interpret import interpret
 from worker.vision.letterbox import Letterbox
+from worker.vision.mirrored import mean_with_mirrored, mirror
 
 NOOP_KIND = "noop"
 BATCH_SIZE = 8
+# A small input takes half the work of the base input or less; the rest goes into a look at its mirror image, which
+# gave 0.02 to 0.10 of AP50 on real cameras.
+_MIRRORED_COST = 0.5
 
 Images = npt.NDArray[np.uint8]
 Floats = npt.NDArray[np.float32]
@@ -98,8 +102,8 @@ class AnyDetector(Protocol):
     def runtime(self) -> Runtime:
         """What runs the network; Keras where another runtime failed."""
 
-    def predict(self, batch: Images) -> RawOutputs:
-        """Return the outputs of a batch of letterboxed images (B, H, W, 3)."""
+    def predict(self, batch: Images, *, once: bool = False) -> RawOutputs:
+        """Return the outputs of a batch of letterboxed images (B, H, W, 3). once: never of mirror images beside."""
 
     def warm_up(self) -> None:
         """Do the slow first call before the first image waits for it."""
@@ -115,7 +119,9 @@ class Detector:
 
         self.card = card
         self._no_fish = card.species.index(NO_FISH)
-        self._batches = {step.input_hw: batch_of(step, batch_size) for step in inputs_of(card)}
+        steps = inputs_of(card)
+        self._batches = {step.input_hw: batch_of(step, batch_size) for step in steps}
+        self._mirrored = {step.input_hw for step in steps if step.cost <= _MIRRORED_COST}
         self._network = compile_network(fold_batch_norms(model), served.runtime, prepared=served.prepared / "detector")
         self._one_call = threading.Lock()
 
@@ -124,9 +130,10 @@ class Detector:
         """What runs the network; Keras where another runtime failed."""
         return self._network.runtime
 
-    def predict(self, batch: Images) -> RawOutputs:
+    def predict(self, batch: Images, *, once: bool = False) -> RawOutputs:
         """Return the outputs of any number of images (B, H, W, 3) uint8 of one input size, in fixed batches.
 
+        Small inputs are seen mirrored, too, and the mean is given. once: they are not.
         Raises:
             NetworkFailed: the network library failed.
         """
@@ -134,6 +141,9 @@ class Detector:
         if input_hw not in self._batches or batch.shape[3:] != (3,) or batch.dtype != np.uint8:
             raise ValueError(f"images are {batch.shape} {batch.dtype}, wanted (B, {[*self._batches]}, 3) uint8")
         outputs = in_fixed_batches(self._called, batch, size=self._batches[input_hw])
+        if input_hw in self._mirrored and not once:
+            mirrored = in_fixed_batches(self._called, mirror(batch), size=self._batches[input_hw])
+            outputs = mean_with_mirrored(outputs, mirrored)
         outputs["box"][outputs["box_species"].argmax(axis=1) == self._no_fish] = 0.0
         return RawOutputs(**outputs)
 
@@ -154,7 +164,7 @@ class NoopDetector:
     def __init__(self, card: ModelCard) -> None:
         self.card = card
 
-    def predict(self, batch: Images) -> RawOutputs:
+    def predict(self, batch: Images, *, once: bool = False) -> RawOutputs:
         """Return plausible outputs that depend only on the pixels: one fish per image, in a fixed place."""
         count, species = len(batch), len(self.card.species)
         rows, columns = self.card.input_hw

@@ -19,11 +19,6 @@ from worker.vision.letterbox import Letterbox
 Floats = npt.NDArray[np.float64]
 
 
-# A frame rarely shows more fish; a box beyond them must be one in four to be a fish.
-MOST_UNLIKELY = 3
-MORE_AT_LEAST = 0.25
-
-
 @dataclass(frozen=True, eq=False)
 class CentreMaps:
     """What the heads say of one image. centres: (h, w) logits and ltrb_offsets: (h, w, 4) input pixels, of one grid.
@@ -58,8 +53,7 @@ def centre_detections(
     kept: list[Detection] = []
     for one in maps.boxes(letterbox):
         chance, box = confidence.of(one.score), in_original(one.box, letterbox)
-        least = confidence.at_least if len(kept) < MOST_UNLIKELY else MORE_AT_LEAST
-        if chance >= least and box is not None:
+        if box is not None and confidence.keeps(chance, before=len(kept)):
             species = label_set.names[species_inside(one.box, grid, input_hw=letterbox.input_hw, no_fish=no_fish)]
             kept.append(Detection(box, species, chance, Head.HEATMAP))
     return kept

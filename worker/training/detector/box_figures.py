@@ -54,7 +54,7 @@ def box_figures(seen: Sequence[SeenFish], confidence: BoxConfidence) -> dict[str
         return {}
     evaluated = counted_boxes(seen)
     chances = np.array([confidence.of(float(score)) for score in evaluated.scores])
-    kept = chances >= confidence.at_least
+    kept = np.array([place for one in seen for place in _kept(one, confidence)], dtype=bool)
     pointed = [_points_at_fish(one) for one in seen if len(one.truth)]
     return {
         "fish_ap50": _average_precision(seen),
@@ -64,6 +64,12 @@ def box_figures(seen: Sequence[SeenFish], confidence: BoxConfidence) -> dict[str
         "boxes_an_image": float(kept.sum() / len(seen)),
         "box_calibration_error": calibration_error(chances[kept], evaluated.hits[kept]),
     }
+
+
+def _kept(one: SeenFish, confidence: BoxConfidence) -> list[bool]:
+    """Return which boxes of an image are kept, surest first; those after one that is not are not either."""
+    chances = [confidence.of(float(score)) for score in one.scores]
+    return [confidence.keeps(chance, before=place) for place, chance in enumerate(chances)]
 
 
 def _average_precision(seen: Sequence[SeenFish]) -> float:

@@ -49,12 +49,20 @@ def test_every_score_has_a_chance(score: float) -> None:
     assert 0.0 <= UNFITTED.of(score) <= 1.0
 
 
-def test_about_three_boxes_an_image_are_kept() -> None:
+def test_an_images_first_three_boxes_are_kept_on_a_camera_where_all_scores_are_low() -> None:
     rng = np.random.default_rng(0)
     scores = np.concatenate([rng.uniform(0.3, 0.6, 300), rng.uniform(0.05, 0.15, 1700)])
-    hits = np.concatenate([np.ones(300, dtype=bool), rng.random(1700) < 0.02])
+    hits = np.concatenate([np.ones(300, dtype=bool), rng.random(1700) < 0.2])
     curve = fit_box_confidence(CountedBoxes(scores, hits, [f"c{n % 40}" for n in range(2000)], images=100))
 
-    kept = sum(curve.of(float(score)) >= curve.at_least for score in scores)
+    kept = [curve.keeps(curve.of(0.06), before=place) for place in range(4)]
 
-    assert kept <= 301
+    assert kept == [True, True, True, False]
+
+
+def test_a_level_is_found_below_which_nothing_was_a_fish() -> None:
+    scores = np.concatenate([np.full(300, 0.5), np.full(1700, 0.012)])
+    hits = np.concatenate([np.ones(300, dtype=bool), np.zeros(1700, dtype=bool)])
+    curve = fit_box_confidence(CountedBoxes(scores, hits, [f"c{n % 40}" for n in range(2000)], images=100))
+
+    assert not curve.keeps(curve.of(0.012), before=0)
