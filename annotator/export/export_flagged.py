@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import math
 import os
 import uuid
+from array import array
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from random import Random
 
@@ -23,6 +25,7 @@ from db.domain.results import StoredDetection
 from db.domain.species import LabelSet
 from db.session import reading, transaction
 from db.store.error_probabilities import refresh_error_probabilities
+from db.store.first_boxes import FirstBoxes, first_boxes
 from db.store.plans import newest_ids, record_plan
 from db.store.review_queue import (
     QueueFilter,
@@ -38,6 +41,8 @@ from db.store.reviews import NewReviewItem, record_export
 LOW_IOU = 0.5
 FAR_SPECIES = 0.5
 HIGH_ENTROPY = 0.6
+# At most so much of an export goes to boxes that tell the fish sizes of new cameras.
+FIRST_SHARE = 0.5
 
 
 def no_outlines(_candidate: ReviewCandidate) -> tuple[Outline, ...]:
@@ -77,10 +82,10 @@ def export_flagged(
     refresh_error_probabilities(engine, wanted.model_version)
     seed = rng.getrandbits(31)
     with reading(engine) as session:
-        chosen, origin = _choose(session, wanted, options, rng=Random(seed), contents=contents)
+        chosen, origin, first = _choose(session, wanted, options, rng=Random(seed), contents=contents)
         drawn = options.outlines_of is not no_outlines
         candidates = load_candidates(session, [one.key for one in chosen], with_heatmaps=drawn)
-    items = items_of(chosen, candidates, options)
+    items = [_asked_first(item, first) for item in items_of(chosen, candidates, options)]
     if not items:
         raise ExportError(_nothing_waits(wanted))
 
@@ -148,14 +153,17 @@ def write_recorded(
 
 def _choose(
     session: Session, wanted: QueueFilter, options: ReviewExportOptions, *, rng: Random, contents: Sequence[str] | None
-) -> tuple[list[Chosen[int]], PlanOrigin | None]:
-    """Return what is shown, and what it was drawn from; None where nothing was drawn."""
+) -> tuple[list[Chosen[int]], PlanOrigin | None, FirstBoxes]:
+    """Return what is shown, and what it was drawn from; None where nothing was drawn. Also what sizes are asked by."""
     if contents is not None:
         found = predictions_of(session, contents, model_version=wanted.model_version)
-        return [Chosen(prediction_id, False) for prediction_id in found[: options.count]], None
-    flagged = flagged_predictions(session, wanted, limit=options.count)
-    agreed = agreed_predictions(session, wanted)
-    chosen = choose(flagged, agreed, count=options.count, random_share=options.random_share, rng=rng)
+        return [Chosen(prediction_id, False) for prediction_id in found[: options.count]], None, FirstBoxes({})
+    first = first_boxes(session, wanted, limit=math.ceil(options.count * FIRST_SHARE))
+    flagged = [one for one in flagged_predictions(session, wanted, limit=options.count) if one not in first.cameras]
+    agreed = array("q", (one for one in agreed_predictions(session, wanted) if one not in first.cameras))
+    count = options.count - len(first.cameras)
+    chosen = [Chosen(one, False) for one in first.cameras]
+    chosen += choose(flagged, agreed, count=count, random_share=options.random_share, rng=rng)
     newest_prediction, newest_correction = newest_ids(session)
     origin = PlanOrigin(
         model_version=wanted.model_version,
@@ -165,7 +173,17 @@ def _choose(
         last_prediction_id=newest_prediction,
         last_correction_id=newest_correction,
     )
-    return chosen, origin
+    return chosen, origin, first
+
+
+def _asked_first(item: ExportItem, first: FirstBoxes) -> ExportItem:
+    """Return an item that says why it comes first, where it does."""
+    camera = first.cameras.get(item.prediction_id or 0)
+    if camera is None:
+        return item
+    return replace(
+        item, first_of=camera, why=f"box the fish: they tell how large camera {camera} shows fish; {item.why}"
+    )
 
 
 def _record_plan(

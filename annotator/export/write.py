@@ -40,6 +40,7 @@ class ExportItem:
     """One image to look at. file: absolute, bytes, or a URL. shown_path: for people. why: the reason, one line.
 
     answer: what is shown, None before there is a model. others: what the other predictions say, for people.
+    first_of: the camera whose fish size it is to tell, None where it is shown for another reason.
     """
 
     image_id: int
@@ -55,6 +56,7 @@ class ExportItem:
     answer: FinalAnswer | None = None
     others: str = ""
     outlines: tuple[Outline, ...] = ()
+    first_of: str | None = None
 
 
 @dataclass(frozen=True)

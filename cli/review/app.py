@@ -27,6 +27,8 @@ app.command("export")(export_command)
 app.command("plan")(plan_command)
 app.command("quick")(quick_command)
 
+_SHOWN_SIZES = 10
+
 ReviewerOption = Annotated[
     str | None, typer.Option("--reviewer", help="Who reviewed; the name of this machine's user where not given.")
 ]
@@ -127,7 +129,8 @@ def _import(folder: Path, *, reviewer: str | None, images: Path | None, as_json:
             progress=lambda done, total: bar.update(task, completed=done, total=total),
         )
     ranked = [model for model in summary.models if summary.added and _ranks_anew(engine, model, quiet=as_json)]
-    _report_import(summary, ranked=ranked, as_json=as_json)
+    sizes = _hold_fish_sizes(engine) if summary.added else {}
+    _report_import(summary, ranked=ranked, sizes=sizes, as_json=as_json)
 
 
 def _ranks_anew(engine: Engine, model: str, *, quiet: bool) -> bool:
@@ -152,13 +155,26 @@ def _calibrate_with_bar(engine: Engine, model: str, *, quiet: bool) -> ErrorCali
         )
 
 
-def _report_import(summary: ImportSummary, *, ranked: list[str], as_json: bool) -> None:
+def _hold_fish_sizes(engine: Engine) -> dict[str, float]:
+    """Return the fish sizes of cameras that these answers told or changed, pixels of the nominal frame."""
+    from db.session import transaction
+    from db.store.fish_sizes import sizes_from_labels
+
+    with transaction(engine) as session:
+        return {camera: size.fish_px for camera, size in sizes_from_labels(session).items()}
+
+
+def _report_import(summary: ImportSummary, *, ranked: list[str], sizes: dict[str, float], as_json: bool) -> None:
     if as_json:
-        typer.echo(json.dumps({**asdict(summary), "ranked_anew": ranked}))
+        typer.echo(json.dumps({**asdict(summary), "ranked_anew": ranked, "fish_sizes": sizes}))
     else:
         typer.echo(f"{summary.files} files: {summary.added} new answers, {summary.repeated} known before")
         for name, times in (*summary.outcomes.items(), *summary.changes.items()):
             typer.echo(f"  {name.value}: {times}")
         for model in ranked:
             typer.echo(f"what waits for a person is ranked anew by these answers (model {model})")
+        for camera, fish_px in sorted(sizes.items())[:_SHOWN_SIZES]:
+            typer.echo(f"camera {camera}: fish of {fish_px:.0f} pixels in a frame of 640 x 360, by the boxes on it")
+        if sizes:
+            typer.echo("where that changes what the network is shown, cli enqueue DIR --stale asks again")
     end_with(summary.problems, told=as_json)

@@ -16,6 +16,9 @@ if TYPE_CHECKING:
 
     from annotator.export.export_events import export_events
     from annotator.export.export_flagged import ReviewExportOptions
+    from annotator.export.write import WrittenExport
+
+_SHOWN_CAMERAS = 5
 
 
 class By(StrEnum):
@@ -68,6 +71,8 @@ def export_command(
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object instead of text.")] = False,
 ) -> None:
     """Write the images most worth looking at to DIR, for labelme; the originals are never touched.
+
+    First come four likely images of each camera whose fish size nobody told: three boxes on it help most.
 
     Before there is a model these are images that differ, as many of every camera: name their folder with --from.
     """
@@ -124,11 +129,30 @@ def export_command(
         contents = _open_cases(engine) if open_cases else None
         written = export_flagged(folder, wanted, shown, engine=engine, rng=rng, contents=contents)
     if as_json:
-        report = {"export": written.export_id, "folder": str(folder), "images": len(written.items)}
+        first = sum(one.item.first_of is not None for one in written.items)
+        report = {
+            "export": written.export_id,
+            "folder": str(folder),
+            "images": len(written.items),
+            "first_boxes": first,
+        }
         typer.echo(json.dumps({**report, "problems": written.problems}))
     else:
         typer.echo(f"{folder}: {len(written.items)} images to look at; next: cli review open {folder}")
+        _tell_first(written)
     end_with(written.problems, told=as_json)
+
+
+def _tell_first(written: WrittenExport) -> None:
+    """Say which images come first to tell new cameras' fish sizes."""
+    first = [one.item.first_of for one in written.items if one.item.first_of is not None]
+    if first:
+        cameras = sorted(set(first))
+        named = ", ".join(cameras[:_SHOWN_CAMERAS]) + (" ..." if len(cameras) > _SHOWN_CAMERAS else "")
+        typer.echo(
+            f"the first {len(first)} are of cameras whose fish size nobody told ({named}): three boxes on each are "
+            "worth most; import them, then cli enqueue DIR --stale"
+        )
 
 
 def _has_champion(engine: Engine) -> bool:

@@ -66,18 +66,22 @@ class ReviewCandidate:
 
 def waiting_predictions(session: Session, wanted: QueueFilter) -> list[int]:
     """Return the ids of all predictions asked for, flagged or not."""
-    return list(session.scalars(select(PredictionRow.id).where(*_conditions(wanted)).order_by(PredictionRow.id)))
+    return list(session.scalars(select(PredictionRow.id).where(*queue_conditions(wanted)).order_by(PredictionRow.id)))
 
 
 def flagged_predictions(session: Session, wanted: QueueFilter, *, limit: int) -> list[int]:
     """Return the ids of up to `limit` flagged predictions, the most doubtful first."""
-    query = select(PredictionRow.id).where(*_conditions(wanted), PredictionRow.error_probability > 1.0 - wanted.below)
+    query = select(PredictionRow.id).where(
+        *queue_conditions(wanted), PredictionRow.error_probability > 1.0 - wanted.below
+    )
     return list(session.scalars(query.order_by(PredictionRow.error_probability.desc(), PredictionRow.id).limit(limit)))
 
 
 def agreed_predictions(session: Session, wanted: QueueFilter) -> array[int]:
     """Return the ids of all unflagged predictions, the oldest first; eight bytes each."""
-    query = select(PredictionRow.id).where(*_conditions(wanted), PredictionRow.error_probability <= 1.0 - wanted.below)
+    query = select(PredictionRow.id).where(
+        *queue_conditions(wanted), PredictionRow.error_probability <= 1.0 - wanted.below
+    )
     return array("q", session.scalars(query.order_by(PredictionRow.id)))
 
 
@@ -90,7 +94,7 @@ def count_agreed(session: Session, wanted: QueueFilter) -> Counter[tuple[str, st
     asked = exists().where(ReviewItemRow.image_id == PredictionRow.image_id, ~ReviewItemRow.at_random)
     each = (
         select(PredictionRow.species, camera)
-        .where(*_conditions(wanted), PredictionRow.error_probability <= 1.0 - wanted.below, ~asked)
+        .where(*queue_conditions(wanted), PredictionRow.error_probability <= 1.0 - wanted.below, ~asked)
         .subquery()
     )
     query = select(each.c.species, each.c.camera, func.count()).group_by(each.c.species, each.c.camera)
@@ -174,7 +178,8 @@ def load_candidates(
     return found
 
 
-def _conditions(wanted: QueueFilter) -> list[ColumnElement[bool]]:
+def queue_conditions(wanted: QueueFilter) -> list[ColumnElement[bool]]:
+    """Return what a prediction that is asked for fulfils."""
     newest = select(func.coalesce(func.max(ErrorFitRow.id), THE_RULE))
     found: list[ColumnElement[bool]] = [
         PredictionRow.model_version_id == wanted.model_version,
