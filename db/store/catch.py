@@ -3,21 +3,22 @@
 from __future__ import annotations
 
 from array import array
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import ColumnElement, Result, exists, func, select
+from sqlalchemy import ColumnElement, Result, and_, exists, func, select
 from sqlalchemy.orm import Session
 
 from db.domain.answers import heatmap_fish
 from db.domain.corrections import DECIDED, CorrectionOutcome
 from db.domain.predictions import Head
 from db.domain.species import NO_FISH
+from db.store.neighbours import heard_predictions
 from db.store.results import answering_models, detections_of
 from db.tables.images import CameraRow, FileRow, FolderRow, ImageRow
 from db.tables.jobs import ItemRow, JobRow
-from db.tables.predictions import DetectionRow, PredictionRow
+from db.tables.predictions import DetectionRow, NeighbourAnswerRow, PredictionRow
 from db.tables.reviews import CorrectionBoxRow, CorrectionRow, ReviewItemRow
 
 _ROWS_A_PAGE = 20_000
@@ -99,7 +100,8 @@ def job_answers(
         )
         found.day.extend(found.day_names.code(day or UNKNOWN_DAY) for day in days)
         found.trip.extend(map(trips.__getitem__, folders))
-    _count_more_fish(session, found, sure_box=answering_models(session, [model_version])[model_version].sure_box)
+    model = answering_models(session, [model_version])[model_version]
+    _count_more_fish(session, job_id, found, species=model.species, sure_box=model.sure_box)
     return found
 
 
@@ -176,7 +178,8 @@ def _answer_rows(
         select(
             PredictionRow.image_id,
             PredictionRow.id,
-            PredictionRow.species,
+            # As results tell it: after the job's other images of the camera were heard, where they were.
+            func.coalesce(NeighbourAnswerRow.species, PredictionRow.species),
             PredictionRow.error_probability,
             ImageRow.camera_id,
             FileRow.folder_id,
@@ -186,13 +189,19 @@ def _answer_rows(
         .join(FileRow, FileRow.id == ItemRow.file_id)
         .join(ImageRow, ImageRow.id == FileRow.image_id)
         .join(PredictionRow, PredictionRow.image_id == ImageRow.id)
+        .outerjoin(
+            NeighbourAnswerRow,
+            and_(NeighbourAnswerRow.prediction_id == PredictionRow.id, NeighbourAnswerRow.job_id == job_id),
+        )
         .where(*conditions)
     )
     # The connection's rows are plain ones, and as many as a page are held at a time.
     return session.connection().execute(query, execution_options={"yield_per": _ROWS_A_PAGE})
 
 
-def _count_more_fish(session: Session, found: JobAnswers, *, sure_box: float) -> None:
+def _count_more_fish(
+    session: Session, job_id: int, found: JobAnswers, *, species: Sequence[str], sure_box: float
+) -> None:
     """Set the number of fish of those answers that have several boxes; the rest have one."""
     several = (
         select(DetectionRow.prediction_id)
@@ -203,8 +212,12 @@ def _count_more_fish(session: Session, found: JobAnswers, *, sure_box: float) ->
     counts = {}
     asked = list(session.scalars(several))
     for start in range(0, len(asked), _IDS_A_QUERY):
-        for prediction_id, boxes in detections_of(session, asked[start : start + _IDS_A_QUERY]).items():
-            counts[prediction_id] = float(len(heatmap_fish(boxes, at_least=sure_box)))
+        chunk = asked[start : start + _IDS_A_QUERY]
+        heard = heard_predictions(session, job_id, chunk)
+        for prediction_id, boxes in detections_of(session, chunk).items():
+            told = heard.get(prediction_id)
+            said = boxes if told is None else [told.of(place, one, species) for place, one in enumerate(boxes)]
+            counts[prediction_id] = float(len(heatmap_fish(said, at_least=sure_box)))
     for place, prediction_id in enumerate(found.prediction_id) if counts else ():
         if found.fish[place] > 0.0 and prediction_id in counts:
             found.fish[place] = counts[prediction_id]

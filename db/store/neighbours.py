@@ -7,7 +7,7 @@ from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from sqlalchemy import delete, exists, func, select
+from sqlalchemy import ScalarSelect, Select, delete, exists, func, select
 from sqlalchemy.orm import Session, undefer
 
 from db.domain.jobs import ItemState
@@ -47,10 +47,23 @@ class OwnCrop:
 
 
 @dataclass(frozen=True)
+class OwnHeads:
+    """What the two heads said of one image. weight: the second stage's share in its answer."""
+
+    box: Distribution
+    heatmap: Distribution
+    weight: float
+
+
+@dataclass(frozen=True)
 class NeighbourAnswer:
-    """What a prediction's crops say after the others were heard. crops: one a detection, in their order."""
+    """What a prediction's crops say after the others were heard. crops: one a detection, in their order.
+
+    species: what the image is called then, its heads counted in.
+    """
 
     prediction_id: int
+    species: str
     image: Distribution
     crops: tuple[Distribution, ...]
 
@@ -108,8 +121,26 @@ def predictions_by_camera(session: Session, job_id: int, model_versions: Sequenc
 
 def is_answered(session: Session, job_id: int, group: CameraPredictions) -> bool:
     """Return whether a camera's answers were made from exactly these predictions."""
-    mine = exists().where(NeighbourAnswerRow.job_id == job_id, NeighbourAnswerRow.heard_digest == group.digest)
+    mine = exists().where(
+        NeighbourAnswerRow.job_id == job_id,
+        NeighbourAnswerRow.heard_digest == group.digest,
+        NeighbourAnswerRow.species.is_not(None),
+    )
     return session.scalars(select(mine)).one()
+
+
+def own_heads(session: Session, prediction_ids: Sequence[int]) -> dict[int, OwnHeads]:
+    """Return what the first stage said of some predictions, by id."""
+    query = select(
+        PredictionRow.id,
+        PredictionRow.box_probabilities,
+        PredictionRow.heatmap_probabilities,
+        PredictionRow.crop_weight,
+    ).where(one_of(session, PredictionRow.id, prediction_ids))
+    return {
+        prediction_id: OwnHeads(tuple(box), tuple(heatmap), weight or 0.0)
+        for prediction_id, box, heatmap, weight in session.execute(query).tuples()
+    }
 
 
 def own_crops(session: Session, prediction_ids: Sequence[int]) -> dict[int, list[OwnCrop]]:
@@ -135,6 +166,7 @@ def put_answers(session: Session, job_id: int, group: CameraPredictions, answers
             "prediction_id": one.prediction_id,
             "heard_digest": group.digest,
             "heard_images": len(group.prediction_ids),
+            "species": one.species,
             "image_probabilities": list(one.image),
             "crop_probabilities": [list(crop) for crop in one.crops],
         }
@@ -171,6 +203,28 @@ def heard_predictions(session: Session, job_id: int, prediction_ids: Sequence[in
     query = select(NeighbourAnswerRow).where(
         NeighbourAnswerRow.job_id == job_id, NeighbourAnswerRow.prediction_id.in_(prediction_ids)
     )
+    return _heard(session, query)
+
+
+def newest_heard(session: Session, prediction_ids: Sequence[int]) -> dict[int, HeardPrediction]:
+    """Return what some predictions say in the newest job in which their camera's others were heard, where any was."""
+    query = select(NeighbourAnswerRow).where(NeighbourAnswerRow.prediction_id.in_(prediction_ids))
+    return _heard(session, query.order_by(NeighbourAnswerRow.job_id))
+
+
+def species_heard() -> ScalarSelect[str | None]:
+    """Return what a prediction is called in the newest job that heard it, as a subquery of a query of predictions."""
+    return (
+        select(NeighbourAnswerRow.species)
+        .where(NeighbourAnswerRow.prediction_id == PredictionRow.id)
+        .order_by(NeighbourAnswerRow.job_id.desc())
+        .limit(1)
+        .correlate(PredictionRow)
+        .scalar_subquery()
+    )
+
+
+def _heard(session: Session, query: Select[NeighbourAnswerRow]) -> dict[int, HeardPrediction]:
     return {
         row.prediction_id: HeardPrediction(
             tuple(row.image_probabilities), tuple(tuple(crop) for crop in row.crop_probabilities), row.heard_images

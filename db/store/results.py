@@ -129,7 +129,7 @@ def _results(session: Session, job_id: int, found: Sequence[_Found], *, with_hea
         if prediction is not None:
             model = models[prediction.model_version_id]
             stored = stored_prediction(prediction, model, detections.get(prediction.id, ()), with_heatmap=with_heatmaps)
-            stored = named_now(_heard(stored, heard.get(prediction.id)), model)
+            stored = named_now(as_heard(stored, heard.get(prediction.id)), model)
         review = reviews.get(image.sha256) if image is not None else None
         results.append(_result(item, os.path.join(folder, name), camera, image, stored, review, root=root))
     return results
@@ -189,7 +189,7 @@ def stored_prediction(
     )
 
 
-def _heard(alone: StoredPrediction, heard: HeardPrediction | None) -> StoredPrediction:
+def as_heard(alone: StoredPrediction, heard: HeardPrediction | None) -> StoredPrediction:
     """Return a prediction as the job answers it: with its camera's other images heard, where they were."""
     if heard is None:
         return alone

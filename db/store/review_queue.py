@@ -16,7 +16,8 @@ from db.domain.predictions import Agreement
 from db.domain.results import StoredDetection
 from db.store.error_probabilities import THE_RULE
 from db.store.images import camera_of_image
-from db.store.results import agreement_of, answering_models, detections_of, named_now, stored_prediction
+from db.store.neighbours import newest_heard, species_heard
+from db.store.results import agreement_of, answering_models, as_heard, detections_of, named_now, stored_prediction
 from db.store.reviews import decided
 from db.tables.images import FileRow, FolderRow, ImageRow
 from db.tables.predictions import PredictionRow
@@ -46,7 +47,8 @@ class QueueFilter:
 class ReviewCandidate:
     """One prediction with its image; file: absolute, bytes. heatmap: as the worker stored it.
 
-    answer: the model's, whatever people said. error_probability: the chance that it is wrong.
+    answer: the model's, whatever people said, after its camera's other images were heard where they were; species: its.
+    error_probability: the chance that it is wrong.
     """
 
     prediction_id: int
@@ -93,7 +95,7 @@ def count_agreed(session: Session, wanted: QueueFilter) -> Counter[tuple[str, st
     camera = camera_of_image(PredictionRow.image_id).label("camera")
     asked = exists().where(ReviewItemRow.image_id == PredictionRow.image_id, ~ReviewItemRow.at_random)
     each = (
-        select(PredictionRow.species, camera)
+        select(func.coalesce(species_heard(), PredictionRow.species).label("species"), camera)
         .where(*queue_conditions(wanted), PredictionRow.error_probability <= 1.0 - wanted.below, ~asked)
         .subquery()
     )
@@ -158,8 +160,11 @@ def load_candidates(
         detections = detections_of(session, chunk)
         places = session.execute(_places(chunk, with_heatmaps=with_heatmaps)).tuples().all()
         models = answering_models(session, sorted({row.model_version_id for row, *_ in places}))
+        heard = newest_heard(session, chunk)
         for row, image, file, folder, camera in places:
-            held, model = detections.get(row.id, ()), models[row.model_version_id]
+            model = models[row.model_version_id]
+            alone = stored_prediction(row, model, detections.get(row.id, ()), with_heatmap=False)
+            said = named_now(as_heard(alone, heard.get(row.id)), model)
             found[row.id] = ReviewCandidate(
                 prediction_id=row.id,
                 image_id=image.id,
@@ -168,11 +173,11 @@ def load_candidates(
                 camera=camera,
                 width_px=image.width_px or 0,
                 height_px=image.height_px or 0,
-                species=row.species,
-                answer=model_answer(named_now(stored_prediction(row, model, held, with_heatmap=False), model)),
+                species=said.final_species,
+                answer=model_answer(said),
                 agreement=agreement_of(row),
                 error_probability=row.error_probability,
-                detections=tuple(held),
+                detections=said.detections,
                 heatmap=row.heatmap if with_heatmaps else None,
             )
     return found
@@ -187,7 +192,7 @@ def queue_conditions(wanted: QueueFilter) -> list[ColumnElement[bool]]:
         PredictionRow.error_fit == newest.where(ErrorFitRow.model_version_id == wanted.model_version).scalar_subquery(),
     ]
     if wanted.species is not None:
-        found.append(PredictionRow.species == wanted.species)
+        found.append(func.coalesce(species_heard(), PredictionRow.species) == wanted.species)
     if wanted.camera is not None:
         found.append(camera_of_image(PredictionRow.image_id) == wanted.camera)
     if not wanted.handed_out:

@@ -13,7 +13,7 @@ from db.errors import TaffrailError
 from db.session import reading
 from db.settings import Settings
 from db.tables.labels import LabelBoxRow, LabelRow
-from db.tables.predictions import PredictionRow
+from db.tables.predictions import NeighbourAnswerRow, PredictionRow
 from db.tables.reviews import CorrectionBoxRow, CorrectionRow
 from db.tables.species import SpeciesAliasRow, SpeciesRow
 
@@ -26,6 +26,7 @@ _SAID = (
     (CorrectionBoxRow, CorrectionBoxRow.species),
     (CorrectionBoxRow, CorrectionBoxRow.species_before),
     (PredictionRow, PredictionRow.species),
+    (NeighbourAnswerRow, NeighbourAnswerRow.species),
 )
 
 

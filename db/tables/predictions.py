@@ -98,7 +98,8 @@ class NeighbourAnswerRow(Base):
     """What the second stage says of a prediction's crops after a job's other crops of the camera were heard.
 
     prediction_id: whose crops and what each said alone. heard_digest: of all predictions that were heard, so that more
-    of them, or another camera, make it stale. crop_probabilities: one distribution a detection, in their order.
+    of them, or another camera, make it stale. species: what the image is called then; NULL of answers that were made
+    before this was kept. crop_probabilities: one distribution a detection, in their order.
     """
 
     __tablename__ = "neighbour_answers"
@@ -109,5 +110,6 @@ class NeighbourAnswerRow(Base):
     prediction_id: Mapped[int] = mapped_column(ForeignKey("predictions.id"), index=True)
     heard_digest: Mapped[str] = mapped_column(String(64))
     heard_images: Mapped[int] = mapped_column(Integer)
+    species: Mapped[str | None] = mapped_column(String(64))
     image_probabilities: Mapped[list[float]] = mapped_column(JSON)
     crop_probabilities: Mapped[list[list[float]]] = mapped_column(JSON)

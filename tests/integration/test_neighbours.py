@@ -16,8 +16,10 @@ from db.domain.model_versions import ModelCard
 from db.domain.results import ImageResult
 from db.session import reading, transaction
 from db.settings import Settings
+from db.store.catch import job_answers
 from db.store.model_versions import register_model
 from db.store.results import page_of_results
+from db.store.review_queue import QueueFilter, load_candidates, waiting_predictions
 from db.tables.jobs import BatchRow
 from db.tables.predictions import NeighbourAnswerRow, PredictionRow
 from tests.factories import write_images
@@ -152,3 +154,48 @@ def _infer(engine: Engine, settings: Settings, images: Path) -> list[ImageResult
         worker.infer_batch(batch_id)
     worker.close()
     return _results(engine)
+
+
+def test_the_review_queue_and_the_summary_say_what_results_say(
+    engine: Engine, settings: Settings, images: Path
+) -> None:
+    _infer(engine, settings, images)
+    with transaction(engine) as session:  # the second stage's word alone, so that hearing others tells
+        for heard in session.query(NeighbourAnswerRow):
+            session.get_one(PredictionRow, heard.prediction_id).crop_weight = 1.0
+        session.query(NeighbourAnswerRow).delete()
+    settle_job(engine, 1)
+    results = _results(engine)
+    told = {one.prediction.prediction_id: one.prediction.final_species for one in results if one.prediction}
+    with reading(engine) as session:
+        alone = {row.id: row.species for row in session.query(PredictionRow)}
+    assert told != alone  # hearing the others changed what some are called
+
+    with reading(engine) as session:
+        candidates = load_candidates(session, sorted(told), with_heatmaps=False)
+        summed = job_answers(session, 1, model_version="two")
+        asked = {
+            species: waiting_predictions(session, QueueFilter("two", 0.5, species=species))
+            for species in set(told.values())
+        }
+
+    assert {one.prediction_id: one.species for one in candidates.values()} == told
+    assert all(one.answer.species == told[key] for key, one in candidates.items())
+    names = summed.species_names.names
+    assert dict(zip(summed.prediction_id, [names[code] for code in summed.species], strict=True)) == told
+    assert asked == {
+        species: sorted(key for key, name in told.items() if name == species) for species in set(told.values())
+    }
+
+
+def test_answers_of_before_the_species_was_kept_are_made_again(
+    engine: Engine, settings: Settings, images: Path
+) -> None:
+    _infer(engine, settings, images)
+    with transaction(engine) as session:
+        session.query(NeighbourAnswerRow).update({"species": None})
+
+    assert settle_job(engine, 1) > 5
+
+    with reading(engine) as session:
+        assert not session.query(NeighbourAnswerRow).filter(NeighbourAnswerRow.species.is_(None)).count()

@@ -12,16 +12,19 @@ from typing import Any
 from sqlalchemy import Engine
 from sqlalchemy.orm import Session
 
+from db.domain.final_answer import final_probabilities, most_probable
 from db.session import transaction
 from db.store.jobs import lock_job
 from db.store.neighbours import (
     CameraPredictions,
     NeighbourAnswer,
+    OwnHeads,
     forget_others,
     hearing_parts,
     is_answered,
     is_finished,
     own_crops,
+    own_heads,
     predictions_by_camera,
     put_answers,
 )
@@ -55,10 +58,17 @@ def _settle(session: Session, job_id: int, group: CameraPredictions, part: dict[
         for prediction_id in group.prediction_ids
     ]
     rule = HearingRule(tuple(part["species"]), float(part["temperature"]), float(part["neighbour_temperature"]))
+    heads = own_heads(session, group.prediction_ids)
     answers = [
-        NeighbourAnswer(prediction_id, heard.image, heard.crops)
+        NeighbourAnswer(
+            prediction_id, _species(heads[prediction_id], heard.image, rule.species), heard.image, heard.crops
+        )
         for prediction_id, heard in zip(group.prediction_ids, answer_together(own, rule), strict=True)
         if heard is not None
     ]
     put_answers(session, job_id, group, answers)
     return len(answers)
+
+
+def _species(heads: OwnHeads, crops: tuple[float, ...], names: tuple[str, ...]) -> str:
+    return most_probable(final_probabilities(heads.box, heads.heatmap, crops, weight=heads.weight), names)
