@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import signal
 import subprocess
 import sys
 import tempfile
@@ -29,6 +30,7 @@ def main(
     out: Annotated[Path | None, typer.Option(help="Write the rows as JSON here, too.")] = None,
 ) -> None:
     """Run every fault against a quiet run's ledger and print what was lost, doubled or wrong."""
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit("ended"))  # as by Ctrl-C: no server is left behind
     started = time.monotonic()
     rows = _side_by_side(only) if database == "both" else _in_turn(database, only)
     if not rows:
@@ -63,8 +65,14 @@ def _side_by_side(only: str) -> list[dict[str, Any]]:
             subprocess.Popen([*command, "--database", name, "--out", str(file)])
             for name, file in zip(names, files, strict=True)
         ]
-        for process in running:
-            process.wait()
+        try:
+            for process in running:
+                process.wait()
+        finally:  # each ends what it has started
+            for process in running:
+                process.terminate()
+            for process in running:
+                process.wait()
         # A file that is missing is a bench that broke off: no row of it may count as good.
         return [row for file in files for row in json.loads(file.read_text(encoding="utf-8"))]
 

@@ -47,7 +47,7 @@ def queue_purged(site: Site) -> None:
 @fault("Redis full for 5 s", redis=("--maxmemory-policy", "noeviction"))
 def redis_full(site: Site) -> None:
     """Full when half the work is done, and when a second folder is enqueued: that command says so and ends."""
-    _middle(site)
+    site.reach_middle()
     client = _redis(site).client
     client.config_set("maxmemory", _LESS_THAN_IT_TAKES)
     site.check_unfinished()
@@ -101,14 +101,8 @@ class _MakesAFile:
         return os.mkdir, (str(self._mark),)
 
 
-def _middle(site: Site) -> None:
-    site.start_worker()
-    site.enqueue()
-    site.wait_for_items(8)
-
-
 def _while_messages_wait(site: Site) -> None:
-    _middle(site)
+    site.reach_middle()
     site.check_messages_wait()
 
 

@@ -99,9 +99,10 @@ def _more(
     boxes: list[float] | None,
     heats: list[float] | None,
     heatmap: bytes | None,
-) -> tuple[tuple[int | None, int | None], tuple[tuple[float, ...], ...], str | None]:
+) -> tuple[tuple[int | None, int | None] | None, tuple[tuple[float, ...], ...], str | None]:
     probabilities = tuple(tuple(row) for row in (boxes, heats) if row is not None)
-    return (width_px, height_px), probabilities, hashlib.sha256(heatmap).hexdigest() if heatmap else None
+    size_px = None if width_px is None and height_px is None else (width_px, height_px)
+    return size_px, probabilities, hashlib.sha256(heatmap).hexdigest() if heatmap else None
 
 
 def leftovers(engine: Engine, *, home: Path, orphans_too: bool) -> list[str]:

@@ -26,7 +26,7 @@ _FAKETIME = (
 
 @fault("Postgres killed and restarted", databases=("postgres",))
 def postgres_killed(site: Site) -> None:
-    _middle(site)
+    site.reach_middle()
     site.check_unfinished()
     assert site.postgres is not None
     site.postgres.kill()
@@ -36,7 +36,7 @@ def postgres_killed(site: Site) -> None:
 
 @fault("SQLite locked for 5 s", databases=("sqlite",))
 def sqlite_locked(site: Site) -> None:
-    _middle(site)
+    site.reach_middle()
     site.check_unfinished()
     with sqlite3.connect(site.home / "taffrail.db", isolation_level=None, timeout=30) as connection:
         connection.execute("BEGIN EXCLUSIVE")
@@ -48,9 +48,7 @@ def sqlite_locked(site: Site) -> None:
 @fault("network cut for 20 s")
 def network_cut(site: Site) -> None:
     """The worker sits behind a cable of its own; Redis and (where it is one) Postgres are on the other side."""
-    site.start_worker(host=site.network.host, prefix=site.network.enter)
-    site.enqueue()
-    site.wait_for_items(8)
+    site.reach_middle(host=site.network.host, prefix=site.network.enter)
     site.network.cut()
     try:
         site.check_unfinished()
@@ -61,7 +59,7 @@ def network_cut(site: Site) -> None:
 
 @fault("disk full", small_disk_mib=8)
 def disk_full(site: Site) -> None:
-    _middle(site)
+    site.reach_middle()
     fill(site.home)
     site.check_unfinished()
     time.sleep(_FULL_S)
@@ -74,9 +72,9 @@ def clock_moved(site: Site) -> None:
     clock = site.folder / "clock"
     clock.write_text("+0")
     site.fail_at = "inferred=pause:0.3"
+    site.enqueue()
     site.start_worker(environment=_clock_environment(clock))
     site.start_worker()
-    site.enqueue()
     for offset in ("+7200", "+0", "-7200"):
         site.wait_for_claim()
         clock.write_text(offset)
@@ -86,9 +84,9 @@ def clock_moved(site: Site) -> None:
 @fault("two schedulers, the queue was flushed", settings={"TAFFRAIL_RETRAIN_AFTER": "1"})
 def two_schedulers(site: Site) -> None:
     """Both send the lost batches again, and both hand on the retraining that is due: to two machines at once."""
+    site.enqueue()
     for queues in ("infer", "train", "train"):
         site.start_worker(queues=queues)
-    site.enqueue()
     site.wait_for_items(8)
     assert site.redis is not None
     site.check_messages_wait()
@@ -106,12 +104,6 @@ def two_schedulers(site: Site) -> None:
 def _ended_retrainings(site: Site) -> list[str]:
     with reading(site.engine) as session:
         return [f"{one.state} {one.note}" for one in list_retrainings(session) if one.finished_at]
-
-
-def _middle(site: Site) -> None:
-    site.start_worker()
-    site.enqueue()
-    site.wait_for_items(8)
 
 
 def _clock_environment(clock: Path) -> dict[str, str]:

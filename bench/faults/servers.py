@@ -26,15 +26,25 @@ class NotHere(Exception):
 def wait_until(ask: Callable[[], Answer], *, timeout_s: float, what: str) -> Answer:
     """Return the first answer that is not empty, zero or false; for what gives no event of its own.
 
+    timeout_s: on a machine that has a core for everybody; see crowding.
     Raises:
         TimeoutError: it did not come.
     """
-    deadline = time.monotonic() + timeout_s
+    started_s = time.monotonic()
     while not (answer := ask()):
-        if time.monotonic() > deadline:
-            raise TimeoutError(f"waited {timeout_s:g} s in vain: {what}")
+        waited_s, crowd = time.monotonic() - started_s, crowding()
+        if waited_s > timeout_s * crowd:
+            raise TimeoutError(f"not within {waited_s:.0f} s, {crowd:.1f} processes a core: {what}")
         time.sleep(0.02)
     return answer
+
+
+def crowding() -> float:
+    """Return how many times longer everything takes because others want the cores, too; 1 on an idle machine.
+
+    A hang lasts for ever, a busy machine is late by about this factor: so nothing that waits takes one for the other.
+    """
+    return max(1.0, os.getloadavg()[0] / (os.cpu_count() or 1))
 
 
 def free_port() -> int:

@@ -12,13 +12,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 from sqlalchemy import ColumnElement, Engine, func, select, text
 
 from bench.faults.ledger import Entry, count_claims, count_claims_from_now
 from bench.faults.network import Network
 from bench.faults.processes import CLI, REPOSITORY, WorkerProcess
-from bench.faults.servers import PostgresServer, RedisServer, wait_until
+from bench.faults.servers import PostgresServer, RedisServer, crowding, wait_until
 from db.domain.corrections import Correction, CorrectionOutcome
 from db.domain.jobs import BatchState, ItemState
 from db.domain.labels import ImageLabel
@@ -33,7 +34,7 @@ from worker.delivery.app import QueueName
 
 BATCH_ITEMS = 4
 LEASE_S = 4.0
-PACE_S = 0.25  # a pause a batch, so that a fault finds the work in the middle
+PACE_S = 0.4  # a pause a batch, so that a fault finds the work in the middle, also on a busy machine
 _WAIT_S = 90.0
 _IN_A_TRANSACTION = (
     "SELECT count(*) FROM pg_stat_activity"
@@ -94,7 +95,7 @@ class Site:
             cwd=REPOSITORY,
             capture_output=True,
             text=True,
-            timeout=timeout_s,
+            timeout=timeout_s * crowding(),
             check=False,
         )
         if "Traceback" in done.stderr or (check and done.returncode not in (0, 1)):
@@ -126,6 +127,17 @@ class Site:
         log = self.folder / "cli-worker.log"
         worker = WorkerProcess(environment, queues=queues, processes=processes, log=log, prefix=prefix)
         self.workers.append(worker)
+        return worker
+
+    def start_work(self, **options: Any) -> WorkerProcess:
+        """Queue the images, then start a worker on them: a busy machine must not do the work while it still queues."""
+        self.enqueue()
+        return self.start_worker(**options)
+
+    def reach_middle(self, **options: Any) -> WorkerProcess:
+        """Start the work, and return its worker when two batches are done."""
+        worker = self.start_work(**options)
+        self.wait_for_items(2 * BATCH_ITEMS)
         return worker
 
     def start_scheduler(self) -> None:

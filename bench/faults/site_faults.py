@@ -66,7 +66,7 @@ def memory_limit(site: Site) -> None:
 @fault("a limit of open files for 4 s")
 def open_files_limit(site: Site) -> None:
     """No worker may open more than it has open already; each must have told so."""
-    _middle(site)
+    site.reach_middle()
     children = site.workers[0].children()
     for pid in children:
         subprocess.run([_program("prlimit"), f"--pid={pid}", f"--nofile={_FEW_FILES}:4096"], check=True)
@@ -97,7 +97,7 @@ def disk_goes(site: Site) -> None:
 
 @fault("Postgres only reads for 5 s", databases=("postgres",))
 def postgres_read_only(site: Site) -> None:
-    _middle(site)
+    site.reach_middle()
     site.check_unfinished()
     with site.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
         for value in ("on", "off"):
@@ -112,8 +112,7 @@ def postgres_read_only(site: Site) -> None:
 def sqlite_torn(site: Site) -> None:
     """A torn file is told of and nothing is made of it; the backup's work goes on, what came after it is done again."""
     site.fail_at = "inferred=pause:1.5"
-    site.start_worker()
-    site.enqueue()
+    site.start_work()
     site.wait_for_items(4)
     site.cli("backup", str(site.folder / "backup.tar"))
     site.check_unfinished()
@@ -136,7 +135,7 @@ def sqlite_torn(site: Site) -> None:
 
 @fault("Redis demoted to a replica for 5 s")
 def redis_demoted(site: Site) -> None:
-    _middle(site)
+    site.reach_middle()
     assert site.redis is not None
     site.redis.client.replicaof("127.0.0.1", "1")
     site.check_unfinished()
@@ -212,8 +211,7 @@ def hostile_folder(site: Site) -> None:
 @fault("seeded: several faults at drawn moments", settings={"TAFFRAIL_BATCH_ITEMS": "2"})
 def seeded_faults(site: Site) -> None:
     chance = random.Random(int(os.environ.get("TAFFRAIL_FAULT_SEED", "13")))
-    worker = site.start_worker(processes=2)
-    site.enqueue()
+    worker = site.start_work(processes=2)
     assert site.redis is not None
     for _ in range(4):
         site.wait_for_items(min(40, site.finished() + chance.randrange(1, 8)))
@@ -234,7 +232,7 @@ def _calls_fail(site: Site, call: str, path: str, errnos: Sequence[int]) -> None
     """Let one kind of call fail for a while, in a worker in the middle of its work; some must have failed."""
     library, until, log = _failing_calls(site.folder), site.folder / "failing", site.folder / "failed"
     until.touch()
-    site.start_worker(
+    site.start_work(
         environment={
             "LD_PRELOAD": str(library),
             "FAILING_CALL": call,
@@ -244,7 +242,6 @@ def _calls_fail(site: Site, call: str, path: str, errnos: Sequence[int]) -> None
             "FAILING_LOG": str(log),
         }
     )
-    site.enqueue()
     wait_until(lambda: log.exists(), timeout_s=60, what=f"a call of {call} fails")
     time.sleep(_FAILING_S)
     site.check_unfinished()
@@ -285,9 +282,3 @@ def _program(name: str) -> str:
     if found is None:
         raise NotHere(f"{name} is not installed")
     return found
-
-
-def _middle(site: Site) -> None:
-    site.start_worker()
-    site.enqueue()
-    site.wait_for_items(8)

@@ -34,8 +34,7 @@ def worker_killed_again_and_again(site: Site) -> None:
 @fault("child killed 10 times")
 def child_killed(site: Site) -> None:
     site.fail_at = _HELD_FOR_A_WHILE
-    worker = site.start_worker()
-    site.enqueue()
+    worker = site.start_work()
     claims = 0
     for _ in range(10):
         site.wait_for_another_claim(claims)
@@ -48,8 +47,7 @@ def zombie(site: Site) -> Expected:
     """Between the zombie's reading and its writing the image is changed, and another worker evaluates the new one."""
     reached, plain = site.tokens(200), site.fail_at
     site.fail_at = f"inferred=tell:{reached},inferred=pause:0.5"
-    zombie = site.start_worker()
-    site.enqueue()
+    zombie = site.start_work()
     site.wait_for_items(4)
     changed = _freeze_before_its_commit(site, zombie, reached)
     site.fail_at = plain
@@ -81,22 +79,18 @@ def _freeze_before_its_commit(site: Site, worker: WorkerProcess, reached: Path) 
 @fault("death after commit, before the message's end")
 def death_after_commit(site: Site) -> None:
     site.fail_at += f",committed=kill:{site.tokens(5)}"
-    site.start_worker()
-    site.enqueue()
+    site.start_work()
 
 
 @fault("death between crop files and commit")
 def death_before_commit(site: Site) -> None:
     site.fail_at += f",inferred=kill:{site.tokens(5)}"
-    site.start_worker()
-    site.enqueue()
+    site.start_work()
 
 
 @fault("SIGTERM in the middle of a batch", quick=True)
 def asked_to_stop(site: Site) -> None:
-    worker = site.start_worker()
-    site.enqueue()
-    site.wait_for_items(8)
+    worker = site.reach_middle()
     site.wait_for_claim()
     code = worker.ask_to_stop(within_s=_GRACE_S)
     if code != 0:
