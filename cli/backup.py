@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from cli.shared.terminal import say
+
 if TYPE_CHECKING:
     from worker.storage.backup import Backup
 
@@ -48,6 +50,6 @@ def _tell(text: str, done: Backup, *, as_json: bool) -> None:
     else:
         typer.echo(text)
         for name in done.missing:
-            typer.secho(f"  named by the database but not on the disk: {name}", fg=typer.colors.YELLOW, err=True)
+            say(f"  named by the database but not on the disk: {name}", fg=typer.colors.YELLOW, err=True)
     if done.missing:
         raise typer.Exit(1)

@@ -10,6 +10,8 @@ from typing import Annotated
 
 import typer
 
+from cli.shared.terminal import say
+
 _MARKER = ".taffrail-demo"
 _SERVICES = ("TAFFRAIL_DATABASE_URL", "DATABASE_URL", "TAFFRAIL_BROKER_URL", "BROKER_URL")
 
@@ -26,15 +28,13 @@ def demo(
     """
     _make_room(folder)
     for why, arguments in _steps(folder, images):
-        typer.secho(f"\n{why}", bold=True)
-        typer.secho(f"$ cli {shlex.join(arguments)}", fg=typer.colors.CYAN)
+        say(f"\n{why}", bold=True)
+        say(f"$ cli {shlex.join(arguments)}", fg=typer.colors.CYAN)
         code = _run(folder, arguments)
         if code:
-            typer.secho(
-                f"this step ended with exit code {code}; `cli doctor` may tell why", fg=typer.colors.RED, err=True
-            )
+            say(f"this step ended with exit code {code}; `cli doctor` may tell why", fg=typer.colors.RED, err=True)
             raise typer.Exit(code)
-    typer.secho(f"\ndone. Open {folder / 'report' / 'index.html'} in a browser.", bold=True)
+    say(f"\ndone. Open {folder / 'report' / 'index.html'} in a browser.", bold=True)
     typer.echo(f"To go on with this demo: export TAFFRAIL_HOME={shlex.quote(str((folder / 'home').absolute()))}")
     typer.echo("The fleet is drawn, so its figures test the machinery and say nothing about real fish.")
 

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from cli.shared.terminal import coloured
+
 if TYPE_CHECKING:
     from db.settings import Settings
     from worker.doctor.checks import Check
@@ -30,7 +32,7 @@ def doctor(
     for check in _all_checks(repair=repair):
         checks.append(check)
         if not as_json:
-            mark = typer.style(f"{check.verdict:8}", fg=_COLOURS[check.verdict])
+            mark = coloured(f"{check.verdict:8}", fg=_COLOURS[check.verdict])
             typer.echo(f"{mark} {check.name:10} {check.found}")
             if check.to_do and check.verdict is not CheckState.GOOD:
                 typer.echo(f"{'':20}{check.to_do}")

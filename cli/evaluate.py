@@ -12,6 +12,7 @@ import typer
 from cli.events import evaluate_events
 from cli.shared.context import opened
 from cli.shared.steps import Epochs, Size, Trunk, Weights, rows_columns, run_with_bar, tell_left_out
+from cli.shared.terminal import say
 
 _COLUMNS = (
     ("accuracy", "accuracy"),
@@ -139,7 +140,7 @@ def _tell_what(done: dict[str, Any], folds: int) -> None:
     for number, fold in enumerate(done["folds"], start=1):
         if fold["species_not_learnt"]:
             names = ", ".join(fold["species_not_learnt"])
-            typer.secho(f"  fold {number} has nothing to learn {names} from", fg=typer.colors.YELLOW, err=True)
+            say(f"  fold {number} has nothing to learn {names} from", fg=typer.colors.YELLOW, err=True)
 
 
 def _tell_contestants(done: dict[str, Any]) -> None:

@@ -10,6 +10,7 @@ import typer
 
 from cli.shared.context import opened
 from cli.shared.steps import run_with_bar
+from cli.shared.terminal import say
 
 if TYPE_CHECKING:
     from db.domain.events import Event
@@ -53,7 +54,7 @@ def find(
         typer.echo(json.dumps({**done.plain(), "counts": _counts(events)}))
         return
     for note in done.notes:
-        typer.secho(f"  {note}", fg=typer.colors.YELLOW, err=True)
+        say(f"  {note}", fg=typer.colors.YELLOW, err=True)
     how = f"joined by {done.follower}" if done.follower else "tracks alone; cli train --events learns to join them"
     typer.echo(f"{done.events} animals in {done.images} images ({how})")
     _tell_counts(events)

@@ -15,6 +15,7 @@ from cli.label_imports import list_command, undo_command
 from cli.shared.cameras import find_where_untold, find_with_bar, tell_same_named, tell_untold
 from cli.shared.context import opened
 from cli.shared.species import species_of_import
+from cli.shared.terminal import say
 from worker.results.names import ImagesIn, LabelsOut
 
 if TYPE_CHECKING:
@@ -215,9 +216,9 @@ def _tell(done: LabelImport, found: FoundCameras | None, skipped: Skipped, *, as
         tell_untold(found)
     for title, lines in (("repaired", done.notes), ("left out", done.problems)):
         for line in lines[:_SHOWN]:
-            typer.secho(f"  {title}: {_one_line(line)}", fg=typer.colors.YELLOW, err=True)
+            say(f"  {title}: {_one_line(line)}", fg=typer.colors.YELLOW, err=True)
         if len(lines) > _SHOWN:
-            typer.secho(f"  ... and {len(lines) - _SHOWN} more {title} (--json shows all)", err=True)
+            say(f"  ... and {len(lines) - _SHOWN} more {title} (--json shows all)", err=True)
 
 
 def _one_line(text: str) -> str:

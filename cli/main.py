@@ -33,7 +33,8 @@ from cli.audit.agreement import audit_agreement_command
 from cli.audit.leakage import audit_leakage_command
 from cli.models.app import app as models_app
 from cli.review.app import app as review_app
-from cli.shared.terminal import make_output_safe
+from cli.safe_path import keep_children_out
+from cli.shared.terminal import make_output_safe, say
 from db.errors import TaffrailError
 from db.one_line import LOG_NAME, one_line
 
@@ -97,17 +98,18 @@ app.add_typer(audit, name="audit")
 def run() -> None:
     """Run the command line: whatever goes wrong is one red line and exit code 2, what nobody foresaw is in a log."""
     make_output_safe()
+    keep_children_out()
     try:
         app()
     except KeyboardInterrupt:
-        typer.secho("stopped; what is done is kept, the same command goes on from here", err=True)
+        say("stopped; what is done is kept, the same command goes on from here", err=True)
         sys.exit(130)
     except BrokenPipeError:
         # Whoever read our output is gone; what is still buffered must not be written to nobody at the end.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(0)
     except Exception as error:
-        typer.secho(one_line(error, log_file=_log_file(), doing=" ".join(sys.argv)), fg=typer.colors.RED, err=True)
+        say(one_line(error, log_file=_log_file(), doing=" ".join(sys.argv)), fg=typer.colors.RED, err=True)
         sys.exit(2)
 
 

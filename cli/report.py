@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from cli.shared.context import opened
+from cli.shared.terminal import say
 
 if TYPE_CHECKING:
     from sqlalchemy import Engine
@@ -53,7 +54,7 @@ def report(
         typer.echo(f"{out / 'index.html'}: {done.drawn} of {done.images} images drawn, {done.failed} without a result")
         if done.unreadable:
             text = f"  {done.unreadable} images cannot be read here any more; their figures are shown"
-            typer.secho(text, fg=typer.colors.YELLOW, err=True)
+            say(text, fg=typer.colors.YELLOW, err=True)
     if done.unreadable:
         raise typer.Exit(1)
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, TypeVar
 import typer
 
 from cli.shared.context import opened
+from cli.shared.terminal import say
 from worker.results.names import ImagesIn, ResultFormat
 
 if TYPE_CHECKING:
@@ -105,8 +106,8 @@ def tell_exported(done: Exported, out: Path, *, as_json: bool) -> None:
     typer.echo(f"{out}: {written} of {total} images ({states or 'the job is empty'})")
     if done.left_out:
         text = f"  {done.left_out} images without a result have no place in this format; json and csv hold them"
-        typer.secho(text, fg=typer.colors.YELLOW, err=True)
+        say(text, fg=typer.colors.YELLOW, err=True)
     for problem in done.problems[:_SHOWN]:
-        typer.secho(f"  left out: {problem!r}"[:300], fg=typer.colors.YELLOW, err=True)
+        say(f"  left out: {problem!r}"[:300], fg=typer.colors.YELLOW, err=True)
     if len(done.problems) > _SHOWN:
-        typer.secho(f"  ... and {len(done.problems) - _SHOWN} more", fg=typer.colors.YELLOW, err=True)
+        say(f"  ... and {len(done.problems) - _SHOWN} more", fg=typer.colors.YELLOW, err=True)

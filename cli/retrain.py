@@ -12,6 +12,7 @@ import typer
 
 from cli.models.card import note_lines
 from cli.shared.context import opened
+from cli.shared.terminal import say
 from worker.models.names import Balance, CropMethod, Parts, SecondStageChoice
 
 if TYPE_CHECKING:
@@ -124,7 +125,7 @@ def _tell(done: RetrainOutcome) -> None:
         f"evaluated on {held} images of {', '.join(done.dataset.held_out_cameras)}"
     )
     for file, reason in done.unreadable[:_SHOWN]:
-        typer.secho(f"  left out: {file}: {reason}", fg=typer.colors.YELLOW, err=True)
+        say(f"  left out: {file}: {reason}", fg=typer.colors.YELLOW, err=True)
     if done.second_stage_missing:
         typer.echo(f"without a second stage: {done.second_stage_missing}")
     if done.kept is None:

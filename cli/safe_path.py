@@ -18,3 +18,17 @@ def forget_working_folder() -> None:
         return
     if here != ours:
         sys.path[:] = [place for place in sys.path if os.path.abspath(place) != here]
+
+
+def keep_children_out() -> None:
+    """Let no Python that is started from here on look into its working folder, whoever starts it.
+
+    Pools of processes and labelme are started by others' code, as `python -c` or by a script, from the caller's folder.
+    """
+    os.environ["PYTHONSAFEPATH"] = "1"
+    places = [place for place in os.environ.get("PYTHONPATH", "").split(os.pathsep) if os.path.isabs(place)]
+    # Never an empty value: an empty or relative entry means the working folder.
+    if places:
+        os.environ["PYTHONPATH"] = os.pathsep.join(places)
+    else:
+        os.environ.pop("PYTHONPATH", None)

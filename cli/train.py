@@ -12,6 +12,7 @@ import typer
 from cli.events import train_events
 from cli.shared.context import opened
 from cli.shared.steps import Epochs, Trunk, Weights, rows_columns, run_with_bar, tell_left_out
+from cli.shared.terminal import say
 from worker.models.names import Balance, DetectorKind, HeadName, SecondStageChoice
 
 if TYPE_CHECKING:
@@ -188,7 +189,7 @@ def tell_model(done: TrainResult) -> None:
         typer.echo("  boxes: " + ", ".join(boxes))
     _tell_epochs(parameters["epoch_kept"])
     for text in (*done.blind, *done.cautions):
-        typer.secho(f"  it {text}", fg=typer.colors.YELLOW, err=True)
+        say(f"  it {text}", fg=typer.colors.YELLOW, err=True)
     _tell_second_stage(done)
     if parameters["species_without_images"]:
         typer.echo(f"  no image of {', '.join(parameters['species_without_images'])}: it cannot know them")
@@ -205,7 +206,7 @@ def _tell_epochs(kept: str | dict[str, int]) -> None:
 def _tell_second_stage(done: TrainResult) -> None:
     part = done.second_stage
     if done.second_stage_missing:
-        typer.secho(f"  it has no second stage: {done.second_stage_missing}", fg=typer.colors.YELLOW, err=True)
+        say(f"  it has no second stage: {done.second_stage_missing}", fg=typer.colors.YELLOW, err=True)
     if part is None or "accuracy" not in part.metrics:
         return
     crops = ", ".join(f"{name} {part.metrics[name]:.3f}" for name in _FIGURES if name in part.metrics)

@@ -34,7 +34,7 @@ def main(
     started = time.monotonic()
     rows = _side_by_side(only) if database == "both" else _in_turn(database, only)
     if not rows:
-        typer.secho(f"no fault is called {only!r} on {database}", fg=typer.colors.RED, err=True)
+        typer.echo(f"no fault is called {only!r} on {database}", err=True)
         raise typer.Exit(2)
     if out is not None:
         out.write_text(json.dumps(rows, indent=2) + "\n", encoding="utf-8")

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 
 import typer
 
+from cli.shared.terminal import say
+
 if TYPE_CHECKING:
     from sqlalchemy import Engine
 
@@ -92,7 +94,7 @@ def tell_cameras(found: FoundCameras) -> None:
         "  look at them: cli cameras sheet DIR; correct them: cli cameras merge A B, cli cameras set PATTERN NAME"
     )
     for file, reason in found.unreadable[:_SHOWN]:
-        typer.secho(f"  left out: {_shown(file)}: {reason}", fg=typer.colors.YELLOW, err=True)
+        say(f"  left out: {_shown(file)}: {reason}", fg=typer.colors.YELLOW, err=True)
 
 
 def _shown(path: bytes) -> str:

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 
 import typer
 
+from cli.shared.terminal import say
+
 if TYPE_CHECKING:
     from sqlalchemy import Engine
 
@@ -72,7 +74,7 @@ def _adds(new: tuple[str, ...], written: Mapping[str, int], *, quiet: bool) -> b
         return typer.confirm(f"Not known yet: {few}{more}. Add them to the species of this project?", err=True)
     if not quiet:
         text = f"not known yet: {few}{more}; --species all adds them, cli species alias gives a species another name"
-        typer.secho(text, fg=typer.colors.YELLOW, err=True)
+        say(text, fg=typer.colors.YELLOW, err=True)
     return False
 
 

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from cli.shared.terminal import say
+
 if TYPE_CHECKING:
     from worker.steps.requests import LearntFrom, Q, R, Step
 
@@ -45,11 +47,11 @@ def run_with_bar(step: Step[Q, R], request: Q, *, quiet: bool) -> R:
 def tell_left_out(done: LearntFrom) -> None:
     """Name the labelled images that a training went on without, and those whose labels it repaired."""
     for file, reason in done.unreadable[:_SHOWN]:
-        typer.secho(f"  left out: {file}: {reason}", fg=typer.colors.YELLOW, err=True)
+        say(f"  left out: {file}: {reason}", fg=typer.colors.YELLOW, err=True)
     if done.unreadable:
         kinds = Counter(reason.partition(":")[0] for _file, reason in done.unreadable)
         counted = ", ".join(f"{count} {kind}" for kind, count in kinds.most_common())
-        typer.secho(f"  {len(done.unreadable)} labelled images could not be learnt from ({counted})", err=True)
+        say(f"  {len(done.unreadable)} labelled images could not be learnt from ({counted})", err=True)
     for file, text in done.repaired[:_SHOWN]:
         typer.echo(f"  repaired: {file}: {text}", err=True)
     if len(done.repaired) > _SHOWN:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 import typer
 
+from cli.shared.terminal import say
 from db.errors import TaffrailError
 
 if TYPE_CHECKING:
@@ -101,7 +102,7 @@ def _give_up_if_stuck(monitor: Monitor, job_id: int, moved_s: float) -> None:
 
 def warn(text: str) -> None:
     """Tell in one yellow line what is wrong while the work goes on."""
-    typer.secho(text, fg=typer.colors.YELLOW, err=True)
+    say(text, fg=typer.colors.YELLOW, err=True)
 
 
 def conclude(engine: Engine, job_id: int, *, as_json: bool, scan: Mapping[str, object] = MappingProxyType({})) -> None:
@@ -126,11 +127,11 @@ def conclude(engine: Engine, job_id: int, *, as_json: bool, scan: Mapping[str, o
         for path, text in noted:
             warn(f"  used all the same: {shown_path(path)}: {text}")
         for reason, count in reasons.items():
-            typer.secho(f"  {count} {reason}", fg=typer.colors.YELLOW, err=True)
+            say(f"  {count} {reason}", fg=typer.colors.YELLOW, err=True)
         for path, text in bad:
-            typer.secho(f"  {shown_path(path)}: {text}", fg=typer.colors.YELLOW, err=True)
+            say(f"  {shown_path(path)}: {text}", fg=typer.colors.YELLOW, err=True)
         if job.counts.bad > len(bad):
-            typer.secho(f"  ... and {job.counts.bad - len(bad)} more", fg=typer.colors.YELLOW, err=True)
+            say(f"  ... and {job.counts.bad - len(bad)} more", fg=typer.colors.YELLOW, err=True)
     if job.counts.bad:
         raise typer.Exit(1)
 

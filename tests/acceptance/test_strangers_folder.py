@@ -15,7 +15,10 @@ from tests.factories import add_noop_champion, write_images
 
 # As the installed `cli` begins: its own folder, and not the caller's, is on the search path.
 _CLI = [sys.executable, "-P", "-c", "import sys; from cli.main import run; sys.exit(run())"]
-_MODULES = ("worker", "db", "cli", "PIL", "numpy", "keras", "sitecustomize", "usercustomize", "celeryconfig", "json")
+_MODULES = (
+    *("multiprocessing", "worker", "db", "cli", "PIL", "numpy", "keras"),
+    *("sitecustomize", "usercustomize", "celeryconfig", "json"),
+)
 
 
 @pytest.fixture
@@ -53,3 +56,19 @@ def test_enqueue_here_runs_nothing_that_lies_here(stick: Path, tmp_path: Path, p
     assert not (tmp_path / "ran").exists(), (tmp_path / "ran").read_text()
     assert done.returncode == 0 and "2 of 2 done" in done.stdout, done.stderr
     assert not (stick / "home").exists()
+
+
+def test_a_pool_of_processes_started_here_runs_nothing_that_lies_here(stick: Path, tmp_path: Path) -> None:
+    """Pools are started by Python's own code, as `python -c`, which looks into the working folder first."""
+    out = tmp_path / "fleet"
+    done = subprocess.run(
+        [*_CLI, "sample", str(out), "--images", "2", "--cameras", "1"],
+        cwd=stick,
+        env={**environment_with({"TAFFRAIL_HOME": str(tmp_path / "home")}), "PYTHONSAFEPATH": ""},
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+
+    assert not (tmp_path / "ran").exists(), (tmp_path / "ran").read_text()
+    assert done.returncode == 0 and (out / "truth.json").exists(), done.stderr
