@@ -16,7 +16,9 @@ from cli.shared.terminal import say
 from worker.models.names import Balance, DetectorKind, HeadName, SecondStageChoice
 
 if TYPE_CHECKING:
-    from worker.steps.requests import TrainResult
+    from sqlalchemy import Engine
+
+    from worker.steps.requests import TrainRequest, TrainResult
 
 
 class DetectorChoice(StrEnum):
@@ -124,7 +126,7 @@ def train(
         train_events(epochs=epochs, seed=seed, as_json=as_json)
         return
     chosen = _detector_of(detector, of_lesson={"--heads": heads, "--augment": augment, "--fine-tune": fine_tune})
-    opened()  # a database that cannot be used is told before the work
+    _, engine = opened()  # a database that cannot be used is told before the work
     request = TrainRequest(
         kind=_KINDS[chosen],
         trunk=trunk,
@@ -145,6 +147,8 @@ def train(
         seed=seed,
         command=shlex.join(["cli", *sys.argv[1:]]),
     )
+    if not as_json:
+        _tell_time(engine, request)
     done = run_with_bar(TRAIN, request, quiet=as_json)
     if as_json:
         typer.echo(done.as_json())
@@ -153,6 +157,23 @@ def train(
     if pseudo is not None:
         typer.echo(f"  {done.parameters['images_guessed']} unlabelled images taught it, as the champion named them")
     tell_left_out(done)
+
+
+def _tell_time(engine: Engine, request: TrainRequest) -> None:
+    """Say how long the training takes, before it begins; of the lesson's detector nothing is known beforehand."""
+    from db.session import reading
+    from db.store.labels import training_records
+    from worker.training.detector.settings import TrainSettings
+    from worker.training.expected_time import expected_processor_s, time_in_words
+
+    if request.kind is not DetectorKind.CENTRE:
+        return
+    with reading(engine) as session:
+        labels = [record.label for record in training_records(session)]
+    fit = TrainSettings(epochs=request.epochs).centre_fit()
+    boxes = sum(len(label.boxes) for label in labels)
+    expected_s = expected_processor_s(images=len(labels), boxes=boxes, method=request.second_stage.method, fit=fit)
+    typer.echo(f"{len(labels)} labelled images with {boxes} boxes: {time_in_words(expected_s)}")
 
 
 def _head_pair(text: str | None) -> tuple[HeadName, HeadName]:

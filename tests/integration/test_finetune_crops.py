@@ -83,10 +83,12 @@ def test_a_run_killed_after_an_epoch_ends_as_if_it_had_not_been(
     assert list(work_dir.iterdir()) == []  # what was kept for a resumption is gone
 
 
+@pytest.mark.parametrize(("few_crops", "members"), [(0, 2), (10_000, 1)], ids=["many crops", "few crops"])
 def test_where_few_cameras_are_held_out_others_are_answered_by_networks_that_have_not_seen_them(
-    samples: tuple[CropSample, ...], folder: Path, monkeypatch: pytest.MonkeyPatch
+    samples: tuple[CropSample, ...], folder: Path, monkeypatch: pytest.MonkeyPatch, few_crops: int, members: int
 ) -> None:
     use_trunk(small_trunk, monkeypatch.setattr)
+    monkeypatch.setattr("worker.training.crops.networks._FEW_CROPS", few_crops)
     calls: list[tuple[str, int, int]] = []
 
     trained = train_crop_classifier(
@@ -98,10 +100,10 @@ def test_where_few_cameras_are_held_out_others_are_answered_by_networks_that_hav
     )
 
     told = trained.part.parameters
-    assert (told["members"], told["cross_fits"]) == (2, 2)
+    assert (told["members"], told["cross_fits"]) == (members, 2)
     assert 0 < told["crops_calibrated_by"] < told["crops"]  # two of three parts
     stages = {call[0].split(",")[0] for call in calls if call[0].startswith("fine-tune")}
-    assert stages == {f"fine-tune {number} of 4" for number in (1, 2, 3, 4)}
+    assert stages == {f"fine-tune {number + 1} of {2 + members}" for number in range(2 + members)}
     assert list((folder / "members").iterdir()) == []  # what was kept for a resumption is gone
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 from pathlib import Path
 
@@ -48,28 +49,39 @@ def _drawn(folder: Path, number: int, *, deck: int) -> TrainingSample:
 @pytest.fixture(scope="module")
 def fitted(tmp_path_factory: pytest.TempPathFactory):
     folder = tmp_path_factory.mktemp("decks")
-    samples = [_drawn(folder, number, deck=deck) for deck in (0, 1) for number in range(8)]
+    samples = [_drawn(folder, number, deck=deck) for deck in (0, 1, 2) for number in range(8)]
     fish_px = camera_fish_sizes(samples)
     images = HeldImages(samples, _HW, fish_px)
     assert images.read_all() == {}
     trunk = fold_batch_norms(build_trunk_levels("efficientnet_lite0"))
     trunk.compile(jit_compile=False)
-    rows = np.arange(len(samples), dtype=np.int64)
+    rows = np.arange(16, dtype=np.int64)
     source = BatchSource(samples, images, rows, fish_px, _LABELS, _HW, batch_size=8, seed=0)
     fit = CentreFit(min_steps=32, max_steps=32)
-    heads = fit_centre(source, trunk, fit=fit, species_weights=np.ones(2, dtype=np.float32))
-    return trunk, heads, _drawn(folder, 101, deck=3)
+    beside = dataclasses.replace(source, rows=np.arange(16, 24, dtype=np.int64), batch_size=4)
+    fitted = fit_centre(source, trunk, fit=fit, species_weights=np.ones(2, dtype=np.float32), beside=beside)
+    return trunk, fitted, _drawn(folder, 101, deck=3)
 
 
 def test_the_loss_falls_over_a_fixed_schedule(fitted) -> None:
-    _, heads, _ = fitted
+    heads = fitted[1].evaluated
 
     assert heads.steps == 32
     assert heads.losses[-1] < 0.6 * heads.losses[0]
 
 
-def test_a_fish_on_a_deck_never_seen_is_the_surest_box(fitted) -> None:
-    trunk, heads, unseen = fitted
+def test_the_head_that_serves_learns_from_the_images_beside_and_shares_the_species_heads(fitted) -> None:
+    _, both, _ = fitted
+
+    weights = [heads.centre.get_weights()[0] for heads in (both.evaluated, both.served)]
+    assert not np.allclose(*weights)
+    assert both.served.species_heads is both.evaluated.species_heads
+
+
+@pytest.mark.parametrize("which", ["evaluated", "served"])
+def test_a_fish_on_a_deck_never_seen_is_the_surest_box(fitted, which: str) -> None:
+    trunk, both, unseen = fitted
+    heads = getattr(both, which)
     pixels = np.asarray(Image.open(unseen.file.decode()).convert("RGB"))
     canvas, letterbox = letterbox_image(pixels, into_hw=_HW)
 

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import asdict, replace
-
-from sqlalchemy import Engine
 
 from db.domain.datasets import Dataset
 from db.domain.model_versions import ModelCard
@@ -25,6 +24,7 @@ from worker.storage.model_files import HeldModel, check_model_file, load_model_f
 from worker.training.crops.add_second_stage import TwoStages, add_second_stage
 from worker.training.crops.held import SECOND_STAGE, crop_settings, false_boxes_held
 from worker.training.crops.settings import CropTrainSettings
+from worker.training.data.samples import TrainingSample, with_false_boxes
 from worker.training.data.snapshot import training_samples
 from worker.training.detector.fine_tune import FineTune
 from worker.training.detector.settings import TrainSettings
@@ -49,12 +49,13 @@ def fit_candidate(request: FitRequest, progress: StageProgress) -> FitResult:
         held = get_model(session, request.parent)
     parts, second_stage = way_of(request, parent)
     method = second_stage.method
-    first = _detector(request, parent, held, dataset, settings, progress, anew=parts is not Parts.CROPS)
+    samples = with_false_boxes(training_samples(dataset.entries), false_boxes_held(engine))
+    first = _detector(request, parent, held, dataset, samples, settings, progress, anew=parts is not Parts.CROPS)
     card, crops, missing = first.card, None, ""
     if parts is not Parts.HEADS and method is not None:
         try:
             how = _crop_settings(request, parent, first.card, settings, method)
-            two = _second_stage(first, dataset, how, settings, engine, progress)
+            two = _second_stage(first, samples, how, settings, progress)
             card, crops = two.card, two.crops
         except TrainingError as error:
             if parts is Parts.CROPS:
@@ -79,6 +80,7 @@ def _detector(
     parent: ModelCard,
     held: ModelVersion,
     dataset: Dataset,
+    samples: Sequence[TrainingSample],
     settings: Settings,
     progress: StageProgress,
     *,
@@ -87,7 +89,7 @@ def _detector(
     """Return the first stage: trained anew, or the parent's with a card of its own."""
     if anew:
         return train_detector(
-            training_samples(dataset.entries),
+            samples,
             settings=_like_parent(request, parent, dataset, settings),
             features_dir=settings.features_dir,
             progress=progress,
@@ -130,20 +132,18 @@ def way_of(request: FitRequest, parent: ModelCard) -> tuple[Parts, SecondStageCh
 
 def _second_stage(
     first: TrainedDetector,
-    dataset: Dataset,
+    samples: Sequence[TrainingSample],
     how: CropTrainSettings,
     settings: Settings,
-    engine: Engine,
     progress: StageProgress,
 ) -> TwoStages:
     return add_second_stage(
         first.evaluated_model,
         first.card,
-        training_samples(dataset.entries),
+        samples,
         settings=how,
         features_dir=settings.features_dir,
         work_dir=settings.home / "training",
-        false_boxes=false_boxes_held(engine),
         progress=progress,
     )
 

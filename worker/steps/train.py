@@ -27,7 +27,7 @@ from worker.storage.artifacts import publish_model
 from worker.storage.model_files import new_model_id, plain_card, save_bundle
 from worker.training.crops.add_second_stage import add_second_stage
 from worker.training.crops.held import SECOND_STAGE, crop_settings, false_boxes_held
-from worker.training.data.samples import TrainingSample
+from worker.training.data.samples import TrainingSample, with_false_boxes
 from worker.training.data.snapshot import take_snapshot, training_samples
 from worker.training.detector.fine_tune import FineTune
 from worker.training.detector.settings import TrainSettings, input_hw_of
@@ -42,7 +42,7 @@ def train(request: TrainRequest, progress: StageProgress) -> TrainResult:
     asked = _train_settings(request, settings)
     with transaction(engine) as session:
         dataset = training_dataset(session, request, settings)
-    samples = training_samples(dataset.entries)
+    samples = with_false_boxes(training_samples(dataset.entries), false_boxes_held(engine))
     trained = train_detector(
         samples,
         settings=replace(asked, held_out=dataset.held_out_cameras),
@@ -53,7 +53,7 @@ def train(request: TrainRequest, progress: StageProgress) -> TrainResult:
     trained = replace(trained, card=replace(trained.card, dataset_sha256=dataset.sha256, parameters=parameters))
     missing = ""
     try:
-        trained, crops = _with_second_stage(trained, samples, request, settings, engine, progress)
+        trained, crops = _with_second_stage(trained, samples, request, settings, progress)
     except TrainingError as error:  # a detector alone serves, too
         crops, missing = None, str(error)
     model_id, state = keep_model(
@@ -104,7 +104,6 @@ def _with_second_stage(
     samples: Sequence[TrainingSample],
     request: TrainRequest,
     settings: Settings,
-    engine: Engine,
     progress: StageProgress,
 ) -> tuple[TrainedDetector, Any]:
     """Return the detector with the card of both stages, and the crop classifier; None where none was asked for."""
@@ -125,7 +124,6 @@ def _with_second_stage(
         ),
         features_dir=settings.features_dir,
         work_dir=settings.home / "training",
-        false_boxes=false_boxes_held(engine),
         progress=progress,
     )
     return replace(trained, card=two.card), two.crops

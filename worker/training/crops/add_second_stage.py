@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from db.domain.boxes import Box
 from db.domain.model_versions import ModelCard
 from db.progress import StageProgress, no_stage_progress, of_stage
 from worker.images.labelled import SkippedFile
@@ -42,7 +41,6 @@ def add_second_stage(
     settings: CropTrainSettings,
     features_dir: Path,
     work_dir: Path,
-    false_boxes: Mapping[str, Sequence[Box]] | None = None,
     progress: StageProgress = no_stage_progress,
 ) -> TwoStages:
     """Return a second stage for this Keras detector, evaluated on the cameras that its card says were held out.
@@ -52,7 +50,7 @@ def add_second_stage(
         TrainingError: too few crops, species or cameras. UnknownNetwork, WeightsError: the trunk cannot be built.
     """
     held_out = card.folds[0] if card.folds else ()
-    found = crop_samples(images, false_boxes=false_boxes, seed=settings.seed)
+    found = crop_samples(images, seed=settings.seed)
     trained = train_crop_classifier(
         found.samples,
         settings=dataclasses.replace(settings, held_out=held_out),

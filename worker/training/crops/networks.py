@@ -20,7 +20,7 @@ import numpy.typing as npt
 from db.domain.cameras import count_sides
 from db.progress import StageProgress, of_stage
 from worker.training.crops.features import frozen_trunk, turn_features, view_features
-from worker.training.crops.finetune import Checkpoint, Tuned, Turn, finetune, mean_model, turn_outputs
+from worker.training.crops.finetune import Checkpoint, Tuned, Turn, epochs_of, finetune, mean_model, turn_outputs
 from worker.training.crops.outputs import CropOutputs, UnseenCrops, joined
 from worker.training.crops.settings import CropRows, CropTrainSettings
 from worker.training.data.splits import camera_folds
@@ -34,6 +34,9 @@ _MAX_ROWS = 60_000  # rows of features that are held in memory at once: 300 MB o
 _MIN_CAMERAS = 3  # of fewer a network that misses one has seen too little to serve
 _MIN_CROPS_TO_CHOOSE_BY = 150
 _CROSS_FITS = 2  # of the three parts are answered: a third training would tell little more
+# Fewer crops take most of a training's time for what little they tell: one tuned network serves instead of the mean of
+# several, and those that only choose and calibrate are tuned half as long.
+_FEW_CROPS = 600
 _VIEWS_BESIDE = 6  # of a crop, where the frozen probe is the start of a fine-tuning and may be heard beside it
 _POOLED_CROPS = 1500  # tell the directions in which features differ
 
@@ -111,7 +114,7 @@ def train_tuned(
     work_dir: Path,
     progress: StageProgress,
 ) -> CropNetwork:
-    """Return the mean of trunks tuned from the frozen softmax in different orders.
+    """Return the mean of trunks tuned from the frozen softmax in different orders; of few crops one such trunk.
 
     Raises:
         TrainingError: the place in the training cannot be kept in work_dir.
@@ -119,19 +122,21 @@ def train_tuned(
     frozen = _frozen_features(learn, held_out, settings, views=_VIEWS_BESIDE, cache=features_dir, progress=progress)
     probe = _probe_of(learn, frozen, settings)
     groups = [] if enough_to_choose_by(held_out) else camera_groups(learn, settings)[:_CROSS_FITS]
-    turns = (Turn(number + 1, len(groups) + settings.members) for number in count())
+    few = len(learn) < _FEW_CROPS
+    serving = 1 if few else settings.members
+    turns = (Turn(number + 1, len(groups) + serving) for number in count())
 
-    def tune(rows: CropRows, start: Probe, seed: int) -> Tuned:
-        own = dataclasses.replace(settings, seed=seed)
+    def tune(rows: CropRows, start: Probe, seed: int, *, share: float = 1.0) -> Tuned:
+        own = dataclasses.replace(settings, seed=seed, min_steps=round(settings.min_steps * share))
         return finetune(rows, start=start, settings=own, work_dir=work_dir, progress=progress, turn=next(turns))
 
     unseen, apart = [], []
     for group in groups:
         start = _fit(learn, frozen, settings, rows=~group, strength=probe.strength)
-        apart.append(tune(learn.only(~group), start, settings.seed))
+        apart.append(tune(learn.only(~group), start, settings.seed, share=0.5 if few else 1.0))
         said = turn_outputs(apart[-1].model, learn.only(group), turns=settings.turns)
         unseen.append(_unseen(learn, group, said, frozen=start.logits(frozen.turns[group])))
-    members = [tune(learn, probe, settings.seed + number) for number in range(settings.members)]
+    members = [tune(learn, probe, settings.seed + number) for number in range(serving)]
     model = mean_model([member.model for member in members], settings)
     said = turn_outputs(model, held_out, turns=settings.turns)
     everything = np.ones(len(held_out), dtype=np.bool_)
@@ -150,6 +155,15 @@ def train_tuned(
         },
         tuple(member.checkpoint for member in (*apart, *members)),
     )
+
+
+def fine_tuned_steps(crops: int, settings: CropTrainSettings) -> int:
+    """Return how many batches all networks of a fine-tuning on so many training crops take, at the most."""
+    each = max(1, crops // min(settings.batch_size, max(crops, 1)))
+    if crops >= _FEW_CROPS:
+        return settings.members * each * epochs_of(crops, settings)
+    half = dataclasses.replace(settings, min_steps=settings.min_steps // 2)
+    return each * (epochs_of(crops, settings) + _CROSS_FITS * epochs_of(crops, half))
 
 
 def enough_to_choose_by(held_out: CropRows) -> bool:

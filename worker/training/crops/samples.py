@@ -4,18 +4,16 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
-from db.domain.boxes import Box, box_iou_batch, clip_box
+from db.domain.boxes import Box, clip_box
 from db.domain.species import NO_FISH
 from worker.training.data.samples import TrainingSample
 
 MIN_SIDE_PX = 4.0  # a box of fewer pixels shows nothing that tells species apart
-# A false box teaches "no fish" only where it shows none: boxes that overlap a fish by more are merely badly placed.
-FALSE_BOX_MAX_IOU = 0.1
 _EMPTY_BACKGROUNDS = 2  # of an image without fish
 _FISH_BACKGROUNDS_SHARE = 0.25  # of the images with boxed fish, one background each
 _TRIES = 8
@@ -57,19 +55,18 @@ class CropSamples:
 def crop_samples(
     images: Sequence[TrainingSample],
     *,
-    false_boxes: Mapping[str, Sequence[Box]] | None = None,
     seed: int = 0,
 ) -> CropSamples:
     """Return the crops of every labelled image, each once: its fish, and `NoF` for backgrounds and false boxes.
 
-    false_boxes: by content, boxes that someone removed or that met no fish. A crop counts as much as its image.
+    A crop counts as much as its image.
     Backgrounds depend on the seed and the image only: a larger data set has the same.
     """
     crops: dict[str, CropSample] = {}
     left_out: list[str] = []
     for image in images:
         found = _fish(image, left_out)
-        wrong = [*(false_boxes or {}).get(image.sha256, ()), *_backgrounds(image, seed)]
+        wrong = [*image.false_boxes, *_backgrounds(image, seed)]
         found += _no_fish(image, wrong)
         crops.update({crop.key: crop for crop in found})
     return CropSamples(tuple(crops.values()), tuple(left_out))
@@ -90,15 +87,10 @@ def _fish(image: TrainingSample, left_out: list[str]) -> list[CropSample]:
 
 
 def _no_fish(image: TrainingSample, boxes: Sequence[Box]) -> list[CropSample]:
-    fish = [labelled.box.xyxy for labelled in image.label.boxes]
-    if not fish and not image.label.is_empty:
+    if not image.label.boxes and not image.label.is_empty:
         return []  # only the species is known: anything may be a fish
     inside = [clipped for box in boxes if (clipped := _inside(box, image)) is not None]
-    return [
-        _crop(image, box, NO_FISH)
-        for box in inside
-        if not fish or box_iou_batch([box.xyxy], fish).max() < FALSE_BOX_MAX_IOU
-    ]
+    return [_crop(image, box, NO_FISH) for box in inside]
 
 
 def _backgrounds(image: TrainingSample, seed: int) -> Iterator[Box]:

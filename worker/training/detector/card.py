@@ -81,7 +81,7 @@ def centre_card(
         "fit": dataclasses.asdict(settings.centre_fit()),
         "steps": heads.steps,
         "epoch_kept": "the last of a fixed schedule",
-        "boxes_learnt_from": "every camera, after the evaluation",
+        "boxes_learnt_from": "every camera; the figures are of a head that learnt without the held-out ones",
         "losses": list(heads.losses),
         "head_seconds": {DetectorKind.CENTRE.value: round(heads.seconds, 1)},
     }

@@ -10,6 +10,7 @@ from typing import Protocol
 import numpy as np
 import numpy.typing as npt
 
+from db.domain.boxes import Box
 from db.domain.species import LabelSet
 from worker.models.any_size_heads import HEADS_STRIDE_PX
 from worker.models.centre_head import CENTRE_STRIDE_PX
@@ -22,6 +23,8 @@ from worker.training.detector.windows import Window, draw_window, seen_boxes, sh
 Floats = npt.NDArray[np.float32]
 Rows = npt.NDArray[np.int64]
 
+# Cells that show what was once taken for a fish, against those of the deck at large.
+_HARD = 3.0
 _WHOLE = 0.9  # of an image's area: a window that shows so much shows what the image's label says
 
 
@@ -86,8 +89,9 @@ class BatchSource:
     def _window(self, row: int, rng: np.random.Generator) -> WindowBatch:
         sample = self.samples[row]
         size = {"width_px": sample.width_px, "height_px": sample.height_px}
-        boxes = np.array([labelled.box.xyxy for labelled in sample.label.boxes], dtype=np.float64).reshape(-1, 4)
-        window = draw_window(rng, boxes, fish_px=self.fish_px.get(sample.camera), size_hw=self.input_hw, **size)
+        boxes = _xyxy([labelled.box for labelled in sample.label.boxes])
+        looked_at = np.concatenate([boxes, _xyxy(sample.false_boxes)])
+        window = draw_window(rng, looked_at, fish_px=self.fish_px.get(sample.camera), size_hw=self.input_hw, **size)
         pixels = recolour(show(self.images.pixels(row), window, **size), rng)
         return self._taught(sample, boxes, window, pixels)
 
@@ -103,9 +107,10 @@ class BatchSource:
         )
         # Where fish are and nobody boxed them, no cell is known to be background.
         boxed = float(bool(sample.label.boxes) or sample.label.is_empty) * sample.weight
+        counts = boxed * self._hard(sample, window, fine)
         return WindowBatch(
             windows=pixels[None],
-            centres=np.stack([centres.hills, np.full(fine, boxed, dtype=np.float32)], axis=-1)[None],
+            centres=np.stack([centres.hills, counts], axis=-1)[None],
             sides=np.concatenate([centres.sides, centres.weights[..., None] * sample.weight], axis=-1)[None],
             cells=taught.cells[None, ..., None].astype(np.float32),
             location=taught.location.reshape(1, -1),
@@ -115,6 +120,12 @@ class BatchSource:
             sure=np.array([taught.sure], dtype=np.float32),
             counts=np.array([sample.weight], dtype=np.float32),
         )
+
+    def _hard(self, sample: TrainingSample, window: Window, grid_hw: tuple[int, int]) -> Floats:
+        """Return what each cell counts, (h, w): more where a person took a box away."""
+        false = seen_boxes(_xyxy(sample.false_boxes), window).boxes
+        hills = centre_targets(false, grid_hw=grid_hw, stride_px=CENTRE_STRIDE_PX).hills
+        return np.where(hills > 0.0, _HARD, 1.0).astype(np.float32)
 
 
 def draw_rows(cameras: Sequence[str], *, count: int, seed: int) -> Rows:
@@ -141,6 +152,10 @@ def _evenly(names: npt.NDArray[np.str_], rng: np.random.Generator) -> Rows:
     of_camera = [np.flatnonzero(names == camera) for camera in np.unique(names)]
     chosen = rng.integers(len(of_camera), size=len(names))
     return np.array([rng.choice(of_camera[camera]) for camera in chosen], dtype=np.int64)
+
+
+def _xyxy(boxes: Sequence[Box]) -> npt.NDArray[np.float64]:
+    return np.array([box.xyxy for box in boxes], dtype=np.float64).reshape(-1, 4)
 
 
 def _grid(input_hw: tuple[int, int], stride_px: int) -> tuple[int, int]:

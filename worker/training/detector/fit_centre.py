@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import time
-from collections.abc import Callable
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,7 +19,7 @@ from db.domain.species import NO_FISH
 from db.progress import Progress, no_progress
 from worker.training.detector.centre_fit import CentreFit
 from worker.training.detector.centre_loss import centre_loss, sides_loss
-from worker.training.detector.draw_batches import BatchSource, WindowBatch
+from worker.training.detector.draw_batches import BatchSource, WindowBatch, stack
 from worker.training.detector.fit import cell_loss
 from worker.training.detector.one_cycle import compile_for_cycle, cycle_step
 from worker.training.detector.window_bank import BankBatch, WindowBank
@@ -50,78 +50,87 @@ class CentreHeads:
     seconds: float
 
 
+@dataclass(frozen=True)
+class FittedCentre:
+    """Heads that learnt from the training cameras alone, and those that serve: their centre head saw every camera."""
+
+    evaluated: CentreHeads
+    served: CentreHeads
+
+
 def fit_centre(
     source: BatchSource,
     trunk: Any,
     *,
     fit: CentreFit,
     species_weights: Floats,
+    beside: BatchSource | None = None,
     progress: Progress = no_progress,
-) -> CentreHeads:
+) -> FittedCentre:
     """Return all heads trained on what the source draws. trunk: from `build_trunk_levels`, folded or not.
 
-    species_weights: (S,), what a window of each species counts.
+    species_weights: (S,), what a window of each species counts. beside: the held-out images. A second centre head
+    learns from both sources' windows at once: the trunk, which costs most, sees each window once for both heads.
     """
     from worker.models.centre_detector import build_species_heads
+    from worker.models.keras_import import keras
 
     started = time.perf_counter()
     deviations = channel_deviations(source, trunk)
-    heads = _compiled_heads(
+    species_heads = _compiled_heads(
         build_species_heads([len(own) for own in deviations], deviations, species=len(species_weights)),
         no_fish=source.label_set.index(NO_FISH),
     )
-    bank, steps = WindowBank(seed=fit.seed), fit.steps(len(source.rows))
-
-    def teach_heads(levels: list[Floats], batch: WindowBatch) -> None:
+    bank = WindowBank(seed=fit.seed)
+    steps = fit.steps(len(source.rows) + (len(beside.rows) if beside is not None else 0))
+    keras.utils.set_random_seed(fit.seed)
+    centre = _compiled_centre(deviations)
+    serving = _compiled_centre(deviations) if beside is not None else None
+    losses: list[float] = []
+    for step, (batch, more) in enumerate(_drawn(source, beside, steps), start=1):
+        levels, levels_beside = _levels(trunk, batch, more)
+        losses.append(cycle_step(centre, _centre_batch(levels, batch), steps=steps, peak=fit.peak_rate))
+        if serving is not None and more is not None:
+            every = [np.concatenate(both) for both in zip(levels, levels_beside, strict=True)]
+            cycle_step(serving, _centre_batch(every, stack([batch, more])), steps=steps, peak=fit.peak_rate)
         bank.add(levels[1:], batch)
         drawn = _species_batch(bank.draw(fit.species_batch), species_weights)
-        cycle_step(heads, drawn, steps=steps, peak=fit.species_peak_rate)
-
-    centre, losses = _fit_centre_head(source, trunk, deviations, fit, teach_heads, progress)
-    return CentreHeads(centre, heads, deviations, steps, losses, time.perf_counter() - started)
-
-
-def refit_centre(
-    source: BatchSource,
-    trunk: Any,
-    before: CentreHeads,
-    *,
-    fit: CentreFit,
-    progress: Progress = no_progress,
-) -> CentreHeads:
-    """Return the heads with the centre head trained anew on this source; the others stay as they are."""
-    started = time.perf_counter()
-    centre, losses = _fit_centre_head(source, trunk, before.deviations, fit, lambda levels, batch: None, progress)
-    seconds = before.seconds + time.perf_counter() - started
-    return dataclasses.replace(before, centre=centre, losses=losses, seconds=seconds)
+        cycle_step(species_heads, drawn, steps=steps, peak=fit.species_peak_rate)
+        progress(step, steps)
+    tenths = tuple(round(float(part.mean()), 4) for part in np.array_split(losses, 10) if len(part))
+    heads = CentreHeads(centre, species_heads, deviations, steps, tenths, time.perf_counter() - started)
+    return FittedCentre(heads, heads if serving is None else dataclasses.replace(heads, centre=serving))
 
 
-def _fit_centre_head(
-    source: BatchSource,
-    trunk: Any,
-    deviations: tuple[tuple[float, ...], ...],
-    fit: CentreFit,
-    beside: Callable[[list[Floats], WindowBatch], None],
-    progress: Progress,
-) -> tuple[Any, tuple[float, ...]]:
-    """Return the centre head and its losses. beside: called with each batch and its features, after it was learnt."""
+def _drawn(
+    source: BatchSource, beside: BatchSource | None, steps: int
+) -> Iterator[tuple[WindowBatch, WindowBatch | None]]:
+    """Yield a batch of each source, step by step."""
+    if beside is None:
+        yield from ((batch, None) for batch in source.batches(steps))
+    else:
+        yield from zip(source.batches(steps), beside.batches(steps), strict=True)
+
+
+def _levels(trunk: Any, batch: WindowBatch, more: WindowBatch | None) -> tuple[list[Floats], list[Floats]]:
+    """Return the trunk's features of a batch's windows and of those beside, from one call."""
+    if more is None:
+        return list(trunk.predict_on_batch(batch.windows)), []
+    count = len(batch.windows)
+    both = trunk.predict_on_batch(np.concatenate([batch.windows, more.windows]))
+    return [level[:count] for level in both], [level[count:] for level in both]
+
+
+def _compiled_centre(deviations: tuple[tuple[float, ...], ...]) -> Any:
     from worker.models.centre_detector import build_centre_head
-    from worker.models.keras_import import keras
 
-    keras.utils.set_random_seed(fit.seed)
-    steps, losses = fit.steps(len(source.rows)), []
     centre = build_centre_head([len(own) for own in deviations], deviations)
     compile_for_cycle(
         centre,
         loss={"centres": centre_loss(), "ltrb_offsets": sides_loss()},
         loss_weights={"centres": 1.0, "ltrb_offsets": _SIDES_WEIGHT},
     )
-    for step, batch in enumerate(source.batches(steps), start=1):
-        levels = trunk.predict_on_batch(batch.windows)
-        losses.append(cycle_step(centre, _centre_batch(levels, batch), steps=steps, peak=fit.peak_rate))
-        beside(levels, batch)
-        progress(step, steps)
-    return centre, tuple(round(float(part.mean()), 4) for part in np.array_split(losses, 10) if len(part))
+    return centre
 
 
 def channel_deviations(source: BatchSource, trunk: Any) -> tuple[tuple[float, ...], ...]:

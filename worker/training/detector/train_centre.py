@@ -1,8 +1,8 @@
 """Trains a centre detector: images decoded once, heads fitted on windows, figures on cameras kept apart, the card.
 
-The boxes of the model that serves are learnt from every camera, the held-out ones too, after it was evaluated without
-them: with few cameras each one counts. Its species heads never see a held-out camera, for they are what a later model
-is compared by.
+The boxes of the model that serves are learnt from every camera, the held-out ones too, by a centre head of their own
+beside the one that is evaluated: with few cameras each one counts. Its species heads never see a held-out camera, for
+they are what a later model is compared by.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ from worker.training.detector.camera_sizes import camera_fish_sizes
 from worker.training.detector.card import centre_card
 from worker.training.detector.draw_batches import BatchSource
 from worker.training.detector.figures import DetectorEvaluation, evaluate
-from worker.training.detector.fit_centre import CentreHeads, fit_centre, refit_centre
+from worker.training.detector.fit_centre import CentreHeads, FittedCentre, fit_centre
 from worker.training.detector.has_learnt import Learnt, has_learnt
 from worker.training.detector.held_images import HeldImages
 from worker.training.detector.see_held_out import as_held_out, see_held_out
@@ -61,12 +61,11 @@ class _Ground:
     def samples(self) -> list[TrainingSample]:
         return list(self.images.samples)
 
-    def source(self, rows: Rows) -> BatchSource:
+    def source(self, rows: Rows, *, batch_size: int) -> BatchSource:
         """Return what batches of these images are drawn from."""
         asked = self.settings
-        fit = asked.centre_fit()
         return BatchSource(
-            self.samples, self.images, rows, self.fish_px, asked.label_set, asked.input_hw, fit.batch_size, asked.seed
+            self.samples, self.images, rows, self.fish_px, asked.label_set, asked.input_hw, batch_size, asked.seed
         )
 
     def detector(self, heads: CentreHeads) -> Any:
@@ -105,14 +104,18 @@ def train_centre_detector(
         _compiled(fold_batch_norms(trunk)),
         settings,
     )
-    heads = _fitted(ground, ground.split.train_rows, of_stage(progress, "boxes and species"))
+    split = ground.split
+    fitted = _fitted(ground, split.train_rows, of_stage(progress, "boxes and species"), beside=split.held_out_rows)
+    heads, served = fitted.evaluated, fitted.served
     honest = ground.detector(heads)
     evaluated = _evaluated(ground, honest)
-    served = _served(ground, heads, progress)
+    if settings.final_fit and len(split.held_out_rows):
+        everything = np.arange(len(images.samples), dtype=np.int64)
+        served = _fitted(ground, everything, of_stage(progress, "boxes and species, all cameras")).served
     card = centre_card(
         ground.samples,
         settings,
-        split=ground.split,
+        split=split,
         heads=served,
         evaluation=evaluated.evaluation,
         confidence=evaluated.confidence,
@@ -136,24 +139,22 @@ def _readable(
     return images, left_out
 
 
-def _fitted(ground: _Ground, rows: Rows, progress: Progress) -> CentreHeads:
-    label_set = ground.settings.label_set
+def _fitted(ground: _Ground, rows: Rows, progress: Progress, *, beside: Rows | None = None) -> FittedCentre:
+    """Return the heads of these images. beside: images that the serving centre head learns from, too."""
+    label_set, fit = ground.settings.label_set, ground.settings.centre_fit()
     species = np.array([label_set.index(ground.images.samples[row].label.species) for row in rows], dtype=np.int64)
-    weights = class_weights(species, count=len(label_set))
-    fit = ground.settings.centre_fit()
-    return fit_centre(ground.source(rows), ground.folded, fit=fit, species_weights=weights, progress=progress)
-
-
-def _served(ground: _Ground, heads: CentreHeads, progress: StageProgress) -> CentreHeads:
-    """Return the heads that serve: boxes from every camera; all of it where a final fit was asked for."""
-    everything = np.arange(len(ground.images.samples), dtype=np.int64)
-    if not len(ground.split.held_out_rows):
-        return heads
-    if ground.settings.final_fit:
-        return _fitted(ground, everything, of_stage(progress, "boxes and species, all cameras"))
-    told = of_stage(progress, "boxes, all cameras")
-    fit = ground.settings.centre_fit()
-    return refit_centre(ground.source(everything), ground.folded, heads, fit=fit, progress=told)
+    also = None
+    if beside is not None and len(beside):
+        share = max(1, round(fit.batch_size * len(beside) / len(rows)))
+        also = ground.source(beside, batch_size=min(share, fit.batch_size))
+    return fit_centre(
+        ground.source(rows, batch_size=fit.batch_size),
+        ground.folded,
+        fit=fit,
+        species_weights=class_weights(species, count=len(label_set)),
+        beside=also,
+        progress=progress,
+    )
 
 
 def _evaluated(ground: _Ground, model: Any) -> _Evaluated:

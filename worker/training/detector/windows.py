@@ -63,7 +63,10 @@ def draw_window(
     fish_px: float | None,
     size_hw: tuple[int, int],
 ) -> Window:
-    """Return a window drawn at random. boxes: (N, 4), original pixels. fish_px: the camera's, in the nominal frame."""
+    """Return a window drawn at random. boxes: (N, 4) what it may look at, original pixels.
+
+    fish_px: the camera's, in the nominal frame.
+    """
     fit = fit_letterbox(width_px=width_px, height_px=height_px, into_hw=size_hw)
     whole = fit.fitted_hw[1] / width_px
     zoom = whole * wanted_zoom(fish_px) * float(np.exp(rng.uniform(*np.log([SMALLEST_SIZE, LARGEST_SIZE]))))

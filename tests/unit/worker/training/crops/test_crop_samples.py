@@ -7,7 +7,7 @@ import dataclasses
 from db.domain.boxes import Box, box_iou_batch
 from db.domain.labels import ImageLabel, LabelledBox
 from worker.training.crops.samples import crop_samples
-from worker.training.data.samples import TrainingSample
+from worker.training.data.samples import TrainingSample, with_false_boxes
 
 FISH = LabelledBox(Box(100, 100, 200, 150), "ALB", (100.0, 120.0), (200.0, 120.0))
 
@@ -43,14 +43,14 @@ def test_backgrounds_touch_no_fish_and_are_the_same_in_every_data_set() -> None:
 def test_a_false_box_teaches_no_fish_unless_it_merely_sits_badly_on_one() -> None:
     wrong, shifted = Box(400, 200, 480, 260), Box(120, 110, 210, 160)
 
-    found = crop_samples([_image(1, "ALB", FISH)], false_boxes={f"{1:064d}": [wrong, shifted]}).samples
+    found = crop_samples(with_false_boxes([_image(1, "ALB", FISH)], {f"{1:064d}": [wrong, shifted]})).samples
 
     assert wrong in [crop.box for crop in found if crop.species == "NoF"]
     assert shifted not in [crop.box for crop in found]
 
 
 def test_where_only_the_species_is_known_nothing_is_called_empty() -> None:
-    found = crop_samples([_image(1, "ALB")], false_boxes={f"{1:064d}": [Box(0, 0, 50, 50)]})
+    found = crop_samples(with_false_boxes([_image(1, "ALB")], {f"{1:064d}": [Box(0, 0, 50, 50)]}))
 
     assert found.samples == ()
 
