@@ -79,6 +79,7 @@ class ImageResult:
     relative: the same in bytes; file: the absolute path in bytes (names need not be UTF-8). prediction is None where
     `failure` says why, or where the item still waits or was cancelled. reason: the failure's kind, of a small set.
     review: the newest answer of a person that says what is in the image; None where nobody decided.
+    note: what of the file was not as it should be, though it gave an image: rows that are missing, a time that is none.
     """
 
     item_id: int
@@ -95,6 +96,7 @@ class ImageResult:
     reason: str | None
     failure: str | None
     review: Correction | None = None
+    note: str | None = None
 
     def is_open(self, below: float) -> bool:
         """Whether a person should still look: it is flagged, and nobody has decided."""

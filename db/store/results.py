@@ -163,6 +163,7 @@ def _result(
         reason=item.reason,
         failure=item.failure,
         review=review,
+        note=image.note if image else None,
     )
 
 

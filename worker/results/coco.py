@@ -76,7 +76,8 @@ def _image(result: ImageResult, answer: FinalAnswer, image_id: int) -> dict[str,
         "final_species": answer.species,
         "answered_by": str(answer.by),
     }
-    return image | ({"date_captured": result.captured_at.replace("T", " ")} if result.captured_at else {})
+    image |= {"date_captured": result.captured_at.replace("T", " ")} if result.captured_at else {}
+    return image | ({"note": result.note} if result.note else {})
 
 
 def _said(found: AnswerBox, image_id: int, export: Export) -> dict[str, object]:

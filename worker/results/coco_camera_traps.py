@@ -52,7 +52,8 @@ def _image(result: ImageResult) -> dict[str, object]:
         "height": result.height_px,
         "location": result.camera,
     }
-    return image | ({"datetime": result.captured_at.replace("T", " ")} if result.captured_at else {})
+    image |= {"datetime": result.captured_at.replace("T", " ")} if result.captured_at else {}
+    return image | ({"note": result.note} if result.note else {})
 
 
 def _annotations(result: ImageResult, answer: FinalAnswer, categories: dict[str, int]) -> list[dict[str, object]]:

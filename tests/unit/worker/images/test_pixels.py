@@ -19,6 +19,7 @@ from worker.images.errors import UnreadableImage, UnreadableReason
 from worker.images.formats import readable_formats
 
 END_MARK = b"\xff\xd9"
+START_OF_SCAN = b"\xff\xda"
 
 
 def _stored_with_white_corner(image_format: str, orientation: int) -> bytes:
@@ -84,11 +85,13 @@ def test_colours_of_sixteen_bits_are_scaled_by_the_bits_in_use(bits: int) -> Non
     assert found.tolist() == [[[0, 128, 255], [255, 0, 0]]]
 
 
-def test_a_jpeg_without_its_end_mark_is_used_with_a_note() -> None:
-    content = bytes_of(gradient(size=(640, 360)), "JPEG")
+@pytest.mark.parametrize("progressive", [False, True], ids=["baseline", "progressive"])
+@pytest.mark.parametrize("missing_bytes", [1, 2])
+def test_a_jpeg_without_its_end_mark_is_used_with_a_note(missing_bytes: int, progressive: bool) -> None:
+    content = bytes_of(gradient(size=(640, 360)), "JPEG", progressive=progressive)
     assert content.endswith(END_MARK)
 
-    image = decode_image(content[:-2])
+    image = decode_image(content[:-missing_bytes])
 
     assert image.note == "it lacks its end mark"
     assert np.array_equal(image.pixels, decode_image(content).pixels)
@@ -115,6 +118,36 @@ def test_a_jpeg_that_lacks_more_is_broken() -> None:
         decode_image(content[: len(content) * 3 // 4])
 
     assert raised.value.reason is UnreadableReason.BROKEN
+
+
+def test_a_progressive_jpeg_that_lacks_a_fiftieth_of_its_bytes_is_used_with_a_note() -> None:
+    rng = np.random.default_rng(0)
+    content = bytes_of(Image.fromarray(rng.integers(0, 255, (360, 640, 3), dtype=np.uint8)), "JPEG", progressive=True)
+
+    image = decode_image(content[: len(content) * 49 // 50])
+
+    whole = decode_image(content).pixels
+    assert image.note is not None and image.note.endswith("rows are coarser")
+    assert np.array_equal(image.pixels[:320], whole[:320])
+
+
+@pytest.mark.parametrize("kept", [0.1, 0.3, 0.5, 0.7, 0.9])
+def test_a_progressive_jpeg_that_lacks_more_is_broken_wherever_it_is_cut(kept: float) -> None:
+    rng = np.random.default_rng(0)
+    content = bytes_of(Image.fromarray(rng.integers(0, 255, (360, 640, 3), dtype=np.uint8)), "JPEG", progressive=True)
+
+    with pytest.raises(UnreadableImage) as raised:
+        decode_image(content[: int(len(content) * kept)])
+
+    assert raised.value.reason is UnreadableReason.BROKEN
+
+
+def test_a_progressive_jpeg_without_its_last_scan_is_broken() -> None:
+    """It shows every row, but none as it was taken."""
+    content = bytes_of(gradient(size=(640, 360)), "JPEG", progressive=True)
+
+    with pytest.raises(UnreadableImage):
+        decode_image(content[: content.rindex(START_OF_SCAN)])
 
 
 @pytest.mark.parametrize("tags", [{50706: b"\x01\x04\x00\x00"}, {254: 1}], ids=["DNG", "a reduced image"])

