@@ -33,7 +33,7 @@ def videos_are_read() -> bool:
 def _reads_avif() -> bool:
     from PIL import features
 
-    return features.check("avif")
+    return bool(features.check("avif"))
 
 
 def _register_heif() -> bool:
