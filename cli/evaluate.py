@@ -13,6 +13,7 @@ from cli.events import evaluate_events
 from cli.shared.context import opened
 from cli.shared.steps import Epochs, Size, Trunk, Weights, rows_columns, run_with_bar, tell_left_out
 from cli.shared.terminal import say
+from worker.models.names import SecondStageChoice
 
 _COLUMNS = (
     ("accuracy", "accuracy"),
@@ -51,6 +52,16 @@ def evaluate(
             help="Evaluate a model version (or champion) as it serves instead, on the cameras held out from it."
         ),
     ] = None,
+    whole: Annotated[
+        bool,
+        typer.Option(
+            "--whole",
+            help="Instead evaluate all that `cli train` makes, both stages: trained anew for every fold; takes long.",
+        ),
+    ] = False,
+    second_stage: Annotated[
+        SecondStageChoice, typer.Option(help="Of --whole: how fish are named from their crops.")
+    ] = SecondStageChoice.FINETUNE,
     trunk: Trunk = "efficientnet_lite0",
     weights: Weights = "imagenet",
     size: Size = "360x640",
@@ -71,18 +82,25 @@ def evaluate(
     """Evaluate networks on cameras they have not seen: learn from some of the labels held, ask about the others, in
     turn.
 
-    Nothing is registered. Beside every figure stands what a random split would have made of it.
+    --whole judges the final answer, the second stage included, by what cli train would have made without each fold's
+    cameras; its models also say what they have not learnt.
+
+    Nothing is registered. Beside every figure stands what a random split would have made of it, but for --whole.
     """
     if events:
         evaluate_events(as_json=as_json)
         return
     if model:
         _refuse(heads=heads, split=split, folds=folds, trunk=trunk, weights=weights, size=size, epochs=epochs)
+    if whole:
+        _refuse_beside_whole(model=model, heads=heads, size=size)
     from worker.steps.requests import EVALUATE, EvaluateRequest
 
     opened()  # a database that cannot be used is told before the work
     request = EvaluateRequest(
         model=model,
+        whole=whole,
+        second_stage=second_stage,
         heads=tuple(name.strip() for name in heads.split(",") if name.strip()),
         split=str(split),
         folds=folds,
@@ -116,6 +134,14 @@ def _refuse(**of_networks: object) -> None:
         raise typer.BadParameter(f"--model evaluates a version as it is; --{given[0]} is for networks trained here")
 
 
+def _refuse_beside_whole(**of_heads: object) -> None:
+    """Refuse what --whole has no place for: its detector, heads and input size are those of `cli train`."""
+    plain = inspect.signature(evaluate).parameters
+    given = [name for name, value in of_heads.items() if value != plain[name].default]
+    if given:
+        raise typer.BadParameter(f"--whole evaluates what cli train makes by default; --{given[0]} has no part in it")
+
+
 def _tell_what(done: dict[str, Any], folds: int) -> None:
     if "model" in done:
         typer.echo(
@@ -141,6 +167,11 @@ def _tell_what(done: dict[str, Any], folds: int) -> None:
         if fold["species_not_learnt"]:
             names = ", ".join(fold["species_not_learnt"])
             say(f"  fold {number} has nothing to learn {names} from", fg=typer.colors.YELLOW, err=True)
+        for text in (*fold.get("blind", ()), *fold.get("cautions", ())):
+            say(f"  the model of fold {number} {text}", fg=typer.colors.YELLOW, err=True)
+        if fold.get("no_second_stage"):
+            why = fold["no_second_stage"]
+            say(f"  the model of fold {number} has no second stage: {why}", fg=typer.colors.YELLOW, err=True)
 
 
 def _tell_contestants(done: dict[str, Any]) -> None:

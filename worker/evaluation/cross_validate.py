@@ -59,7 +59,7 @@ def cross_validate(
     Raises:
         TrainingError: the images cannot be split so.
     """
-    made = _folds(bench.samples, alike, split, folds=folds, seed=seed)
+    made = folds_of(bench.samples, alike, split, folds=folds, seed=seed)
     evaluated, answers = evaluate_folds(bench, made, options, called=_called(split))
     parts = evaluated.folds if len(made) > 1 else _parts(bench.samples, alike, made[0].eval_rows, split, seed=seed)
     at_random = None if split is SplitKind.RANDOM else _at_random(bench, options, alike, folds=folds, seed=seed)
@@ -67,12 +67,13 @@ def cross_validate(
         evaluated,
         answers,
         [compared_figures(evaluated, one, parts) for one in answers],
-        [_fold_facts(fold, bench.samples) for fold in made],
+        [fold_facts(fold, bench.samples) for fold in made],
         at_random,
     )
 
 
-def _folds(samples: Sequence[TrainingSample], alike: Ints, split: SplitKind, *, folds: int, seed: int) -> list[Fold]:
+def folds_of(samples: Sequence[TrainingSample], alike: Ints, split: SplitKind, *, folds: int, seed: int) -> list[Fold]:
+    """Return the folds of a split; by camera at most one a camera. alike: (N,) a number that near-duplicates share."""
     cameras = [sample.camera for sample in samples]
     # With fewer cameras than folds each camera is a fold.
     k = min(folds, count_sides(cameras)) if split is SplitKind.CAMERA else folds
@@ -84,7 +85,7 @@ def _at_random(
     bench: Bench, options: ComparedOptions, alike: Ints, *, folds: int, seed: int
 ) -> dict[str, dict[str, float]]:
     """Return each compared model's figures where cameras leak, by name; of one fold, for it only shows how much."""
-    fold = _folds(bench.samples, alike, SplitKind.RANDOM, folds=folds, seed=seed)[0]
+    fold = folds_of(bench.samples, alike, SplitKind.RANDOM, folds=folds, seed=seed)[0]
     evaluated, answers = evaluate_folds(bench, [fold], options, called=_called(SplitKind.RANDOM))
     parts = _parts(bench.samples, alike, fold.eval_rows, SplitKind.RANDOM, seed=seed)
     return {one.name: compared_figures(evaluated, one, parts)["mean"] for one in answers}
@@ -102,7 +103,8 @@ def _parts(samples: Sequence[TrainingSample], alike: Ints, rows: Ints, split: Sp
     return np.array([of_name[name] for name in names], dtype=np.int64)
 
 
-def _fold_facts(fold: Fold, samples: Sequence[TrainingSample]) -> dict[str, Any]:
+def fold_facts(fold: Fold, samples: Sequence[TrainingSample]) -> dict[str, Any]:
+    """Return what is told of a fold."""
     learnt = {samples[row].label.species for row in fold.learn_rows}
     evaluated = {samples[row].label.species for row in fold.eval_rows}
     return {

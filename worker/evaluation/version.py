@@ -62,14 +62,15 @@ def evaluate_version(
     *,
     detector: AnyDetector,
     crop_classifier: CropClassifier | None,
+    weight_fitted_on_others: bool = False,
     heatmaps: bool,
     on_skipped: Skip,
     progress: Progress,
 ) -> tuple[EvaluatedImages, list[Answers]]:
     """Return the unseen images and what is said of them: majority, both heads, their mean, the final answer.
 
-    The second stage's share in a camera's final answers is the one that suits the other cameras: the version's own was
-    fitted on all of them.
+    The second stage's share in a camera's final answers is the one that suits the other cameras where the version's own
+    was fitted on all of them, as it is unless weight_fitted_on_others.
     Raises:
         ModelError: none of the images can be read.
     """
@@ -92,7 +93,10 @@ def evaluate_version(
     )
     answers = [_majority(sides, label_set, len(said)), box, heat, first]
     if crop_classifier is not None:
-        final = cross_weighted(said, evaluated.truth)
+        if weight_fitted_on_others:
+            final = np.array([one.final(crop_classifier.part.weight) for one in said], dtype=np.float64)
+        else:
+            final = cross_weighted(said, evaluated.truth)
         answers.append(Answers(FINAL, final, largest=box.largest, found=heat.found, heatmaps=maps))
     return evaluated, answers
 

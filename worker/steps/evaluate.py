@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any
 
 import numpy as np
 from sqlalchemy import Engine
@@ -18,27 +16,29 @@ from db.session import reading
 from db.settings import Settings, get_settings
 from db.store.model_versions import get_champion, get_model
 from db.store.species import project_settings
-from worker.evaluation.answers import Answers, EvaluatedImages
 from worker.evaluation.compared_models import Bench, parse_options
 from worker.evaluation.cross_validate import cross_validate, refuse_early
 from worker.evaluation.figures import compared_figures
 from worker.evaluation.kept_answers import KeptAnswers
 from worker.evaluation.version import evaluate_version, sides_of
-from worker.evaluation.write import make_folder, write_evaluation
+from worker.evaluation.write import make_folder
 from worker.images.labelled import SkippedFile
 from worker.inference.detector import make_detector
 from worker.inference.second_stage import load_crop_classifier
 from worker.models.errors import TrainingError
 from worker.models.names import DEFAULT_TRUNK, TRUNKS, HeadName
 from worker.models.trunks import named_weights, weights_key
+from worker.steps.evaluate_whole import evaluate_recipe
+from worker.steps.evaluation_told import facts, oddities, written
 from worker.steps.left_out import told_of
-from worker.steps.requests import EVALUATE, EvaluateRequest, EvaluateResult, LeftOut
+from worker.steps.requests import EVALUATE, EvaluateRequest, EvaluateResult
 from worker.steps.step_process import serve_step
 from worker.storage.artifacts import held_model
 from worker.storage.model_files import read_card
-from worker.training.data.check_samples import CheckedSamples, check_samples
+from worker.training.crops.held import false_boxes_held
+from worker.training.data.check_samples import check_samples
 from worker.training.data.near_duplicates import near_duplicates
-from worker.training.data.samples import TrainingSample
+from worker.training.data.samples import TrainingSample, with_false_boxes
 from worker.training.data.snapshot import entries_said, training_samples
 from worker.training.data.splits import SplitKind
 from worker.training.detector.fit import FitSettings
@@ -68,6 +68,8 @@ def evaluate(request: EvaluateRequest, progress: StageProgress) -> EvaluateResul
         raise TrainingError("no labelled images; register some with: cli labels import")
     if request.model:
         return _version(request, settings, engine, samples, progress)
+    if request.whole:
+        return evaluate_recipe(request, settings, with_false_boxes(samples, false_boxes_held(engine)), progress)
     return _networks(request, settings, samples, progress)
 
 
@@ -107,13 +109,13 @@ def _networks(
         "folds": list(done.folds),
         "random": done.at_random,
         "near_duplicates": int(sum(count for count in np.bincount(alike) if count > 1)),
-        **_facts(request, usable, done.evaluated, source.input_hw),
+        **facts(request, usable, done.evaluated, source.input_hw),
         "compared_models": list(done.figures),
-        **_oddities(checked, unreadable),
+        **oddities(checked, unreadable),
     }
-    written = _written(request, result, done.evaluated, done.answers)
+    told = written(request, result, done.evaluated, done.answers)
     kept.forget()
-    return written
+    return told
 
 
 def _version(
@@ -149,28 +151,11 @@ def _version(
         "model": version.model_id,
         "state": str(version.state),
         "trunk": card.trunk,
-        **_facts(request, once, evaluated, card.input_hw),
+        **facts(request, once, evaluated, card.input_hw),
         "compared_models": [compared_figures(evaluated, one, parts) for one in answers],
-        **_oddities(checked, unreadable),
+        **oddities(checked, unreadable),
     }
-    return _written(request, result, evaluated, answers)
-
-
-def _written(
-    request: EvaluateRequest, result: dict[str, Any], evaluated: EvaluatedImages, answers: Sequence[Answers]
-) -> EvaluateResult:
-    if not request.out:
-        return EvaluateResult(**result)
-    files = write_evaluation(
-        request.out,
-        result,
-        evaluated,
-        answers[-1],
-        images=request.images,
-        input_hw=(result["input_hw"][0], result["input_hw"][1]),
-        seed=result["seed"],
-    )
-    return EvaluateResult(**result, files=tuple(files))
+    return written(request, result, evaluated, answers)
 
 
 def _source(request: EvaluateRequest, settings: Settings, progress: StageProgress) -> FeatureSource:
@@ -186,25 +171,6 @@ def _source(request: EvaluateRequest, settings: Settings, progress: StageProgres
 def _fit_of(head: HeadName, request: EvaluateRequest) -> FitSettings:
     fit = replace(FitSettings(), seed=request.seed)
     return replace(fit, epochs=request.epochs, min_steps=0) if request.epochs else fit
-
-
-def _facts(
-    request: EvaluateRequest, samples: Sequence[TrainingSample], evaluated: EvaluatedImages, input_hw: tuple[int, int]
-) -> dict[str, Any]:
-    return {
-        "images": len(samples),
-        "cameras": len({sample.camera for sample in samples}),
-        "species": dict(Counter(sample.label.species for sample in samples)),
-        "species_names": list(evaluated.label_set.names),
-        "evaluated": len(evaluated.samples),
-        "evaluated_cameras": len(set(evaluated.cameras.tolist())),
-        "input_hw": list(input_hw),
-        "seed": request.seed,
-    }
-
-
-def _oddities(checked: CheckedSamples, unreadable: LeftOut) -> dict[str, LeftOut]:
-    return {"unreadable": told_of(checked.skipped) + unreadable, "repaired": told_of(checked.repaired)}
 
 
 if __name__ == "__main__":

@@ -156,10 +156,13 @@ class AnswerResult(StepValue):
 class EvaluateRequest(StepValue):
     """What `cli evaluate` asks for: a model (an id or `champion`), or else networks over folds.
 
-    heads: heads, averages and baselines as they are typed. out: a folder to write plots into; images: to show there.
+    heads: heads, averages and baselines as they are typed. whole: the recipe of `cli train` instead, with this second
+    stage. out: a folder to write plots into; images: to show there.
     """
 
     model: str | None = None
+    whole: bool = False
+    second_stage: SecondStageChoice = SecondStageChoice.FINETUNE
     heads: tuple[str, ...] = ()
     split: str = "camera"
     folds: int = 4
