@@ -14,7 +14,6 @@ from cli.shared.context import end_with, model_or_champion, opened
 if TYPE_CHECKING:
     from sqlalchemy import Engine
 
-    from annotator.export.export_events import export_events
     from annotator.export.export_flagged import ReviewExportOptions
     from annotator.export.write import WrittenExport
 
@@ -78,6 +77,7 @@ def export_command(
     """
     from random import Random
 
+    from annotator.export.export_events import export_events
     from annotator.export.export_flagged import ReviewExportOptions, export_flagged
     from annotator.export.image_files import Images
     from cli.review.cold_start import export_first

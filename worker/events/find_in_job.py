@@ -29,7 +29,7 @@ _CROP_HW = (64, 64)
 
 @dataclass(frozen=True)
 class FoundEvents:
-    """What was found. notes: a line for whatever was odd about times. images: of the job that were looked at."""
+    """What was found. notes: a line for whatever was odd about times. images: those that had a place in time."""
 
     events: tuple[NewEvent, ...]
     notes: tuple[str, ...]
@@ -60,7 +60,8 @@ def find_events(
         animals = find_animals(sequence, follower)
         events += [_event(animal, sequence.camera, origin, species, models) for animal in animals]
         progress("joining cameras", done, len(timeline.sequences))
-    return FoundEvents(tuple(events), timeline.notes, len(images))
+    placed = sum(len(sequence.images) for sequence, _ in timeline.sequences)
+    return FoundEvents(tuple(events), timeline.notes, placed)
 
 
 def fish_of(prediction: StoredPrediction) -> tuple[str, ...]:
