@@ -21,7 +21,15 @@ from worker.training.crops.samples import CropSample, crop_samples
 from worker.training.crops.train import TrainedCropClassifier, train_crop_classifier
 
 TUNED = dataclasses.replace(
-    SETTINGS, method=CropMethod.FINETUNE, views=1, members=1, epochs=2, min_steps=0, batch_size=8, learning_rate=1e-3
+    SETTINGS,
+    method=CropMethod.FINETUNE,
+    views=1,
+    members=1,
+    epochs=2,
+    min_steps=0,
+    kept_steps=1,
+    batch_size=8,
+    learning_rate=1e-3,
 )
 
 

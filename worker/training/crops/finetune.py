@@ -1,4 +1,4 @@
-"""Fine-tunes the whole trunk of the second stage on augmented crops; a killed run goes on from its last whole epoch.
+"""Fine-tunes the whole trunk of the second stage on augmented crops; a killed run goes on from its last kept epoch.
 
 The last layer starts as the frozen probe's: a layer drawn at random would first bend the trunk to fit it, and bend it
 away from what holds on other cameras (Kumar et al. 2022, "Fine-tuning can distort pretrained features").
@@ -78,12 +78,17 @@ def finetune(
         compile_adamw(model, loss=loss)
     steps, epochs = _steps(len(learn), settings), epochs_of(len(learn), settings)
     told = _Told(progress, steps=steps, epochs=epochs, begun=done, turn=turn)
+    kept_steps = 0
     for epoch in range(done, epochs):
         _seed_dropout(model, settings, epoch)
         for batch in _epoch(learn, epoch, settings):
             train_step(model, batch, steps=steps * epochs, learning_rate=settings.learning_rate)
             told.step()
-        checkpoint.keep(model, epoch + 1)
+        # Of few crops an epoch is shorter than it takes to write the model down.
+        kept_steps += steps
+        if kept_steps >= settings.kept_steps or epoch + 1 == epochs:
+            checkpoint.keep(model, epoch + 1)
+            kept_steps = 0
     return Tuned(plain_copy(model, settings), epochs, done, checkpoint)
 
 
@@ -93,7 +98,7 @@ def epochs_of(crops: int, settings: CropTrainSettings) -> int:
 
 
 class Checkpoint:
-    """Keeps the model after each epoch, whole or not at all, under a name that only this run has."""
+    """Keeps the model after an epoch, whole or not at all, under a name that only this run has."""
 
     def __init__(self, work_dir: Path, run: str) -> None:
         self._folder = work_dir / f"crops-{run}"

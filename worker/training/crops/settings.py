@@ -24,7 +24,8 @@ class CropTrainSettings:
     network's
     input. views: a crop's views that frozen features are made of, at most. turns: quarter turns averaged in serving, 1
     or 4. by_sampling: fine-tuning draws rare species more often instead of counting them more. members: trainings
-    whose weights are averaged. epochs, min_steps: of each, the larger of both.
+    whose weights are averaged. epochs, min_steps: of each, the larger of both. kept_steps: after so many a killed
+    fine-tuning can go on, at the end of an epoch.
     """
 
     method: CropMethod = CropMethod.FROZEN
@@ -42,6 +43,7 @@ class CropTrainSettings:
     members: int = 2
     epochs: int = 6
     min_steps: int = 100
+    kept_steps: int = 25
     batch_size: int = 32
     learning_rate: float = 5e-4
     label_smoothing: float = 0.05
