@@ -58,10 +58,10 @@ def enqueue(
         raise typer.BadParameter(f"--every {error}") from None
 
     settings, engine = opened()
-    said = _require_model(engine, model)
+    chosen, said = _require_model(engine, model)
     for line in said if not as_json else []:
         warn(line)
-    _hold_fish_sizes(engine)
+    _hold_what_corrections_say(engine, chosen)
     with progress_bar("files", quiet=as_json) as bar:
         task = bar.add_task("looking", total=None)
         done = enqueue_folder(
@@ -163,13 +163,15 @@ def _ask_champion(engine: Engine, settings: Settings, job_id: int, *, as_json: b
         )
 
 
-def _hold_fish_sizes(engine: Engine) -> None:
-    """Let what was labelled or corrected since say how large each camera shows its fish."""
+def _hold_what_corrections_say(engine: Engine, model: str) -> None:
+    """Let what was labelled or corrected since say how large each camera shows its fish, and how sure its boxes are."""
     from db.session import transaction
+    from db.store.box_shifts import refresh_box_shifts
     from db.store.fish_sizes import sizes_from_labels
 
     with transaction(engine) as session:
         sizes_from_labels(session)
+        refresh_box_shifts(session, model)
 
 
 def _tell_fish_sizes(engine: Engine, job_id: int) -> None:
@@ -190,8 +192,8 @@ def _tell_fish_sizes(engine: Engine, job_id: int) -> None:
         typer.echo(f"{stale} images were answered by an earlier model or at another fish size; --stale asks again")
 
 
-def _require_model(engine: Engine, model: str | None) -> list[str]:
-    """Return what the model that will answer says against itself, a line each.
+def _require_model(engine: Engine, model: str | None) -> tuple[str, list[str]]:
+    """Return the model that will answer, and what it says against itself, a line each.
 
     Raises:
         NotFoundError: there is no such model, or none that serves.
@@ -210,7 +212,7 @@ def _require_model(engine: Engine, model: str | None) -> list[str]:
                 blind = f"{waiting.model_id} has not learnt to see fish"
                 way = f"{blind}; `cli models promote {waiting.model_id} --force` lets it serve"
             raise NotFoundError(f"there is no model yet that serves; {way}")
-        return said_against(session, [chosen])
+        return chosen, said_against(session, [chosen])
 
 
 def _problems(done: Enqueued) -> list[dict[str, str]]:

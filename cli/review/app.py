@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import getpass
 import json
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -129,7 +130,7 @@ def _import(folder: Path, *, reviewer: str | None, images: Path | None, as_json:
             progress=lambda done, total: bar.update(task, completed=done, total=total),
         )
     ranked = [model for model in summary.models if summary.added and _ranks_anew(engine, model, quiet=as_json)]
-    sizes = _hold_fish_sizes(engine) if summary.added else {}
+    sizes = _hold_what_is_said(engine, summary.models) if summary.added else {}
     _report_import(summary, ranked=ranked, sizes=sizes, as_json=as_json)
 
 
@@ -155,12 +156,18 @@ def _calibrate_with_bar(engine: Engine, model: str, *, quiet: bool) -> ErrorCali
         )
 
 
-def _hold_fish_sizes(engine: Engine) -> dict[str, float]:
-    """Return the fish sizes of cameras that these answers told or changed, pixels of the nominal frame."""
+def _hold_what_is_said(engine: Engine, models: Sequence[str]) -> dict[str, float]:
+    """Return the fish sizes of cameras that these answers told or changed, pixels of the nominal frame.
+
+    What they say of the models' boxes on each camera is held, too.
+    """
     from db.session import transaction
+    from db.store.box_shifts import refresh_box_shifts
     from db.store.fish_sizes import sizes_from_labels
 
     with transaction(engine) as session:
+        for model in models:
+            refresh_box_shifts(session, model)
         return {camera: size.fish_px for camera, size in sizes_from_labels(session).items()}
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 _TINY = 1e-6
 # A frame rarely shows more fish; a box beyond them must be one in four to be a fish.
@@ -33,6 +33,14 @@ class BoxConfidence:
         """
         inside = min(max(score, _TINY), 1.0 - _TINY)
         return 1.0 / (1.0 + math.exp(-(self.slope * math.log(inside / (1.0 - inside)) + self.offset)))
+
+    def shifted(self, shift: float) -> BoxConfidence:
+        """Return the curve of a camera whose boxes' log odds differ by so much.
+
+        >>> BoxConfidence(slope=1.0, offset=0.0, at_least=0.1).shifted(math.log(3.0)).of(0.5)
+        0.75
+        """
+        return replace(self, offset=self.offset + shift)
 
     def keeps(self, chance: float, *, before: int) -> bool:
         """Return whether a box matters. before: how many surer ones of its image do.

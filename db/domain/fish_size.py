@@ -96,13 +96,32 @@ def wanted_zoom(fish_px: float | None) -> float:
     return TARGET_FISH_PX / fish_px if fish_px else 1.0
 
 
-def result_parameters(input_hw: tuple[int, int]) -> str:
+_SHIFTED = " boxes"
+
+
+def result_parameters(input_hw: tuple[int, int], *, box_shift: float = 0.0) -> str:
     """Return what, besides content and model version, a result depends on; results are unique by it.
 
-    >>> result_parameters((288, 512))
-    'letterbox-288x512'
+    box_shift: of the camera's log odds, see `box_shift`.
+
+    >>> result_parameters((288, 512)), result_parameters((288, 512), box_shift=-1.5)
+    ('letterbox-288x512', 'letterbox-288x512 boxes-1.5')
     """
-    return f"letterbox-{input_hw[0]}x{input_hw[1]}"
+    return f"letterbox-{input_hw[0]}x{input_hw[1]}{parameters_of_shift(box_shift)}"
+
+
+def parameters_of_shift(box_shift: float) -> str:
+    """Return what a camera's shift adds to the parameters of a result, '' for none."""
+    return f"{_SHIFTED}{box_shift:+g}" if box_shift else ""
+
+
+def shift_in(parameters: str) -> float:
+    """Return the shift that the parameters of a result tell.
+
+    >>> shift_in("letterbox-288x512 boxes-1.5"), shift_in("letterbox-288x512")
+    (-1.5, 0.0)
+    """
+    return float(parameters.rpartition(_SHIFTED)[2]) if _SHIFTED in parameters else 0.0
 
 
 def nominal_scale(*, width_px: int, height_px: int) -> float:

@@ -87,13 +87,17 @@ class Job:
 
 @dataclass(frozen=True)
 class ClaimedItem:
-    """One item of a claimed batch: which file of which camera. fish_px: the camera's fish size, None if unknown."""
+    """One item of a claimed batch: which file of which camera. fish_px: the camera's fish size, None if unknown.
+
+    box_shift: of the log odds of the camera's boxes, as its corrections say.
+    """
 
     item_id: int
     file_id: int
     path: bytes
     camera: str = ""
     fish_px: float | None = None
+    box_shift: float = 0.0
 
 
 @dataclass(frozen=True)

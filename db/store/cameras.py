@@ -14,6 +14,7 @@ from db.store.label_imports import labels_in_force
 from db.store.sql import upsert
 from db.tables.images import CameraRow, FileRow, FolderRow, ImageRow
 from db.tables.labels import LabelRow
+from db.tables.models import BoxShiftRow
 
 _IDS_A_QUERY = 500
 _PLAIN = {"synchronize_session": False}
@@ -87,6 +88,7 @@ def merge_cameras(session: Session, *, source: str, target: str) -> int:
     session.execute(images.values(theirs), execution_options=_PLAIN)
     folders = update(FolderRow).where(FolderRow.camera_id == held[source])
     session.execute(folders.values(camera_id=held[target]), execution_options=_PLAIN)
+    session.execute(delete(BoxShiftRow).where(BoxShiftRow.camera_id == held[source]), execution_options=_PLAIN)
     session.execute(delete(CameraRow).where(CameraRow.id == held[source]), execution_options=_PLAIN)
     return moved
 

@@ -13,7 +13,7 @@ from db.domain.model_versions import SIZED_KIND, ModelState
 from db.store.jobs import lock_job
 from db.tables.images import CameraRow, FileRow, FolderRow, ImageRow
 from db.tables.jobs import ItemRow, JobRow
-from db.tables.models import ModelVersionRow
+from db.tables.models import BoxShiftRow, ModelVersionRow
 from db.tables.predictions import PredictionRow
 from db.tables.reviews import ReviewItemRow
 
@@ -110,8 +110,18 @@ def _at_another_input(champion: ModelVersionRow) -> ColumnElement[bool]:
             for step, smallest in zip(steps, smallest_fish_of_steps(), strict=True)
         ]
     )
+    # What corrections say of the camera's boxes is a part of the parameters, too.
+    shift = (
+        select(BoxShiftRow.parameters)
+        .where(
+            BoxShiftRow.model_version_id == champion.id,
+            BoxShiftRow.camera_id == func.coalesce(own.id, folder_camera.id),
+        )
+        .correlate(own, folder_camera)
+        .scalar_subquery()
+    )
     wanted = (
-        select(asked)
+        select(asked + func.coalesce(shift, ""))
         .select_from(FileRow)
         .join(FolderRow, FolderRow.id == FileRow.folder_id)
         .join(folder_camera, folder_camera.id == FolderRow.camera_id)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from sqlalchemy import JSON, ForeignKey, Index, Integer, String, Text, text
+from sqlalchemy import JSON, Float, ForeignKey, Index, Integer, String, Text, UniqueConstraint, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from db.tables.base import Base
@@ -34,6 +34,23 @@ class ModelVersionRow(Base):
     note: Mapped[str] = mapped_column(Text, server_default="")
     created_at: Mapped[datetime] = mapped_column(Moment)
     dataset_id: Mapped[int | None] = mapped_column(ForeignKey("datasets.id"), index=True)
+
+
+class BoxShiftRow(Base):
+    """What a camera's corrections say of a model's boxes there: what is added to their log odds, as fitted.
+
+    parameters: what results say of it, see `fish_size.parameters_of_shift`. boxes: that people judged.
+    """
+
+    __tablename__ = "box_shifts"
+    __table_args__ = (UniqueConstraint("model_version_id", "camera_id"),)
+
+    id: Mapped[int] = mapped_column(Integer, primary_key=True)
+    model_version_id: Mapped[str] = mapped_column(ForeignKey("model_versions.id"))
+    camera_id: Mapped[int] = mapped_column(ForeignKey("cameras.id"), index=True)
+    shift: Mapped[float] = mapped_column(Float(53))
+    parameters: Mapped[str] = mapped_column(String(32))
+    boxes: Mapped[int] = mapped_column(Integer)
 
 
 class PromotionRow(Base):

@@ -12,6 +12,7 @@ from sqlalchemy import Engine
 from db.domain.cameras import side_of
 from db.domain.jobs import Claim, ClaimedItem
 from db.session import reading, transaction
+from db.store.box_shifts import box_shifts
 from db.store.fish_sizes import fish_sizes, keep_estimate
 from db.store.job_cameras import some_items_of
 from worker.inference.camera_size import IMAGES_A_CAMERA
@@ -39,7 +40,14 @@ class CameraSizes:
         self._looks: Counter[tuple[str, str]] = Counter()
 
     def with_sizes(self, held: Claim, inference: Inference) -> Claim:
-        """Return a claim whose cameras' fish sizes are known, as far as images show them; estimates are held."""
+        """Return a claim whose cameras' fish sizes are known, as far as images show them; estimates are held.
+
+        Its cameras' boxes are shifted as corrections on them say.
+        """
+        shifts = self._persistently(lambda: self._shifts(inference.model_version))
+        if shifts:
+            shifted = [replace(item, box_shift=shifts.get(item.camera, 0.0)) for item in held.items]
+            held = replace(held, items=tuple(shifted))
         unknown: dict[str, list[ClaimedItem]] = {}
         for item in held.items:
             if item.fish_px is None:
@@ -75,6 +83,10 @@ class CameraSizes:
     def _spread(self, batch_id: int, camera: str) -> list[ClaimedItem]:
         with reading(self._engine) as session:
             return list(some_items_of(session, batch_id, camera, count=IMAGES_A_CAMERA))
+
+    def _shifts(self, model_version: str) -> dict[str, float]:
+        with reading(self._engine) as session:
+            return box_shifts(session, model_version)
 
     def _known(self) -> dict[str, float]:
         with reading(self._engine) as session:

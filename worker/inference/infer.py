@@ -79,8 +79,8 @@ class DetectorInference:
         )
 
     def parameters_of(self, item: ClaimedItem) -> str:
-        """Return the input size that an item's camera asks for, in words."""
-        return result_parameters(input_for(self._detector.card, item.fish_px).input_hw)
+        """Return the input size that an item's camera asks for and the shift of its boxes, in words."""
+        return result_parameters(input_for(self._detector.card, item.fish_px).input_hw, box_shift=item.box_shift)
 
     def estimate_fish_px(self, items: Sequence[ClaimedItem], root: bytes) -> float | None:
         """Return the fish size that some images of one camera show; None where it is not seen, or not needed."""
@@ -105,13 +105,14 @@ class DetectorInference:
 
     def finish(self, images: Sequence[LoadedImage], raw: RawOutputs, *, each_ms: float) -> list[ItemOutcome]:
         """Return the outcomes of the images of one network call, with boxes in the originals' pixels."""
+        curve = self._detector.card.box_confidence
         predictions = [
             prediction_of(
                 raw,
                 row,
                 letterbox=loaded.letterbox,
                 label_set=self._label_set,
-                confidence=self._detector.card.box_confidence,
+                confidence=None if curve is None else curve.shifted(loaded.item.box_shift),
             )
             for row, loaded in enumerate(images)
         ]
@@ -145,7 +146,7 @@ class DetectorInference:
             second=second,
             runtime=self._detector.runtime,
         )
-        parameters = result_parameters(loaded.letterbox.input_hw)
+        parameters = result_parameters(loaded.letterbox.input_hw, box_shift=loaded.item.box_shift)
         return ItemOutcome(
             loaded.item.item_id, loaded.item.file_id, image=loaded.image, prediction=new, parameters=parameters
         )
