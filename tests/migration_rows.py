@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import Column, Connection, MetaData, Table, text, types
+from sqlalchemy import Column, Connection, Engine, MetaData, Table, select, text, types
 
 _OF_TYPE: tuple[tuple[type[types.TypeEngine[Any]], Any], ...] = (
     (types.JSON, lambda number: {"number": number}),
@@ -16,6 +16,7 @@ _OF_TYPE: tuple[tuple[type[types.TypeEngine[Any]], Any], ...] = (
     (types.LargeBinary, lambda number: b"%d" % number),
 )
 ROWS = 2
+_RENAMED = {"doubt_fits": "error_fits"}
 
 
 def tables_of(connection: Connection) -> list[Table]:
@@ -39,6 +40,24 @@ def fill_every_table(connection: Connection) -> dict[str, list[dict[str, Any]]]:
             # Ids that were given do not move the sequence on.
             connection.execute(text(f"SELECT setval(pg_get_serial_sequence('{table.name}', 'id'), {ROWS})"))
     return written
+
+
+def rows_lost(engine: Engine, before: dict[str, list[dict[str, Any]]]) -> dict[str, str]:
+    """Return what is not as it was, by table: its number of rows, or a value of a column that is still there."""
+    lost = {}
+    with engine.connect() as connection:
+        tables = {table.name: table for table in tables_of(connection)}
+        for name, rows in before.items():
+            table = tables[_RENAMED.get(name, name)]
+            kept = [column for column in rows[0] if column in table.columns and column != "created_at"]
+            found = [dict(row._mapping) for row in connection.execute(select(table))]
+            wanted = [{column: row[column] for column in kept if isinstance(row[column], str | int)} for row in rows]
+            for row in wanted:
+                if not any(row.items() <= one.items() for one in found):
+                    lost[name] = f"{row} is not among {found}"
+            if len(found) != len(rows):
+                lost[name] = f"{len(found)} rows, wanted {len(rows)}"
+    return lost
 
 
 def _value(column: Column[Any], number: int, written: dict[str, list[dict[str, Any]]]) -> Any:

@@ -17,6 +17,7 @@ Deed = Callable[[Site], Expected | None]
 class Fault:
     """One thing that happens to a run. redis: its options, None for the embedded broker. quick: part of `make test`.
 
+    made: how many labels, corrections and promotions there are at the end; none of what is not named.
     leaves_orphans: an image is changed between its inference and its commit, so crops of the old one stay.
     """
 
@@ -28,6 +29,7 @@ class Fault:
     settings: Mapping[str, str] = field(default_factory=dict)
     small_disk_mib: int | None = None
     leaves_orphans: bool = False
+    made: Mapping[str, int] = field(default_factory=dict)
 
 
 FAULTS: list[Fault] = []

@@ -16,8 +16,10 @@ from db.domain.jobs import BatchState, ItemState
 from db.session import reading
 from db.tables.images import FileRow, FolderRow, ImageRow
 from db.tables.jobs import BatchRow, ItemRow
+from db.tables.labels import LabelRow
 from db.tables.models import PromotionRow
 from db.tables.predictions import DetectionRow, PredictionRow
+from db.tables.reviews import CorrectionRow
 
 Found = tuple[str, str, float, float, float, float, float, str | None]
 """A detection: head, species, confidence, box (xyxy, pixels), the hash of its crop file."""
@@ -105,20 +107,28 @@ def _more(
     return size_px, probabilities, hashlib.sha256(heatmap).hexdigest() if heatmap else None
 
 
-def leftovers(engine: Engine, *, home: Path, orphans_too: bool) -> list[str]:
-    """Return what a run must not leave behind: claims, crops that no row names, errors that nobody foresaw."""
+def leftovers(engine: Engine, *, home: Path, orphans_too: bool, made: Mapping[str, int]) -> list[str]:
+    """Return what a run must not leave behind: claims, crops that no row names, errors that nobody foresaw.
+
+    made: how many labels, corrections and promotions the fault made itself; one more or less is told.
+    """
     with reading(engine) as session:
         claimed = session.scalar(select(func.count()).where(BatchRow.state == BatchState.CLAIMED)) or 0
         named = set(session.scalars(select(DetectionRow.crop_file)))
-        promotions = session.scalar(select(func.count()).select_from(PromotionRow)) or 0
+        rows = {
+            name: session.scalar(select(func.count()).select_from(table)) or 0
+            for name, table in (("labels", LabelRow), ("corrections", CorrectionRow), ("promotions", PromotionRow))
+        }
     crops = {str(file.relative_to(home)) for file in (home / "crops").rglob("[!.]*.jpg")}
     found = {
         "batches are still claimed": claimed,
         "crops are named by no row": len(crops - named) if orphans_too else 0,
-        "promotions that nobody made": promotions,
         "logs of unforeseen errors": int((home / "errors.log").exists()),
     }
-    return [f"{count} {what}" for what, count in found.items() if count]
+    other = [
+        f"{count} {name}, wanted {made.get(name, 0)}" for name, count in rows.items() if count != made.get(name, 0)
+    ]
+    return [f"{count} {what}" for what, count in found.items() if count] + other
 
 
 def compare(expected: Ledger, engine: Engine, *, root: Path, home: Path) -> Difference:

@@ -81,7 +81,7 @@ def clock_moved(site: Site) -> None:
         time.sleep(_CLOCK_S / 3)
 
 
-@fault("two schedulers, the queue was flushed", settings={"TAFFRAIL_RETRAIN_AFTER": "1"})
+@fault("two schedulers, the queue was flushed", settings={"TAFFRAIL_RETRAIN_AFTER": "1"}, made={"corrections": 1})
 def two_schedulers(site: Site) -> None:
     """Both send the lost batches again, and both hand on the retraining that is due: to two machines at once."""
     site.enqueue()

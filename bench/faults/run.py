@@ -90,7 +90,7 @@ class Bench:
             problem = f"timed out: `cli {' '.join(late.cmd[3:])}` did not end within {late.timeout:.0f} s"
         recovery_s = time.monotonic() - over
         difference = compare(expected, site.engine, root=site.images, home=site.home)
-        left = leftovers(site.engine, home=site.home, orphans_too=not fault.leaves_orphans)
+        left = leftovers(site.engine, home=site.home, orphans_too=not fault.leaves_orphans, made=fault.made)
         problem = problem or "; ".join(left)
         return Row(fault.name, database, difference, claims_an_item(site.engine), recovery_s, resumed, problem)
 

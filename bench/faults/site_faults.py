@@ -17,7 +17,8 @@ from sqlalchemy import text
 
 from bench.faults.catalogue import Expected, fault
 from bench.faults.ledger import read_ledger
-from bench.faults.processes import CLI, REPOSITORY
+from bench.faults.power import preloaded
+from bench.faults.processes import CLI
 from bench.faults.servers import NotHere, wait_until
 from bench.faults.site import Site
 from tests.factories import write_images
@@ -230,7 +231,8 @@ _PYTHON = (sys.executable, "-P", "-c")
 
 def _calls_fail(site: Site, call: str, path: str, errnos: Sequence[int]) -> None:
     """Let one kind of call fail for a while, in a worker in the middle of its work; some must have failed."""
-    library, until, log = _failing_calls(site.folder), site.folder / "failing", site.folder / "failed"
+    library = preloaded("failing_calls.c", site.folder)
+    until, log = site.folder / "failing", site.folder / "failed"
     until.touch()
     site.start_work(
         environment={
@@ -246,13 +248,6 @@ def _calls_fail(site: Site, call: str, path: str, errnos: Sequence[int]) -> None
     time.sleep(_FAILING_S)
     site.check_unfinished()
     until.unlink()
-
-
-def _failing_calls(folder: Path) -> Path:
-    library = folder / "failing_calls.so"
-    source = REPOSITORY / "bench" / "faults" / "failing_calls.c"
-    subprocess.run([_program("cc"), "-shared", "-fPIC", "-O1", "-o", str(library), str(source), "-ldl"], check=True)
-    return library
 
 
 @contextmanager

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import io
 import os
+import socket
 import stat
 import struct
 import zlib
 from collections.abc import Callable
+from contextlib import chdir
 from pathlib import Path
 
 from PIL import Image, ImageCms, PngImagePlugin
@@ -106,6 +108,8 @@ def _write_special_files(folder: Path) -> Becomes:
     (folder / "to-itself").symlink_to(folder, target_is_directory=True)
     (folder / "a-folder.png").mkdir()
     os.mkfifo(folder / "pipe.png")
+    with socket.socket(socket.AF_UNIX) as listener, chdir(folder):  # a socket's path may have 107 characters only
+        listener.bind("socket.png")
     becomes = {
         b"out.png": Reason.OUTSIDE_ROOT,
         b"out-again.png": Reason.OUTSIDE_ROOT,
@@ -114,6 +118,7 @@ def _write_special_files(folder: Path) -> Becomes:
         b"round.png": Reason.MISSING,
         b"round-again.png": Reason.MISSING,
         b"pipe.png": Reason.NOT_REGULAR,
+        b"socket.png": Reason.NOT_REGULAR,
     }
     if os.geteuid() == 0:
         os.mknod(folder / "device.png", 0o600 | stat.S_IFCHR, os.makedev(1, 5))  # /dev/zero

@@ -24,6 +24,8 @@ def open_below(path: bytes, root: bytes | None) -> BinaryIO:
         # Not blocking: opening a pipe that nobody writes to would wait for ever.
         descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOCTTY)
     except OSError as error:
+        if _is_special(path):  # a socket says ENXIO, as a disk that is gone does
+            raise _not_regular() from None
         check_is_the_files(error, path)
         raise _open_failure(error) from None
     try:
@@ -31,11 +33,24 @@ def open_below(path: bytes, root: bytes | None) -> BinaryIO:
             # Evaluated again: a part of the path may have become a link since.
             _refuse_outside(opened, real_root)
         if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-            raise UnreadableImage(UnreadableReason.NOT_REGULAR, "a folder, pipe or device")
+            raise _not_regular()
         return os.fdopen(descriptor, "rb")
     except BaseException:
         os.close(descriptor)
         raise
+
+
+def _not_regular() -> UnreadableImage:
+    return UnreadableImage(UnreadableReason.NOT_REGULAR, "a folder, pipe, socket or device")
+
+
+def _is_special(path: bytes) -> bool:
+    """Return whether something is there that no bytes of an image can lie in; False where nobody can tell."""
+    try:
+        mode = os.stat(path).st_mode
+    except OSError:
+        return False
+    return not (stat.S_ISREG(mode) or stat.S_ISDIR(mode))
 
 
 def _refuse_outside(real_path: bytes, real_root: bytes) -> None:

@@ -13,7 +13,7 @@ from db.domain.frames import VIDEO_EXTENSIONS
 from worker.images.formats import readable_endings
 from worker.images.skipped import Skipped, SkippedKind, is_trash, kind_of
 
-_MAGICS = (b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n", b"II*\x00", b"MM\x00*")
+_MAGICS = (b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n", b"II*\x00", b"MM\x00*", b"II+\x00", b"MM\x00+")
 Problem = Callable[[bytes, str], None]
 _SORTED_AT_ONCE = 20_000
 

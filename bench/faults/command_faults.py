@@ -1,0 +1,158 @@
+"""Commands that are killed inside, again and again, each time later, until one comes to its end; and power cuts."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from sqlalchemy import Engine, func, select
+
+from bench.faults.catalogue import fault
+from bench.faults.ledger import read_ledger
+from bench.faults.power import Disk
+from bench.faults.processes import REPOSITORY
+from bench.faults.servers import crowding, wait_until
+from bench.faults.site import Site
+from db.domain.jobs import ItemState
+from db.migrate import migrate, open_database
+from db.session import engine_for, reading
+from db.settings import Settings
+from db.tables.images import ImageRow
+from db.tables.labels import LabelRow
+from db.tables.models import ModelVersionRow
+from tests.factories import add_noop_champion, write_images
+from tests.migration_rows import fill_every_table, rows_lost
+
+_FEWEST_KILLS = 3
+_RUN_S = 90.0
+_LABELLED = {"ALB": 6, "SHARK": 5}
+_OLD_REVISION = "0002"
+_CUTS_AT = (4, 16, 28)
+
+
+@fault("killed inside: enqueue")
+def killed_in_enqueue(site: Site) -> None:
+    _kill_inside(site, "enqueue", str(site.images), "--detach")
+    site.start_worker()
+
+
+@fault("killed inside: an import of labels, while images are answered", made={"labels": 11})
+def killed_in_import(site: Site) -> None:
+    site.reach_middle()
+    folder = site.folder / "labelled"
+    for number, (species, count) in enumerate(_LABELLED.items()):
+        write_images(folder / species, count, seed=30 + number)
+    _kill_inside(site, "labels", "import", str(folder), "--format", "folders", "--images", str(folder))
+    site.check_unfinished()
+    if (found := _labels(site.engine)) != _LABELLED:
+        raise RuntimeError(f"the labels are {found}, wanted {_LABELLED}")
+
+
+@fault("killed inside: a promotion", made={"promotions": 1})
+def killed_in_promotion(site: Site) -> None:
+    add_noop_champion(site.engine, Settings(home=site.home).models_dir, model_id="better", state="candidate")
+    site.start_work()
+    wait_until(site.all_finished, timeout_s=60, what="the first champion's work is done")
+    _kill_inside(site, "models", "promote", "better", "--force", "--reason", "bench")
+    with reading(site.engine) as session:
+        champions = session.scalars(select(ModelVersionRow.id).where(ModelVersionRow.state == "champion")).all()
+    if list(champions) != ["better"]:
+        raise RuntimeError(f"the champions are {champions}, wanted one, the promoted")
+
+
+@fault("killed inside: a backup, while images are answered", databases=("sqlite",))
+def killed_in_backup(site: Site) -> None:
+    """The archive that comes to be at last holds a moment: each answer in it is the one that the site ends with."""
+    archive, restored = site.folder / "backup.tar", site.folder / "restored"
+    site.reach_middle()
+    _kill_inside(site, "backup", str(archive))
+    site.check_unfinished()
+    wait_until(site.all_finished, timeout_s=60, what="the work goes on")
+    _run(site, ["restore", str(archive)], {"TAFFRAIL_HOME": str(restored), "TAFFRAIL_DATABASE_URL": ""})
+    ends = read_ledger(site.engine, root=site.images, home=site.home)
+    engine = open_database(f"sqlite:///{restored / 'taffrail.db'}")
+    held = read_ledger(engine, root=site.images, home=restored)
+    engine.dispose()
+    other = [path for path, entry in held.items() if entry.state != ItemState.PENDING and entry != ends[path]]
+    if other or not any(entry.state == ItemState.DONE for entry in held.values()):
+        raise RuntimeError(f"the archive's answers are not the site's: {other[:3]}")
+
+
+@fault("killed inside: an upgrade from an old revision with rows in every table")
+def killed_in_upgrade(site: Site) -> None:
+    site.start_work()
+    home = site.folder / "old"
+    home.mkdir(mode=0o700)
+    url = site.postgres.make_database() if site.postgres is not None else f"sqlite:///{home / 'taffrail.db'}"
+    engine = engine_for(url)
+    migrate(engine, revision=_OLD_REVISION)
+    with engine.begin() as connection:
+        before = fill_every_table(connection)
+    engine.dispose()
+    _kill_inside(site, "cameras", "list", settings={"TAFFRAIL_HOME": str(home), "TAFFRAIL_DATABASE_URL": url})
+    engine = open_database(url)
+    lost = rows_lost(engine, before)
+    engine.dispose()
+    if lost:
+        raise RuntimeError(f"rows of {sorted(lost)} are not as they were: {next(iter(lost.values()))[:200]}")
+
+
+@fault("power cut three times: what was not synced is lost", leaves_orphans=True)
+def power_cut(site: Site) -> None:
+    """Files and database fall back to what was synced; on Postgres only files do, and a row may name one of them."""
+    disk = Disk(site.home, site.folder)
+    site.settings_of_ours |= disk.environment
+    site.enqueue()
+    lost = 0
+    for items in _CUTS_AT:
+        worker = site.start_worker()
+        site.wait_for_items(items)
+        site.check_unfinished()
+        site.engine.dispose()  # ours would keep the database's pages that the disk lost
+        lost += disk.lose_power(worker.kill)
+    if not lost:
+        raise RuntimeError("nothing was unsynced when the power was cut: it proves nothing")
+    site.start_worker()
+
+
+def _kill_inside(site: Site, *words: str, settings: Mapping[str, str] | None = None) -> None:
+    """Run a command that is killed before its first change, its second, its fourth, until it comes to its end."""
+    kills, place = 0, 1
+    while True:
+        proof = site.folder / f"killed-{kills}"
+        done = _run(site, words, settings or {}, die_at=place, proof=proof)
+        if done.returncode >= 0:
+            break
+        if not proof.exists():
+            raise RuntimeError(f"cli {words[0]} died by itself ({done.returncode}): {done.stderr[-300:]}")
+        kills, place = kills + 1, place * 2
+    if kills < _FEWEST_KILLS:
+        raise RuntimeError(f"cli {words[0]} was killed inside {kills} times only: it proves too little")
+
+
+def _run(
+    site: Site, words: Sequence[str], settings: Mapping[str, str], *, die_at: int = 0, proof: Path = Path("/")
+) -> subprocess.CompletedProcess[str]:
+    environment = {name: value for name, value in {**site.environment(), **settings}.items() if value}
+    done = subprocess.run(
+        [sys.executable, "-m", "bench.faults.die_inside", str(die_at), str(proof), *words],
+        env=environment,
+        cwd=REPOSITORY,
+        capture_output=True,
+        text=True,
+        timeout=_RUN_S * crowding(),
+        check=False,
+    )
+    if done.returncode > 1 or "Traceback" in done.stderr:
+        raise RuntimeError(f"cli {words[0]} ended with {done.returncode}: {done.stderr.strip()[-400:]}")
+    return done
+
+
+def _labels(engine: Engine) -> dict[str, int]:
+    with reading(engine) as session:
+        counted = select(LabelRow.species, func.count(ImageRow.sha256.distinct())).join(
+            ImageRow, ImageRow.id == LabelRow.image_id
+        )
+        return dict(session.execute(counted.group_by(LabelRow.species)).tuples().all())
