@@ -125,9 +125,8 @@ def leftovers(engine: Engine, *, home: Path, orphans_too: bool, made: Mapping[st
         "crops are named by no row": len(crops - named) if orphans_too else 0,
         "logs of unforeseen errors": int((home / "errors.log").exists()),
     }
-    other = [
-        f"{count} {name}, wanted {made.get(name, 0)}" for name, count in rows.items() if count != made.get(name, 0)
-    ]
+    wanted = {name: made.get(name, 0) for name in rows}
+    other = [f"{count} {name}, wanted {wanted[name]}" for name, count in rows.items() if count != wanted[name]]
     return [f"{count} {what}" for what, count in found.items() if count] + other
 
 

@@ -37,10 +37,15 @@ static void keep(int descriptor)
     path[length] = 0;
     if (!copy_name(path, name)) return;
     snprintf(unfinished, sizeof unfinished, "%s~%d", name, (int)gettid());
-    int from = REAL(open)(path, O_RDONLY), to = REAL(open)(unfinished, O_WRONLY | O_CREAT | O_TRUNC, 0600);
-    while (from >= 0 && to >= 0 && (length = read(from, part, sizeof part)) > 0)
+    /* A file that SQLite has open is read by its own descriptor: to close another one lets go of the process's locks. */
+    int other = (fcntl(descriptor, F_GETFL) & O_ACCMODE) == O_WRONLY ? REAL(open)(path, O_RDONLY) : -1;
+    int from = other >= 0 ? other : descriptor, to = REAL(open)(unfinished, O_WRONLY | O_CREAT | O_TRUNC, 0600);
+    off_t place = 0;
+    while (to >= 0 && (length = pread(from, part, sizeof part, place)) > 0) {
         if (write(to, part, length) != length) break;
-    if (from >= 0) close(from);
+        place += length;
+    }
+    if (other >= 0) close(other);
     if (to >= 0) { close(to); REAL(rename)(unfinished, name); }
 }
 

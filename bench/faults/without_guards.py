@@ -82,6 +82,11 @@ GUARDS = (
         ),
     ),
     Guard(
+        "the sync of crops before the rows that name them",
+        "power cut",
+        (Cut("worker/storage/artifacts.py", "sync_files([settings.home / name for name in names])", "pass"),),
+    ),
+    Guard(
         "the reconciler's burying of dead claims",
         "worker killed 30 times",
         (
