@@ -23,6 +23,8 @@ from annotator.label_formats.records import (
 from db.domain.species import LabelSet
 
 _SHOWN_PLACES = 3
+# Where other tools write an image's boxes into the image: not to read them would make it "no fish".
+_OWN_BOXES = ("annotations", "annotation", "objects", "boxes", "bboxes", "bbox", "segmentation")
 
 
 @dataclass
@@ -134,6 +136,8 @@ def _record(raw: Mapping[str, object], found: _Annotated, place: str, *, same_id
     boxes = tuple(found.boxes.get(key, ())) if key is not None else ()
     if found.astray and not boxes:
         problems.append(RecordProblem(place, f"has no annotations, but {len(found.astray)} name no image"))
+    if nested := next((name for name in _OWN_BOXES if raw.get(name)), None):
+        problems.append(RecordProblem(place, f"has {nested!r} of its own, which are not read; wanted them in one list"))
     size = None
     try:
         size = size_of(raw.get("width"), raw.get("height"))

@@ -61,9 +61,13 @@ def box_of_row(
     species, values = names.get(row.class_number), row.values
     if species is None:
         raise ValueError(f"class {row.class_number} has no name (known: 0 to {max(names, default=-1)})")
-    if len(values) in (4, 5):
-        note = "its confidence is left aside" if len(values) == 5 else None
-        return RawBox(species, _box(values)), note
+    if len(values) == 4:
+        return RawBox(species, _box(values)), None
+    if len(values) == 5:
+        if not (_fits_box(values) and 0 <= values[4] <= 1):  # an angle, or a confidence that stands first
+            shown = " ".join(f"{value:.6g}" for value in values)
+            raise ValueError(f"the numbers {shown} are no x y width height within the image and a confidence of 0 to 1")
+        return RawBox(species, _box(values)), "its confidence is left aside"
     if key_points is not None:
         return _pose(species, values, key_points), None
     if not _fits_polygon(values):

@@ -6,7 +6,7 @@ import hashlib
 import os
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 
 from sqlalchemy import Engine, func, select, text
@@ -141,7 +141,8 @@ def compare(expected: Ledger, engine: Engine, *, root: Path, home: Path) -> Diff
             lost.append(path)
         elif found != entry:
             wrong.append(path)
-            examples.append(f"{path}: {_told(found)}, wanted {_told(entry)}")
+            different = [one.name for one in fields(Entry) if getattr(found, one.name) != getattr(entry, one.name)]
+            examples.append(f"{path}: {_told(found)}, wanted {_told(entry)}; {', '.join(different)} differ")
     wrong += [path for path in ledger if path not in expected]
     examples += [f"{path}: lost" for path in lost]
     return Difference(len(lost), _doubled(engine), len(wrong), tuple(examples[:5]))

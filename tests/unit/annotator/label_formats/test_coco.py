@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
@@ -184,3 +185,15 @@ def test_a_size_that_is_none_leaves_the_image_out(tmp_path: Path) -> None:
     (first,), _ = parts(read_coco(write_coco(tmp_path / "coco.json", [annotation()], images=images), SPECIES))
 
     assert problem_texts(first) == ["its size is 'wide' x 50, wanted pixels"]
+
+
+@pytest.mark.parametrize("name", ["annotations", "objects", "bbox"])
+def test_boxes_that_are_written_into_their_image_never_make_it_no_fish(tmp_path: Path, name: str) -> None:
+    images = [{"id": 1, "file_name": "a.jpg", name: [{"bbox": [10, 20, 30, 10], "category_id": 3}]}]
+    file = tmp_path / "coco.json"
+    file.write_text(json.dumps({"images": images, "annotations": [], "categories": [{"id": 3, "name": "ALB"}]}))
+
+    (record,), _ = parts(read_coco(file, SPECIES))
+
+    (text,) = problem_texts(record)
+    assert f"has {name!r} of its own" in text

@@ -177,3 +177,18 @@ def test_a_species_called_no_is_no_truth_value(tmp_path: Path) -> None:
     (record,), _ = _read(tmp_path, {"a.txt": f"0 {MIDDLE}"}, yaml="names: [NO]\n")
 
     assert boxes_of(record)[0].species == "NO"
+
+
+@pytest.mark.parametrize(
+    "row",
+    [
+        pytest.param(f"0 {MIDDLE} 1.57", id="an angle"),
+        pytest.param(f"0 {MIDDLE} -0.2", id="below 0"),
+        pytest.param("0 0.93 0.5 0.5 0.2 0.2", id="the confidence stands first"),
+    ],
+)
+def test_a_fifth_number_that_is_no_confidence_leaves_the_image_out(tmp_path: Path, row: str) -> None:
+    (record,), _ = _read(tmp_path, {"a.txt": row})
+
+    (text,) = problem_texts(record)
+    assert "and a confidence" in text
