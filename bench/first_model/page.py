@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from bench.first_model.ways import ESTIMATED, LESSON, THREE_BOXES, UNKNOWN
+from bench.first_model.ways import ESTIMATED, LESSON, NO_STILL_HEAT, THREE_BOXES, UNKNOWN
 
 _COLUMNS = (
     ("AP50", "fish_ap50"),
@@ -21,8 +21,9 @@ _COLUMNS = (
 _NAMES = {
     LESSON: "the lesson's detector (`cli train --detector lesson`), which served before",
     UNKNOWN: "the centre detector, fish size of the new cameras not known",
-    ESTIMATED: "the same, size estimated from six of their images",
+    ESTIMATED: "the same, size estimated from ten of their images",
     THREE_BOXES: "the same, three boxes drawn on each",
+    NO_STILL_HEAT: "the same, each camera's median heat taken away (not served)",
 }
 
 

@@ -5,10 +5,12 @@ from __future__ import annotations
 import time
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
+from scipy.special import expit, logit
 
 from bench.first_model.fleets import Draw
 from db.domain.box_confidence import UNFITTED, BoxConfidence
@@ -31,7 +33,8 @@ from worker.training.detector.trained import TrainedDetector
 from worker.vision.letterbox import letterbox_image
 
 LESSON, UNKNOWN, ESTIMATED, THREE_BOXES = "lesson", "size not known", "size estimated", "three boxes a camera"
-_IMAGES_TO_ESTIMATE_BY, _BOXES_TOLD, _SUREST = 6, 3, 2
+NO_STILL_HEAT = "three boxes, still heat taken away"
+_IMAGES_TO_ESTIMATE_BY, _BOXES_TOLD, _SUREST = 10, 3, 2
 _NO_CURVE = BoxConfidence(slope=1.0, offset=0.0, at_least=0.0)  # the lesson's detector tells its scores as they are
 
 
@@ -45,7 +48,10 @@ class Judged:
 
 
 def judge_centre(draw: Draw, *, features_dir: Path) -> list[Judged]:
-    """Return the centre detector's figures: without the new cameras' fish sizes, with estimates, with three boxes."""
+    """Return the centre detector's figures: without the new cameras' fish sizes, with estimates, with three boxes.
+
+    At last with each camera's median heat taken away, which serving does not do: whether it should is told by this row.
+    """
     trained, took = _trained(draw, DetectorKind.CENTRE, features_dir)
     detector = Detector(trained.card, trained.model)
     images = HeldImages(draw.judge, trained.card.input_hw, {})
@@ -53,10 +59,33 @@ def judge_centre(draw: Draw, *, features_dir: Path) -> list[Judged]:
     told = camera_fish_sizes(_first_boxes(draw.judge))
     judged = []
     for way, sizes in ((UNKNOWN, {}), (ESTIMATED, estimated), (THREE_BOXES, told)):
-        seen = [one.fish() for one in see_held_out(detector, range(len(draw.judge)), images, sizes)]
-        figures = box_figures(seen, trained.card.box_confidence or UNFITTED)
-        judged.append(Judged(way, {**figures, **took}, seen))
-    return judged
+        outputs = see_held_out(detector, range(len(draw.judge)), images, sizes)
+        judged.append(_judged(way, outputs, trained, took))
+    return [*judged, _judged(NO_STILL_HEAT, without_still_heat(outputs), trained, took)]
+
+
+def _judged(way: str, outputs: Sequence[SeenImage], trained: TrainedDetector, took: Mapping[str, float]) -> Judged:
+    seen = [one.fish() for one in outputs]
+    return Judged(way, {**box_figures(seen, trained.card.box_confidence or UNFITTED), **took}, seen)
+
+
+def without_still_heat(seen: Sequence[SeenImage]) -> list[SeenImage]:
+    """Return what was seen with the median of each camera's heat taken away: what never moves is no fish."""
+    by_camera: dict[tuple[str, tuple[int, ...]], list[int]] = defaultdict(list)
+    for row, one in enumerate(seen):
+        by_camera[one.sample.camera, _heat(one).shape].append(row)
+    changed = list(seen)
+    for rows in by_camera.values():
+        heat = np.stack([_heat(seen[row]) for row in rows])
+        for row, left in zip(rows, np.clip(heat - np.median(heat, axis=0), 1e-6, 1.0 - 1e-6), strict=True):
+            raw = replace(seen[row].raw, centres=logit(left).astype(np.float32))
+            changed[row] = replace(seen[row], raw=raw)
+    return changed
+
+
+def _heat(one: SeenImage) -> npt.NDArray[np.float64]:
+    assert one.raw.centres is not None  # of a centre detector
+    return np.asarray(expit(one.raw.centres.astype(np.float64)))
 
 
 def judge_lesson(draw: Draw, *, features_dir: Path) -> list[Judged]:
@@ -108,7 +137,7 @@ def _estimated_sizes(detector: Detector, images: HeldImages) -> dict[str, float]
         some = rows[:: max(1, len(rows) // _IMAGES_TO_ESTIMATE_BY)][:_IMAGES_TO_ESTIMATE_BY]
 
         def look(step: InputStep, some: list[int] = some) -> SeenAtStep:
-            return _at_step(see_held_out(detector, some, images, _sizes_for(step, images)), step)
+            return _at_step(see_held_out(detector, some, images, _sizes_for(step, images), once=True), step)
 
         size = estimate_fish_px(input_steps(detector.card.input_hw), look)
         if size is not None:

@@ -20,8 +20,8 @@ from db.tables.reviews import CorrectionRow, ReviewItemRow
 
 # Three boxes tell a camera's size; of four likely images one may show none.
 IMAGES_A_CAMERA = 4
-# Of so many likeliest ones: those next to each other show the same fish.
-_LIKELIEST = 3 * IMAGES_A_CAMERA
+# Of so many likeliest ones, a third of the camera's at the most: those next to each other show the same fish.
+_LIKELIEST, _LIKELIEST_SHARE = 3 * IMAGES_A_CAMERA, 3
 
 
 @dataclass(frozen=True)
@@ -74,11 +74,13 @@ def _likeliest(session: Session, wanted: QueueFilter) -> dict[str, list[int]]:
         .subquery()
     )
     rank = func.row_number().over(partition_by=of_camera.c.camera, order_by=(of_camera.c.chance.desc(), of_camera.c.id))
-    ranked = select(of_camera.c.id, of_camera.c.camera, rank.label("rank")).subquery()
+    images = func.count().over(partition_by=of_camera.c.camera)
+    ranked = select(of_camera.c.id, of_camera.c.camera, rank.label("rank"), images.label("images")).subquery()
     found: dict[str, list[int]] = defaultdict(list)
-    rows = session.execute(select(ranked.c.id, ranked.c.camera).where(ranked.c.rank <= _LIKELIEST)).tuples()
-    for prediction_id, name in rows:
-        found[name].append(prediction_id)
+    rows = session.execute(select(ranked).where(ranked.c.rank <= _LIKELIEST)).tuples()
+    for prediction_id, name, place, count in rows:
+        if place <= max(IMAGES_A_CAMERA, count // _LIKELIEST_SHARE):
+            found[name].append(prediction_id)
     return found
 
 

@@ -62,14 +62,19 @@ class SeenImage:
 
 
 def see_held_out(
-    detector: AnyDetector, rows: Sequence[int], images: HeldImages, fish_px: Mapping[str, float]
+    detector: AnyDetector, rows: Sequence[int], images: HeldImages, fish_px: Mapping[str, float], *, once: bool = False
 ) -> list[SeenImage]:
-    """Return what a detector says of images by their rows, each at its camera's fish size."""
+    """Return what a detector says of images by their rows, each at its camera's fish size.
+
+    once: never of mirror images beside, as where scores at several inputs are compared.
+    """
     by_input: dict[tuple[int, int], list[int]] = defaultdict(list)
     for row in rows:
         step = input_for(detector.card, fish_px.get(images.samples[row].camera))
         by_input[step.input_hw].append(int(row))
-    seen = {row: one for input_hw, some in by_input.items() for row, one in _seen(detector, some, images, input_hw)}
+    seen = {
+        row: one for input_hw, some in by_input.items() for row, one in _seen(detector, some, images, input_hw, once)
+    }
     return [seen[int(row)] for row in rows]
 
 
@@ -91,11 +96,12 @@ def as_held_out(
 
 
 def _seen(
-    detector: AnyDetector, rows: Sequence[int], images: HeldImages, input_hw: tuple[int, int]
+    detector: AnyDetector, rows: Sequence[int], images: HeldImages, input_hw: tuple[int, int], once: bool
 ) -> Iterator[tuple[int, SeenImage]]:
     for start in range(0, len(rows), _BATCH_IMAGES):
         chunk = rows[start : start + _BATCH_IMAGES]
-        raw = detector.predict(np.stack([letterbox_image(images.pixels(row), into_hw=input_hw)[0] for row in chunk]))
+        canvases = [letterbox_image(images.pixels(row), into_hw=input_hw)[0] for row in chunk]
+        raw = detector.predict(np.stack(canvases), once=once)
         for place, row in enumerate(chunk):
             sample = images.samples[row]
             yield row, SeenImage(sample, raw.row(place), sample_letterbox(sample, input_hw))
