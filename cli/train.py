@@ -155,7 +155,7 @@ def train(
         return
     tell_model(done)
     if pseudo is not None:
-        typer.echo(f"  {done.parameters['images_guessed']} unlabelled images taught it, as the champion named them")
+        typer.echo(f"  {done.record.images_guessed} unlabelled images taught it, as the champion named them")
     tell_left_out(done)
 
 
@@ -201,19 +201,20 @@ def _detector_of(asked: DetectorChoice | None, *, of_lesson: dict[str, Any]) -> 
 
 def tell_model(done: TrainResult) -> None:
     """Say in a few lines what a training gave."""
-    parameters, metrics = done.parameters, done.metrics
+    record, metrics = done.record, done.metrics
     typer.echo(f"model {done.model} is {done.state}, trained in {done.train_seconds:.0f} s")
     where = ", ".join(done.held_out_cameras) or "images drawn at random: all are of one camera"
-    typer.echo(f"evaluated on {parameters['images_held_out']} of {parameters['images']} images ({where}):")
+    typer.echo(f"evaluated on {record.images_held_out} of {record.images} images ({where}):")
     typer.echo("  " + ", ".join(f"{name} {metrics[name]:.3f}" for name in _FIGURES if name in metrics))
     if boxes := [f"{name} {metrics[name]:.3f}" for name in _BOX_FIGURES if name in metrics]:
         typer.echo("  boxes: " + ", ".join(boxes))
-    _tell_epochs(parameters["epoch_kept"])
+    if record.epoch_kept is not None:
+        _tell_epochs(record.epoch_kept)
     for text in (*done.blind, *done.cautions):
         say(f"  it {text}", fg=typer.colors.YELLOW, err=True)
     _tell_second_stage(done)
-    if parameters["species_without_images"]:
-        typer.echo(f"  no image of {', '.join(parameters['species_without_images'])}: it cannot know them")
+    if record.species_without_images:
+        typer.echo(f"  no image of {', '.join(record.species_without_images)}: it cannot know them")
     if done.state == "candidate":
         typer.echo(f"it waits; `cli models promote {done.model}` lets it serve")
 
@@ -231,6 +232,6 @@ def _tell_second_stage(done: TrainResult) -> None:
     if part is None or "accuracy" not in part.metrics:
         return
     crops = ", ".join(f"{name} {part.metrics[name]:.3f}" for name in _FIGURES if name in part.metrics)
-    typer.echo(f"second stage ({part.method}), {part.parameters['crops_held_out']} held-out crops: {crops}")
+    typer.echo(f"second stage ({part.method}), {part.record.crops_held_out} held-out crops: {crops}")
     first = ", ".join(f"{name} {done.metrics[f'first_stage_{name}']:.3f}" for name in _FIGURES[:3])
     typer.echo(f"  its share in the answer is {part.weight:.2f}; the first stage alone: {first}")

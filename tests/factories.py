@@ -15,6 +15,7 @@ from PIL import Image
 from sqlalchemy import Engine, select
 
 from db.domain.boxes import Box
+from db.domain.cards import plain_card
 from db.domain.jobs import ItemState
 from db.domain.model_versions import ModelCard, ModelState
 from db.domain.predictions import Agreement, Detection, Head
@@ -49,7 +50,7 @@ def add_noop_champion(
         id=model_id,
         state=ModelState(state),
         sha256=sha256,
-        card={"species": list(card.species), "input_hw": list(card.input_hw)},
+        card=plain_card(card),
         note="",
         created_at=datetime.now(UTC),
     )

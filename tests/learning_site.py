@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from sqlalchemy import Engine, select
 
+from db.domain.cards import plain_card
 from db.domain.files import FoundFile
 from db.domain.labels import ImageLabel
 from db.domain.model_versions import ModelCard
@@ -37,7 +38,7 @@ from worker.steps.requests import (
     FitResult,
     Step,
 )
-from worker.storage.model_files import plain_card, save_model
+from worker.storage.model_files import save_model
 from worker.training.data.samples import TrainingSample
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from dataclasses import asdict
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -133,17 +133,19 @@ def _rank_anew(job_ids: list[int], work: Callable[[], None]) -> None:
 
 
 def _line(model: ModelVersion) -> str:
-    metrics: Any = model.card.get("metrics") or {}
+    metrics = model.card.metrics
     figures = [f"{name} {metrics[name]:.3f}" for name in ("accuracy", "log_loss") if name in metrics]
     return "  ".join([model.model_id, f"{model.state:9}", model.created_at[:16], *figures])
 
 
 def _as_json(model: ModelVersion) -> dict[str, object]:
+    from db.domain.cards import plain_card
+
     return {
         "model": model.model_id,
         "state": str(model.state),
         "created_at": model.created_at,
         "sha256": model.sha256,
         "note": model.note,
-        "card": model.card,
+        "card": plain_card(model.card),
     }

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from db.domain.model_versions import ModelCard, SecondStage
     from db.store.model_versions import ModelVersion, Promotion
 
 _FIRST = ("accuracy", "balanced_accuracy", "log_loss", "calibration_error")
@@ -16,14 +17,14 @@ _COUNTS = ("images", "crops")
 
 def card_lines(model: ModelVersion, changes: Sequence[Promotion]) -> Iterator[str]:
     """Yield the lines that tell all of a model version. changes: of the champion that it was a part of."""
-    card: dict[str, Any] = model.card
+    card = model.card
     yield from _origin(card)
     yield from (f"  {line}" for line in note_lines(model.note))
-    yield from (f"  it {text}" for text in (*card.get("blind", ()), *card.get("cautions", ())))
+    yield from (f"  it {text}" for text in (*card.blind, *card.cautions))
     yield from _figures(card)
-    if card.get("second_stage"):
-        yield from _second_stage(card["second_stage"])
-    yield from _groups("images", card.get("metrics_by", {}))
+    if card.second_stage is not None:
+        yield from _second_stage(card.second_stage)
+    yield from _groups("images", card.metrics_by)
     for change in changes:
         forced = " (forced)" if change.forced else ""
         before = f"after {change.previous_id}" if change.previous_id else "the first one"
@@ -39,29 +40,28 @@ def note_lines(note: str) -> list[str]:
     return [part for part in note.split("; ") if part]
 
 
-def _origin(card: Mapping[str, Any]) -> Iterator[str]:
-    rows, columns = card.get("input_hw", (0, 0))
-    yield f"  {card.get('trunk')} at {rows}x{columns}, heads {', '.join(card.get('heads', []))}"
-    learnt = f"data set {card['dataset_sha256'][:12]}" if card.get("dataset_sha256") else "an unknown data set"
-    folds = card.get("folds") or [[]]
-    evaluated = f"evaluated on {', '.join(folds[0])}" if folds[0] else "evaluated on images drawn at random"
-    if (kept := (card.get("parameters") or {}).get("epoch_kept")) is not None:
+def _origin(card: ModelCard) -> Iterator[str]:
+    rows, columns = card.input_hw
+    yield f"  {card.trunk} at {rows}x{columns}, heads {', '.join(card.heads)}"
+    learnt = f"data set {card.dataset_sha256[:12]}" if card.dataset_sha256 else "an unknown data set"
+    cameras = card.folds[0] if card.folds else ()
+    evaluated = f"evaluated on {', '.join(cameras)}" if cameras else "evaluated on images drawn at random"
+    if (kept := card.record.epoch_kept) is not None:
         yield "  epoch kept: " + (kept if isinstance(kept, str) else ", ".join(f"{k} {v}" for k, v in kept.items()))
-    yield f"  learnt from {learnt}" + (f", like {card['parent']}" if card.get("parent") else "") + f"; {evaluated}"
-    versions = ", ".join(f"{name} {version}" for name, version in (card.get("versions") or {}).items())
-    yield f"  {card.get('train_seconds', 0):.0f} s: {card.get('command') or 'no command'} ({versions})"
+    yield f"  learnt from {learnt}" + (f", like {card.parent}" if card.parent else "") + f"; {evaluated}"
+    versions = ", ".join(f"{name} {version}" for name, version in card.versions.items())
+    yield f"  {card.train_seconds:.0f} s: {card.command or 'no command'} ({versions})"
 
 
-def _figures(card: Mapping[str, Any]) -> Iterator[str]:
+def _figures(card: ModelCard) -> Iterator[str]:
     """The final answer's figures, the first stage's and the champion's of that time beside them, then all others."""
-    metrics: dict[str, float] = card.get("metrics") or {}
+    metrics = card.metrics
     columns = {"model": {name: metrics[name] for name in _FIRST if name in metrics}}
     columns["first stage alone"] = {
         name: metrics[_FIRST_STAGE + name] for name in _FIRST if _FIRST_STAGE + name in metrics
     }
-    gate = (card.get("parameters") or {}).get("gate") or {}
-    if gate.get("champion_figures"):
-        columns[f"champion then ({gate['champion']})"] = gate["champion_figures"]
+    if card.gate is not None and card.gate.champion_figures:
+        columns[f"champion then ({card.gate.champion})"] = card.gate.champion_figures
     if columns["model"]:
         yield "  images of cameras it has not seen:"
         yield from _table({name: column for name, column in columns.items() if column}, only=_FIRST)
@@ -70,13 +70,13 @@ def _figures(card: Mapping[str, Any]) -> Iterator[str]:
             yield f"  {name:32} {_shown(name, value)}"
 
 
-def _second_stage(part: Mapping[str, Any]) -> Iterator[str]:
-    if not part.get("metrics"):
-        yield f"  second stage ({part['method']}), not evaluated by single crops on these cameras"
+def _second_stage(part: SecondStage) -> Iterator[str]:
+    if not part.metrics:
+        yield f"  second stage ({part.method}), not evaluated by single crops on these cameras"
         return
-    yield f"  second stage ({part['method']}), by single crops:"
-    yield from _table({"all": part["metrics"]})
-    yield from _groups("crops", part.get("metrics_by", {}))
+    yield f"  second stage ({part.method}), by single crops:"
+    yield from _table({"all": part.metrics})
+    yield from _groups("crops", part.metrics_by)
 
 
 def _groups(what: str, metrics_by: Mapping[str, Mapping[str, Mapping[str, float]]]) -> Iterator[str]:

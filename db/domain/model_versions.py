@@ -6,10 +6,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from db.domain.box_confidence import BoxConfidence
-
-# The kind of detector whose input follows the camera's fish size.
-SIZED_KIND = "centre"
-SIZED_HEATMAP_STRIDE_PX = 16
+from db.domain.train_recipe import CropRecipe, CropRecord, GateRecord, TrainRecipe, TrainRecord
 
 
 class ModelState(StrEnum):
@@ -29,7 +26,7 @@ class SecondStage:
     temperature: its logits are divided by it. log_prior_shift: added to its logits before that, one a species: training
     counts rare species more, and this takes it back. weight: its share in the image's final answer, 0..1.
     neighbour_temperature: of the answers after a camera's crops have heard their neighbours; None where they do not.
-    parameters, metrics, metrics_by: as in ModelCard; the figures are of single crops, on held-out cameras.
+    recipe, record, metrics, metrics_by: as in ModelCard; the figures are of single crops, on held-out cameras.
     """
 
     trunk: str
@@ -42,7 +39,8 @@ class SecondStage:
     log_prior_shift: tuple[float, ...]
     weight: float
     neighbour_temperature: float | None = None
-    parameters: dict[str, object] = field(default_factory=dict)
+    recipe: CropRecipe = field(default_factory=CropRecipe)
+    record: CropRecord = field(default_factory=CropRecord)
     metrics: dict[str, float] = field(default_factory=dict)
     metrics_by: dict[str, dict[str, dict[str, float]]] = field(default_factory=dict)
     train_seconds: float = 0.0
@@ -52,11 +50,12 @@ class SecondStage:
 class ModelCard:
     """What a detector needs to be served and what is known of it; every field is plain JSON.
 
-    input_hw: rows, columns of the trunk's input. species: the label set in order. parameters: what training was asked
-    for. metrics: figures by name, on held-out cameras. metrics_by: {"species": {...}, "camera": {...}}. second_stage:
-    the crop classifier that lies beside the detector, None where there is none. box_confidence: what its boxes' scores
-    mean, None where they are taken as they are. blind: why it does not see fish, one line each, empty where it does;
-    cautions: why its figures or some of its answers deserve little trust.
+    input_hw: rows, columns of the trunk's input. species: the label set in order. recipe: what training was asked for;
+    record: what came of it. gate: what was said of a candidate. metrics: figures by name, on held-out cameras.
+    metrics_by: {"species": {...}, "camera": {...}}. second_stage: the crop classifier that lies beside the detector,
+    None where there is none. box_confidence: what its boxes' scores mean, None where they are taken as they are.
+    blind: why it does not see fish, one line each, empty where it does; cautions: why its figures or some of its
+    answers deserve little trust.
     """
 
     kind: str
@@ -65,7 +64,9 @@ class ModelCard:
     input_hw: tuple[int, int]
     species: tuple[str, ...]
     heads: tuple[str, ...]
-    parameters: dict[str, object] = field(default_factory=dict)
+    recipe: TrainRecipe = field(default_factory=TrainRecipe)
+    record: TrainRecord = field(default_factory=TrainRecord)
+    gate: GateRecord | None = None
     metrics: dict[str, float] = field(default_factory=dict)
     metrics_by: dict[str, dict[str, dict[str, float]]] = field(default_factory=dict)
     dataset_sha256: str = ""

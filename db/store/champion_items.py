@@ -9,7 +9,8 @@ from sqlalchemy.orm import Session, aliased
 
 from db.domain.fish_size import input_steps, result_parameters, smallest_fish_of_steps
 from db.domain.jobs import ItemState
-from db.domain.model_versions import SIZED_KIND, ModelState
+from db.domain.model_versions import ModelState
+from db.domain.train_choices import SIZED_KIND
 from db.store.jobs import lock_job
 from db.tables.images import CameraRow, FileRow, FolderRow, ImageRow
 from db.tables.jobs import ItemRow, JobRow

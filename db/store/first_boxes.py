@@ -9,8 +9,8 @@ from sqlalchemy import exists, func, select
 from sqlalchemy.orm import Session
 
 from db.domain.fish_size import FishSizeOrigin
-from db.domain.model_versions import SIZED_KIND
 from db.domain.predictions import Head
+from db.domain.train_choices import SIZED_KIND
 from db.store.fish_sizes import fish_sizes
 from db.store.images import camera_of_image
 from db.store.review_queue import QueueFilter, queue_conditions

@@ -10,7 +10,9 @@ from sqlalchemy import exists, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
-from db.domain.model_versions import SIZED_HEATMAP_STRIDE_PX, SIZED_KIND, ModelState
+from db.domain.cards import card_from_plain
+from db.domain.model_versions import ModelCard, ModelState
+from db.domain.train_choices import SIZED_HEATMAP_STRIDE_PX, SIZED_KIND
 from db.errors import NotFoundError, TaffrailError
 from db.store.champion_items import point_items_at
 from db.tables.models import ModelVersionRow, PromotionRow
@@ -22,18 +24,31 @@ class RegistryError(TaffrailError):
 
 @dataclass(frozen=True)
 class ModelVersion:
-    """A model version as registered. card: plain JSON; note: why it is in its state; created_at: ISO 8601, UTC.
+    """A model version as registered. note: why it is in its state; created_at: ISO 8601, UTC.
 
-    sha256: of model.keras; crops_sha256: of crops.keras, None where there is no second stage.
+    card_held: plain JSON, as it was written; `card` reads it. sha256: of model.keras; crops_sha256: of crops.keras,
+    None where there is no second stage.
     """
 
     model_id: str
     state: ModelState
     sha256: str
-    card: dict[str, object]
+    card_held: dict[str, object]
     note: str
     created_at: str
     crops_sha256: str | None = None
+
+    @property
+    def card(self) -> ModelCard:
+        """The card, in today's form.
+
+        Raises:
+            RegistryError: what is held is no card.
+        """
+        try:
+            return card_from_plain(self.card_held)
+        except ValueError as error:
+            raise RegistryError(f"model {self.model_id}: its row holds no model card ({error})") from error
 
 
 @dataclass(frozen=True)

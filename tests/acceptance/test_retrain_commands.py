@@ -10,7 +10,6 @@ import time
 from pathlib import Path
 
 import pytest
-from sqlalchemy import update
 
 from db.migrate import open_database
 from db.session import transaction
@@ -37,8 +36,8 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     add_noop_champion(engine, settings.models_dir, model_id="refused", state="candidate")
     gate = {"champion": "noop", "promoted": False, "objections": ["not surely better"]}
     with transaction(engine) as session:
-        said = {"card": {"parameters": {"gate": gate}}, "note": "not surely better; log loss +0.2"}
-        session.execute(update(ModelVersionRow).where(ModelVersionRow.id == "refused").values(said))
+        refused = session.get_one(ModelVersionRow, "refused")
+        refused.card, refused.note = {**refused.card, "gate": gate}, "not surely better; log loss +0.2"
     engine.dispose()
     return settings.home
 

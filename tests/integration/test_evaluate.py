@@ -11,6 +11,7 @@ import pytest
 from PIL import Image
 
 from db.domain.labels import ImageLabel
+from db.domain.train_recipe import TrainRecipe
 from db.migrate import open_database
 from db.progress import StageProgress
 from db.session import reading
@@ -125,7 +126,7 @@ def test_a_version_is_evaluated_as_it_serves_on_the_cameras_held_out_from_it(
     [
         pytest.param({"folds": ((),)}, "evaluated on images drawn at random", id="random"),
         pytest.param({"folds": (("camera 9",),)}, r"held out from it \(camera 9\)", id="camera gone"),
-        pytest.param({"folds": (("camera 3",),), "parameters": {"final_fit": True}}, "--final-fit", id="final fit"),
+        pytest.param({"folds": (("camera 3",),), "recipe": TrainRecipe(final_fit=True)}, "--final-fit", id="final fit"),
     ],
 )
 def test_a_version_without_unseen_images_is_not_evaluated(version: LearningSite, card: dict, told: str) -> None:

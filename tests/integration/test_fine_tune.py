@@ -82,8 +82,8 @@ def test_the_time_is_told_beforehand_and_the_card_says_what_was_tuned(tuned) -> 
 
     assert any(stage.startswith("fine-tune, about ") for stage in stages)
     assert any(stage == "features at block8_project_bn" for stage in stages)
-    assert trained.card.parameters["fine_tune"]["from_layer"] == "block8_project_bn"
-    assert trained.card.parameters["augment"] == 1
+    assert trained.card.record.fine_tuned.from_layer == "block8_project_bn"
+    assert trained.card.recipe.augment == 1
 
 
 @pytest.mark.parametrize(

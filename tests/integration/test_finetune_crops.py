@@ -84,7 +84,7 @@ def test_a_run_killed_after_an_epoch_ends_as_if_it_had_not_been(
 
     resumed = _train(samples, small, work_dir, [])
 
-    assert resumed.part.parameters["resumed_at_epoch"] == 1
+    assert resumed.part.record.resumed_at_epoch == 1
     # Not to the bit: threads add in any order.
     apart = _distance(resumed.model, whole.model)
     assert apart < 0.05 * _distance(whole.model, small_trunk("", crop_px=64))
@@ -107,9 +107,9 @@ def test_where_few_cameras_are_held_out_others_are_answered_by_networks_that_hav
         progress=lambda *call: calls.append(call),
     )
 
-    told = trained.part.parameters
-    assert (told["members"], told["cross_fits"]) == (members, 2)
-    assert 0 < told["crops_calibrated_by"] < told["crops"]  # two of three parts
+    told = trained.part.record
+    assert (told.members, told.cross_fits) == (members, 2)
+    assert 0 < told.crops_calibrated_by < told.crops  # two of three parts
     stages = {call[0].split(",")[0] for call in calls if call[0].startswith("fine-tune")}
     assert stages == {f"fine-tune {number + 1} of {2 + members}" for number in range(2 + members)}
     assert list((folder / "members").iterdir()) == []  # what was kept for a resumption is gone

@@ -14,8 +14,8 @@ from annotator.export.write import WrittenExport
 from annotator.simulation.oracle import answer_folder
 from db.domain.fish_size import FishSize, FishSizeOrigin
 from db.domain.labels import ImageLabel, LabelledBox
-from db.domain.model_versions import SIZED_KIND
 from db.domain.species import DEFAULT_LABEL_SET
+from db.domain.train_choices import SIZED_KIND
 from db.session import reading, transaction
 from db.store.fish_sizes import fish_sizes, keep_estimate, set_fish_size, sizes_from_labels
 from db.tables.images import CameraRow, ImageRow

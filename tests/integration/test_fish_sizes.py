@@ -12,8 +12,8 @@ from db.domain.cameras import CameraOrigin
 from db.domain.files import FoundFile
 from db.domain.fish_size import FishSize, FishSizeOrigin
 from db.domain.labels import ImageLabel, LabelledBox
-from db.domain.model_versions import SIZED_KIND
 from db.domain.outcomes import SeenImage
+from db.domain.train_choices import SIZED_KIND
 from db.errors import NotFoundError
 from db.session import reading, transaction
 from db.store.cameras import set_cameras

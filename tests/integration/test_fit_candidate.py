@@ -7,18 +7,20 @@ from pathlib import Path
 
 import pytest
 
+from db.domain.cards import plain_card
 from db.domain.model_versions import ModelCard, SecondStage
+from db.domain.train_choices import Balance, CropMethod, Parts, SecondStageChoice
+from db.domain.train_recipe import CropRecipe, TrainRecipe, TunedBlocks
 from db.migrate import open_database
 from db.session import reading, transaction
 from db.store.model_versions import get_champion, get_model, register_model
 from tests.drawn_fish import LABELS, draw_fish
 from tests.learning_site import LearningSite
 from worker.models.errors import TrainingError
-from worker.models.names import Balance, CropMethod, HeadName, Parts
+from worker.models.names import HeadName
 from worker.steps.fit_candidate import fit_candidate, way_of
 from worker.steps.requests import FitRequest
-from worker.storage.model_files import BundleHashes, plain_card, save_bundle, write_card
-from worker.training.crops.held import SECOND_STAGE
+from worker.storage.model_files import BundleHashes, save_bundle, write_card
 from worker.training.crops.settings import CropTrainSettings
 from worker.training.data.snapshot import take_snapshot
 from worker.training.detector.card import DETECTOR_KIND
@@ -27,7 +29,16 @@ from worker.training.detector.settings import TrainSettings
 from worker.training.detector.train_detector import TrainedDetector
 
 SECOND = SecondStage(
-    "efficientnet_lite0", 144, 0.1, LABELS.names, "finetune", 1, 1.0, (0.0,) * 4, 0.5, parameters={"balance": "full"}
+    "efficientnet_lite0",
+    144,
+    0.1,
+    LABELS.names,
+    "finetune",
+    1,
+    1.0,
+    (0.0,) * 4,
+    0.5,
+    recipe=CropRecipe(balance=Balance.FULL),
 )
 CARD = ModelCard(
     DETECTOR_KIND,
@@ -36,7 +47,7 @@ CARD = ModelCard(
     (90, 160),
     LABELS.names,
     ("box_species", "heatmap_max"),
-    parameters={"weights": "random", "augment": 3, "fine_tune": {"blocks": 2, "epochs": 4}},
+    recipe=TrainRecipe(weights="random", augment=3, fine_tune=TunedBlocks(blocks=2, epochs=4)),
     metrics={"box_ap50": 0.5},
     folds=(("boat_1",),),
     second_stage=SECOND,
@@ -115,7 +126,9 @@ def test_networks_input_and_method_are_the_champions_unless_asked_otherwise(
 def test_who_trained_a_detector_alone_gets_no_second_stage_by_surprise(
     champions: str, asked: dict[str, object], wanted: tuple[Parts, str]
 ) -> None:
-    champion = dataclasses.replace(CARD, second_stage=None, parameters={SECOND_STAGE: champions})
+    champion = dataclasses.replace(
+        CARD, second_stage=None, recipe=TrainRecipe(second_stage=SecondStageChoice(champions))
+    )
 
     assert way_of(_asking(**asked), champion) == wanted
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 from sqlalchemy import Engine
 
-from db.domain.model_versions import ModelState
+from db.domain.cards import plain_card
+from db.domain.model_versions import ModelCard, ModelState
 from db.errors import NotFoundError
 from db.session import reading, transaction
 from db.store.model_versions import (
@@ -19,6 +20,8 @@ from db.store.model_versions import (
     rollback_champion,
 )
 
+CARD = plain_card(ModelCard("detector", "trunk", "layer", (64, 96), ("ALB", "NoF"), ("x", "y")))
+
 
 def test_the_first_model_serves_and_the_second_waits(engine: Engine) -> None:
     states = [_register(engine, name) for name in ("m1", "m2")]
@@ -26,7 +29,7 @@ def test_the_first_model_serves_and_the_second_waits(engine: Engine) -> None:
     with reading(engine) as session:
         assert states == [ModelState.CHAMPION, ModelState.CANDIDATE]
         assert champion_id(session) == "m1"
-        assert get_model(session, "m2").card == {"heads": ["x"]}
+        assert plain_card(get_model(session, "m2").card) == CARD
 
 
 def test_a_promotion_retires_the_champion_and_leaves_a_record(engine: Engine) -> None:
@@ -75,4 +78,4 @@ def test_what_makes_no_sense_is_refused(engine: Engine) -> None:
 
 def _register(engine: Engine, name: str) -> ModelState:
     with transaction(engine) as session:
-        return register_model(session, name, sha256="0" * 64, card={"heads": ["x"]}, note="")
+        return register_model(session, name, sha256="0" * 64, card=CARD, note="")

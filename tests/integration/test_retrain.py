@@ -96,11 +96,11 @@ def test_a_better_candidate_serves_with_everything_on_its_card(
         serving = get_model(session, done.kept.model_id)
         record = list_promotions(session)[0]
         run = list_retrainings(session)[0]
-    gate = serving.card["parameters"]["gate"]  # type: ignore[index]
-    assert serving.state is ModelState.CHAMPION and serving.card["parent"] == champion
-    assert serving.card["dataset_sha256"] == done.dataset.sha256
-    assert serving.card["metrics"]["accuracy"] == 1.0 and gate["champion"] == champion  # type: ignore[index]
-    assert set(serving.card["metrics_by"]["camera"]) == set(done.dataset.held_out_cameras)  # type: ignore[index]
+    card = serving.card
+    assert serving.state is ModelState.CHAMPION and card.parent == champion
+    assert card.dataset_sha256 == done.dataset.sha256
+    assert card.metrics["accuracy"] == 1.0 and card.gate is not None and card.gate.champion == champion
+    assert set(card.metrics_by["camera"]) == set(done.dataset.held_out_cameras)
     assert (record.model_id, record.previous_id, record.forced) == (serving.model_id, champion, False)
     assert (run.state, run.model_id) == (RetrainingState.PROMOTED, serving.model_id)
     assert sorted(os.listdir(any_site.settings.models_dir)) == sorted([champion, serving.model_id])

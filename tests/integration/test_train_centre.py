@@ -51,8 +51,8 @@ def test_the_card_tells_the_kind_the_schedule_and_the_figures(trained: TrainedDe
     card = trained.card
 
     assert (card.kind, card.input_hw, card.heads) == ("centre", (96, 160), ("box_species", "heatmap_hires"))
-    assert card.parameters["epoch_kept"] == "the last of a fixed schedule"
-    assert len(card.folds[0]) == 1 and card.parameters["images_held_out"] == 3
+    assert card.record.epoch_kept == "the last of a fixed schedule"
+    assert len(card.folds[0]) == 1 and card.record.images_held_out == 3
     assert {"accuracy", "fish_ap50", "fish_recall_in_3", "box_calibration_error"} <= set(card.metrics)
     assert card.box_confidence is not None and card.box_confidence.images == 3
 
@@ -75,7 +75,7 @@ def test_what_was_learnt_from_little_says_so(trained: TrainedDetector) -> None:
 
 def test_an_image_that_cannot_be_read_is_named_and_the_rest_goes_on(trained: TrainedDetector) -> None:
     assert [bad.file for bad in trained.unreadable] == [b"/no/such.png"]
-    assert trained.card.parameters["images"] == 12
+    assert trained.card.record.images == 12
 
 
 def test_without_a_box_species_alone_are_learnt_and_that_is_told(samples: list[TrainingSample], tmp_path: Path) -> None:

@@ -72,7 +72,7 @@ def test_frozen_features_tell_the_fish_of_a_camera_it_has_not_seen(trained: Trai
 
     assert figures["accuracy"] > 0.8 > figures["majority_accuracy"]
     assert figures["log_loss"] < 0.8
-    assert trained.part.parameters["crops_held_out"] == figures["crops"] > 8
+    assert trained.part.record.crops_held_out == figures["crops"] > 8
 
 
 def test_the_saved_bundle_answers_as_it_was_evaluated(
@@ -142,7 +142,7 @@ def test_rare_species_may_count_more_and_the_prior_is_taken_back(
     samples: tuple[CropSample, ...], folder: Path, trained: TrainedCropClassifier
 ) -> None:
     part = trained.part
-    counts = part.parameters["crops_by_species"]
+    counts = part.record.crops_by_species
     assert isinstance(counts, dict)
 
     # The root of balance took half the log of each count away; half of that is given back.

@@ -54,9 +54,9 @@ def test_it_learns_species_and_boxes_on_cameras_it_has_not_seen(trained) -> None
 
     assert card.metrics["accuracy"] > 0.8  # a guess gives 0.33
     assert card.metrics["largest_fish_mean_iou"] > 0.25
-    assert card.parameters["split"] == "by camera"
+    assert card.record.split == "by camera"
     assert set(card.metrics_by["camera"]) == set(card.folds[0])
-    assert card.parameters["species_without_images"] == ["SHARK"]
+    assert card.record.species_without_images == ("SHARK",)
 
 
 def test_the_heat_map_lights_up_where_the_fish_is(trained, samples: list[TrainingSample]) -> None:
@@ -106,7 +106,7 @@ def test_twelve_images_of_two_cameras_suffice(samples: list[TrainingSample], fol
     result = train_detector(few, settings=settings, features_dir=folder / "features")
 
     assert np.isfinite(list(result.card.metrics.values())).all()
-    assert result.card.parameters["images"] == 12
+    assert result.card.record.images == 12
 
 
 def test_one_camera_is_split_at_random_and_the_card_says_so(samples: list[TrainingSample], folder: Path) -> None:
@@ -117,7 +117,7 @@ def test_one_camera_is_split_at_random_and_the_card_says_so(samples: list[Traini
 
     result = train_detector(alone, settings=settings, features_dir=folder / "features")
 
-    assert result.card.parameters["split"] == "random: all images are of one camera"
+    assert result.card.record.split == "random: all images are of one camera"
     assert result.card.heads == ("box_species", "heatmap")
 
 

@@ -20,7 +20,7 @@ def check_species(settings: Settings) -> Check:
         with reading(engine) as session:
             label_set, said = held_label_set(session), count_said(session)
             champion = champion_id(session)
-            card = get_model(session, champion).card if champion is not None else {}
+            learnt = get_model(session, champion).card.species if champion is not None else None
     finally:
         engine.dispose()
     if label_set is None:
@@ -28,8 +28,7 @@ def check_species(settings: Settings) -> Check:
     strange = [name for name in said if name not in label_set]
     if strange:
         return Check(_NAME, CheckState.BAD, f"labelled, and no species: {_few(strange)}", "cli species add, or alias")
-    learnt = card.get("species")
-    named = {label_set.named(str(name)) for name in learnt} if isinstance(learnt, list) else set(label_set.names)
+    named = set(label_set.names) if learnt is None else {label_set.named(name) for name in learnt}
     unlearnt = [name for name in label_set.names if name not in named]
     if unlearnt:
         found = f"model {champion} has not learnt {_few(unlearnt)}"

@@ -43,7 +43,7 @@ def sides_of(model_id: str, card: ModelCard, samples: Sequence[TrainingSample]) 
     """
     held = set(card.folds[0]) if card.folds else set()
     instead = "`cli evaluate` without --model evaluates its recipe"
-    if card.parameters.get("final_fit"):
+    if card.recipe.final_fit:
         raise ModelError(f"model {model_id}: learnt from every image in the end (--final-fit); {instead}")
     if not held:
         raise ModelError(

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from db.domain.model_versions import SIZED_HEATMAP_STRIDE_PX
+from db.domain.train_choices import SIZED_HEATMAP_STRIDE_PX
 from worker.models.fish_neck import conv_norm_relu
 
 HEADS_STRIDE_PX = SIZED_HEATMAP_STRIDE_PX

@@ -5,7 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
-from db.domain.model_versions import SIZED_KIND
+from db.domain.train_choices import Balance as Balance
+from db.domain.train_choices import CropMethod as CropMethod
+from db.domain.train_choices import DetectorKind as DetectorKind
+from db.domain.train_choices import Parts as Parts
+from db.domain.train_choices import SecondStageChoice as SecondStageChoice
 
 
 class Preprocessing(StrEnum):
@@ -36,51 +40,8 @@ class TrunkSpec:
     input_hw: tuple[int, int] = (360, 640)
 
 
-class DetectorKind(StrEnum):
-    """How a detector finds fish; a model's card names it."""
-
-    CENTRE = SIZED_KIND  # a centre heat map at one fish size; it carries over to other cameras
-    LESSON = "detector"  # both heads on features that are computed once
-
-
 # Rows, columns where no size is asked for. Fish of the target size are 68 pixels in the first.
 INPUT_HW: dict[DetectorKind, tuple[int, int]] = {DetectorKind.CENTRE: (288, 512), DetectorKind.LESSON: (360, 640)}
-
-
-class CropMethod(StrEnum):
-    """How the second stage is trained."""
-
-    FROZEN = "frozen"
-    FINETUNE = "finetune"
-
-
-class SecondStageChoice(StrEnum):
-    """Whether there is to be a second stage, and how it is trained."""
-
-    NONE = "none"
-    FROZEN = "frozen"
-    FINETUNE = "finetune"
-
-    @property
-    def method(self) -> CropMethod | None:
-        """How it is trained; None where there is none."""
-        return None if self is SecondStageChoice.NONE else CropMethod(self.value)
-
-
-class Balance(StrEnum):
-    """How much rare species count: as they come, by the root of balance, or all species alike."""
-
-    NONE = "none"
-    ROOT = "root"
-    FULL = "full"
-
-
-class Parts(StrEnum):
-    """What of the parent is trained anew; the rest is taken over as it is."""
-
-    HEADS = "heads"
-    CROPS = "crops"
-    BOTH = "both"
 
 
 class HeadName(StrEnum):

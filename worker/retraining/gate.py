@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -165,15 +164,14 @@ def _remarks(found: PairedBootstrap, evaluated: GateAnswers) -> list[str]:
 
 def objection_to(candidate: ModelVersion, champion: ModelVersion) -> str | None:
     """Why a candidate should not serve, by what the gate said or else by both cards; None where nothing objects."""
-    gate = _gate_of(candidate)
-    if gate is not None and gate.get("champion") != champion.model_id:
-        return f"was evaluated against {gate.get('champion')}, which does not serve now: cli retrain --again"
-    if gate is not None:
-        return None if gate.get("promoted") else f"the gate refused it ({'; '.join(gate.get('objections', []))})"
     new, old = candidate.card, champion.card
-    if new.get("folds") != old.get("folds"):
+    if new.gate is not None and new.gate.champion != champion.model_id:
+        return f"was evaluated against {new.gate.champion}, which does not serve now: cli retrain --again"
+    if new.gate is not None:
+        return None if new.gate.promoted else f"the gate refused it ({'; '.join(new.gate.objections)})"
+    if new.folds != old.folds:
         return "was evaluated on other cameras than the champion, so their figures do not compare"
-    first, second = _log_loss(candidate), _log_loss(champion)
+    first, second = new.metrics.get("log_loss"), old.metrics.get("log_loss")
     if first is None or second is None:
         return "its figures or the champion's are not known"
     return f"its log loss {first:.3f} is not below the champion's {second:.3f}" if first >= second else None
@@ -181,17 +179,5 @@ def objection_to(candidate: ModelVersion, champion: ModelVersion) -> str | None:
 
 def blind_objection(first: ModelVersion) -> str | None:
     """Why a first model should not serve: it has not learnt to see fish; None where it has."""
-    blind = first.card.get("blind")
-    return f"it {'; it '.join(str(reason) for reason in blind)}" if isinstance(blind, list) and blind else None
-
-
-def _gate_of(model: ModelVersion) -> dict[str, Any] | None:
-    parameters = model.card.get("parameters")
-    gate = parameters.get("gate") if isinstance(parameters, dict) else None
-    return gate if isinstance(gate, dict) else None
-
-
-def _log_loss(model: ModelVersion) -> float | None:
-    metrics = model.card.get("metrics")
-    value = metrics.get("log_loss") if isinstance(metrics, dict) else None
-    return float(value) if isinstance(value, int | float) else None
+    blind = first.card.blind
+    return f"it {'; it '.join(blind)}" if blind else None

@@ -10,9 +10,11 @@ from pathlib import Path
 import numpy as np
 from sqlalchemy import Engine
 
+from db.domain.cards import plain_card
 from db.domain.datasets import Dataset
 from db.domain.model_versions import ModelCard
 from db.domain.retrainings import HeldRetraining, RetrainingState
+from db.domain.train_recipe import BootstrapRecord, GateRecord
 from db.errors import DatabaseError
 from db.session import reading, transaction
 from db.settings import Settings
@@ -24,7 +26,7 @@ from worker.retraining.gate import GateAnswers, GateDecision, figures
 from worker.retraining.lease import LeaseLost
 from worker.retraining.rerank import ask_flagged
 from worker.storage.artifacts import publish_model
-from worker.storage.model_files import BundleHashes, model_folder, plain_card, read_card, write_card
+from worker.storage.model_files import BundleHashes, model_folder, read_card, write_card
 
 
 @dataclass(frozen=True)
@@ -128,18 +130,18 @@ def _remove_unregistered(engine: Engine, model_id: str, folder: Path) -> None:
 
 def _evaluated_card(card: ModelCard, candidate: Candidate, evaluated: GateAnswers, verdict: GateDecision) -> ModelCard:
     """Return the card with the figures of the final answers, and what the gate was told and said."""
-    gate = {
-        "promoted": verdict.promoted,
-        "champion": candidate.champion_id,
-        "objections": list(verdict.objections),
-        "bootstrap": asdict(verdict.bootstrap),
-        "champion_figures": figures(evaluated.truth, evaluated.champion),
-    }
+    gate = GateRecord(
+        promoted=verdict.promoted,
+        champion=candidate.champion_id,
+        objections=verdict.objections,
+        bootstrap=BootstrapRecord(**asdict(verdict.bootstrap)),
+        champion_figures=figures(evaluated.truth, evaluated.champion),
+    )
     return replace(
         card,
         metrics={**card.metrics, **figures(evaluated.truth, evaluated.candidate)},
         metrics_by={**card.metrics_by, **_by_group(evaluated)},
-        parameters={**card.parameters, "gate": gate},
+        gate=gate,
     )
 
 

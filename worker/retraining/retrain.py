@@ -199,8 +199,7 @@ def _answers_of_both(run: _Run, dataset: Dataset, serving: ModelVersion, hashes:
 
 
 def _was_fitted_to_everything(version: ModelVersion) -> bool:
-    parameters = version.card.get("parameters")
-    return isinstance(parameters, dict) and bool(parameters.get("final_fit"))
+    return version.card.recipe.final_fit
 
 
 def _answers(

@@ -114,7 +114,7 @@ def _source(
 ) -> FeatureSource:
     """Return the features to ask: by the model's own trunk and size, which training cached, where nothing is given."""
     own = card if card is not None and card.trunk in TRUNKS else None
-    weights = str(request.weights or (own.parameters.get("weights", "imagenet") if own else "imagenet"))
+    weights = request.weights or (own.recipe.weights if own else "imagenet")
     rows, columns = request.input_hw or (own.input_hw if own else TRUNKS[DEFAULT_TRUNK].input_hw)
     return FeatureSource(
         trunk=str(request.trunk or (own.trunk if own else DEFAULT_TRUNK)),

@@ -7,6 +7,7 @@ from dataclasses import asdict, replace
 
 from db.domain.datasets import Dataset
 from db.domain.model_versions import ModelCard
+from db.domain.train_recipe import CropRecipe
 from db.migrate import open_database
 from db.progress import StageProgress
 from db.session import reading
@@ -15,14 +16,14 @@ from db.store.datasets import get_dataset
 from db.store.model_versions import ModelVersion, get_model
 from db.store.species import project_settings
 from worker.models.errors import TrainingError
-from worker.models.names import Balance, CropMethod, DetectorKind, HeadName, Parts, SecondStageChoice
+from worker.models.names import CropMethod, DetectorKind, HeadName, Parts, SecondStageChoice
 from worker.models.trunks import named_weights
 from worker.steps.left_out import told_of
 from worker.steps.requests import FIT_CANDIDATE, FitRequest, FitResult
 from worker.steps.step_process import serve_step
 from worker.storage.model_files import HeldModel, check_model_file, load_model_file, read_card, save_bundle
 from worker.training.crops.add_second_stage import TwoStages, add_second_stage
-from worker.training.crops.held import SECOND_STAGE, crop_settings, false_boxes_held
+from worker.training.crops.held import crop_settings, false_boxes_held
 from worker.training.crops.settings import CropTrainSettings
 from worker.training.data.samples import TrainingSample, with_false_boxes
 from worker.training.data.snapshot import training_samples
@@ -67,9 +68,8 @@ def fit_candidate(request: FitRequest, progress: StageProgress) -> FitResult:
             part = replace(part, metrics={}, metrics_by={})
         card = replace(card, second_stage=part)
         crops = HeldModel(held.model_id, held.crops_sha256)
-    told: dict[str, object] = {"dataset": dataset.dataset_id, "parts": str(parts), SECOND_STAGE: str(second_stage)}
-    parameters = {**card.parameters, **told}
-    card = replace(card, dataset_sha256=dataset.sha256, parameters=parameters)
+    told = {"dataset": dataset.dataset_id, "parts": parts, "second_stage": second_stage}
+    card = replace(card, dataset_sha256=dataset.sha256, recipe=card.recipe.model_copy(update=told))
     model = HeldModel(held.model_id, held.sha256) if parts is Parts.CROPS else first.model
     hashes = save_bundle(request.into, request.model, model, card, crops=crops, held_dir=settings.models_dir)
     return FitResult(**asdict(hashes), unreadable=told_of(first.unreadable), second_stage_missing=missing)
@@ -120,10 +120,10 @@ def way_of(request: FitRequest, parent: ModelCard) -> tuple[Parts, SecondStageCh
     Both are the parent's where nothing else is asked for: who trained a detector alone gets none by surprise.
     """
     if parent.second_stage is not None:
-        told = parent.second_stage.method
+        told = SecondStageChoice(parent.second_stage.method)
     else:
-        told = str(parent.parameters.get(SECOND_STAGE, SecondStageChoice.FINETUNE))
-    choice = request.second_stage or SecondStageChoice(told)
+        told = parent.recipe.second_stage or SecondStageChoice.FINETUNE
+    choice = request.second_stage or told
     parts = request.parts or (Parts.HEADS if choice is SecondStageChoice.NONE else Parts.BOTH)
     if parts is not Parts.HEADS and choice is SecondStageChoice.NONE:
         choice = SecondStageChoice.FINETUNE
@@ -152,21 +152,20 @@ def _crop_settings(
     request: FitRequest, parent: ModelCard, card: ModelCard, settings: Settings, method: CropMethod
 ) -> CropTrainSettings:
     """Return how the second stage is trained: the parent's way goes on where nothing else is asked for."""
-    told = parent.second_stage.parameters if parent.second_stage is not None else {}
-    by_sampling = bool(told.get("by_sampling")) if request.by_sampling is None else request.by_sampling
+    told = parent.second_stage.recipe if parent.second_stage is not None else CropRecipe()
     return crop_settings(
         card,
         settings,
         method=method,
-        balance=request.balance or Balance(str(told.get("balance") or CropTrainSettings.balance)),
-        by_sampling=by_sampling,
+        balance=request.balance or told.balance,
+        by_sampling=told.by_sampling if request.by_sampling is None else request.by_sampling,
         seed=request.seed,
     )
 
 
 def _like_parent(request: FitRequest, parent: ModelCard, dataset: Dataset, settings: Settings) -> TrainSettings:
     """Return the parent's networks and input; only what they learn from differs."""
-    weights = str(parent.parameters.get("weights", "imagenet"))
+    tuned = parent.recipe.fine_tune
     box_head, heatmap_head = (HeadName(name) for name in parent.heads)
     return TrainSettings(
         kind=DetectorKind(parent.kind),
@@ -174,21 +173,16 @@ def _like_parent(request: FitRequest, parent: ModelCard, dataset: Dataset, setti
         layer=parent.layer,
         input_hw=parent.input_hw,
         heads=(box_head, heatmap_head),
-        weights=named_weights(weights),
+        weights=named_weights(parent.recipe.weights),
         label_set=settings.label_set,
         held_out=dataset.held_out_cameras,
         epochs=request.epochs,
-        augment=int(str(parent.parameters.get("augment", 0))),
-        fine_tune=_tuned_like(parent),
+        augment=parent.recipe.augment,
+        fine_tune=None if tuned is None else FineTune(tuned.blocks, tuned.epochs),
         seed=request.seed,
         parent=request.parent,
         command=request.command,
     )
-
-
-def _tuned_like(parent: ModelCard) -> FineTune | None:
-    told = parent.parameters.get("fine_tune")
-    return FineTune(int(told["blocks"]), int(told.get("epochs", FineTune.epochs))) if isinstance(told, dict) else None
 
 
 if __name__ == "__main__":

@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict
 
 from db.domain.model_versions import SecondStage
 from db.domain.runtimes import Runtime, RuntimeChoice
+from db.domain.train_recipe import TrainRecipe, TrainRecord
 from worker.models.names import DEFAULT_TRUNK, Balance, DetectorKind, HeadName, Parts, SecondStageChoice
 from worker.models.recurrent import RecurrentCell
 
@@ -87,15 +88,17 @@ class TrainRequest(StepValue):
 
 
 class TrainResult(LearntFrom):
-    """The new version, its state and figures. parameters: of its card. blind, cautions: what it does not see, in words.
+    """The new version, its state and figures. recipe, record: of its card.
 
-    second_stage_missing: why it has none, '' where it has one or none was asked for.
+    blind, cautions: what it does not see, in words. second_stage_missing: why it has none, '' where it has one or none
+    was asked for.
     """
 
     model: str
     state: str
     metrics: Figures
-    parameters: dict[str, Any]
+    recipe: TrainRecipe
+    record: TrainRecord
     held_out_cameras: tuple[str, ...]
     second_stage: SecondStage | None
     second_stage_missing: str

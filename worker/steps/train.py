@@ -9,6 +9,7 @@ from typing import Any
 from sqlalchemy import Engine
 from sqlalchemy.orm import Session
 
+from db.domain.cards import plain_card
 from db.domain.datasets import Dataset
 from db.domain.model_versions import ModelState
 from db.migrate import open_database
@@ -24,9 +25,9 @@ from worker.steps.left_out import told_of
 from worker.steps.requests import TRAIN, TrainRequest, TrainResult
 from worker.steps.step_process import serve_step
 from worker.storage.artifacts import publish_model
-from worker.storage.model_files import new_model_id, plain_card, save_bundle
+from worker.storage.model_files import new_model_id, save_bundle
 from worker.training.crops.add_second_stage import add_second_stage
-from worker.training.crops.held import SECOND_STAGE, crop_settings, false_boxes_held
+from worker.training.crops.held import crop_settings, false_boxes_held
 from worker.training.data.samples import TrainingSample, with_false_boxes
 from worker.training.data.snapshot import take_snapshot, training_samples
 from worker.training.detector.fine_tune import FineTune
@@ -49,8 +50,8 @@ def train(request: TrainRequest, progress: StageProgress) -> TrainResult:
         features_dir=settings.features_dir,
         progress=progress,
     )
-    parameters = {**trained.card.parameters, SECOND_STAGE: str(request.second_stage)}
-    trained = replace(trained, card=replace(trained.card, dataset_sha256=dataset.sha256, parameters=parameters))
+    recipe = trained.card.recipe.model_copy(update={"second_stage": request.second_stage})
+    trained = replace(trained, card=replace(trained.card, dataset_sha256=dataset.sha256, recipe=recipe))
     missing = ""
     try:
         trained, crops = _with_second_stage(trained, samples, request, settings, progress)
@@ -69,7 +70,8 @@ def train(request: TrainRequest, progress: StageProgress) -> TrainResult:
         model=model_id,
         state=str(state),
         metrics=trained.card.metrics,
-        parameters=trained.card.parameters,
+        recipe=trained.card.recipe,
+        record=trained.card.record,
         held_out_cameras=trained.card.folds[0],
         second_stage=trained.card.second_stage,
         second_stage_missing=missing,

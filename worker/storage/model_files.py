@@ -3,7 +3,6 @@ card.json; an altered file is refused. No Keras at import."""
 
 from __future__ import annotations
 
-import dataclasses
 import hashlib
 import json
 import os
@@ -12,12 +11,10 @@ import secrets
 import shutil
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from pydantic import TypeAdapter, ValidationError
-
+from db.domain.cards import card_from_plain, plain_card
 from db.domain.model_versions import ModelCard
 from db.whole_files import whole_folder, write_whole
 from worker.models.errors import ModelFileError
@@ -151,7 +148,7 @@ def load_model_file(folder: Path, name: str = MODEL_NAME) -> Any:
 def card_to_json(card: ModelCard, *, sha256: str, crops_sha256: str | None = None) -> str:
     """Return a card as JSON text, with the hashes of its model files."""
     hashes = {"sha256": sha256} | ({"crops_sha256": crops_sha256} if crops_sha256 else {})
-    return json.dumps({**dataclasses.asdict(card), **hashes}, indent=2, sort_keys=True) + "\n"
+    return json.dumps({**plain_card(card), **hashes}, indent=2, sort_keys=True) + "\n"
 
 
 def card_from_json(text: str) -> ModelCard:
@@ -163,23 +160,7 @@ def card_from_json(text: str) -> ModelCard:
     raw = json.loads(text)
     if not isinstance(raw, dict):
         raise ValueError(f"holds a {type(raw).__name__}, wanted an object")
-    try:
-        return _card_reader().validate_python(raw)
-    except ValidationError as error:
-        first = error.errors()[0]
-        raise ValueError(f"{'.'.join(str(part) for part in first['loc'])}: {first['msg']}") from None
-
-
-@lru_cache(maxsize=1)
-def _card_reader() -> TypeAdapter[ModelCard]:
-    return TypeAdapter(ModelCard)
-
-
-def plain_card(card: ModelCard) -> dict[str, Any]:
-    """Return a card as plain JSON values, as the registry's row holds it; the hash is the row's own column."""
-    plain: dict[str, Any] = json.loads(card_to_json(card, sha256=""))
-    del plain["sha256"]
-    return plain
+    return card_from_plain(raw)
 
 
 def write_card(models_dir: Path, model_id: str, card: ModelCard, *, hashes: BundleHashes) -> None:

@@ -13,18 +13,15 @@ from worker.models.names import Balance, CropMethod
 from worker.models.trunks import named_weights
 from worker.training.crops.settings import CropTrainSettings
 
-SECOND_STAGE = "second_stage"  # the card's parameter: what was asked for, whether or not it could be made
-
 
 def crop_settings(
     card: ModelCard, settings: Settings, *, method: CropMethod, balance: Balance, by_sampling: bool, seed: int
 ) -> CropTrainSettings:
     """Return how a detector's second stage is trained: on the same trunk."""
-    weights = str(card.parameters.get("weights", "imagenet"))
     return CropTrainSettings(
         method=method,
         trunk=card.trunk,
-        weights=named_weights(weights),
+        weights=named_weights(card.recipe.weights),
         label_set=settings.label_set,
         balance=balance,
         by_sampling=by_sampling,

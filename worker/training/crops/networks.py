@@ -18,6 +18,7 @@ import numpy as np
 import numpy.typing as npt
 
 from db.domain.cameras import count_sides
+from db.domain.train_recipe import CropRecord
 from db.progress import StageProgress, of_stage
 from worker.training.crops.features import frozen_trunk, turn_features, view_features
 from worker.training.crops.finetune import Checkpoint, Tuned, Turn, epochs_of, finetune, mean_model, turn_outputs
@@ -56,7 +57,7 @@ class CropNetwork:
     unseen: UnseenCrops
     held_out: UnseenCrops
     probe: Probe | None
-    told: dict[str, object]
+    told: CropRecord
     checkpoints: tuple[Checkpoint, ...] = ()
 
     def forget(self) -> None:
@@ -101,7 +102,7 @@ def train_frozen(
         joined(unseen) if unseen else _nothing(learn, settings),
         _unseen(held_out, np.ones(len(held_out), dtype=np.bool_), said),
         None,
-        {"views": frozen.views.shape[1], "strength": probe.strength},
+        CropRecord(views=frozen.views.shape[1], strength=probe.strength),
     )
 
 
@@ -146,13 +147,13 @@ def train_tuned(
         joined(unseen) if unseen else _nothing(learn, settings),
         _unseen(held_out, everything, said, frozen=probe.logits(frozen.held_out_turns)),
         probe,
-        {
-            "epochs": members[0].epochs,
-            "members": len(members),
-            "cross_fits": len(apart),
-            "resumed_at_epoch": max(member.resumed_at for member in (*apart, *members)),
-            "strength": probe.strength,
-        },
+        CropRecord(
+            epochs=members[0].epochs,
+            members=len(members),
+            cross_fits=len(apart),
+            resumed_at_epoch=max(member.resumed_at for member in (*apart, *members)),
+            strength=probe.strength,
+        ),
         tuple(member.checkpoint for member in (*apart, *members)),
     )
 

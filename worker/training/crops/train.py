@@ -16,6 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from db.domain.model_versions import SecondStage
+from db.domain.train_recipe import CropRecipe
 from db.progress import StageProgress, no_stage_progress, of_stage
 from worker.images.labelled import SkippedFile
 from worker.models.errors import TrainingError
@@ -194,18 +195,21 @@ def _part(learn: CropRows, network: CropNetwork, answer: _Answer, settings: Crop
         log_prior_shift=tuple(float(value) for value in answer.shift),
         weight=UNFITTED_WEIGHT,
         neighbour_temperature=answer.neighbour_temperature,
-        parameters={
-            "weights": str(settings.weights),
-            "balance": str(settings.balance),
-            "by_sampling": settings.by_sampling,
-            "seed": settings.seed,
-            "crops": len(learn),
-            "crops_held_out": len(network.held_out),
-            "crops_calibrated_by": len(network.unseen),
-            "crops_by_species": {name: seen[name] for name in settings.label_set.names},
-            "frozen_beside": answer.mixture is not None,
-            **network.told,
-        },
+        recipe=CropRecipe(
+            weights=str(settings.weights),
+            balance=settings.balance,
+            by_sampling=settings.by_sampling,
+            seed=settings.seed,
+        ),
+        record=network.told.model_copy(
+            update={
+                "crops": len(learn),
+                "crops_held_out": len(network.held_out),
+                "crops_calibrated_by": len(network.unseen),
+                "crops_by_species": {name: seen[name] for name in settings.label_set.names},
+                "frozen_beside": answer.mixture is not None,
+            }
+        ),
         metrics=figures,
         metrics_by=figures_by,
     )

@@ -126,8 +126,7 @@ def _first_sides(
 
 
 def _held_out_of(champion: ModelVersion | None) -> tuple[str, ...]:
-    folds = champion.card.get("folds") if champion else None
-    return tuple(str(camera) for camera in folds[0]) if isinstance(folds, list) and folds else ()
+    return champion.card.folds[0] if champion is not None and champion.card.folds else ()
 
 
 def _pseudo(

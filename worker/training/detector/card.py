@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from db.domain.box_confidence import BoxConfidence
 from db.domain.model_versions import ModelCard
+from db.domain.train_recipe import TrainRecipe, TrainRecord, TunedBlocks, TunedFit
 from db.version import version
 from worker.models.names import DetectorKind, HeadName
 from worker.models.trunks import trunk_spec
@@ -44,24 +45,18 @@ def detector_card(
     samples: all images, learnt from or evaluated on. fits: of the heads in the order of settings.heads.
     """
     by_head = dict(zip(settings.heads, fits, strict=True))
-    parameters: dict[str, object] = {
-        **_common(samples, settings, how_split=how_split, images_held_out=images_held_out),
-        "fit": {str(name): dataclasses.asdict(settings.fit_of(name)) for name in settings.heads},
-        "augment": settings.augment,
-        "epochs_run": {str(name): fit.epochs_run for name, fit in by_head.items()},
-        "epoch_kept": {str(name): fit.best_epoch for name, fit in by_head.items()},
-        "head_seconds": {str(name): round(fit.seconds, 1) for name, fit in by_head.items()},
-    }
-    if tuned is not None and settings.fine_tune is not None:
-        parameters["fine_tune"] = {
-            "blocks": settings.fine_tune.blocks,
-            "from_layer": tuned.layer,
-            "epochs": settings.fine_tune.epochs,
-            "epochs_run": tuned.fit.epochs_run,
-            "best_epoch": tuned.fit.best_epoch,
-            "seconds": round(tuned.fit.seconds, 1),
+    record = _record(samples, settings, how_split=how_split, images_held_out=images_held_out).model_copy(
+        update={
+            "epochs_run": {str(name): fit.epochs_run for name, fit in by_head.items()},
+            "epoch_kept": {str(name): fit.best_epoch for name, fit in by_head.items()},
+            "head_seconds": {str(name): round(fit.seconds, 1) for name, fit in by_head.items()},
+            "fine_tuned": _tuned_fit(tuned) if tuned is not None else None,
         }
-    return _card(samples, settings, DetectorKind.LESSON, parameters, evaluation, held_out_cameras, seconds)
+    )
+    recipe = _recipe(settings).model_copy(
+        update={"fit": {str(name): dataclasses.asdict(settings.fit_of(name)) for name in settings.heads}}
+    )
+    return _card(samples, settings, DetectorKind.LESSON, recipe, record, evaluation, held_out_cameras, seconds)
 
 
 def centre_card(
@@ -76,16 +71,19 @@ def centre_card(
     seconds: float,
 ) -> ModelCard:
     """Return the card of a centre detector. samples: all images, learnt from or evaluated on."""
-    parameters: dict[str, object] = {
-        **_common(samples, settings, how_split=split.how, images_held_out=len(split.held_out_rows)),
-        "fit": dataclasses.asdict(settings.centre_fit()),
-        "steps": heads.steps,
-        "epoch_kept": "the last of a fixed schedule",
-        "boxes_learnt_from": "every camera; the figures are of a head that learnt without the held-out ones",
-        "losses": list(heads.losses),
-        "head_seconds": {DetectorKind.CENTRE.value: round(heads.seconds, 1)},
-    }
-    card = _card(samples, settings, DetectorKind.CENTRE, parameters, evaluation, split.cameras, seconds)
+    record = _record(samples, settings, how_split=split.how, images_held_out=len(split.held_out_rows)).model_copy(
+        update={
+            "steps": heads.steps,
+            "epoch_kept": "the last of a fixed schedule",
+            "boxes_learnt_from": "every camera; the figures are of a head that learnt without the held-out ones",
+            "losses": tuple(heads.losses),
+            "head_seconds": {DetectorKind.CENTRE.value: round(heads.seconds, 1)},
+        }
+    )
+    recipe = _recipe(settings).model_copy(
+        update={"fit": {DetectorKind.CENTRE.value: dataclasses.asdict(settings.centre_fit())}}
+    )
+    card = _card(samples, settings, DetectorKind.CENTRE, recipe, record, evaluation, split.cameras, seconds)
     return dataclasses.replace(
         card,
         heads=(str(HeadName.BOX_SPECIES), str(HeadName.HEATMAP_HIRES)),
@@ -95,28 +93,47 @@ def centre_card(
     )
 
 
-def _common(
+def _recipe(settings: TrainSettings) -> TrainRecipe:
+    tuned = settings.fine_tune
+    return TrainRecipe(
+        weights=str(settings.weights),
+        held_out_share=settings.held_out_share,
+        augment=settings.augment,
+        fine_tune=None if tuned is None else TunedBlocks(blocks=tuned.blocks, epochs=tuned.epochs),
+        final_fit=settings.final_fit,
+    )
+
+
+def _record(
     samples: Sequence[TrainingSample], settings: TrainSettings, *, how_split: str, images_held_out: int
-) -> dict[str, object]:
+) -> TrainRecord:
     """Return what the cards of all detectors say of their images."""
     seen = Counter(sample.label.species for sample in samples)
-    return {
-        "weights": str(settings.weights),
-        "final_fit": settings.final_fit,
-        "split": how_split,
-        "held_out_share": settings.held_out_share,
-        "images": len(samples),
-        "images_held_out": images_held_out,
-        "species_without_images": [name for name in settings.label_set.names if not seen[name]],
-        "images_guessed": sum(sample.guessed for sample in samples),
-    }
+    return TrainRecord(
+        split=how_split,
+        images=len(samples),
+        images_held_out=images_held_out,
+        species_without_images=tuple(name for name in settings.label_set.names if not seen[name]),
+        images_guessed=sum(sample.guessed for sample in samples),
+    )
+
+
+def _tuned_fit(tuned: TunedDetector) -> TunedFit:
+    fit = tuned.fit
+    return TunedFit(
+        from_layer=tuned.layer,
+        epochs_run=fit.epochs_run,
+        best_epoch=fit.best_epoch,
+        seconds=round(fit.seconds, 1),
+    )
 
 
 def _card(
     samples: Sequence[TrainingSample],
     settings: TrainSettings,
     kind: DetectorKind,
-    parameters: dict[str, object],
+    recipe: TrainRecipe,
+    record: TrainRecord,
     evaluation: DetectorEvaluation,
     held_out_cameras: tuple[str, ...],
     seconds: float,
@@ -128,7 +145,8 @@ def _card(
         input_hw=settings.input_hw,
         species=settings.label_set.names,
         heads=tuple(str(name) for name in settings.heads),
-        parameters=parameters,
+        recipe=recipe,
+        record=record,
         metrics=evaluation.metrics,
         metrics_by=evaluation.metrics_by,
         dataset_sha256=dataset_sha256(samples),

@@ -6,10 +6,28 @@ from cli.models.card import card_lines
 from db.domain.model_versions import ModelState
 from db.store.model_versions import ModelVersion, Promotion
 
-CARD: dict[str, object] = {
-    "trunk": "efficientnet_lite0",
+BASE: dict[str, object] = {
+    "kind": "detector",
+    "trunk": "vgg16",
+    "layer": "block5_conv3",
     "input_hw": [360, 640],
+    "species": ["ALB", "NoF"],
     "heads": ["box_species", "heatmap_hires"],
+}
+SECOND_STAGE: dict[str, object] = {
+    "trunk": "vgg16",
+    "crop_px": 160,
+    "margin": 0.1,
+    "species": ["ALB", "NoF"],
+    "method": "frozen",
+    "turns": 4,
+    "temperature": 1.0,
+    "log_prior_shift": [0.0, 0.0],
+    "weight": 0.5,
+}
+CARD: dict[str, object] = {
+    **BASE,
+    "trunk": "efficientnet_lite0",
     "dataset_sha256": "0123456789abcdef",
     "parent": "m-1",
     "folds": [["boat_02", "boat_05"]],
@@ -18,9 +36,9 @@ CARD: dict[str, object] = {
     "command": "cli retrain",
     "metrics": {"accuracy": 0.5, "log_loss": 1.25, "first_stage_accuracy": 0.25, "box_ap50": 0.125, "images": 38.0},
     "metrics_by": {"camera": {"boat_02": {"images": 38.0, "accuracy": 0.5, "champion_accuracy": 0.75}}},
-    "parameters": {"gate": {"champion": "m-1", "champion_figures": {"accuracy": 0.75, "log_loss": 1.5}}},
+    "gate": {"champion": "m-1", "champion_figures": {"accuracy": 0.75, "log_loss": 1.5}},
     "second_stage": {
-        "method": "frozen",
+        **SECOND_STAGE,
         "metrics": {"accuracy": 0.625, "crops": 64.0},
         "metrics_by": {"species": {"ALB": {"recall": 1.0, "crops": 23.0}}},
     },
@@ -59,14 +77,14 @@ def test_a_version_is_shown_with_its_origin_figures_gate_and_service() -> None:
 
 
 def test_a_second_stage_without_figures_of_its_own_is_told_of() -> None:
-    card: dict[str, object] = {"trunk": "vgg16", "second_stage": {"method": "frozen", "metrics": {}}}
+    card: dict[str, object] = {**BASE, "second_stage": SECOND_STAGE}
     model = ModelVersion("m-3", ModelState.CANDIDATE, "ab", card, "", "2026-01-05T11:00:00+00:00")
 
     assert list(card_lines(model, []))[-1] == "  second stage (frozen), not evaluated by single crops on these cameras"
 
 
 def test_a_version_of_which_little_is_known_is_shown_all_the_same() -> None:
-    model = ModelVersion("m-0", ModelState.CANDIDATE, "ab", {"trunk": "vgg16"}, "", "2026-01-05T11:00:00+00:00")
+    model = ModelVersion("m-0", ModelState.CANDIDATE, "ab", BASE, "", "2026-01-05T11:00:00+00:00")
 
     lines = list(card_lines(model, []))
 
