@@ -16,6 +16,7 @@ from annotator.plans.expected import Answers, Confusion, confusion_from
 from annotator.uncertainty.is_wrong import is_wrong
 from db.domain.catch import Grouping
 from db.domain.labels import ImageLabel
+from db.domain.plans import PlanUnit
 from db.domain.species import LabelSet
 from db.store.catch import JobAnswers, SaidOfImage, job_answers, said_of_images
 from db.store.model_versions import champion_id
@@ -55,6 +56,15 @@ class JobFrame:
         """Return the group of each image. (N,)"""
         of = {Grouping.CAMERA: self.answers.camera, Grouping.DAY: self.answers.day, Grouping.TRIP: self.trip}
         return of[grouping]
+
+    def units_of(self, unit: PlanUnit) -> Codes | None:
+        """Return the whole unit that each image is drawn with, None where images are drawn one by one. (N,)"""
+        if unit is PlanUnit.IMAGE:
+            return None
+        if unit is PlanUnit.TRIP:
+            return np.asarray(np.unique(self.trip, return_inverse=True)[1], dtype=np.int64)
+        days = int(self.answers.day.max(initial=0)) + 1
+        return np.asarray(np.unique(self.trip * days + self.answers.day, return_inverse=True)[1], dtype=np.int64)
 
     def decided_by(self, correction_id: int | None) -> npt.NDArray[np.bool_]:
         """Return whether people had decided on each image when a correction was the newest; None: by now. (N,)"""

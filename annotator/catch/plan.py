@@ -11,6 +11,7 @@ import numpy as np
 from sqlalchemy import Engine
 from sqlalchemy.orm import Session
 
+from annotator.catch.design import PlanRequest, design_for, of_size, whole_units
 from annotator.catch.frame import (
     JobFrame,
     PlanError,
@@ -24,21 +25,19 @@ from annotator.export.export_flagged import ReviewExportOptions, items_of, write
 from annotator.export.select import Chosen
 from annotator.export.write import WrittenExport
 from annotator.plans import make
-from annotator.plans.draw import Codes, Floats
-from annotator.plans.expected import Aims, Answers, Confusion, scores_for
+from annotator.plans.draw import Codes
+from annotator.plans.expected import Aims, Answers, scores_for
 from annotator.plans.forecast import (
-    drawn_for_total,
     every_nth,
     forecast_missed,
     forecast_total,
-    images_for_missed,
     sizes_to_show,
 )
 from annotator.plans.pace import Pace, pace_of
 from db.domain.catch import Grouping
 from db.domain.estimates import Estimate
 from db.domain.jobs import JobState
-from db.domain.plans import FLOOR_SHARE, MISSED, PlanDesign, PlanItem, PlanOrigin, Target
+from db.domain.plans import PlanDesign, PlanItem, PlanOrigin, PlanUnit, Target
 from db.domain.species import NO_FISH, LabelSet
 from db.session import reading
 from db.store.catch import review_moments
@@ -46,27 +45,6 @@ from db.store.error_probabilities import refresh_error_probabilities
 from db.store.jobs import get_job
 from db.store.plans import newest_ids, record_plan
 from db.store.review_queue import load_candidates
-
-# Of a plan with a budget: the likeliest wrong teach the model most, the others carry the figures.
-CERTAIN_SHARE = 0.1
-# Of the sizes in a curve: with hardly an image drawn by chance nothing would be known of the others.
-_MOST_CERTAIN = 0.8
-
-
-@dataclass(frozen=True)
-class PlanRequest:
-    """What a plan is to do: reach targets, or spend a budget of images or hours; one of the three is given.
-
-    certain_share: of a budget, the part that goes to the likeliest wrong for certain.
-    """
-
-    targets: tuple[Target, ...] = ()
-    images: int | None = None
-    hours: float | None = None
-    certain_share: float = CERTAIN_SHARE
-    floor_share: float = FLOOR_SHARE
-    model_version: str | None = None
-    seed: int = 0
 
 
 @dataclass(frozen=True)
@@ -188,9 +166,14 @@ def _proposal(frame: JobFrame, places: Codes, request: PlanRequest, *, newest: t
     answers, confusion = frame.answers.only(places), confusion_of(frame)
     by_species = replace(answers, error_probability=answers.error_probability * share_of_wrong_species(frame))
     scores = scores_for(by_species, confusion, _aims(answers, request.targets))
-    design = _design(by_species, confusion, scores, request, error_probability=answers.error_probability, pace=pace)
-    strata = answers.camera * (int(answers.day.max()) + 1) + answers.day
-    chosen = make.make_plan(answers.error_probability, scores, strata, design)
+    if request.unit is PlanUnit.IMAGE:
+        design = design_for(
+            by_species, confusion, scores, request, error_probability=answers.error_probability, pace=pace
+        )
+        strata = answers.camera * (int(answers.day.max()) + 1) + answers.day
+        chosen = make.make_plan(answers.error_probability, scores, strata, design)
+    else:
+        design, chosen = whole_units(frame, places, scores, request, pace=pace)
     shown = tuple(dict.fromkeys(one.figure for one in request.targets if not one.is_missed)) or _common(answers)
 
     few, each = every_nth(scores)
@@ -223,7 +206,7 @@ def _proposal(frame: JobFrame, places: Codes, request: PlanRequest, *, newest: t
         decided=len(frame) - len(places),
         by_camera={frame.names_of[Grouping.CAMERA][code]: count for code, count in cameras.most_common()},
         expected=expected(design),
-        curve=tuple(expected(_of_size(design, size, of=len(places))) for size in sizes),
+        curve=tuple(expected(of_size(design, size, of=len(places))) for size in sizes),
         pace=pace,
     )
 
@@ -240,59 +223,3 @@ def _common(answers: Answers) -> tuple[str, ...]:
     counts = np.bincount(answers.species, weights=answers.fish, minlength=len(answers.names))
     order = np.argsort(-counts, kind="stable").tolist()
     return tuple(answers.names[place] for place in order if counts[place] > 0.0 and answers.names[place] != NO_FISH)
-
-
-def _design(
-    answers: Answers,
-    confusion: Confusion,
-    scores: Floats,
-    request: PlanRequest,
-    *,
-    error_probability: Floats,
-    pace: Pace,
-) -> PlanDesign:
-    """Return the design for a request. answers: with the probability that the species is wrong."""
-    count = len(answers)
-    if not request.targets:
-        asked = request.images if request.images is not None else pace.images(request.hours or 0.0)
-        images = min(asked, count)
-        if images < 1:
-            raise PlanError(f"{request.hours} hours are less than one image, which takes about {pace.seconds:.0f} s")
-        return _split(images, request.certain_share, of=count, seed=request.seed, floor_share=request.floor_share)
-    certain, drawn = _for_missed(error_probability, request.targets)
-    rest = np.argsort(-error_probability, kind="stable")[certain:]
-    for target in request.targets:
-        if not target.is_missed and len(rest):
-            size = drawn_for_total(
-                answers.only(rest), confusion, scores[rest], target, floor_share=request.floor_share, most=len(rest)
-            )
-            drawn = max(drawn, len(rest) if size is None else size)
-    return PlanDesign(request.seed, certain, min(drawn, len(rest)), _floor(request))
-
-
-def _for_missed(error_probability: Floats, targets: Sequence[Target]) -> tuple[int, int]:
-    """Return how many images the miss rates asked for take, for certain and by chance."""
-    falling = np.sort(error_probability)[::-1]
-    certain, drawn = 0, 1
-    for target in targets:
-        if target.is_missed:
-            found = images_for_missed(falling, target) or (len(falling), 0)
-            certain, drawn = max(certain, found[0]), max(drawn, found[1])
-    return certain, drawn
-
-
-def _floor(request: PlanRequest) -> float:
-    """A miss rate alone is shown best by images drawn alike: error probabilities say least where they are low."""
-    only_missed = all(target.figure == MISSED for target in request.targets)
-    return 1.0 if only_missed else request.floor_share
-
-
-def _of_size(design: PlanDesign, images: int, *, of: int) -> PlanDesign:
-    share = min(design.certain / max(design.images, 1), _MOST_CERTAIN)
-    return _split(images, share, of=of, seed=design.seed, floor_share=design.floor_share)
-
-
-def _split(images: int, certain_share: float, *, of: int, seed: int, floor_share: float) -> PlanDesign:
-    """Return the design of a plan of some images; at least one is drawn, or nothing would stand for the others."""
-    certain = min(round(images * certain_share), images if images == of else images - 1)
-    return PlanDesign(seed, certain, images - certain, floor_share)

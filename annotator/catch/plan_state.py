@@ -22,10 +22,12 @@ from db.domain.plans import ReviewPlan, Target, target_from
 
 
 def plan_state(
-    plan: ReviewPlan, plans: Sequence[ReviewPlan], frame: JobFrame, sample: Sample, *, undecided: int
+    plan: ReviewPlan, plans: Sequence[ReviewPlan], frame: JobFrame, sample: Sample, *, answered: int, undecided: int
 ) -> PlanState:
-    """Return how far a plan is reviewed, and which of its targets are reached. undecided: nobody could tell."""
-    answered = len(sample.reviewed)
+    """Return how far a plan is reviewed, and which of its targets are reached.
+
+    answered: its images that people decided on, also of a day that is half reviewed. undecided: nobody could tell.
+    """
     targets = [target_from(text) for text in plan.origin.target.split(", ") if text]
     return PlanState(
         plan_id=plan.plan_id,

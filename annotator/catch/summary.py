@@ -57,7 +57,9 @@ def summarise_catch(
     wanted = tuple(grouping for grouping in by if grouping is not Grouping.SPECIES)
     groups, names = _groups(frame, wanted)
     species = _species_told(frame, sample)
-    state = None if plan is None else plan_state(plan, plans, frame, sample, undecided=undecided)
+    state = None
+    if plan is not None:
+        state = plan_state(plan, plans, frame, sample, answered=_answered(frame, plan), undecided=undecided)
     decided = int(frame.decided_by(None).sum())
     return CatchSummary(
         job_id=job_id,
@@ -116,11 +118,16 @@ def _sample(session: Session, frame: JobFrame, plan: ReviewPlan | None) -> Sampl
         for place, item in zip(places, items, strict=True)
         if item.image_id in frame.said and place >= 0 and not known_mask[place]
     ]
+    units = None if plan is None else frame.units_of(plan.design.unit)
+    if plan is not None and units is not None:
+        half = _half_reviewed(session, frame, plan, units)
+        answered = [(place, item) for place, item in answered if units[place] not in half]
     reviewed = np.array([place for place, _ in answered], dtype=np.int64)
     probability = np.array([item.probability for _, item in answered])
     if plan is not None:
         certain = np.array([item.certain for _, item in answered], dtype=bool)
-        probability = probability_so_far(probability, certain, plan.design)
+        seen = None if units is None else len(np.unique(units[reviewed]))
+        probability = probability_so_far(probability, certain, plan.design, units=seen)
     return Sample(
         names=frame.answers.names,
         species=frame.answers.species,
@@ -131,7 +138,22 @@ def _sample(session: Session, frame: JobFrame, plan: ReviewPlan | None) -> Sampl
         reviewed_truth=frame.fish_said(reviewed),
         wrong=wrong_of(session, frame, reviewed),
         probability=probability,
+        units=units,
     )
+
+
+def _half_reviewed(session: Session, frame: JobFrame, plan: ReviewPlan, units: Codes) -> set[int]:
+    """Return the days or trips of a plan with an image that nobody looked at yet: half a day stands for none."""
+    done = frame.said.keys() | undecided_images(session, plan.export_id)
+    left = frame.places_of([item.image_id for item in plan.items if item.image_id not in done])
+    return set(units[left[left >= 0]].tolist())
+
+
+def _answered(frame: JobFrame, plan: ReviewPlan) -> int:
+    """Return how many images of a plan people decided on since it was drawn."""
+    before = frame.decided_by(plan.origin.last_correction_id)
+    places = frame.places_of([item.image_id for item in plan.items if item.image_id in frame.said])
+    return int(np.count_nonzero(~before[places[places >= 0]]))
 
 
 def _undecided(session: Session, frame: JobFrame, plan: ReviewPlan | None) -> int:

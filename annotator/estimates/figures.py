@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
 from annotator.estimates.totals import (
     CONFIDENCE,
@@ -18,9 +17,8 @@ from annotator.estimates.totals import (
     variance_parts,
 )
 from annotator.estimates.weighted_sums import Floats
+from annotator.estimates.witnesses import Codes, Witnesses, single_images, whole_units
 from db.domain.estimates import Estimate
-
-Codes = npt.NDArray[np.int64]
 
 ALL_FISH = "all fish"
 # With fewer, an interval says more of our assumptions than of the images.
@@ -35,6 +33,7 @@ class Sample:
     known: (k,) places of images that people had decided on before the draw.
     reviewed: (n,) places of images of the plan that people decided on, probability (n,) of each to be among them.
     known_truth (k, S), reviewed_truth (n, S): fish by species. wrong: (n,) whether the answer was wrong, 0 or 1.
+    units: (N,) the whole unit that each image was drawn with, codes; None where images were drawn one by one.
     """
 
     names: tuple[str, ...]
@@ -46,6 +45,7 @@ class Sample:
     reviewed_truth: Floats
     wrong: Floats
     probability: Floats
+    units: Codes | None = None
 
     def predicted(self, figure: str) -> Floats:
         """Return the model's number for each image. (N,)"""
@@ -59,6 +59,16 @@ class Sample:
             return self.known_truth.sum(axis=1), self.reviewed_truth.sum(axis=1)
         place = self.names.index(figure)
         return self.known_truth[:, place], self.reviewed_truth[:, place]
+
+    def witnesses(self, truth: Floats, predicted: Floats, groups: Codes) -> Witnesses:
+        """Return what a figure stands on. truth: (n,) of the reviewed images; predicted, groups: (N,) of all."""
+        free = np.ones(len(groups), dtype=bool)
+        free[self.known] = False
+        if self.units is None:
+            return single_images(truth, predicted, self.probability, reviewed=self.reviewed, free=free, groups=groups)
+        return whole_units(
+            truth, predicted, self.probability, reviewed=self.reviewed, free=free, groups=groups, units=self.units
+        )
 
 
 @dataclass(frozen=True)
@@ -103,15 +113,12 @@ def catch_figures(
         predicted_known = np.bincount(groups[sample.known], weights=predicted[sample.known], minlength=count)
         said_before = np.bincount(groups[sample.known], weights=before, minlength=count)
         said = np.bincount(groups[sample.reviewed], weights=truth, minlength=count)
-        drawn = Reviewed(truth, predicted[sample.reviewed], sample.probability)
-        control = fit_control(drawn)
-        event_size = _event_size(predicted)
-        share = _mean_probability(sample)
-        for group, places in enumerate(_places_by_group(groups[sample.reviewed], count)):
-            frame = Frame(
-                int(images[group] - known[group]), float(totals[group] - predicted_known[group]), event_size, share
-            )
-            estimate = _estimate(drawn.only(places), frame, control, float(said_before[group]), confidence=confidence)
+        drawn = sample.witnesses(truth, predicted, groups)
+        control = fit_control(drawn.rows)
+        for group in range(count):
+            frame = drawn.frame(group, float(totals[group] - predicted_known[group]))
+            there, held = drawn.of_group(group), float(said_before[group])
+            estimate = _estimate(there, frame, control, held, confidence=confidence)
             found.append(
                 Figure(
                     group=group,
@@ -133,18 +140,19 @@ def missed_share(sample: Sample, groups: Codes, *, confidence: float = CONFIDENC
     Known as the elusion test where no wrong one was found: its upper end is then about 3.7 over the images reviewed.
     """
     count = int(groups.max(initial=-1)) + 1
-    images, known = (np.bincount(of, minlength=count) for of in (groups, groups[sample.known]))
-    drawn = Reviewed(sample.wrong, np.zeros(len(sample.wrong)), sample.probability)
-    control, share = fit_control(drawn), _mean_probability(sample)
+    images, known, reviewed = (
+        np.bincount(of, minlength=count) for of in (groups, groups[sample.known], groups[sample.reviewed])
+    )
+    drawn = sample.witnesses(sample.wrong, np.zeros(len(groups)), groups)
+    control = fit_control(drawn.rows)
     control = Control(0.0, 0.0) if control == DIFFERENCE else control
     found = []
-    for group, places in enumerate(_places_by_group(groups[sample.reviewed], count)):
-        there = drawn.only(places)
-        frame = Frame(int(images[group] - known[group]), 0.0, 1.0, share)
-        unseen = frame.images - len(there.truth)
-        total = _estimate(there, frame, control, 0.0, confidence=confidence)
+    for group in range(count):
+        there = drawn.of_group(group)
+        unseen = int(images[group] - known[group] - reviewed[group])
+        total = _estimate(there, drawn.frame(group, 0.0), control, 0.0, confidence=confidence)
         seen = float(there.truth.sum())
-        found.append(Missed(group, unseen, len(there.truth), _share_of(total, seen, unseen)))
+        found.append(Missed(group, unseen, int(reviewed[group]), _share_of(total, seen, unseen)))
     return found
 
 
@@ -164,10 +172,9 @@ def confidence_of_plan(number: int, *, confidence: float = CONFIDENCE) -> float:
 
 def interval_by_group(sample: Sample, figure: str, groups: Codes) -> Floats:
     """Return how much of a figure's variance over the whole job comes from each group; sums to 1, or to 0. (G,)"""
-    truth = sample.truth(figure)[1]
-    drawn = Reviewed(truth, sample.predicted(figure)[sample.reviewed], sample.probability)
-    parts = variance_parts(drawn, control=fit_control(drawn))
-    by_group = np.bincount(groups[sample.reviewed], weights=parts, minlength=int(groups.max(initial=-1)) + 1)
+    drawn = sample.witnesses(sample.truth(figure)[1], sample.predicted(figure), groups)
+    parts = variance_parts(drawn.rows, control=fit_control(drawn.rows))
+    by_group = np.bincount(drawn.group, weights=parts, minlength=int(groups.max(initial=-1)) + 1)
     total = float(by_group.sum())
     return np.asarray(by_group / total if total > 0.0 else by_group, dtype=np.float64)
 
@@ -203,21 +210,3 @@ def _share_of(total: Estimate | None, seen: float, unseen: int) -> Estimate | No
     if unseen <= 0:
         return Estimate(0.0, 0.0, 0.0)
     return Estimate(*(min(max((bound - seen) / unseen, 0.0), 1.0) for bound in (total.value, total.low, total.high)))
-
-
-def _event_size(predicted: Floats) -> float:
-    """Return how many fish an image holds that holds some, each fish counted alike; 1 where none is predicted."""
-    total = float(predicted.sum())
-    return max(1.0, float((predicted**2).sum()) / total) if total > 0.0 else 1.0
-
-
-def _mean_probability(sample: Sample) -> float:
-    frame = len(sample.species) - len(sample.known)
-    return min(1.0, len(sample.reviewed) / frame) if frame and len(sample.reviewed) else 1.0
-
-
-def _places_by_group(groups: Codes, count: int) -> list[Codes]:
-    """Return for each group the places of its members."""
-    order = np.argsort(groups, kind="stable")
-    ends = np.cumsum(np.bincount(groups, minlength=count))
-    return np.split(order, ends[:-1]) if count else []

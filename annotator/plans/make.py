@@ -45,6 +45,47 @@ def make_plan(error_probability: Floats, scores: Floats, strata: Codes, design: 
     return Chosen(places[order], chances[order], (np.arange(len(places)) < len(certain))[order])
 
 
+def make_unit_plan(scores: Floats, units: Codes, strata: Codes, design: PlanDesign) -> Chosen:
+    """Return all images of the whole units that a design draws, unit by unit in an order by chance.
+
+    scores: (N,), of images. units: (N,) codes 0..U-1. strata: (U,), in whose order units are stepped through. A unit is
+    drawn in proportion to the sum of its images' scores: as much as its total may be wrong where its images share their
+    errors; mixed with equal parts for all units.
+
+    Source: Särndal, Swensson and Wretman 1992, section 4.2 (single-stage clusters of unequal sizes).
+    """
+    rng = np.random.default_rng(design.seed)
+    probability = unit_probabilities(scores, units, units_drawn=design.units, floor_share=design.floor_share)
+    drawn = rng.permutation(draw_systematic(probability, strata, rng=rng))
+    order = np.full(len(probability), -1, dtype=np.int64)
+    order[drawn] = np.arange(len(drawn))
+    places = np.flatnonzero(order[units] >= 0)
+    places = places[np.argsort(order[units[places]], kind="stable")]
+    return Chosen(places, probability[units[places]], np.zeros(len(places), dtype=bool))
+
+
+def unit_probabilities(scores: Floats, units: Codes, *, units_drawn: float, floor_share: float) -> Floats:
+    """Return each whole unit's probability to be drawn. (U,)"""
+    return inclusion_probabilities(
+        np.bincount(units, weights=scores).astype(np.float64), size=units_drawn, floor_share=floor_share
+    )
+
+
+def units_for(images: int, scores: Floats, units: Codes, *, floor_share: float) -> int:
+    """Return how many whole units have together about so many images, as the draw goes.
+
+    >>> units_for(20, np.ones(40), np.repeat(np.arange(4), 10), floor_share=1.0)
+    2
+    """
+    sizes = np.bincount(units)
+    low, high = 0, len(sizes)
+    while high > low:  # the most units whose expected images are not more than asked for
+        middle = (low + high + 1) // 2
+        chances = unit_probabilities(scores, units, units_drawn=middle, floor_share=floor_share)
+        low, high = (middle, high) if float((chances * sizes).sum()) <= images + 0.5 else (low, middle - 1)
+    return low
+
+
 def probabilities_of(error_probability: Floats, scores: Floats, design: PlanDesign) -> Floats:
     """Return every image's probability to be in a plan of this design. (N,)"""
     found = np.ones(len(scores))

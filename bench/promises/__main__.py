@@ -93,7 +93,7 @@ def _coverage(played: Iterable[Played], by: str) -> dict[str, float]:
         for outcome in one.by[by]:
             if outcome.covered is not None:
                 found[outcome.figure].append(outcome.covered)
-    return {figure: float(np.mean(found[figure])) for figure in (*FIGURES, WRONG)}
+    return {figure: float(np.mean(found[figure])) for figure in (*FIGURES, WRONG) if found[figure]}
 
 
 def _told_coverage(played: Sequence[Played]) -> list[str]:

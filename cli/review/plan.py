@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from annotator.catch.plan import Expected, Proposal
     from annotator.export.write import WrittenExport
     from db.domain.estimates import Estimate
+    from db.domain.plans import PlanUnit
     from db.settings import Settings
 
 _CAMERAS_SHOWN = 8
@@ -34,6 +35,9 @@ def plan_command(
     budget: Annotated[int | None, typer.Option(min=1, help="Images to look at.")] = None,
     hours: Annotated[float | None, typer.Option(min=0.01, help="Hours of a person, at the pace measured here.")] = None,
     write: Annotated[Path | None, typer.Option(metavar="DIR", help="New folder to write these images to.")] = None,
+    unit: Annotated[
+        str, typer.Option(metavar="UNIT", help="What is drawn whole: image, or with a budget or hours day or trip.")
+    ] = "image",
     certain_share: Annotated[
         float, typer.Option(min=0, max=0.9, help="Part of a budget for the likeliest wrong, for certain, 0 to 0.9.")
     ] = 0.1,
@@ -49,7 +53,8 @@ def plan_command(
     """
     from secrets import randbelow
 
-    from annotator.catch.plan import PlanRequest, propose_plan
+    from annotator.catch.design import PlanRequest
+    from annotator.catch.plan import propose_plan
 
     settings, engine = opened()
     request = PlanRequest(
@@ -59,6 +64,7 @@ def plan_command(
         certain_share=certain_share,
         model_version=model,
         seed=randbelow(2**31) if seed is None else seed,
+        unit=_unit(unit, targets=target or []),
     )
     proposal = propose_plan(engine, job, request, label_set=settings.label_set)
     written = None if write is None else _write(engine, write, proposal, settings)
@@ -69,6 +75,18 @@ def plan_command(
     else:
         _tell(proposal, write, written)
     end_with(written.problems if written is not None else (), told=as_json)
+
+
+def _unit(text: str, *, targets: list[str]) -> PlanUnit:
+    from db.domain.plans import PlanUnit
+
+    if text not in set(PlanUnit):
+        raise typer.BadParameter(f"--unit {text!r} is none of {', '.join(PlanUnit)}")
+    if PlanUnit(text) is not PlanUnit.IMAGE and targets:
+        raise typer.BadParameter(
+            f"--unit {text} goes with --budget or --hours: how alike the errors of a {text} are, only its review tells"
+        )
+    return PlanUnit(text)
 
 
 def _targets(texts: list[str], *, budget: int | None, hours: float | None) -> Any:
@@ -106,10 +124,12 @@ def _tell(proposal: Proposal, folder: Path | None, written: WrittenExport | None
         f"{proposal.decided} decided on before"
     )
     paced = f"{pace.seconds:.0f} s an image, {'measured' if pace.gaps else 'assumed'}"
-    typer.echo(
-        f"look at {design.images} images ({design.certain} likeliest wrong, {design.drawn} by chance): "
-        f"{pace.hours(design.images):.1f} h at {paced}"
-    )
+    chosen = f"{design.certain} likeliest wrong, {design.drawn} by chance"
+    if design.units:
+        chosen = f"{design.units} whole {design.unit}s by chance"
+    typer.echo(f"look at {design.images} images ({chosen}): {pace.hours(design.images):.1f} h at {paced}")
+    if design.units:
+        typer.echo(f"the widths below are of images drawn one by one; those of whole {design.unit}s are wider")
     if design.images == proposal.free and proposal.targets:
         typer.echo("nothing less than all of them reaches the target")
     for name, total in list(proposal.expected.totals.items())[:_FIGURES_SHOWN]:
@@ -167,6 +187,8 @@ def _as_json(proposal: Proposal, written: WrittenExport | None, folder: Path | N
         "images": proposal.design.images,
         "certain": proposal.design.certain,
         "drawn": proposal.design.drawn,
+        "unit": proposal.design.unit,
+        "units": proposal.design.units,
         "seed": proposal.design.seed,
         "hours": proposal.pace.hours(proposal.design.images),
         "seconds_per_image": proposal.pace.seconds,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from enum import StrEnum
 
 MISSED = "missed"
 # The larger part of the draw goes to all images alike: a useless model then costs at most a tenth more images than a
@@ -53,19 +54,32 @@ def target_from(text: str) -> Target:
     return Target(found["name"], float(found["percent"]) / 100.0)
 
 
+class PlanUnit(StrEnum):
+    """What a plan draws: images one by one, or all images of a trip's day or of a trip."""
+
+    IMAGE = "image"
+    DAY = "day"
+    TRIP = "trip"
+
+
 @dataclass(frozen=True)
 class PlanDesign:
     """How a plan's images are chosen. seed: of the draw. certain: how many of the likeliest wrong are taken for sure.
 
     drawn: how many of the others are drawn by chance. floor_share: the part of the draw that goes to all images alike.
+    unit: what is drawn whole. units: how many of it, 0 where images are drawn one by one; drawn is then their images.
     """
 
     seed: int
     certain: int
     drawn: int
     floor_share: float = FLOOR_SHARE
+    unit: PlanUnit = PlanUnit.IMAGE
+    units: int = 0
 
     def __post_init__(self) -> None:
+        if (self.unit is PlanUnit.IMAGE) != (self.units == 0) or (self.units and self.certain):
+            raise ValueError(f"{self} is no design: whole units have a number and no certain part")
         if self.certain < 0 or self.drawn < 0 or not 0.0 < self.floor_share <= 1.0:
             raise ValueError(f"{self} is no design")
 

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from db.domain.plans import PlanDesign, PlanItem, PlanOrigin, ReviewPlan
+from db.domain.plans import PlanDesign, PlanItem, PlanOrigin, PlanUnit, ReviewPlan
 from db.store.many_rows import insert_rows
 from db.store.sql import upsert
 from db.tables.plans import ReviewPlanItemRow, ReviewPlanRow
@@ -28,6 +28,8 @@ def record_plan(
         certain=design.certain,
         drawn=design.drawn,
         floor_share=design.floor_share,
+        unit=design.unit.value,
+        units=design.units,
         target=origin.target,
         images=origin.images,
         last_prediction_id=origin.last_prediction_id,
@@ -82,7 +84,7 @@ def _plan(session: Session, row: ReviewPlanRow) -> ReviewPlan:
             last_prediction_id=row.last_prediction_id,
             last_correction_id=row.last_correction_id,
         ),
-        design=PlanDesign(row.seed, row.certain, row.drawn, row.floor_share),
+        design=PlanDesign(row.seed, row.certain, row.drawn, row.floor_share, PlanUnit(row.unit), row.units),
         created_at=made.isoformat(timespec="seconds"),
         items=tuple(
             PlanItem(one.image_id, one.prediction_id, one.probability, one.certain, one.camera, one.day) for one in held

@@ -14,8 +14,9 @@ from db.tables.types import BigId, Moment
 class ReviewPlanRow(Base):
     """One plan. job_id: NULL where it was drawn from everything that waits for a person (`cli review export`).
 
-    seed, certain, drawn, floor_share: the design. target: as it was asked for, '' where a budget was. images: how many
-    could be drawn. last_prediction_id, last_correction_id: the newest that were held; later ones are not of the plan.
+    seed, certain, drawn, floor_share, unit, units: the design; unit: what is drawn whole, units: how many of it.
+    target: as it was asked for, '' where a budget was. images: how many could be drawn. last_prediction_id,
+    last_correction_id: the newest that were held; later ones are not of the plan.
     """
 
     __tablename__ = "review_plans"
@@ -28,6 +29,8 @@ class ReviewPlanRow(Base):
     certain: Mapped[int] = mapped_column(Integer)
     drawn: Mapped[int] = mapped_column(Integer)
     floor_share: Mapped[float] = mapped_column(Float(53))
+    unit: Mapped[str] = mapped_column(String(16), server_default="image")
+    units: Mapped[int] = mapped_column(Integer, server_default="0")
     target: Mapped[str] = mapped_column(String(255), server_default="")
     images: Mapped[int] = mapped_column(BigInteger)
     last_prediction_id: Mapped[int] = mapped_column(BigInteger)

@@ -10,8 +10,9 @@ import numpy as np
 import pytest
 from sqlalchemy import Engine, select, update
 
+from annotator.catch.design import PlanRequest
 from annotator.catch.frame import PlanError
-from annotator.catch.plan import PlanRequest, Proposal, propose_plan, write_plan
+from annotator.catch.plan import Proposal, propose_plan, write_plan
 from annotator.catch.summary import summarise_catch
 from annotator.corrections.import_corrections import import_reviews
 from annotator.export.export_flagged import ReviewExportOptions

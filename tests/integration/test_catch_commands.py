@@ -131,3 +131,84 @@ def test_a_target_is_answered_after_the_review(home: Path, truth: Truth):
     text = cli("summary", 1).stdout
 
     assert "target ALB:25%: " in text and "target missed:60%: reached" in text
+
+
+def test_whole_days_are_drawn_and_each_is_one_witness(home: Path):
+    truth = hold_job(opened()[1], home / "fleet", images=240)
+
+    planned = cli(
+        "review", "plan", 1, "--unit", "day", "--budget", 210, "--write", home / "days", "--seed", 1, "--json"
+    )
+    first = json.loads(planned.stdout)
+    answer_folder(home / "days", truth)
+    import_reviews(home / "days", engine=opened()[1], label_set=DEFAULT_LABEL_SET, reviewer="oracle")
+    told = json.loads(cli("summary", 1, "--json").stdout)
+
+    assert (first["unit"], first["units"], first["certain"]) == ("day", 5, 0)
+    assert first["images"] == first["drawn"] == told["plan"]["answered"] == 200  # five of the six days of two trips
+    true = {
+        name: sum(box.species == name for label in truth.values() for box in label.boxes) for name in ("ALB", "BET")
+    }
+    estimates = {one["figure"]: one["estimate"] for one in told["figures"]}
+    for name, count in true.items():
+        assert estimates[name]["low"] <= count <= estimates[name]["high"]
+    assert estimates["ALB"]["low"] < estimates["ALB"]["high"]
+
+
+def test_days_half_looked_at_stand_for_none(home: Path):
+    truth = hold_job(opened()[1], home / "fleet", images=240)
+    assert (
+        cli("review", "plan", 1, "--unit", "day", "--budget", 210, "--write", home / "days", "--seed", 1).exit_code == 0
+    )
+    answer_folder(home / "days", truth)
+    for file in sorted((home / "days").glob("0*.json"))[170:]:
+        file.unlink()
+
+    import_reviews(home / "days", engine=opened()[1], label_set=DEFAULT_LABEL_SET, reviewer="oracle")
+    told = json.loads(cli("summary", 1, "--json").stdout)
+
+    assert told["plan"]["left"] == 30
+    assert any(note.startswith("so far: 30 of the 200 images") for note in told["notes"])
+    assert {one["estimate"] for one in told["figures"]} == {None}  # four whole days are too few for an interval
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        pytest.param(["--unit", "week", "--budget", 9], "is none of image, day, trip", id="no unit"),
+        pytest.param(["--unit", "day", "--target", "ALB:9%"], "goes with --budget or --hours", id="target"),
+    ],
+)
+def test_units_that_cannot_be_meant_are_refused_in_one_line(home: Path, truth: Truth, words: list[object], said: str):
+    told = cli("review", "plan", 1, *words)
+
+    assert told.exit_code == 2
+    assert said in " ".join(told.stderr.replace("│", " ").split())
+
+
+def test_a_budget_of_too_few_days_says_how_many_images_it_takes(home: Path, truth: Truth):
+    with pytest.raises(TaffrailError, match="30 images are about 2 of the 6 days, and figures take 5: about 67 images"):
+        cli("review", "plan", 1, "--unit", "day", "--budget", 30)
+
+
+def test_answers_to_one_of_two_plans_are_of_that_plan_and_none_is_lost(home: Path, truth: Truth):
+    for name, seed in (("first", 1), ("second", 2)):
+        assert cli("review", "plan", 1, "--budget", 30, "--write", home / name, "--seed", seed).exit_code == 0
+    answer_folder(home / "second", truth)
+    import_reviews(home / "second", engine=opened()[1], label_set=DEFAULT_LABEL_SET, reviewer="oracle")
+    of_second = json.loads(cli("summary", 1, "--json").stdout)
+
+    answer_folder(home / "first", truth)
+    import_reviews(home / "first", engine=opened()[1], label_set=DEFAULT_LABEL_SET, reviewer="oracle")
+    of_both = json.loads(cli("summary", 1, "--json").stdout)
+
+    assert of_second["plan"]["plan_id"] == of_both["plan"]["plan_id"] == 2
+    assert of_second["plan"]["answered"] == of_both["plan"]["answered"] == of_second["decided"] == 30
+    assert of_both["decided"] > 30
+
+
+def test_a_target_that_nothing_less_than_everything_reaches_says_so(home: Path, truth: Truth):
+    told = cli("review", "plan", 1, "--target", "BET:1%", "--seed", 1)
+
+    assert told.exit_code == 0
+    assert "nothing less than all of them reaches the target" in told.stdout
