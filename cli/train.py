@@ -170,6 +170,8 @@ def _tell_time(engine: Engine, request: TrainRequest) -> None:
         return
     with reading(engine) as session:
         labels = [record.label for record in training_records(session)]
+    if not labels:
+        return  # the training itself says what it lacks
     fit = TrainSettings(epochs=request.epochs).centre_fit()
     boxes = sum(len(label.boxes) for label in labels)
     expected_s = expected_processor_s(images=len(labels), boxes=boxes, method=request.second_stage.method, fit=fit)

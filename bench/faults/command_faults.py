@@ -36,7 +36,7 @@ _LOOK = (
     "database = sqlite3.connect(sys.argv[1], uri=True);"
     "print(*database.execute('SELECT count(*) FROM items WHERE state <> \\'pending\\'').fetchone())"
 )
-_SLOWLY = "inferred=pause:1.0"
+_SLOWLY = "inferred=pause:1.2"
 
 
 @fault("killed inside: enqueue")
@@ -147,7 +147,7 @@ def _kill_inside(
         if not proof.exists():
             raise RuntimeError(f"cli {words[0]} died by itself ({done.returncode}): {done.stderr[-300:]}")
         kills, place = kills + 1, place * 2
-        if work_goes_on and kills == _FEWEST_KILLS:
+        if work_goes_on and kills == 1:
             site.check_unfinished()
     if kills < _FEWEST_KILLS:
         raise RuntimeError(f"cli {words[0]} was killed inside {kills} times only: it proves too little")

@@ -36,6 +36,10 @@ def test_without_a_model_the_way_to_one_is_told(tmp_path: Path) -> None:
     _is_one_line("cli train", "enqueue", str(tmp_path / "images"), settings={"TAFFRAIL_HOME": str(tmp_path / "new")})
 
 
+def test_a_training_without_labels_is_told(tmp_path: Path) -> None:
+    _is_one_line("cli labels import", "train", settings={"TAFFRAIL_HOME": str(tmp_path / "new")})
+
+
 def test_a_folder_without_images_is_told(site: dict[str, str], tmp_path: Path) -> None:
     (tmp_path / "images" / "deep").mkdir(parents=True)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import logging
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -27,6 +28,8 @@ _JPEG = ("JPEG", "MPO")
 # Orientations whose stored rows are columns; and the steps through rows and columns after that is undone.
 _TURNED = frozenset({5, 6, 7, 8})
 _MIRRORED = {2: (1, -1), 3: (-1, -1), 4: (-1, 1), 6: (1, -1), 7: (-1, -1), 8: (-1, 1)}
+# What Pillow logs of a broken file is told with the file's own reason; without a handler it would be a line of its own.
+logging.getLogger("PIL").addHandler(logging.NullHandler())
 
 
 @dataclass(frozen=True)

@@ -24,6 +24,8 @@ def expected_processor_s(*, images: int, boxes: int, method: CropMethod | None, 
 
     >>> 6 < expected_processor_s(images=150, boxes=170, method=CropMethod.FINETUNE) / 60 < 8
     True
+    >>> expected_processor_s(images=1, boxes=0, method=CropMethod.FINETUNE) > 0
+    True
     >>> 60 < expected_processor_s(images=3800, boxes=4200, method=CropMethod.FINETUNE) / 60 < 80
     True
     """
@@ -32,7 +34,7 @@ def expected_processor_s(*, images: int, boxes: int, method: CropMethod | None, 
         return detector
     crops = boxes + images // 4  # and backgrounds
     features = crops * _VIEWS * _CROP_VIEW_S
-    tuned = fine_tuned_steps(crops, CropTrainSettings()) if method is CropMethod.FINETUNE else 0
+    tuned = fine_tuned_steps(crops, CropTrainSettings()) if crops and method is CropMethod.FINETUNE else 0
     return detector + features + tuned * _CROP_STEP_S
 
 

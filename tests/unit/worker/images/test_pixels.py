@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import struct
 import zlib
+from contextlib import suppress
 
 import numpy as np
 import numpy.typing as npt
@@ -158,6 +159,18 @@ def test_the_thumbnail_of_a_raw_file_is_no_image(tags: dict[int, object]) -> Non
         with pytest.raises(UnreadableImage, match="a raw file") as raised:
             read(content)
         assert raised.value.reason is UnreadableReason.NOT_AN_IMAGE
+
+
+def test_what_pillow_logs_of_a_broken_file_is_no_line_of_its_own(capsys: pytest.CaptureFixture[str]) -> None:
+    samples_per_pixel = struct.pack("<HHI", 277, 3, 1)
+    head, _, rest = bytes_of(gradient(), "TIFF").partition(samples_per_pixel)
+    content = head + samples_per_pixel + struct.pack("<H", 31491) + rest[2:]
+
+    for read in (decode_image, measure_image):
+        with suppress(UnreadableImage):
+            read(content)
+
+    assert capsys.readouterr().err == ""
 
 
 def test_a_bmp_without_its_file_header_is_read() -> None:
