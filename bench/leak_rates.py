@@ -11,9 +11,10 @@ from collections import Counter
 
 import numpy as np
 
+from db.domain.leakage import LeakVerdict
 from db.domain.species import DEFAULT_LABEL_SET
 from worker.leakage.shortcut_cues import CueImages, folds_by, linear_learner, one_hot
-from worker.leakage.verdicts import LeakVerdict, evaluate_cue
+from worker.leakage.verdicts import evaluate_cue
 from worker.sample_fleet.write import plan_fleet
 
 FLEETS = ((100, 6), (200, 8), (400, 12), (800, 16))

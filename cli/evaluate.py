@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -14,6 +14,10 @@ from cli.shared.context import opened
 from cli.shared.steps import Epochs, Size, Trunk, Weights, rows_columns, run_with_bar, tell_left_out
 from cli.shared.terminal import say
 from worker.models.names import SecondStageChoice
+
+if TYPE_CHECKING:
+    from db.domain.evaluations import ComparedFigures, FoldFacts
+    from worker.steps.requests import EvaluateResult
 
 _COLUMNS = (
     ("accuracy", "accuracy"),
@@ -112,18 +116,17 @@ def evaluate(
         images=images,
         seed=seed,
     )
-    result = run_with_bar(EVALUATE, request, quiet=as_json)
+    done = run_with_bar(EVALUATE, request, quiet=as_json)
     if as_json:
-        typer.echo(result.as_json())
+        typer.echo(done.as_json())
         return
-    tell_left_out(result)
-    done = result.plain()
+    tell_left_out(done)
     _tell_what(done, folds)
-    _tell_contestants(done)
-    _tell_parts(done["compared_models"][-1])
+    _tell_compared_models(done)
+    _tell_parts(done.compared_models[-1])
     _tell_gap(done)
     if out:
-        typer.echo(f"\n{out}: {', '.join(done['files'])}")
+        typer.echo(f"\n{out}: {', '.join(done.files)}")
 
 
 def _refuse(**of_networks: object) -> None:
@@ -142,62 +145,66 @@ def _refuse_beside_whole(**of_heads: object) -> None:
         raise typer.BadParameter(f"--whole evaluates what cli train makes by default; --{given[0]} has no part in it")
 
 
-def _tell_what(done: dict[str, Any], folds: int) -> None:
-    if "model" in done:
+def _tell_what(done: EvaluateResult, folds: int) -> None:
+    if done.model is not None:
         typer.echo(
-            f"model {done['model']} ({done['state']}) on {done['evaluated']} images of "
-            f"{done['evaluated_cameras']} cameras held out from it"
+            f"model {done.model} ({done.state}) on {done.evaluated} images of "
+            f"{done.evaluated_cameras} cameras held out from it"
         )
         return
     how = {"camera": "by camera: each is unseen once", "time": "by time: later than all that is learnt from"}
     typer.echo(
-        f"{done['images']} images of {done['cameras']} cameras, {done['evaluated']} evaluated in {len(done['folds'])} "
-        f"folds {how.get(done['split'], 'at random: cameras leak')}"
+        f"{done.images} images of {done.cameras} cameras, {done.evaluated} evaluated in {len(done.folds)} "
+        f"folds {how.get(done.split or '', 'at random: cameras leak')}"
     )
-    if len(done["folds"]) < folds:
-        few = "cameras" if done["split"] == "camera" else "different capture times"
+    if len(done.folds) < folds:
+        few = "cameras" if done.split == "camera" else "different capture times"
         typer.echo(f"  {folds} folds were asked for; there are too few {few}")
-    if done["near_duplicates"]:
-        left_out = sum(fold["left_out"] for fold in done["folds"])
+    if done.near_duplicates:
+        left_out = sum(fold.left_out for fold in done.folds)
         typer.echo(
-            f"  {done['near_duplicates']} images have near-duplicates, never learnt from where another is evaluated"
+            f"  {done.near_duplicates} images have near-duplicates, never learnt from where another is evaluated"
             + (f" ({left_out} left out so)" if left_out else "")
         )
-    for number, fold in enumerate(done["folds"], start=1):
-        if fold["species_not_learnt"]:
-            names = ", ".join(fold["species_not_learnt"])
-            say(f"  fold {number} has nothing to learn {names} from", fg=typer.colors.YELLOW, err=True)
-        for text in (*fold.get("blind", ()), *fold.get("cautions", ())):
-            say(f"  the model of fold {number} {text}", fg=typer.colors.YELLOW, err=True)
-        if fold.get("no_second_stage"):
-            why = fold["no_second_stage"]
-            say(f"  the model of fold {number} has no second stage: {why}", fg=typer.colors.YELLOW, err=True)
+    for number, fold in enumerate(done.folds, start=1):
+        _tell_fold(number, fold)
 
 
-def _tell_contestants(done: dict[str, Any]) -> None:
+def _tell_fold(number: int, fold: FoldFacts) -> None:
+    """Say what a fold lacks."""
+    said = [f"the model of fold {number} {text}" for text in (*fold.blind, *fold.cautions)]
+    if fold.species_not_learnt:
+        said.insert(0, f"fold {number} has nothing to learn {', '.join(fold.species_not_learnt)} from")
+    if fold.no_second_stage:
+        said.append(f"the model of fold {number} has no second stage: {fold.no_second_stage}")
+    for text in said:
+        say(f"  {text}", fg=typer.colors.YELLOW, err=True)
+
+
+def _tell_compared_models(done: EvaluateResult) -> None:
     typer.echo(" " * _NAME_WIDTH + "".join(title.rjust(_WIDTH) for _name, title in _COLUMNS))
-    for one in done["compared_models"]:
-        typer.echo(one["name"].ljust(_NAME_WIDTH) + _cells(one["mean"], one["spread"]))
-        if done.get("random"):
-            typer.echo("  at random".ljust(_NAME_WIDTH) + _cells(done["random"][one["name"]], {}))
+    for one in done.compared_models:
+        typer.echo(one.name.ljust(_NAME_WIDTH) + _cells(one.mean, one.spread))
+        if done.random:
+            typer.echo("  at random".ljust(_NAME_WIDTH) + _cells(done.random[one.name], {}))
 
 
-def _tell_parts(last: dict[str, Any]) -> None:
-    typer.echo(f"\n{last['name']} by species:")
-    for name, row in last["by_species"].items():
+def _tell_parts(last: ComparedFigures) -> None:
+    typer.echo(f"\n{last.name} by species:")
+    for name, row in last.by_species.items():
         typer.echo(f"  {name:24}{_figures(row, ('recall', 'precision', 'largest_fish_mean_iou', 'fish_ap50'))}")
     typer.echo("by camera:")
-    for name, row in last["by_camera"].items():
+    for name, row in last.by_camera.items():
         wanted = ("accuracy", "balanced_accuracy", "calibrated_log_loss", "largest_fish_mean_iou", "fish_ap50")
         typer.echo(f"  {name:24}{_figures(row, wanted)}")
 
 
-def _tell_gap(done: dict[str, Any]) -> None:
-    last = done["compared_models"][-1]
-    if done.get("random"):
+def _tell_gap(done: EvaluateResult) -> None:
+    last = done.compared_models[-1]
+    if done.random:
         typer.echo(
-            f"\n{last['name']} names {last['mean']['accuracy']:.0%} of the images right, split by {done['split']}; "
-            f"a random split would claim {done['random'][last['name']]['accuracy']:.0%}"
+            f"\n{last.name} names {last.mean['accuracy']:.0%} of the images right, split by {done.split}; "
+            f"a random split would claim {done.random[last.name]['accuracy']:.0%}"
         )
 
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
 from db.domain.cameras import count_sides
+from db.domain.evaluations import ComparedFigures, Figures, FoldFacts
 from worker.evaluation.answers import Answers, EvaluatedImages, Ints
 from worker.evaluation.compared_models import Bench, ComparedOptions, evaluate_folds
 from worker.evaluation.figures import compared_figures
@@ -27,9 +27,9 @@ class CrossValidation:
 
     evaluated: EvaluatedImages
     answers: Sequence[Answers]
-    figures: Sequence[dict[str, Any]]
-    folds: Sequence[dict[str, Any]]
-    at_random: dict[str, dict[str, float]] | None
+    figures: Sequence[ComparedFigures]
+    folds: Sequence[FoldFacts]
+    at_random: dict[str, Figures] | None
 
 
 def refuse_early(samples: Sequence[TrainingSample], split: SplitKind) -> None:
@@ -81,14 +81,12 @@ def folds_of(samples: Sequence[TrainingSample], alike: Ints, split: SplitKind, *
     return make_folds(split, cameras=cameras, captured_at=captured, alike=alike.tolist(), k=k, seed=seed)
 
 
-def _at_random(
-    bench: Bench, options: ComparedOptions, alike: Ints, *, folds: int, seed: int
-) -> dict[str, dict[str, float]]:
+def _at_random(bench: Bench, options: ComparedOptions, alike: Ints, *, folds: int, seed: int) -> dict[str, Figures]:
     """Return each compared model's figures where cameras leak, by name; of one fold, for it only shows how much."""
     fold = folds_of(bench.samples, alike, SplitKind.RANDOM, folds=folds, seed=seed)[0]
     evaluated, answers = evaluate_folds(bench, [fold], options, called=_called(SplitKind.RANDOM))
     parts = _parts(bench.samples, alike, fold.eval_rows, SplitKind.RANDOM, seed=seed)
-    return {one.name: compared_figures(evaluated, one, parts)["mean"] for one in answers}
+    return {one.name: compared_figures(evaluated, one, parts).mean for one in answers}
 
 
 def _parts(samples: Sequence[TrainingSample], alike: Ints, rows: Ints, split: SplitKind, *, seed: int) -> Ints:
@@ -103,17 +101,17 @@ def _parts(samples: Sequence[TrainingSample], alike: Ints, rows: Ints, split: Sp
     return np.array([of_name[name] for name in names], dtype=np.int64)
 
 
-def fold_facts(fold: Fold, samples: Sequence[TrainingSample]) -> dict[str, Any]:
+def fold_facts(fold: Fold, samples: Sequence[TrainingSample]) -> FoldFacts:
     """Return what is told of a fold."""
     learnt = {samples[row].label.species for row in fold.learn_rows}
     evaluated = {samples[row].label.species for row in fold.eval_rows}
-    return {
-        "learn": len(fold.learn_rows),
-        "evaluate": len(fold.eval_rows),
-        "left_out": fold.left_out,
-        "cameras": sorted({samples[row].camera for row in fold.eval_rows}),
-        "species_not_learnt": sorted(evaluated - learnt),
-    }
+    return FoldFacts(
+        learn=len(fold.learn_rows),
+        evaluate=len(fold.eval_rows),
+        left_out=fold.left_out,
+        cameras=tuple(sorted({samples[row].camera for row in fold.eval_rows})),
+        species_not_learnt=tuple(sorted(evaluated - learnt)),
+    )
 
 
 def _called(split: SplitKind) -> str:

@@ -1,4 +1,4 @@
-"""The figures of one compared model: in all, over folds, by species and by camera; plain JSON."""
+"""The figures of one compared model: in all, over folds, by species and by camera."""
 
 from __future__ import annotations
 
@@ -8,19 +8,16 @@ from typing import Any
 
 import numpy as np
 
+from db.domain.evaluations import ComparedFigures, Figures, PartCalibration, Reliability
 from worker.evaluation.answers import Answers, EvaluatedImages, Floats, Ints, fish_average_precision, largest_iou
 from worker.evaluation.calibration import cross_calibrated
 from worker.training import metrics
 
-Figures = dict[str, float]
 
-
-def compared_figures(evaluated: EvaluatedImages, answers: Answers, parts: Ints) -> dict[str, Any]:
+def compared_figures(evaluated: EvaluatedImages, answers: Answers, parts: Ints) -> ComparedFigures:
     """Return a compared model's figures: shares and overlaps 0..1, losses in nats; what cannot be told is left out.
 
     parts: (N,) each part's answers are calibrated by the other parts, see `cross_calibrated`.
-    Keys: `mean` and `spread` (standard deviation) over folds, `folds` (each one's), `by_species`, `by_camera`,
-    `confusion` (true species by row), `reliability` (by confidence), `calibration` (by part), `seconds`.
     """
     truth, overlaps = evaluated.truth, largest_iou(evaluated, answers)
     honest, used = cross_calibrated(answers.probabilities, truth, parts)
@@ -28,24 +25,24 @@ def compared_figures(evaluated: EvaluatedImages, answers: Answers, parts: Ints) 
         _figures(evaluated, answers, honest, overlaps, np.flatnonzero(evaluated.folds == fold))
         for fold in np.unique(evaluated.folds)
     ]
-    return {
-        "name": answers.name,
-        "mean": _over(folds, np.mean),
-        "spread": _over(folds, lambda values: np.std(values, ddof=1)) if len(folds) > 1 else {},
-        "folds": folds,
-        "by_species": _by_species(evaluated, answers, overlaps),
-        "by_camera": {
+    return ComparedFigures(
+        name=answers.name,
+        mean=_over(folds, np.mean),
+        spread=_over(folds, lambda values: np.std(values, ddof=1)) if len(folds) > 1 else {},
+        folds=folds,
+        by_species=_by_species(evaluated, answers, overlaps),
+        by_camera={
             str(camera): _figures(evaluated, answers, honest, overlaps, np.flatnonzero(evaluated.cameras == camera))
             for camera in np.unique(evaluated.cameras)
         },
-        "confusion": metrics.confusion_matrix(truth, answers.probabilities, species=len(evaluated.label_set)).tolist(),
-        "reliability": {
-            "as_said": metrics.reliability(truth, answers.probabilities),
-            "calibrated": metrics.reliability(truth, honest),
-        },
-        "calibration": [{"temperature": one.temperature, "floor": one.floor} for _part, one in sorted(used.items())],
-        "seconds": round(answers.seconds, 1),
-    }
+        confusion=metrics.confusion_matrix(truth, answers.probabilities, species=len(evaluated.label_set)).tolist(),
+        reliability=Reliability(
+            metrics.reliability(truth, answers.probabilities),
+            metrics.reliability(truth, honest),
+        ),
+        calibration=[PartCalibration(one.temperature, one.floor) for _part, one in sorted(used.items())],
+        seconds=round(answers.seconds, 1),
+    )
 
 
 def _figures(evaluated: EvaluatedImages, answers: Answers, honest: Floats, overlaps: Floats, rows: Ints) -> Figures:

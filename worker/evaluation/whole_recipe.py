@@ -12,6 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
+from db.domain.evaluations import FoldVerdict
 from db.domain.model_versions import ModelCard
 from db.progress import StageProgress, of_stage
 from worker.evaluation.answers import Answers, EvaluatedImages
@@ -36,15 +37,6 @@ class WholeRecipe:
     crops: CropTrainSettings | None
     features_dir: Path
     work_dir: Path
-
-
-@dataclass(frozen=True)
-class FoldVerdict:
-    """What a fold's model said against itself. no_second_stage: why it has none, '' where it has or none was asked."""
-
-    blind: tuple[str, ...]
-    cautions: tuple[str, ...]
-    no_second_stage: str
 
 
 @dataclass(frozen=True)

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 from PIL import Image
 
+from db.domain.evaluations import ComparedFigures, Figures
 from db.errors import TaffrailError
 from db.whole_files import whole_file, write_whole
 from worker.evaluation.answers import Answers, EvaluatedImages
@@ -33,36 +34,36 @@ def make_folder(out: Path) -> None:
 
 def write_evaluation(
     out: Path,
-    result: dict[str, Any],
+    told: Mapping[str, object],
+    figures: ComparedFigures,
     evaluated: EvaluatedImages,
     answers: Answers,
     *,
+    at_random: Figures | None,
     images: int,
     input_hw: tuple[int, int],
     seed: int,
 ) -> list[str]:
     """Return the names of the files written; the plots and images are of one compared model.
 
-    result: as `cli evaluate --json` prints it. images: how many to show.
+    told: as `cli evaluate --json` prints it. figures, at_random: of that model. images: how many to show.
     Raises:
         EvaluationFolderError: a file cannot be written.
     """
-    figures = next(one for one in result["compared_models"] if one["name"] == answers.name)
-    beside = (result.get("random") or {}).get(answers.name)
     sheets: dict[str, Image.Image | None] = {
         "confusion.png": draw_confusion(
-            figures["confusion"], evaluated.label_set.names, title=f"{answers.name}: what was called what"
+            figures.confusion, evaluated.label_set.names, title=f"{answers.name}: what was called what"
         ),
         "reliability.png": draw_reliability(
-            figures["reliability"]["as_said"],
-            figures["reliability"]["calibrated"],
+            figures.reliability.as_said,
+            figures.reliability.calibrated,
             title=f"{answers.name}: how sure, how right",
         ),
         "cameras.png": draw_cameras(
-            figures["by_camera"],
+            figures.by_camera,
             title=f"{answers.name}: share named right, by camera",
-            mean=figures["mean"]["accuracy"],
-            at_random=beside["accuracy"] if beside else None,
+            mean=figures.mean["accuracy"],
+            at_random=at_random["accuracy"] if at_random else None,
         ),
     }
     if images:
@@ -70,7 +71,7 @@ def write_evaluation(
         sheets["images.jpg"] = draw_images(evaluated, answers, rows, input_hw=input_hw)
     written = []
     try:
-        write_whole(out / "figures.json", json.dumps(result, indent=1).encode())
+        write_whole(out / "figures.json", json.dumps(told, indent=1).encode())
         for name, sheet in sheets.items():
             if sheet is not None:
                 _save(sheet, out / name)

@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from db.domain.labels import ImageLabel
+from db.domain.leakage import ShortcutCue, SplitGap
 from db.domain.species import LabelSet
 from worker.images.labelled import SkippedFile
 from worker.leakage.hide_fish import VERSION, fill_holes, holes_of, holes_text, untouched_cells
@@ -20,7 +21,7 @@ from worker.leakage.shortcut_cues import (
     linear_learner,
     one_hot,
 )
-from worker.leakage.verdicts import ShortcutCue, SplitGap, decide_gap, evaluate_cue
+from worker.leakage.verdicts import decide_gap, evaluate_cue
 from worker.models.errors import TrainingError
 from worker.models.names import HeadName
 from worker.training.data.near_duplicates import near_duplicates

@@ -7,13 +7,14 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 
+from db.domain.leakage import HeatReport
 from db.domain.species import NO_FISH, LabelSet
 from db.progress import Progress
 from worker.images.ahead import batches
 from worker.images.labelled import LabelledContent, Skip, read_labelled
 from worker.inference.detector import AnyDetector
 from worker.leakage.heat_outside import HeatSpread, heat_outside
-from worker.leakage.verdicts import HeatReport, evaluate_heat
+from worker.leakage.verdicts import evaluate_heat
 from worker.training.data.samples import TrainingSample
 from worker.training.data.targets import boxes_in_input, sample_letterbox
 from worker.vision.heatmaps import cell_probabilities

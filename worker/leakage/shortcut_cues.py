@@ -11,7 +11,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 import numpy.typing as npt
 
-from worker.leakage.verdicts import PLANTED_SHARE, CueAnswers, Interval, evaluate_told
+from db.domain.leakage import Interval
+from worker.leakage.verdicts import PLANTED_SHARE, CueAnswers, evaluate_told
 from worker.training import metrics
 from worker.training.data.splits import camera_folds
 from worker.training.probe import fit_probe

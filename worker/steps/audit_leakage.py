@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import asdict
 from pathlib import Path
 
+from db.domain.leakage import HeatReport
 from db.domain.model_versions import ModelCard
 from db.errors import TaffrailError
 from db.migrate import open_database
@@ -23,7 +23,7 @@ from worker.images.labelled import Skip, SkippedFile
 from worker.inference.detector import make_detector
 from worker.leakage.ask_cues import ask_cues
 from worker.leakage.see_heat import see_heat
-from worker.leakage.verdicts import HeatReport, sentence, verdict_of_all
+from worker.leakage.verdicts import sentence, verdict_of_all
 from worker.models.names import DEFAULT_TRUNK, TRUNKS
 from worker.models.trunks import named_weights
 from worker.steps.left_out import told_of
@@ -76,9 +76,9 @@ def audit_leakage(request: LeakageRequest, progress: StageProgress) -> LeakageRe
         cameras=len({sample.camera for sample in samples}),
         species=dict(Counter(sample.label.species for sample in samples)),
         majority=majority,
-        cues=tuple(asdict(cue) for cue in found.cues),
-        gap=asdict(found.gap),
-        heat=asdict(heat) if heat else None,
+        cues=tuple(found.cues),
+        gap=found.gap,
+        heat=heat,
         no_heat=no_heat,
         verdict=str(verdict_of_all(found.cues)),
         sentence=sentence(found.cues, majority=majority, gap=found.gap, heat=heat),

@@ -29,7 +29,7 @@ from worker.models.errors import TrainingError
 from worker.models.names import DEFAULT_TRUNK, TRUNKS, HeadName
 from worker.models.trunks import named_weights, weights_key
 from worker.steps.evaluate_whole import evaluate_recipe
-from worker.steps.evaluation_told import facts, oddities, written
+from worker.steps.evaluation_told import count_alike, evaluated_on, written
 from worker.steps.left_out import told_of
 from worker.steps.requests import EVALUATE, EvaluateRequest, EvaluateResult
 from worker.steps.step_process import serve_step
@@ -102,17 +102,17 @@ def _networks(
         progress=progress,
     )
     done = cross_validate(bench, options, split, alike=alike, folds=request.folds, seed=seed)
-    unreadable = told_of(skipped)
-    result = {
-        "split": str(split),
-        "trunk": source.trunk,
-        "folds": list(done.folds),
-        "random": done.at_random,
-        "near_duplicates": int(sum(count for count in np.bincount(alike) if count > 1)),
-        **facts(request, usable, done.evaluated, source.input_hw),
-        "compared_models": list(done.figures),
-        **oddities(checked, unreadable),
-    }
+    result = EvaluateResult(
+        split=str(split),
+        trunk=source.trunk,
+        folds=tuple(done.folds),
+        random=done.at_random,
+        near_duplicates=count_alike(alike),
+        **dict(evaluated_on(request, usable, done.evaluated, source.input_hw)),
+        compared_models=tuple(done.figures),
+        unreadable=told_of((*checked.skipped, *skipped)),
+        repaired=told_of(checked.repaired),
+    )
     told = written(request, result, done.evaluated, done.answers)
     kept.forget()
     return told
@@ -146,15 +146,15 @@ def _version(
         progress=of_stage(progress, f"evaluation {version.model_id}"),
     )
     parts = np.unique(evaluated.cameras, return_inverse=True)[1]
-    unreadable = told_of(skipped)
-    result = {
-        "model": version.model_id,
-        "state": str(version.state),
-        "trunk": card.trunk,
-        **facts(request, once, evaluated, card.input_hw),
-        "compared_models": [compared_figures(evaluated, one, parts) for one in answers],
-        **oddities(checked, unreadable),
-    }
+    result = EvaluateResult(
+        model=version.model_id,
+        state=str(version.state),
+        trunk=card.trunk,
+        **dict(evaluated_on(request, once, evaluated, card.input_hw)),
+        compared_models=tuple(compared_figures(evaluated, one, parts) for one in answers),
+        unreadable=told_of((*checked.skipped, *skipped)),
+        repaired=told_of(checked.repaired),
+    )
     return written(request, result, evaluated, answers)
 
 

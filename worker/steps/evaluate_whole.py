@@ -3,20 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict
-from typing import Any
+from dataclasses import asdict, replace
 
-import numpy as np
-
+from db.domain.evaluations import FoldFacts, FoldVerdict
 from db.progress import StageProgress, of_stage
 from db.settings import Settings
 from worker.evaluation.cross_validate import fold_facts, folds_of, refuse_early
 from worker.evaluation.figures import compared_figures
-from worker.evaluation.whole_recipe import FoldVerdict, WholeRecipe, evaluate_whole
+from worker.evaluation.whole_recipe import WholeRecipe, evaluate_whole
 from worker.images.labelled import SkippedFile
 from worker.models.names import INPUT_HW, CropMethod, DetectorKind
 from worker.models.trunks import named_weights
-from worker.steps.evaluation_told import facts, oddities, written
+from worker.steps.evaluation_told import count_alike, evaluated_on, written
 from worker.steps.left_out import told_of
 from worker.steps.requests import EvaluateRequest, EvaluateResult
 from worker.training.crops.settings import CropTrainSettings
@@ -48,15 +46,16 @@ def evaluate_recipe(
     evaluated, answers, verdicts = evaluate_whole(
         recipe, usable, folds, heatmaps=request.out is not None, on_skipped=skipped.append, progress=progress
     )
-    result = {
-        "split": str(split),
-        "trunk": request.trunk,
-        "folds": [_told(fold, verdict, usable) for fold, verdict in zip(folds, verdicts, strict=True)],
-        "near_duplicates": int(sum(count for count in np.bincount(alike) if count > 1)),
-        **facts(request, usable, evaluated, recipe.detector.input_hw),
-        "compared_models": [compared_figures(evaluated, one, evaluated.folds) for one in answers],
-        **oddities(checked, told_of((*small.skipped, *skipped))),
-    }
+    result = EvaluateResult(
+        split=str(split),
+        trunk=request.trunk,
+        folds=tuple(_told(fold, verdict, usable) for fold, verdict in zip(folds, verdicts, strict=True)),
+        near_duplicates=count_alike(alike),
+        **dict(evaluated_on(request, usable, evaluated, recipe.detector.input_hw)),
+        compared_models=tuple(compared_figures(evaluated, one, evaluated.folds) for one in answers),
+        unreadable=told_of((*checked.skipped, *small.skipped, *skipped)),
+        repaired=told_of(checked.repaired),
+    )
     return written(request, result, evaluated, answers)
 
 
@@ -89,5 +88,5 @@ def _crops(request: EvaluateRequest, settings: Settings, method: CropMethod) -> 
     )
 
 
-def _told(fold: Fold, verdict: FoldVerdict, samples: Sequence[TrainingSample]) -> dict[str, Any]:
-    return {**fold_facts(fold, samples), **asdict(verdict)}
+def _told(fold: Fold, verdict: FoldVerdict, samples: Sequence[TrainingSample]) -> FoldFacts:
+    return replace(fold_facts(fold, samples), **asdict(verdict))

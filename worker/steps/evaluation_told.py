@@ -1,53 +1,54 @@
-"""What every way of `cli evaluate` tells: on what it was evaluated, what was left out, and the folder of plots."""
+"""What every way of `cli evaluate` tells: on what it was evaluated, and the folder of plots."""
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from typing import Any
 
-from worker.evaluation.answers import Answers, EvaluatedImages
+import numpy as np
+
+from worker.evaluation.answers import Answers, EvaluatedImages, Ints
 from worker.evaluation.write import write_evaluation
-from worker.steps.left_out import told_of
-from worker.steps.requests import EvaluateRequest, EvaluateResult, LeftOut
-from worker.training.data.check_samples import CheckedSamples
+from worker.steps.requests import EvaluatedOn, EvaluateRequest, EvaluateResult
 from worker.training.data.samples import TrainingSample
 
 
 def written(
-    request: EvaluateRequest, result: dict[str, Any], evaluated: EvaluatedImages, answers: Sequence[Answers]
+    request: EvaluateRequest, result: EvaluateResult, evaluated: EvaluatedImages, answers: Sequence[Answers]
 ) -> EvaluateResult:
     """Return the result, and write plots and images of the last compared model where a folder was asked for."""
     if not request.out:
-        return EvaluateResult(**result)
+        return result
     files = write_evaluation(
         request.out,
-        result,
+        result.plain(),
+        result.compared_models[-1],
         evaluated,
         answers[-1],
+        at_random=(result.random or {}).get(answers[-1].name),
         images=request.images,
-        input_hw=(result["input_hw"][0], result["input_hw"][1]),
-        seed=result["seed"],
+        input_hw=result.input_hw,
+        seed=result.seed,
     )
-    return EvaluateResult(**result, files=tuple(files))
+    return result.model_copy(update={"files": tuple(files)})
 
 
-def facts(
+def evaluated_on(
     request: EvaluateRequest, samples: Sequence[TrainingSample], evaluated: EvaluatedImages, input_hw: tuple[int, int]
-) -> dict[str, Any]:
+) -> EvaluatedOn:
     """Return what was evaluated on what."""
-    return {
-        "images": len(samples),
-        "cameras": len({sample.camera for sample in samples}),
-        "species": dict(Counter(sample.label.species for sample in samples)),
-        "species_names": list(evaluated.label_set.names),
-        "evaluated": len(evaluated.samples),
-        "evaluated_cameras": len(set(evaluated.cameras.tolist())),
-        "input_hw": list(input_hw),
-        "seed": request.seed,
-    }
+    return EvaluatedOn(
+        images=len(samples),
+        cameras=len({sample.camera for sample in samples}),
+        species=dict(Counter(sample.label.species for sample in samples)),
+        species_names=evaluated.label_set.names,
+        evaluated=len(evaluated.samples),
+        evaluated_cameras=len(set(evaluated.cameras.tolist())),
+        input_hw=input_hw,
+        seed=request.seed,
+    )
 
 
-def oddities(checked: CheckedSamples, unreadable: LeftOut) -> dict[str, LeftOut]:
-    """Return what was left out, and what was repaired."""
-    return {"unreadable": told_of(checked.skipped) + unreadable, "repaired": told_of(checked.repaired)}
+def count_alike(alike: Ints) -> int:
+    """Return how many images have near-duplicates. alike: (N,) a number that near-duplicates share."""
+    return int(sum(count for count in np.bincount(alike) if count > 1))

@@ -182,7 +182,7 @@ def _said(
         progress=progress,
     )
     parts = np.unique(evaluated.cameras, return_inverse=True)[1]
-    final = compared_figures(evaluated, answers[-1], parts)["mean"]
+    final = compared_figures(evaluated, answers[-1], parts).mean
     found = [len(fish) for fish in answers[-1].found or ()]
     return _Said(
         balanced_accuracy=float(final["balanced_accuracy"]),

@@ -9,6 +9,8 @@ from typing import Any, Generic, TypeVar
 
 from pydantic import BaseModel, ConfigDict
 
+from db.domain.evaluations import ComparedFigures, Figures, FoldFacts
+from db.domain.leakage import HeatReport, ShortcutCue, SplitGap
 from db.domain.model_versions import SecondStage
 from db.domain.runtimes import Runtime, RuntimeChoice
 from db.domain.train_recipe import TrainRecipe, TrainRecord
@@ -20,8 +22,6 @@ Size = tuple[int, int]
 
 LeftOut = tuple[tuple[str, str], ...]
 """Files and why each was left out, or what was repaired of it."""
-
-Figures = dict[str, float]
 
 
 class StepValue(BaseModel):
@@ -178,16 +178,9 @@ class EvaluateRequest(StepValue):
     seed: int = 0
 
 
-class EvaluateResult(LearntFrom):
-    """Figures of compared models; model, state: of a version; split, folds, random, near_duplicates: of networks."""
+class EvaluatedOn(StepValue):
+    """What was evaluated on what. images, cameras: that are labelled; evaluated, evaluated_cameras: of them."""
 
-    model: str | None = None
-    state: str | None = None
-    split: str | None = None
-    trunk: str
-    folds: tuple[dict[str, Any], ...] = ()
-    random: dict[str, Figures] | None = None
-    near_duplicates: int = 0
     images: int
     cameras: int
     species: dict[str, int]
@@ -196,7 +189,19 @@ class EvaluateResult(LearntFrom):
     evaluated_cameras: int
     input_hw: Size
     seed: int
-    compared_models: tuple[dict[str, Any], ...]
+
+
+class EvaluateResult(EvaluatedOn, LearntFrom):
+    """Figures of compared models; model, state: of a version; split, folds, random, near_duplicates: of networks."""
+
+    model: str | None = None
+    state: str | None = None
+    split: str | None = None
+    trunk: str
+    folds: tuple[FoldFacts, ...] = ()
+    random: dict[str, Figures] | None = None
+    near_duplicates: int = 0
+    compared_models: tuple[ComparedFigures, ...]
     files: tuple[str, ...] = ()
 
 
@@ -219,9 +224,9 @@ class LeakageResult(LearntFrom):
     cameras: int
     species: dict[str, int]
     majority: str
-    cues: tuple[dict[str, Any], ...]
-    gap: dict[str, Any]
-    heat: dict[str, Any] | None
+    cues: tuple[ShortcutCue, ...]
+    gap: SplitGap
+    heat: HeatReport | None
     no_heat: str
     verdict: str
     sentence: str

@@ -95,13 +95,13 @@ def test_figures_by_fold_species_and_camera_worked_by_hand() -> None:
 
     figures = compared_figures(evaluated, Answers("one", said, boxes, found), evaluated.folds)
 
-    assert figures["mean"]["accuracy"] == pytest.approx(0.75)
-    assert figures["spread"]["accuracy"] == pytest.approx(np.std([1.0, 0.5], ddof=1))
-    assert figures["mean"]["largest_fish_mean_iou"] == pytest.approx((1.0 + 0.5) / 2)
-    assert figures["by_species"]["LAG"]["recall"] == 0.5 and figures["by_species"]["ALB"]["precision"] == 0.5
-    assert figures["by_camera"]["b"]["fish_ap50"] == pytest.approx(0.5)  # one of two fish, found first
-    assert figures["confusion"] == [[1, 0, 0], [1, 1, 0], [0, 0, 1]]
-    assert "largest_fish_mean_iou" not in figures["by_species"]["NoF"]  # there is no fish to meet
+    assert figures.mean["accuracy"] == pytest.approx(0.75)
+    assert figures.spread["accuracy"] == pytest.approx(np.std([1.0, 0.5], ddof=1))
+    assert figures.mean["largest_fish_mean_iou"] == pytest.approx((1.0 + 0.5) / 2)
+    assert figures.by_species["LAG"]["recall"] == 0.5 and figures.by_species["ALB"]["precision"] == 0.5
+    assert figures.by_camera["b"]["fish_ap50"] == pytest.approx(0.5)  # one of two fish, found first
+    assert figures.confusion == [[1, 0, 0], [1, 1, 0], [0, 0, 1]]
+    assert "largest_fish_mean_iou" not in figures.by_species["NoF"]  # there is no fish to meet
 
 
 @pytest.mark.parametrize(

@@ -68,11 +68,11 @@ def test_baselines_are_evaluated_over_every_kind_of_split(split: SplitKind) -> N
     done = cross_validate(_bench(samples), NOTHING_TRAINED, split, alike=np.arange(120), folds=3, seed=0)
 
     majority, probe = done.figures
-    assert probe["mean"]["accuracy"] == 1.0 > majority["mean"]["accuracy"]
-    assert len(done.folds) == len(probe["folds"]) == len(probe["calibration"]) == 3
+    assert probe.mean["accuracy"] == 1.0 > majority.mean["accuracy"]
+    assert len(done.folds) == len(probe.folds) == len(probe.calibration) == 3
     assert (done.at_random is None) == (split is SplitKind.RANDOM)
     evaluated = 90 if split is SplitKind.TIME else 120  # the first quarter of the year is only learnt from
-    assert len(done.evaluated.samples) == sum(fold["evaluate"] for fold in done.folds) == evaluated
+    assert len(done.evaluated.samples) == sum(fold.evaluate for fold in done.folds) == evaluated
 
 
 def test_a_fold_that_near_duplicates_leave_nothing_to_learn_is_told() -> None:
@@ -92,8 +92,8 @@ def test_a_species_of_one_camera_cannot_be_learnt_when_that_is_evaluated() -> No
 
     done = cross_validate(_bench(samples), NOTHING_TRAINED, SplitKind.CAMERA, alike=np.arange(12), folds=3, seed=0)
 
-    assert [fold["species_not_learnt"] for fold in done.folds if "camera 2" in fold["cameras"]] == [["LAG"]]
-    assert done.figures[0]["by_species"]["LAG"]["recall"] == 0.0
+    assert [fold.species_not_learnt for fold in done.folds if "camera 2" in fold.cameras] == [("LAG",)]
+    assert done.figures[0].by_species["LAG"]["recall"] == 0.0
 
 
 def _head(name: HeadName, **outputs: np.ndarray) -> SimpleNamespace:

@@ -10,10 +10,11 @@ import pytest
 
 from db.domain.boxes import Box
 from db.domain.labels import ImageLabel, LabelledBox
+from db.domain.leakage import HeatReport, Interval, LeakVerdict, ShortcutCue
 from worker.leakage.heat_outside import heat_outside
 from worker.leakage.hide_fish import fill_holes, holes_of, holes_text
 from worker.leakage.shortcut_cues import CueImages, folds_by, linear_learner, one_hot, plant_leak
-from worker.leakage.verdicts import HeatReport, Interval, LeakVerdict, ShortcutCue, decide_gap, evaluate_cue, sentence
+from worker.leakage.verdicts import decide_gap, evaluate_cue, sentence
 from worker.steps.audit_leakage import LeakageError, refuse_unauditable
 from worker.training.data.samples import TrainingSample
 
