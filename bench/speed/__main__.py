@@ -14,6 +14,7 @@ _SCRIPTS = (
     "memory_flat",
     "review_rate",
     "worker_rate",
+    "against_plain",
 )
 
 
