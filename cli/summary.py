@@ -28,19 +28,25 @@ def summary(
     model: Annotated[
         str | None, typer.Option(help="Model version, before there is a plan; the champion where not given.")
     ] = None,
+    count: Annotated[
+        str | None,
+        typer.Option(metavar="UNIT", help="animals (where events were found, else fish) or fish: in each image."),
+    ] = None,
     csv_file: Annotated[Path | None, typer.Option("--csv", metavar="FILE", help="New CSV file of all figures.")] = None,
     plot: Annotated[Path | None, typer.Option(metavar="FILE", help="New SVG file of all figures.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object instead of text.")] = False,
 ) -> None:
     """Tell how many fish of each species JOB holds, with 95 % intervals, from a reviewed plan.
 
-    A figure that cannot be had is said to be so. Images show fish, not animals: who stays in view for ten images is
-    counted ten times.
+    Where `cli events find` made events, every animal counts once. Else images count: who stays in view for ten images
+    is counted ten times. A figure that cannot be had is said to be so.
     """
     from annotator.catch.summary import summarise_catch
 
     settings, engine = opened()
-    found = summarise_catch(engine, job, _groupings(by), label_set=settings.label_set, model_version=model)
+    found = summarise_catch(
+        engine, job, _groupings(by), label_set=settings.label_set, model_version=model, animals=_animals(count)
+    )
     if csv_file is not None:
         _write_csv(csv_file, found)
     if plot is not None:
@@ -51,6 +57,12 @@ def summary(
         typer.echo(json.dumps(asdict(found)))
     else:
         _tell(found)
+
+
+def _animals(count: str | None) -> bool:
+    if count not in (None, "animals", "fish"):
+        raise typer.BadParameter(f"--count {count!r} is none of animals, fish")
+    return count != "fish"
 
 
 def _groupings(text: str) -> tuple[Grouping, ...]:
@@ -73,6 +85,8 @@ def _tell(found: CatchSummary) -> None:
         _tell_plan(found.plan)
     for note in found.notes:
         typer.echo(f"note: {note}")
+    counted = "every animal once, by its events" if found.counts == "animals" else "fish in each image, not animals"
+    typer.echo(f"counted: {counted}")
     _tell_figures(found)
     _tell_missed(found)
     if not found.by:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 from sqlalchemy import Engine
 from sqlalchemy.orm import Session
 
+from annotator.catch.animals import AnimalShares, animal_shares
 from annotator.catch.frame import JobFrame, load_frame, model_of_job, wrong_of
 from annotator.catch.plan_state import notes_of, plan_state
 from annotator.estimates.figures import (
@@ -23,11 +25,13 @@ from annotator.estimates.figures import (
 from annotator.estimates.so_far import probability_so_far
 from annotator.plans.draw import Codes
 from annotator.plans.pace import pace_of
-from db.domain.catch import CatchFigure, CatchSummary, Grouping, MissedFigure
+from db.domain.catch import CatchFigure, CatchSummary, Counted, Grouping, MissedFigure
 from db.domain.plans import ReviewPlan
 from db.domain.species import NO_FISH, LabelSet
 from db.session import reading
 from db.store.catch import review_moments, said_of_images, undecided_images
+from db.store.event_images import event_images
+from db.store.events import has_events
 from db.store.jobs import get_job
 from db.store.plans import plans_of_job
 from db.store.results import models_of_job
@@ -36,9 +40,17 @@ _CAMERAS_TOLD = 5
 
 
 def summarise_catch(
-    engine: Engine, job_id: int, by: Sequence[Grouping], *, label_set: LabelSet, model_version: str | None = None
+    engine: Engine,
+    job_id: int,
+    by: Sequence[Grouping],
+    *,
+    label_set: LabelSet,
+    model_version: str | None = None,
+    animals: bool = False,
 ) -> CatchSummary:
     """Return a job's catch figures. by: the groups that they are told apart by, besides the species.
+
+    animals: count events, every animal once, where the job has them; else fish, image by image.
 
     They stand on the newest plan that was reviewed to its end, else on the newest one; what people had decided on
     before it was drawn is known, its images stand for the rest.
@@ -53,10 +65,14 @@ def summarise_catch(
         frame = _frame(session, job_id, plan, label_set=label_set, model_version=model_version)
         sample = _sample(session, frame, plan)
         undecided = _undecided(session, frame, plan)
+        shares = None
+        if animals and has_events(session, job_id):
+            shares = animal_shares(frame, event_images(session, job_id))
         models = models_of_job(session, job_id)
+    counted = sample if shares is None else _in_animals(sample, shares)
     wanted = tuple(grouping for grouping in by if grouping is not Grouping.SPECIES)
     groups, names = _groups(frame, wanted)
-    species = _species_told(frame, sample)
+    species = _species_told(frame, counted)
     state = None
     if plan is not None:
         state = plan_state(plan, plans, frame, sample, answered=_answered(frame, plan), undecided=undecided)
@@ -68,14 +84,15 @@ def summarise_catch(
         images=len(frame),
         decided=decided,
         plan=state,
-        figures=tuple(_figure(one, names) for one in catch_figures(sample, (*species, ALL_FISH), groups)),
+        figures=tuple(_figure(one, names) for one in catch_figures(counted, (*species, ALL_FISH), groups)),
         missed=tuple(_missed(one, names) for one in missed_share(sample, groups)),
-        contributions={name: _contributions(frame, sample, name) for name in species} if plan is not None else {},
+        contributions={name: _contributions(frame, counted, name) for name in species} if plan is not None else {},
         more_to_halve=_halve(frame, sample) if plan is not None else None,
         hours=pace.hours(decided),
         seconds_per_image=pace.seconds,
         measured=pace.gaps > 0,
         notes=notes_of(job, frame, plan, state, models, plans=plans),
+        counts=Counted.FISH_IN_IMAGES if shares is None else Counted.ANIMALS,
     )
 
 
@@ -156,6 +173,17 @@ def _answered(frame: JobFrame, plan: ReviewPlan) -> int:
     return int(np.count_nonzero(~before[places[places >= 0]]))
 
 
+def _in_animals(sample: Sample, shares: AnimalShares) -> Sample:
+    """Return the same review with animals in the place of fish."""
+    return replace(
+        sample,
+        shares=shares.predicted,
+        typical=shares.typical,
+        known_truth=shares.said(sample.known),
+        reviewed_truth=shares.said(sample.reviewed),
+    )
+
+
 def _undecided(session: Session, frame: JobFrame, plan: ReviewPlan | None) -> int:
     if plan is None:
         return 0
@@ -176,9 +204,10 @@ def _groups(frame: JobFrame, by: Sequence[Grouping]) -> tuple[Codes, list[tuple[
 def _species_told(frame: JobFrame, sample: Sample) -> tuple[str, ...]:
     """Return the species that the model or a person named in this job, in the order of the label set."""
     said = sample.known_truth.sum(axis=0) + sample.reviewed_truth.sum(axis=0)
-    named = np.bincount(frame.answers.species, weights=frame.answers.fish, minlength=len(frame.answers.names))
     return tuple(
-        name for place, name in enumerate(frame.answers.names) if name != NO_FISH and (said[place] or named[place])
+        name
+        for place, name in enumerate(frame.answers.names)
+        if name != NO_FISH and (said[place] > 0.0 or sample.predicted(name).any())
     )
 
 

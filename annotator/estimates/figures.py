@@ -34,6 +34,8 @@ class Sample:
     reviewed: (n,) places of images of the plan that people decided on, probability (n,) of each to be among them.
     known_truth (k, S), reviewed_truth (n, S): fish by species. wrong: (n,) whether the answer was wrong, 0 or 1.
     units: (N,) the whole unit that each image was drawn with, codes; None where images were drawn one by one.
+    shares: (N, S) what the model says of each image where that is not a number of fish of one species. typical: the
+    least that one more fish is taken to add to an image.
     """
 
     names: tuple[str, ...]
@@ -46,9 +48,14 @@ class Sample:
     wrong: Floats
     probability: Floats
     units: Codes | None = None
+    shares: Floats | None = None
+    typical: float = 1.0
 
     def predicted(self, figure: str) -> Floats:
         """Return the model's number for each image. (N,)"""
+        if self.shares is not None:
+            place = slice(None) if figure == ALL_FISH else [self.names.index(figure)]
+            return np.asarray(self.shares[:, place].sum(axis=1), dtype=np.float64)
         if figure == ALL_FISH:
             return self.fish
         return np.where(self.species == self.names.index(figure), self.fish, 0.0)
@@ -65,9 +72,24 @@ class Sample:
         free = np.ones(len(groups), dtype=bool)
         free[self.known] = False
         if self.units is None:
-            return single_images(truth, predicted, self.probability, reviewed=self.reviewed, free=free, groups=groups)
+            return single_images(
+                truth,
+                predicted,
+                self.probability,
+                reviewed=self.reviewed,
+                free=free,
+                groups=groups,
+                typical=self.typical,
+            )
         return whole_units(
-            truth, predicted, self.probability, reviewed=self.reviewed, free=free, groups=groups, units=self.units
+            truth,
+            predicted,
+            self.probability,
+            reviewed=self.reviewed,
+            free=free,
+            groups=groups,
+            units=self.units,
+            typical=self.typical,
         )
 
 

@@ -45,12 +45,18 @@ def single_images(
     reviewed: Codes,
     free: npt.NDArray[np.bool_],
     groups: Codes,
+    typical: float = 1.0,
 ) -> Witnesses:
-    """Return images that were drawn one by one. predicted, free, groups: (N,) of all images; the others (n,)."""
+    """Return images that were drawn one by one. predicted, free, groups: (N,) of all images; the others (n,).
+
+    typical: the least that one more deviation is.
+    """
     count = int(groups.max(initial=-1)) + 1
     rows = Reviewed(truth, predicted[reviewed], probability)
     there = np.bincount(groups[free], minlength=count)
-    return Witnesses(rows, groups[reviewed], there, _event_size(predicted), _share(len(reviewed), int(free.sum())))
+    return Witnesses(
+        rows, groups[reviewed], there, _event_size(predicted, typical), _share(len(reviewed), int(free.sum()))
+    )
 
 
 def whole_units(
@@ -62,6 +68,7 @@ def whole_units(
     free: npt.NDArray[np.bool_],
     groups: Codes,
     units: Codes,
+    typical: float = 1.0,
 ) -> Witnesses:
     """Return units that were drawn whole, each by the totals of its images: frames of one day share their errors.
 
@@ -82,7 +89,7 @@ def whole_units(
         _sums(back, predicted[reviewed], len(seen)),
         probability[first],
     )
-    size = _event_size(_sums(place, predicted, len(every)))
+    size = _event_size(_sums(place, predicted, len(every)), typical)
     deviations = np.abs(rows.truth - rows.predicted)
     if np.count_nonzero(deviations) >= _FEWEST_DEVIATING:
         size = min(size, float(deviations[deviations > 0.0].mean()))
@@ -95,10 +102,10 @@ def _sums(codes: Codes, values: Floats, count: int) -> Floats:
     return np.bincount(codes, weights=values, minlength=count).astype(np.float64)
 
 
-def _event_size(predicted: Floats) -> float:
-    """Return how many fish a witness holds that holds some, each fish counted alike; 1 where none is predicted."""
+def _event_size(predicted: Floats, typical: float) -> float:
+    """Return how many fish a witness holds that holds some, each fish counted alike; at least what is typical."""
     total = float(predicted.sum())
-    return max(1.0, float((predicted**2).sum()) / total) if total > 0.0 else 1.0
+    return max(typical, float((predicted**2).sum()) / total) if total > 0.0 else typical
 
 
 def _share(drawn: int, drawable: int) -> float:

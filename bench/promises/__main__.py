@@ -32,6 +32,7 @@ from bench.promises.play import (
 )
 from bench.promises.seasons import Model, draw_season
 from bench.promises.sizes import COMMON_ENOUGH, SIZES, images_as_plain, plain, planned, widths
+from bench.promises.whole_days import DAYS_DRAWN, DAYS_INDEPENDENT, RESAMPLED, WHOLE_DAYS, day_outcomes
 from db.domain.plans import Target
 
 LEAST_COVERAGE = 0.93
@@ -60,7 +61,13 @@ def main() -> int:
         seasons = [(model, seed) for seed in range(asked.seasons) for model in Model]
         played = list(pool.map(_play, seasons, chunksize=4))
         sizes = list(pool.map(partial(_widths, seasons=max(10, asked.seasons // 2)), _pairs()))
-    failures = [*_told_coverage(played), *_told_broken(played), *_told_promises(played), *_told_sizes(sizes)]
+    failures = [
+        *_told_coverage(played),
+        *_told_days(played),
+        *_told_broken(played),
+        *_told_promises(played),
+        *_told_sizes(sizes),
+    ]
     _plot(played, {pair: (ours_, plain_) for pair, ours_, plain_ in sizes}, asked.out)
     for failure in failures:
         print(f"BROKEN: {failure}")
@@ -72,6 +79,7 @@ def _play(which: tuple[Model, int]) -> Played:
     season = draw_season(model, rng=np.random.default_rng([7, seed]))
     sample = review(season, plan_of(season, design_of(_IMAGES, seed=seed, certain_share=_CERTAIN_SHARE)))
     by = {group: outcomes(season, sample, ours, by=group) for group in ("job", "camera", "day")}
+    by |= day_outcomes(season, seed=seed)
     by[UNWEIGHTED] = outcomes(season, sample, unweighted_mean, by="job")
     by[INDEPENDENT] = outcomes(season, review(season, whole_cameras(season, _CAMERAS_WHOLE, seed=seed)), ours, by="job")
     return Played(model, by, keep_missed(season, Target("missed", 0.1), seed=1_000 * seed))
@@ -112,6 +120,26 @@ def _told_coverage(played: Sequence[Played]) -> list[str]:
             if share < LEAST_COVERAGE
         ]
     return failures
+
+
+def _told_days(played: Sequence[Played]) -> list[str]:
+    print(f"\nPlans of {DAYS_DRAWN} whole days, whole job")
+    _row("intervals", *FIGURES)
+    _row(*["---"] * (len(FIGURES) + 1))
+    for name in (WHOLE_DAYS, RESAMPLED, DAYS_INDEPENDENT):
+        _row(name, *(f"{share:.1%}" for share in _of_job(played, name).values()))
+    failures = [
+        f"{figure} from whole days: {share:.1%} of the intervals hold the truth"
+        for figure, share in _of_job(played, WHOLE_DAYS).items()
+        if share < LEAST_COVERAGE
+    ]
+    if min(_of_job(played, DAYS_INDEPENDENT).values()) >= LEAST_COVERAGE:
+        failures.append(f"the bench does not find out: {DAYS_INDEPENDENT}")
+    return failures
+
+
+def _of_job(played: Sequence[Played], name: str) -> dict[str, float]:
+    return {figure: share for figure, share in _coverage(played, name).items() if figure in FIGURES}
 
 
 def _told_broken(played: Sequence[Played]) -> list[str]:

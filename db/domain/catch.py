@@ -17,6 +17,13 @@ class Grouping(StrEnum):
     SPECIES = "species"
 
 
+class Counted(StrEnum):
+    """What catch figures count: fish, image by image, or events, every animal once."""
+
+    FISH_IN_IMAGES = "fish in images"
+    ANIMALS = "animals"
+
+
 @dataclass(frozen=True)
 class CatchFigure:
     """How many fish of a species a group holds. group: its names, in the order of the groupings asked for.
@@ -89,6 +96,7 @@ class CatchSummary:
     cameras that its interval comes from, the largest first, with their shares. more_to_halve: further images that halve
     the intervals of the whole job. hours: that people took for what they decided, seconds_per_image: each; measured:
     whether these seconds are, or are assumed. notes: what a reader must know, a line each.
+    counts: what the figures count.
     """
 
     job_id: int
@@ -105,3 +113,4 @@ class CatchSummary:
     seconds_per_image: float
     measured: bool
     notes: tuple[str, ...]
+    counts: Counted = Counted.FISH_IN_IMAGES

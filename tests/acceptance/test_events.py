@@ -52,6 +52,7 @@ def test_videos_and_images_become_animals_that_a_person_looks_at_once(settings: 
     assert {(event["state"], event["species"], event["reviewer"]) for event in events} == {
         ("confirmed", "SHARK", "ann")
     }
+    assert _animals_told(settings) == {"SHARK": len(rows), "all fish": len(rows)}
     whole = tmp_path / "all.json"
     _cli("results", "1", "--format", "json", "--out", str(whole), settings=settings)
     assert {event["species"] for event in json.loads(whole.read_text())["events"]} == {"SHARK"}
@@ -117,6 +118,15 @@ def _answer_each_event(folder: Path, settings: Mapping[str, str]) -> int:
         file.write_text(json.dumps(content))
     _cli("review", "import", str(folder), "--reviewer", "ann", settings=settings)
     return len(files)
+
+
+def _animals_told(settings: Mapping[str, str]) -> dict[str, float]:
+    """Return how many animals the summary says that the model sees, and check that it says what it counts."""
+    told = _json("summary", "1", settings=settings)
+    assert told["counts"] == "animals"
+    assert "counted: every animal once" in _cli("summary", "1", settings=settings)
+    assert "counted: fish in each image" in _cli("summary", "1", "--count", "fish", settings=settings)
+    return {one["figure"]: round(one["model"], 6) for one in told["figures"]}
 
 
 def _cli(*words: str, settings: Mapping[str, str]) -> str:
