@@ -13,7 +13,7 @@ from cli.events import evaluate_events
 from cli.shared.context import opened
 from cli.shared.steps import Epochs, Size, Trunk, Weights, rows_columns, run_with_bar, tell_left_out
 from cli.shared.terminal import say
-from worker.models.names import SecondStageChoice
+from db.domain.train_choices import INPUT_HW, DetectorKind, SecondStageChoice, size_in_words
 
 if TYPE_CHECKING:
     from db.domain.evaluations import ComparedFigures, FoldFacts
@@ -29,6 +29,7 @@ _COLUMNS = (
     ("fish_ap50", "AP50"),
 )
 _NAME_WIDTH, _WIDTH = 28, 14
+_SIZE = size_in_words(INPUT_HW[DetectorKind.LESSON])
 
 
 class Split(StrEnum):
@@ -68,7 +69,7 @@ def evaluate(
     ] = SecondStageChoice.FINETUNE,
     trunk: Trunk = "efficientnet_lite0",
     weights: Weights = "imagenet",
-    size: Size = "360x640",
+    size: Size = _SIZE,
     epochs: Epochs = None,
     out: Annotated[
         Path | None,

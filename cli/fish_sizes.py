@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from cli.shared.context import opened
+from db.domain.train_choices import INPUT_HW, DetectorKind
 
 if TYPE_CHECKING:
     from sqlalchemy import Engine
@@ -101,7 +102,8 @@ def _rows(engine: Engine, cameras: list[str]) -> list[dict[str, Any]]:
 def _row(camera: str, size: FishSize | None) -> dict[str, Any]:
     from db.domain.fish_size import step_for
 
-    step = step_for(size.fish_px if size else None, _BASE_HW)
+    # Zooms and costs do not depend on the base input.
+    step = step_for(size.fish_px if size else None, INPUT_HW[DetectorKind.CENTRE])
     known = {"fish_px": round(size.fish_px, 1), "known": str(size.origin)} if size else {"fish_px": None, "known": None}
     return {"camera": camera, **known, "zoom": step.zoom, "cost": round(step.cost, 2)}
 
@@ -114,7 +116,3 @@ def _line(row: dict[str, Any]) -> str:
         f"{row['camera']:24} fish of {row['fish_px']:g} pixels in a frame of 640 x 360 ({how}); shown at "
         f"{row['zoom']:g} times the base input, {row['cost']:g} times its work"
     )
-
-
-# Zooms and costs do not depend on it.
-_BASE_HW = (288, 512)

@@ -13,7 +13,8 @@ from cli.events import train_events
 from cli.shared.context import opened
 from cli.shared.steps import Epochs, Trunk, Weights, rows_columns, run_with_bar, tell_left_out
 from cli.shared.terminal import say
-from worker.models.names import Balance, DetectorKind, HeadName, SecondStageChoice
+from db.domain.train_choices import INPUT_HW, Balance, DetectorKind, SecondStageChoice, size_in_words
+from worker.models.names import HeadName
 
 if TYPE_CHECKING:
     from sqlalchemy import Engine
@@ -52,7 +53,9 @@ def train(
     size: Annotated[
         str | None,
         typer.Option(
-            help="Rows x columns of the network's input, pixels: 288x512, of the lesson's detector 360x640.",
+            help="Rows x columns of the network's input, pixels: "
+            f"{size_in_words(INPUT_HW[DetectorKind.CENTRE])}, of the lesson's detector "
+            f"{size_in_words(INPUT_HW[DetectorKind.LESSON])}.",
             show_default=False,
         ),
     ] = None,
@@ -120,14 +123,14 @@ def train(
 
     Boxes are evaluated on cameras kept apart, then learnt from every camera.
     """
-    from worker.steps.requests import TRAIN, TrainRequest
+    from worker.steps.requests import TrainRequest
 
     if events:
         train_events(epochs=epochs, seed=seed, as_json=as_json)
         return
     chosen = _detector_of(detector, of_lesson={"--heads": heads, "--augment": augment, "--fine-tune": fine_tune})
     _, engine = opened()  # a database that cannot be used is told before the work
-    request = TrainRequest(
+    options = TrainRequest(
         kind=_KINDS[chosen],
         trunk=trunk,
         heads=_head_pair(heads),
@@ -147,14 +150,21 @@ def train(
         seed=seed,
         command=shlex.join(["cli", *sys.argv[1:]]),
     )
+    _train(engine, options, as_json=as_json)
+
+
+def _train(engine: Engine, options: TrainRequest, *, as_json: bool) -> None:
+    """Train with these options and tell what came of it."""
+    from worker.steps.requests import TRAIN
+
     if not as_json:
-        _tell_time(engine, request)
-    done = run_with_bar(TRAIN, request, quiet=as_json)
+        _tell_time(engine, options)
+    done = run_with_bar(TRAIN, options, quiet=as_json)
     if as_json:
         typer.echo(done.as_json())
         return
     tell_model(done)
-    if pseudo is not None:
+    if options.pseudo is not None:
         typer.echo(f"  {done.record.images_guessed} unlabelled images taught it, as the champion named them")
     tell_left_out(done)
 

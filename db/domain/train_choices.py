@@ -16,6 +16,18 @@ class DetectorKind(StrEnum):
 SIZED_KIND = DetectorKind.CENTRE
 SIZED_HEATMAP_STRIDE_PX = 16
 
+# Rows, columns where no size is asked for. Fish of the target size are 68 pixels in the first.
+INPUT_HW: dict[DetectorKind, tuple[int, int]] = {DetectorKind.CENTRE: (288, 512), DetectorKind.LESSON: (360, 640)}
+
+
+def size_in_words(input_hw: tuple[int, int]) -> str:
+    """Return rows and columns as the command line takes them.
+
+    >>> size_in_words((360, 640))
+    '360x640'
+    """
+    return f"{input_hw[0]}x{input_hw[1]}"
+
 
 class CropMethod(StrEnum):
     """How the second stage is trained."""

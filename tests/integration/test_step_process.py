@@ -2,10 +2,17 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from tests.odd_step import ODD, OddValue
 from worker.steps.step_process import StepError, run_step
+
+
+@pytest.fixture(autouse=True)
+def _home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TAFFRAIL_HOME", str(tmp_path))
 
 
 def test_progress_and_result_are_heard_whatever_libraries_print() -> None:

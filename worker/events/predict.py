@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from worker.events.sightings import Floats
+from worker.models.padded import padded
 
 Arrays = dict[str, Floats]
 
@@ -19,13 +20,8 @@ def fixed_call(model: Any, *, batch: int) -> Callable[[Arrays], Arrays]:
         count = len(next(iter(inputs.values())))
         parts = []
         for start in range(0, count, batch):
-            rows = {name: _padded(value[start : start + batch], batch) for name, value in inputs.items()}
+            rows = {name: padded(value[start : start + batch], batch) for name, value in inputs.items()}
             parts.append({name: np.asarray(value) for name, value in model.predict_on_batch(rows).items()})
         return {name: np.concatenate([part[name] for part in parts])[:count] for name in parts[0]}
 
     return call
-
-
-def _padded(rows: Floats, batch: int) -> Floats:
-    missing = batch - len(rows)
-    return np.pad(rows, [(0, missing)] + [(0, 0)] * (rows.ndim - 1)) if missing else rows

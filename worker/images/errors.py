@@ -4,33 +4,11 @@ from __future__ import annotations
 
 import errno
 from dataclasses import dataclass
-from enum import StrEnum
 
+from db.domain.unreadable import UnreadableReason as UnreadableReason
 from db.errors import TaffrailError
 
 MAX_BYTES = 512 * 2**20
-
-
-class UnreadableReason(StrEnum):
-    """Why a file gave no image."""
-
-    MISSING = "missing"
-    PERMISSION = "permission"
-    NOT_REGULAR = "not a regular file"
-    OUTSIDE_ROOT = "outside the root"
-    EMPTY = "empty"
-    TOO_LARGE = "too large"
-    READ_ERROR = "read error"
-    NOT_AN_IMAGE = "not an image"
-    TOO_MANY_PIXELS = "too many pixels"
-    BROKEN = "broken"
-    NO_VIDEO_READER = "videos cannot be read here"
-    NOT_A_VIDEO = "not a video"
-    SOUND_ONLY = "sound only"
-    NO_FRAMES = "no frames"
-    DAMAGED_VIDEO = "damaged video"
-    CHANGED = "changed"
-    SIZE_UNKNOWN = "size not known"
 
 
 # What is told of the bytes themselves, wherever they lie; the other reasons are a file's own.

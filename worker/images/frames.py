@@ -100,5 +100,4 @@ def _reason_of(path: bytes, root: bytes | None, max_bytes: int) -> UnreadableIma
 
 
 def _as_image_error(error: UnreadableVideo) -> UnreadableImage:
-    text = str(error).removeprefix(str(error.problem)).removeprefix(": ")
-    return UnreadableImage(UnreadableReason(str(error.problem)), text)
+    return UnreadableImage(error.reason, error.text)

@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from db.errors import TaffrailError
+from worker.models.padded import padded
 
 Rows = npt.NDArray[Any]
 Outputs = dict[str, npt.NDArray[np.float32]]
@@ -34,16 +35,6 @@ def in_fixed_batches(call: Call, rows: Rows, *, size: int) -> Outputs:
     starts = range(0, max(len(rows), 1), size)  # of no rows, too, the outputs' shapes are wanted
     parts = [_called(call, rows[start : start + size], size) for start in starts]
     return {name: np.concatenate([part[name] for part in parts]) if parts[1:] else parts[0][name] for name in parts[0]}
-
-
-def padded(rows: Rows, size: int) -> Rows:
-    """Return the rows with zeros after them, (size, ...).
-
-    >>> padded(np.array([[1, 2]]), 3).tolist()
-    [[1, 2], [0, 0], [0, 0]]
-    """
-    missing = size - len(rows)
-    return np.concatenate([rows, np.zeros((missing, *rows.shape[1:]), dtype=rows.dtype)]) if missing else rows
 
 
 @contextmanager

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
+from db.domain.train_choices import INPUT_HW as INPUT_HW
 from db.domain.train_choices import Balance as Balance
 from db.domain.train_choices import CropMethod as CropMethod
 from db.domain.train_choices import DetectorKind as DetectorKind
@@ -37,11 +38,7 @@ class TrunkSpec:
     preprocessing: Preprocessing
     description: str
     application: str = ""
-    input_hw: tuple[int, int] = (360, 640)
-
-
-# Rows, columns where no size is asked for. Fish of the target size are 68 pixels in the first.
-INPUT_HW: dict[DetectorKind, tuple[int, int]] = {DetectorKind.CENTRE: (288, 512), DetectorKind.LESSON: (360, 640)}
+    input_hw: tuple[int, int] = INPUT_HW[DetectorKind.LESSON]
 
 
 class HeadName(StrEnum):

@@ -2,25 +2,13 @@
 
 from __future__ import annotations
 
-from enum import StrEnum
-
+from db.domain.unreadable import UnreadableReason
 from db.errors import TaffrailError
 
 
-class VideoProblem(StrEnum):
-    """The reason; `worker.images.errors` has one of the same text for each."""
-
-    NO_VIDEO_READER = "videos cannot be read here"
-    NOT_A_VIDEO = "not a video"
-    SOUND_ONLY = "sound only"
-    NO_FRAMES = "no frames"
-    DAMAGED_VIDEO = "damaged video"
-    TOO_LARGE = "too large"
-
-
 class UnreadableVideo(TaffrailError):
-    """A video, or a part of one, that gives no frame; the message is one line."""
+    """A video, or a part of one, that gives no frame; `text` says more than the reason, the message is one line."""
 
-    def __init__(self, problem: VideoProblem, text: str) -> None:
-        super().__init__(f"{problem}: {text}" if text else str(problem))
-        self.problem = problem
+    def __init__(self, reason: UnreadableReason, text: str) -> None:
+        super().__init__(f"{reason}: {text}" if text else str(reason))
+        self.reason, self.text = reason, text

@@ -6,7 +6,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import IO, Any
 
-from worker.videos.errors import UnreadableVideo, VideoProblem
+from db.domain.unreadable import UnreadableReason
+from worker.videos.errors import UnreadableVideo
 
 # Playlists and such are left out: they name other files and addresses, which would be read in our name.
 FORMATS = "mov,matroska,avi,mpegts"
@@ -48,15 +49,15 @@ def _open(file: IO[bytes]) -> Any:
     try:
         import av
     except ImportError:
-        raise UnreadableVideo(VideoProblem.NO_VIDEO_READER, "pip install 'taffrail-fish[video]'") from None
+        raise UnreadableVideo(UnreadableReason.NO_VIDEO_READER, "pip install 'taffrail-fish[video]'") from None
     if not file.read(1):
-        raise UnreadableVideo(VideoProblem.NO_FRAMES, "the file has no bytes")
+        raise UnreadableVideo(UnreadableReason.NO_FRAMES, "the file has no bytes")
     file.seek(0)
     try:
         options = {"format_whitelist": FORMATS}
         return av.open(file, "r", container_options=options, buffer_size=_BUFFER_BYTES, metadata_errors="replace")
     except (av.error.FFmpegError, ValueError) as error:
-        raise UnreadableVideo(VideoProblem.NOT_A_VIDEO, told_clearly(error)) from None
+        raise UnreadableVideo(UnreadableReason.NOT_A_VIDEO, told_clearly(error)) from None
 
 
 def _is_cover(stream: Any) -> bool:
@@ -66,5 +67,5 @@ def _is_cover(stream: Any) -> bool:
 
 def _without_pictures(container: Any) -> UnreadableVideo:
     if container.streams.audio:
-        return UnreadableVideo(VideoProblem.SOUND_ONLY, "it has no picture stream")
-    return UnreadableVideo(VideoProblem.NO_FRAMES, "it has no picture stream")
+        return UnreadableVideo(UnreadableReason.SOUND_ONLY, "it has no picture stream")
+    return UnreadableVideo(UnreadableReason.NO_FRAMES, "it has no picture stream")

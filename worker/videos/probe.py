@@ -10,8 +10,9 @@ from typing import IO, Any
 import numpy as np
 import numpy.typing as npt
 
+from db.domain.unreadable import UnreadableReason
 from worker.videos.clock import VideoClock
-from worker.videos.errors import UnreadableVideo, VideoProblem
+from worker.videos.errors import UnreadableVideo
 from worker.videos.open import av_error, opened_video, told_clearly
 
 _CREATED = re.compile(r"(\d{4}-\d\d-\d\d)[T ](\d\d:\d\d:\d\d)(\.\d+)?")
@@ -51,7 +52,7 @@ def probe_video(file: IO[bytes], *, max_pixels: int) -> VideoProbe:
     with opened_video(file) as (container, stream):
         if stream.width * stream.height > max_pixels:
             size = f"{stream.width}x{stream.height}, at most {max_pixels} are decoded"
-            raise UnreadableVideo(VideoProblem.TOO_LARGE, size)
+            raise UnreadableVideo(UnreadableReason.TOO_LARGE, size)
         clock, times_s, problem = VideoClock(stream), [], None
         try:
             for packet in container.demux(stream):
@@ -61,7 +62,7 @@ def probe_video(file: IO[bytes], *, max_pixels: int) -> VideoProbe:
         except av_error() as error:
             problem = told_clearly(error)
         if not times_s:
-            raise UnreadableVideo(VideoProblem.NO_FRAMES, problem or "its picture stream is empty")
+            raise UnreadableVideo(UnreadableReason.NO_FRAMES, problem or "its picture stream is empty")
         rising = np.unique(np.round(np.array(times_s) - min(times_s), 6))
         problem = problem or _cut_short(container, stream, rising)
         return VideoProbe(

@@ -11,8 +11,9 @@ from typing import IO, Any
 import numpy as np
 import numpy.typing as npt
 
+from db.domain.unreadable import UnreadableReason
 from worker.videos.clock import VideoClock
-from worker.videos.errors import UnreadableVideo, VideoProblem
+from worker.videos.errors import UnreadableVideo
 from worker.videos.open import av_error, opened_video, told_clearly
 from worker.videos.probe import started_at
 
@@ -98,7 +99,7 @@ class VideoReader:
     def _ends(self, wanted_s: float, why: str) -> UnreadableVideo:
         self._frames = iter(())  # whatever comes after cannot be read either
         last = f"its last readable frame is at {self._at_s:.3f} s" if self._frame is not None else "it gives no frame"
-        return UnreadableVideo(VideoProblem.DAMAGED_VIDEO, f"no frame at {wanted_s:.3f} s, {last} ({why})")
+        return UnreadableVideo(UnreadableReason.DAMAGED_VIDEO, f"no frame at {wanted_s:.3f} s, {last} ({why})")
 
     def _seek(self, time_s: float) -> None:
         tick_s = float(self._stream.time_base or 0)

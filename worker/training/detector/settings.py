@@ -8,7 +8,7 @@ from pathlib import Path
 
 from db.domain.fish_size import whole_cells
 from db.domain.species import DEFAULT_LABEL_SET, LabelSet
-from worker.models.names import DEFAULT_TRUNK, DetectorKind, HeadName
+from worker.models.names import DEFAULT_TRUNK, INPUT_HW, DetectorKind, HeadName
 from worker.training.detector.centre_fit import CentreFit
 from worker.training.detector.fine_tune import FineTune
 from worker.training.detector.fit import FitSettings
@@ -29,7 +29,7 @@ class TrainSettings:
     kind: DetectorKind = DetectorKind.LESSON
     trunk: str = DEFAULT_TRUNK
     layer: str | None = None
-    input_hw: tuple[int, int] = (360, 640)
+    input_hw: tuple[int, int] = INPUT_HW[DetectorKind.LESSON]
     heads: tuple[HeadName, HeadName] = (HeadName.BOX_SPECIES, HeadName.HEATMAP_HIRES)
     weights: str | Path = "imagenet"
     label_set: LabelSet = DEFAULT_LABEL_SET

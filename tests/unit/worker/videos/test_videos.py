@@ -10,9 +10,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from db.domain.unreadable import UnreadableReason
 from tests.drawn_videos import SIZE_PX, number_of, turn_video, write_sound, write_video
 from worker.videos.bitmap import bitmap
-from worker.videos.errors import UnreadableVideo, VideoProblem
+from worker.videos.errors import UnreadableVideo
 from worker.videos.probe import VideoProbe, probe_video
 from worker.videos.read import VideoReader
 
@@ -109,21 +110,21 @@ def test_what_lies_after_the_damage_fails_with_the_last_readable_frame(tmp_path:
 @pytest.mark.parametrize(
     ("content", "problem"),
     [
-        (b"", VideoProblem.NO_FRAMES),
-        (b"no video at all " * 100, VideoProblem.NOT_A_VIDEO),
-        (b"#EXTM3U\n#EXTINF:1,\nfile:///etc/passwd\n", VideoProblem.NOT_A_VIDEO),
-        (b"ffconcat version 1.0\nfile /etc/hostname\n", VideoProblem.NOT_A_VIDEO),
+        (b"", UnreadableReason.NO_FRAMES),
+        (b"no video at all " * 100, UnreadableReason.NOT_A_VIDEO),
+        (b"#EXTM3U\n#EXTINF:1,\nfile:///etc/passwd\n", UnreadableReason.NOT_A_VIDEO),
+        (b"ffconcat version 1.0\nfile /etc/hostname\n", UnreadableReason.NOT_A_VIDEO),
     ],
     ids=["empty", "text", "playlist", "list of files"],
 )
-def test_what_is_no_video_says_so_in_one_line(tmp_path: Path, content: bytes, problem: VideoProblem) -> None:
+def test_what_is_no_video_says_so_in_one_line(tmp_path: Path, content: bytes, problem: UnreadableReason) -> None:
     file = tmp_path / "clip.mp4"
     file.write_bytes(content)
 
     with pytest.raises(UnreadableVideo) as raised:
         _probe(file)
 
-    assert raised.value.problem is problem
+    assert raised.value.reason is problem
     assert "\n" not in str(raised.value)
 
 
