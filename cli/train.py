@@ -93,6 +93,13 @@ def train(
     fine_tune: Annotated[
         int, typer.Option(min=0, max=50, metavar="BLOCKS", help="Also train so many of the trunk's last blocks; slow.")
     ] = 0,
+    finetune_trunk: Annotated[
+        bool,
+        typer.Option(
+            "--finetune-trunk",
+            help="Also tune the centre detector as a whole, trunk and all; slow, and goes on where it was stopped.",
+        ),
+    ] = False,
     fine_tune_epochs: Annotated[int, typer.Option(min=1, max=100, help="At most so many times through them.")] = 5,
     pseudo: Annotated[
         float | None,
@@ -129,6 +136,8 @@ def train(
         train_events(epochs=epochs, seed=seed, as_json=as_json)
         return
     chosen = _detector_of(detector, of_lesson={"--heads": heads, "--augment": augment, "--fine-tune": fine_tune})
+    if finetune_trunk and (final_fit or chosen is not DetectorChoice.CENTRE):
+        raise typer.BadParameter("--finetune-trunk is for the centre detector, and serves as it was evaluated")
     _, engine = opened()  # a database that cannot be used is told before the work
     options = TrainRequest(
         kind=_KINDS[chosen],
@@ -141,6 +150,7 @@ def train(
         augment=augment,
         fine_tune=fine_tune,
         fine_tune_epochs=fine_tune_epochs,
+        finetune_trunk=finetune_trunk,
         final_fit=final_fit,
         pseudo=pseudo,
         second_stage=second_stage,
@@ -184,7 +194,13 @@ def _tell_time(engine: Engine, request: TrainRequest) -> None:
         return  # the training itself says what it lacks
     fit = TrainSettings(epochs=request.epochs).centre_fit()
     boxes = sum(len(label.boxes) for label in labels)
-    expected_s = expected_processor_s(images=len(labels), boxes=boxes, method=request.second_stage.method, fit=fit)
+    expected_s = expected_processor_s(
+        images=len(labels),
+        boxes=boxes,
+        method=request.second_stage.method,
+        fit=fit,
+        finetune_trunk=request.finetune_trunk,
+    )
     typer.echo(f"{len(labels)} labelled images with {boxes} boxes: {time_in_words(expected_s)}")
 
 

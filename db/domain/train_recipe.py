@@ -27,14 +27,15 @@ class TrainRecipe(CardPart):
     """What the training of a detector was asked for; a candidate is trained by its parent's.
 
     weights: imagenet, random, or a file. augment: changed views of each image. fine_tune: None where the trunk stays.
-    final_fit: trained again on every image after its evaluation. fit: by head, or of the centre detector.
-    second_stage: whether or not it could be made; None where the card does not say. parts, dataset: of a candidate.
+    finetune_trunk: a centre detector was tuned as a whole. final_fit: trained again on every image after its
+    evaluation. fit: by head, or of the centre detector. second_stage: whether or not it could be made; None where the card does not say. parts, dataset: of a candidate.
     """
 
     weights: str = "imagenet"
     held_out_share: float = 0.2
     augment: int = 0
     fine_tune: TunedBlocks | None = None
+    finetune_trunk: bool = False
     final_fit: bool = False
     fit: dict[str, FitValues] = {}
     second_stage: SecondStageChoice | None = None

@@ -56,6 +56,33 @@ def build_centre_detector(
     return detector
 
 
+def build_tunable(
+    trunk: keras.Model, centre: keras.Model, species_heads: keras.Model, *, deviations: Deviations
+) -> keras.Model:
+    """Return trunk and all heads as one graph to train, with every output; the trunk's layers stay shared.
+
+    All layers learn but batch norms, which keep their statistics and scales.
+    """
+    from worker.models.keras_import import keras
+
+    species = int(species_heads.output["box_species"].shape[-1])
+    outputs = {**_centre(trunk.outputs, deviations), **_species_heads(trunk.outputs[1:], deviations[1:], species)}
+    tunable = keras.Model(trunk.input, outputs, name="tunable")
+    for head in (centre, species_heads):
+        copy_weights(head, tunable)
+    for layer in tunable.layers:
+        layer.trainable = not isinstance(layer, keras.layers.BatchNormalization)
+    return tunable
+
+
+def served_part(tunable: keras.Model) -> keras.Model:
+    """Return the graph of a tuned detector that serves, with its weights."""
+    from worker.models.keras_import import keras
+
+    outputs = {name: tunable.output[name] for name in SERVED}
+    return keras.Model(tunable.input, outputs, name="centre_detector")
+
+
 def _level_inputs(channels: Sequence[int]) -> list[Any]:
     from worker.models.keras_import import keras
 

@@ -179,6 +179,7 @@ def _like_parent(request: FitRequest, parent: ModelCard, dataset: Dataset, setti
         epochs=request.epochs,
         augment=parent.recipe.augment,
         fine_tune=None if tuned is None else FineTune(tuned.blocks, tuned.epochs),
+        tune_in=settings.home / "training" if parent.recipe.finetune_trunk else None,
         seed=request.seed,
         parent=request.parent,
         command=request.command,

@@ -62,6 +62,7 @@ class TrainRequest(StepValue):
     """What `cli train` asks for; see its options. heads: of the lesson's detector. weights: imagenet, random, a file.
 
     layer: where the trunk is cut, its own place where not given. fine_tune: blocks of the trunk, 0 for none.
+    finetune_trunk: of the centre detector, all of it.
     pseudo: how sure the champion must be of what an unlabelled image shows; None believes none. anyway: serve though
     blind.
     """
@@ -77,6 +78,7 @@ class TrainRequest(StepValue):
     augment: int = 0
     fine_tune: int = 0
     fine_tune_epochs: int = 5
+    finetune_trunk: bool = False
     final_fit: bool = False
     pseudo: float | None = None
     second_stage: SecondStageChoice = SecondStageChoice.NONE

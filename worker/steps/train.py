@@ -176,6 +176,7 @@ def _train_settings(request: TrainRequest, settings: Settings) -> TrainSettings:
         final_fit=request.final_fit,
         epochs=request.epochs,
         augment=request.augment,
+        tune_in=settings.home / "training" if request.finetune_trunk else None,
         fine_tune=FineTune(blocks, request.fine_tune_epochs) if blocks else None,
         seed=request.seed,
         command=request.command,

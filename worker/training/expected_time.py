@@ -12,6 +12,7 @@ from worker.training.detector.centre_fit import CentreFit
 
 # Measured (docs/detector.md). A batch goes through the trunk once, and two centre heads and the species heads learn.
 _BATCH_S = 0.85
+_TUNED_BATCH_S = 1.6
 _CROP_STEP_S = 0.85  # 32 crops, forward and back
 _CROP_VIEW_S, _VIEWS = 0.006, 10
 _IMAGE_S = 0.25  # decoded, and a part of them answered for the figures
@@ -19,8 +20,17 @@ _START_S = 40.0  # libraries, graphs
 _USEFUL_CORES = 4  # batches of eight keep no more busy
 
 
-def expected_processor_s(*, images: int, boxes: int, method: CropMethod | None, fit: CentreFit | None = None) -> float:
+def expected_processor_s(
+    *,
+    images: int,
+    boxes: int,
+    method: CropMethod | None,
+    fit: CentreFit | None = None,
+    finetune_trunk: bool = False,
+) -> float:
     """Return the processor seconds of a centre detector's training. images, boxes: labelled. method: second stage.
+
+    finetune_trunk: the whole detector is tuned, too.
 
     >>> 6 < expected_processor_s(images=150, boxes=170, method=CropMethod.FINETUNE) / 60 < 8
     True
@@ -29,7 +39,8 @@ def expected_processor_s(*, images: int, boxes: int, method: CropMethod | None, 
     >>> 60 < expected_processor_s(images=3800, boxes=4200, method=CropMethod.FINETUNE) / 60 < 80
     True
     """
-    detector = (fit or CentreFit()).steps(images) * _BATCH_S + images * _IMAGE_S + _START_S
+    each_s = _BATCH_S + (_TUNED_BATCH_S if finetune_trunk else 0.0)
+    detector = (fit or CentreFit()).steps(images) * each_s + images * _IMAGE_S + _START_S
     if method is None:
         return detector
     crops = boxes + images // 4  # and backgrounds

@@ -59,6 +59,9 @@ def detector_card(
     return _card(samples, settings, DetectorKind.LESSON, recipe, record, evaluation, held_out_cameras, seconds)
 
 
+_LEARNT_APART = "every camera; the figures are of a head that learnt without the held-out ones"
+
+
 def centre_card(
     samples: Sequence[TrainingSample],
     settings: TrainSettings,
@@ -75,13 +78,16 @@ def centre_card(
         update={
             "steps": heads.steps,
             "epoch_kept": "the last of a fixed schedule",
-            "boxes_learnt_from": "every camera; the figures are of a head that learnt without the held-out ones",
+            "boxes_learnt_from": _LEARNT_APART if settings.tune_in is None else "the training cameras, as the figures",
             "losses": tuple(heads.losses),
             "head_seconds": {DetectorKind.CENTRE.value: round(heads.seconds, 1)},
         }
     )
     recipe = _recipe(settings).model_copy(
-        update={"fit": {DetectorKind.CENTRE.value: dataclasses.asdict(settings.centre_fit())}}
+        update={
+            "fit": {DetectorKind.CENTRE.value: dataclasses.asdict(settings.centre_fit())},
+            "finetune_trunk": settings.tune_in is not None,
+        }
     )
     card = _card(samples, settings, DetectorKind.CENTRE, recipe, record, evaluation, split.cameras, seconds)
     return dataclasses.replace(

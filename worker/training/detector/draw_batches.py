@@ -68,14 +68,16 @@ class BatchSource:
     batch_size: int
     seed: int
 
-    def batches(self, steps: int) -> Iterator[WindowBatch]:
-        """Yield so many batches; the next one is drawn while a batch is learnt from."""
+    def batches(self, steps: int, *, first: int = 0) -> Iterator[WindowBatch]:
+        """Yield the batches of so many steps, from the first on; the next is drawn while a batch is learnt from."""
         rows = draw_rows(
             [self.samples[row].camera for row in self.rows], count=steps * self.batch_size, seed=self.seed
         ).reshape(steps, self.batch_size)
+        if first >= steps:
+            return
         with ThreadPoolExecutor(1, thread_name_prefix="windows") as pool:
-            following = pool.submit(self.batch, self.rows[rows[0]], 0)
-            for step in range(steps):
+            following = pool.submit(self.batch, self.rows[rows[first]], first)
+            for step in range(first, steps):
                 batch = following.result()
                 if step + 1 < steps:
                     following = pool.submit(self.batch, self.rows[rows[step + 1]], step + 1)

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from db.domain.species import NO_FISH
+from db.domain.species import NO_FISH, LabelSet
 from db.progress import Progress, no_progress
 from worker.training.detector.centre_fit import CentreFit
 from worker.training.detector.centre_loss import centre_loss, sides_loss
@@ -31,6 +31,8 @@ _MIN_DEVIATION = 1e-3
 _SIDES_WEIGHT = 2.0
 _FISH_CELL_WEIGHT = 8.0  # fish cover about a sixty-fourth of an image
 _SPECIES_LOSS_WEIGHTS = {"box": 0.002, "location_map": 0.5, "box_species": 1.0, "heatmap": 2.0, "heatmap_species": 1.0}
+_CENTRE_LOSS_WEIGHTS = {"centres": 1.0, "ltrb_offsets": _SIDES_WEIGHT}
+LOSS_WEIGHTS = {**_CENTRE_LOSS_WEIGHTS, **_SPECIES_LOSS_WEIGHTS}
 _HUBER_DELTA_PX = 20.0  # squared up to here, linear beyond: one fish at the far side must not outweigh a batch
 _LABEL_SMOOTHING = 0.05
 
@@ -125,12 +127,17 @@ def _compiled_centre(deviations: tuple[tuple[float, ...], ...]) -> Any:
     from worker.models.centre_detector import build_centre_head
 
     centre = build_centre_head([len(own) for own in deviations], deviations)
-    compile_for_cycle(
-        centre,
-        loss={"centres": centre_loss(), "ltrb_offsets": sides_loss()},
-        loss_weights={"centres": 1.0, "ltrb_offsets": _SIDES_WEIGHT},
-    )
+    compile_for_cycle(centre, loss=_centre_losses(), loss_weights=_CENTRE_LOSS_WEIGHTS)
     return centre
+
+
+def losses_of(label_set: LabelSet) -> dict[str, Any]:
+    """Return the loss of every output of a whole detector, by name."""
+    return {**_centre_losses(), **_species_losses(label_set.index(NO_FISH))}
+
+
+def _centre_losses() -> dict[str, Any]:
+    return {"centres": centre_loss(), "ltrb_offsets": sides_loss()}
 
 
 def channel_deviations(source: BatchSource, trunk: Any) -> tuple[tuple[float, ...], ...]:
@@ -147,18 +154,21 @@ def channel_deviations(source: BatchSource, trunk: Any) -> tuple[tuple[float, ..
 
 
 def _compiled_heads(heads: Any, *, no_fish: int) -> Any:
+    compile_for_cycle(heads, loss=_species_losses(no_fish), loss_weights=_SPECIES_LOSS_WEIGHTS)
+    return heads
+
+
+def _species_losses(no_fish: int) -> dict[str, Any]:
     from worker.models.keras_import import keras
 
     named = keras.losses.CategoricalCrossentropy(label_smoothing=_LABEL_SMOOTHING)
-    losses = {
+    return {
         "box": keras.losses.Huber(delta=_HUBER_DELTA_PX),
         "location_map": keras.losses.CategoricalCrossentropy(),
         "box_species": named,
         "heatmap": cell_loss(no_fish=no_fish, fish_cell_weight=_FISH_CELL_WEIGHT),
         "heatmap_species": named,
     }
-    compile_for_cycle(heads, loss=losses, loss_weights=_SPECIES_LOSS_WEIGHTS)
-    return heads
 
 
 def _centre_batch(levels: list[Floats], batch: WindowBatch) -> tuple[Any, Any, Any]:
@@ -166,7 +176,11 @@ def _centre_batch(levels: list[Floats], batch: WindowBatch) -> tuple[Any, Any, A
 
 
 def _species_batch(drawn: BankBatch, species_weights: Floats) -> tuple[Any, Any, Any]:
-    taught = drawn.taught
+    return list(drawn.levels), *species_truth(drawn.taught, species_weights)
+
+
+def species_truth(taught: WindowBatch, species_weights: Floats) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Return what the species heads are to say of windows, and what each window counts, by output."""
     one_hot = np.eye(len(species_weights), dtype=np.float32)[taught.species]
     truth = {
         "box": taught.boxes,
@@ -183,4 +197,4 @@ def _species_batch(drawn: BankBatch, species_weights: Floats) -> tuple[Any, Any,
         "heatmap": taught.counts,
         "heatmap_species": named,
     }
-    return list(drawn.levels), truth, weights
+    return truth, weights

@@ -22,6 +22,7 @@ class TrainSettings:
     held_out: these cameras are evaluated on (a retraining evaluates on the same as the champion); else about
     held_out_share of the images, by whole cameras. final_fit: after evaluation, train again on everything.
     fit: of both heads. epochs: at most so many, instead of the fit's.
+    tune_in: the whole centre detector is fine-tuned, too, and keeps its place in this folder meanwhile; None for not.
     augment: so many changed views of each image beside itself. fine_tune: also the trunk's last blocks.
     seed: the same one gives the same model on one machine.
     """
@@ -40,6 +41,7 @@ class TrainSettings:
     epochs: int | None = None
     augment: int = 0
     fine_tune: FineTune | None = None
+    tune_in: Path | None = None
     seed: int = 0
     parent: str | None = None
     command: str = ""

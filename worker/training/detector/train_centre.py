@@ -39,6 +39,7 @@ from worker.training.detector.see_held_out import as_held_out, see_held_out
 from worker.training.detector.settings import TrainSettings
 from worker.training.detector.split import RowSplit, split_rows
 from worker.training.detector.trained import TrainedDetector, require_enough
+from worker.training.detector.tune_trunk import tune_trunk
 
 Rows = npt.NDArray[np.int64]
 
@@ -105,9 +106,10 @@ def train_centre_detector(
         settings,
     )
     split = ground.split
-    fitted = _fitted(ground, split.train_rows, of_stage(progress, "boxes and species"), beside=split.held_out_rows)
+    beside = split.held_out_rows if settings.tune_in is None else None
+    fitted = _fitted(ground, split.train_rows, of_stage(progress, "boxes and species"), beside=beside)
     heads, served = fitted.evaluated, fitted.served
-    honest = ground.detector(heads)
+    honest = ground.detector(heads) if settings.tune_in is None else _tuned(ground, heads, settings.tune_in, progress)
     evaluated = _evaluated(ground, honest)
     if settings.final_fit and len(split.held_out_rows):
         everything = np.arange(len(images.samples), dtype=np.int64)
@@ -141,8 +143,7 @@ def _readable(
 
 def _fitted(ground: _Ground, rows: Rows, progress: Progress, *, beside: Rows | None = None) -> FittedCentre:
     """Return the heads of these images. beside: images that the serving centre head learns from, too."""
-    label_set, fit = ground.settings.label_set, ground.settings.centre_fit()
-    species = np.array([label_set.index(ground.images.samples[row].label.species) for row in rows], dtype=np.int64)
+    fit = ground.settings.centre_fit()
     also = None
     if beside is not None and len(beside):
         share = max(1, round(fit.batch_size * len(beside) / len(rows)))
@@ -151,10 +152,31 @@ def _fitted(ground: _Ground, rows: Rows, progress: Progress, *, beside: Rows | N
         ground.source(rows, batch_size=fit.batch_size),
         ground.folded,
         fit=fit,
-        species_weights=class_weights(species, count=len(label_set)),
+        species_weights=_species_weights(ground, rows),
         beside=also,
         progress=progress,
     )
+
+
+def _tuned(ground: _Ground, heads: CentreHeads, work_dir: Path, progress: StageProgress) -> Any:
+    """Return the whole detector tuned on the training cameras; it serves as it was evaluated, for it takes long."""
+    fit, rows = ground.settings.centre_fit(), ground.split.train_rows
+    model, _ = tune_trunk(
+        ground.source(rows, batch_size=fit.batch_size),
+        ground.trunk,
+        heads,
+        fit=fit,
+        species_weights=_species_weights(ground, rows),
+        work_dir=work_dir,
+        progress=of_stage(progress, "whole detector"),
+    )
+    return model
+
+
+def _species_weights(ground: _Ground, rows: Rows) -> npt.NDArray[np.float32]:
+    label_set = ground.settings.label_set
+    species = np.array([label_set.index(ground.images.samples[row].label.species) for row in rows], dtype=np.int64)
+    return class_weights(species, count=len(label_set))
 
 
 def _evaluated(ground: _Ground, model: Any) -> _Evaluated:
