@@ -28,7 +28,8 @@ class TrainRecipe(CardPart):
 
     weights: imagenet, random, or a file. augment: changed views of each image. fine_tune: None where the trunk stays.
     finetune_trunk: a centre detector was tuned as a whole. final_fit: trained again on every image after its
-    evaluation. fit: by head, or of the centre detector. second_stage: whether or not it could be made; None where the card does not say. parts, dataset: of a candidate.
+    evaluation. fit: by head, or of the centre detector. second_stage: whether or not it could be made; None where the
+    card does not say. parts, dataset: of a candidate.
     """
 
     weights: str = "imagenet"
