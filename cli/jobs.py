@@ -10,6 +10,7 @@ import typer
 
 from cli.shared.cameras import find_in_job
 from cli.shared.context import opened
+from cli.shared.runtimes import RuntimeName, with_runtime
 from cli.shared.watch import job_as_json, job_line, shown_path, warn, watch_job, work_on
 
 if TYPE_CHECKING:
@@ -45,6 +46,7 @@ def enqueue(
             "--stale", help="Also ask the champion where an earlier model answered, or it itself at another fish size."
         ),
     ] = False,
+    runtime: RuntimeName = None,
     as_json: AsJson = False,
 ) -> None:
     """Queue every image and video under DIR and show the progress; what is done is skipped, so repeat it at will."""
@@ -58,6 +60,7 @@ def enqueue(
         raise typer.BadParameter(f"--every {error}") from None
 
     settings, engine = opened()
+    settings = with_runtime(settings, runtime)
     chosen, said = _require_model(engine, model)
     for line in said if not as_json else []:
         warn(line)

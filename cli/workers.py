@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from cli.shared.context import opened
+from cli.shared.runtimes import RuntimeName, with_runtime
 from cli.shared.watch import warn
 
 if TYPE_CHECKING:
@@ -26,6 +27,7 @@ def worker(
             help="Infer processes; one a GPU, or one a machine without, where not given. Train has one.", min=1
         ),
     ] = None,
+    runtime: RuntimeName = None,
 ) -> None:
     """Run worker processes against the configured broker until SIGTERM or Ctrl-C; dead ones are replaced."""
     from worker.delivery.app import QueueName, count_messages
@@ -36,6 +38,7 @@ def worker(
     processes = processes or max(1, len(card_ids(os.environ, list_cards())))
     wanted = {name: processes if name is QueueName.INFER else 1 for name in _parse_queues(queues)}
     settings, engine = opened()
+    settings = with_runtime(settings, runtime)
     count_messages(next(iter(wanted)), settings=settings)  # a broker that is not there is told before anything starts
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):

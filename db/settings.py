@@ -210,6 +210,8 @@ def environment_of(settings: Settings) -> dict[str, str]:
     """Return the variables that give a process these settings, whatever folder it works in; they hold passwords."""
     places = {"TAFFRAIL_HOME": str(settings.home), "TAFFRAIL_DATABASE_URL": settings.database}
     named = os.environ.get("TAFFRAIL_ENV_FILE")
+    if settings.runtime is not None:
+        places["TAFFRAIL_RUNTIME"] = settings.runtime
     return {**places, **({"TAFFRAIL_ENV_FILE": str(Path(named).expanduser().absolute())} if named else {})}
 
 

@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from cli.shared.context import opened
+from cli.shared.runtimes import known_runtime
 from cli.shared.steps import run_with_bar
 
 if TYPE_CHECKING:
-    from db.domain.runtimes import Runtime, RuntimeChoice
+    from db.domain.runtimes import RuntimeChoice
 
 
 def optimise(
@@ -23,14 +24,14 @@ def optimise(
     """Compare the runtimes with Keras, in time on this machine and on held-out cameras, and serve with the best.
 
     Workers that start from now on take the fastest one that loses at most 0.2 points of balanced accuracy, 0.01 of IoU
-    and 0.005 of log loss. Machines of another kind choose their own. TAFFRAIL_RUNTIME overrides the choice.
+    and 0.005 of log loss. Machines of another kind choose their own. TAFFRAIL_RUNTIME and --runtime override
+    the choice.
     """
     from worker.steps.requests import OPTIMISE, OptimiseRequest
 
     opened()
-    request = OptimiseRequest(
-        model=model, runtimes=_known([name.strip() for name in runtimes.split(",") if name.strip()])
-    )
+    names = [name.strip() for name in runtimes.split(",") if name.strip()]
+    request = OptimiseRequest(model=model, runtimes=tuple(known_runtime(name, option="--runtimes") for name in names))
     done = run_with_bar(OPTIMISE, request, quiet=as_json)
     if as_json:
         typer.echo(done.as_json())
@@ -51,13 +52,3 @@ def figure_lines(choice: RuntimeChoice) -> list[str]:
         gains = f"{0.0 - one.balanced_accuracy_lost:+9.4f} {0.0 - one.iou_lost:+7.3f} {one.log_loss_gained + 0.0:+9.4f}"
         lines.append(f"{one.runtime:16} {one.image_ms:12.1f} {one.crop_ms:10.2f} {gains}")
     return [*lines, f"{choice.images} images of cameras it has not seen, {choice.crops:g} boxes an image"]
-
-
-def _known(names: list[str]) -> tuple[Runtime, ...]:
-    from db.domain.runtimes import Runtime
-
-    known = [runtime.value for runtime in Runtime]
-    for name in names:
-        if name not in known:
-            raise typer.BadParameter(f"--runtimes {name!r}: wanted {', '.join(known)}, with commas")
-    return tuple(Runtime(name) for name in names)

@@ -7,6 +7,7 @@ import re
 from collections.abc import Callable
 from pathlib import Path
 
+from db.domain.runtimes import Runtime
 from db.urls import without_passwords
 from worker.delivery.devices import list_cards
 from worker.doctor.checks import Check, CheckState
@@ -28,6 +29,19 @@ def check_processor(version: Callable[[str], str | None]) -> Check:
         to_do = "pip uninstall tensorflow-cpu; pip install 'tensorflow[and-cuda]'"
         return Check("processor", CheckState.ODD, f"{found}, but this TensorFlow uses the processor only", to_do)
     return Check("processor", CheckState.GOOD, found)
+
+
+def check_runtime(version: Callable[[str], str | None], told: Runtime | None) -> Check:
+    """Return what may run the networks here. told: by the setting, None where it names none."""
+    openvino = version("openvino")
+    install = "pip install 'taffrail-fish[openvino]'"
+    if openvino is None and told is not None and told.needs_openvino:
+        found = f"TAFFRAIL_RUNTIME is {told}, but openvino is not installed: keras serves"
+        return Check("runtime", CheckState.ODD, found, install)
+    if openvino is None:
+        return Check("runtime", CheckState.GOOD, f"keras; {install} may halve the processor time of an image")
+    serves = f"{told}, as TAFFRAIL_RUNTIME says" if told else "what cli models optimise chose, else keras"
+    return Check("runtime", CheckState.GOOD, f"{serves}; openvino {openvino} is installed")
 
 
 def check_worker_log(log_file: Path) -> Check:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from db.domain.runtimes import Runtime
+from db.one_line import first_line
 from worker.inference.runtimes.keras_network import KerasNetwork
 from worker.inference.runtimes.network import Batch, Network, Outputs, RuntimeMissing
 
@@ -46,6 +47,10 @@ def compile_network(model: keras.Model, runtime: Runtime, *, prepared: Path) -> 
         fast = OpenVinoNetwork(model, runtime, prepared=prepared)
     except ImportError as error:
         raise RuntimeMissing(f"runtime {runtime}: {error.name} is not installed; install the extra openvino") from None
+    except RuntimeMissing:
+        raise
+    except Exception as error:  # foreign code: a processor that it does not know, a library that does not load
+        raise RuntimeMissing(f"runtime {runtime} does not start: {first_line(error)}") from error
     return WithFallback(fast, lambda: KerasNetwork(model))
 
 

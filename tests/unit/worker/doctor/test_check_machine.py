@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from worker.doctor.check_machine import check_processor, check_worker_log
+from db.domain.runtimes import Runtime
+from worker.doctor.check_machine import check_processor, check_runtime, check_worker_log
 from worker.doctor.checks import CheckState
 
 
@@ -51,3 +52,21 @@ def test_a_log_without_complaints_or_no_log_is_fine(tmp_path: Path) -> None:
 
     assert check_worker_log(tmp_path / "quiet.log").verdict is CheckState.GOOD
     assert check_worker_log(tmp_path / "missing.log").verdict is CheckState.GOOD
+
+
+@pytest.mark.parametrize(
+    ("version", "told", "verdict", "words"),
+    [
+        pytest.param(None, None, CheckState.GOOD, "may halve", id="not-installed-and-not-wanted"),
+        pytest.param(None, Runtime.OPENVINO_BF16, CheckState.ODD, "keras serves", id="wanted-and-not-installed"),
+        pytest.param("2026.4", Runtime.KERAS, CheckState.GOOD, "keras, as TAFFRAIL_RUNTIME", id="told"),
+        pytest.param("2026.4", None, CheckState.GOOD, "openvino 2026.4 is installed", id="installed"),
+    ],
+)
+def test_doctor_tells_what_may_run_the_networks(
+    version: str | None, told: Runtime | None, verdict: CheckState, words: str
+) -> None:
+    found = check_runtime(lambda name: version, told)
+
+    assert found.verdict is verdict
+    assert words in found.found
