@@ -128,19 +128,24 @@ def export_command(
         shown = _with_outlines(options, wanted.model_version, engine=engine) if outlines else options
         contents = _open_cases(engine) if open_cases else None
         written = export_flagged(folder, wanted, shown, engine=engine, rng=rng, contents=contents)
+    _tell(folder, written, as_json=as_json)
+    end_with(written.problems, told=as_json)
+
+
+def _tell(folder: Path, written: WrittenExport, *, as_json: bool) -> None:
+    """Say what was written."""
     if as_json:
-        first = sum(one.item.first_of is not None for one in written.items)
         report = {
             "export": written.export_id,
             "folder": str(folder),
             "images": len(written.items),
-            "first_boxes": first,
+            "first_boxes": sum(one.item.first_of is not None for one in written.items),
+            "problems": written.problems,
         }
-        typer.echo(json.dumps({**report, "problems": written.problems}))
-    else:
-        typer.echo(f"{folder}: {len(written.items)} images to look at; next: cli review open {folder}")
-        _tell_first(written)
-    end_with(written.problems, told=as_json)
+        typer.echo(json.dumps(report))
+        return
+    typer.echo(f"{folder}: {len(written.items)} images to look at; next: cli review open {folder}")
+    _tell_first(written)
 
 
 def _tell_first(written: WrittenExport) -> None:
