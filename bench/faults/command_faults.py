@@ -30,13 +30,12 @@ _RUN_S = 90.0
 _LABELLED = {"ALB": 6, "SHARK": 5}
 _OLD_REVISION = "0002"
 _CUTS_AT = (4, 16, 28)
-_SMALL_BATCHES = {"TAFFRAIL_BATCH_ITEMS": "2"}
+_LONG_WORK = {"TAFFRAIL_BATCH_ITEMS": "2", "TAFFRAIL_LEASE_S": "30"}
 _LOOK = (
     "import sqlite3, sys;"
     "database = sqlite3.connect(sys.argv[1], uri=True);"
     "print(*database.execute('SELECT count(*) FROM items WHERE state <> \\'pending\\'').fetchone())"
 )
-_SLOWLY = "inferred=pause:1.2"
 
 
 @fault("killed inside: enqueue")
@@ -45,9 +44,9 @@ def killed_in_enqueue(site: Site) -> None:
     site.start_worker()
 
 
-@fault("killed inside: import of labels, work goes on", settings=_SMALL_BATCHES, made={"labels": 11})
+@fault("killed inside: import of labels, work goes on", settings=_LONG_WORK, made={"labels": 11})
 def killed_in_import(site: Site) -> None:
-    site.fail_at = _SLOWLY
+    site.fail_at = _slowly()
     site.reach_middle()
     folder = site.folder / "labelled"
     for number, (species, count) in enumerate(_LABELLED.items()):
@@ -70,11 +69,11 @@ def killed_in_promotion(site: Site) -> None:
         raise RuntimeError(f"the champions are {champions}, wanted one, the promoted")
 
 
-@fault("killed inside: backup, work goes on", databases=("sqlite",), settings=_SMALL_BATCHES)
+@fault("killed inside: backup, work goes on", databases=("sqlite",), settings=_LONG_WORK)
 def killed_in_backup(site: Site) -> None:
     """The archive that comes to be at last holds a moment: each answer in it is the one that the site ends with."""
     archive, restored = site.folder / "backup.tar", site.folder / "restored"
-    site.fail_at = _SLOWLY
+    site.fail_at = _slowly()
     site.reach_middle()
     _kill_inside(site, "backup", str(archive), work_goes_on=True)
     wait_until(site.all_finished, timeout_s=60, what="the work goes on")
@@ -123,6 +122,11 @@ def power_cut(site: Site) -> None:
     if not lost:
         raise RuntimeError("nothing was unsynced when the power was cut: it proves nothing")
     site.start_worker()
+
+
+def _slowly() -> str:
+    """Return a pause a batch that keeps the work going until a command was killed, however busy the machine is."""
+    return f"inferred=pause:{min(6.0, crowding())}"
 
 
 def _finished(site: Site) -> int:

@@ -5,7 +5,12 @@ from __future__ import annotations
 import re
 
 # Parts of a data set; each is another part, so a label of `train/a.jpg` never means `valid/a.jpg`.
-SPLITS = frozenset({"train", "valid", "val", "validation", "test", "train2017", "val2017", "test2017", "eval", "dev"})
+SPLITS = frozenset(
+    {
+        *("train", "training", "trainval", "valid", "val", "validation", "validate", "eval", "dev"),
+        *("test", "testing", "holdout", "train2014", "val2014", "test2014", "train2017", "val2017", "test2017"),
+    }
+)
 # Folders that only hold: data sets have them, cards of cameras, and NAS.
 CONTAINERS = frozenset(
     {
@@ -31,8 +36,8 @@ _CAMERA = re.compile(r"(?i)(cam|camera|kamera|ch|channel|ipc)[ _.-]?\d{1,3}")
 def is_sorting(name: str) -> bool:
     """Return whether a folder's name says how files were sorted, and nothing of who took them.
 
-    >>> [is_sorting(name) for name in ("train", "DCIM", "100MEDIA", "cam1", "boat_01")]
-    [True, True, True, False, False]
+    >>> [is_sorting(name) for name in ("train", "Testing", "DCIM", "100MEDIA", "cam1", "boat_01")]
+    [True, True, True, True, False, False]
     """
     return name.lower() in SPLITS or is_container(name)
 
