@@ -126,7 +126,7 @@ def power_cut(site: Site) -> None:
 
 def _slowly() -> str:
     """Return a pause a batch that keeps the work going until a command was killed, however busy the machine is."""
-    return f"inferred=pause:{min(6.0, crowding())}"
+    return f"inferred=pause:{min(3.0, crowding())}"
 
 
 def _finished(site: Site) -> int:
