@@ -10,6 +10,7 @@ _SCRIPTS = (
     "enqueue_rate",
     "orchestration_rate",
     "plan_rate",
+    "decode_rate",
     "fleet_rate",
     "memory_flat",
     "review_rate",

@@ -23,6 +23,7 @@ from worker.events.fuse import best_image_species, fused_species, majority_speci
 from worker.events.hypotheses import LabelledSequence, animal_of_track
 from worker.events.learn import planned_sequences
 from worker.events.sightings import CameraSequence
+from worker.events.steady import without_steady
 from worker.events.tracks import TrackerSettings, track
 
 RATES = (10.0, 1.0, 0.2)
@@ -78,7 +79,7 @@ def _at_rate(per_second: float, follower: Follower, *, seed: int, evaluated_on: 
     quiet_s = min(_QUIET_S, key=lambda quiet: _most_error(tuned, quiet))
     settings, least = _best_tracker(tuned)
     alone = [_tracker_animals(one.sequence, settings, least) for one in unseen]
-    animals = [find_animals(one.sequence, follower) for one in unseen]
+    animals = [find_animals(without_steady(one.sequence), follower) for one in unseen]
     by_length = [count_by_mean_length(one, images_an_animal=length) for one in unseen]
     return ComparedCounts(
         per_second=per_second,

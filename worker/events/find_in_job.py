@@ -18,6 +18,7 @@ from db.settings import Settings
 from worker.events.follow import Animal, Follower, find_animals
 from worker.events.looks import look_of, standardised
 from worker.events.sightings import CameraSequence, Sighting
+from worker.events.steady import without_steady
 from worker.events.timeline import TimedImage, make_timeline
 from worker.images.decode import decode_image
 from worker.images.read import read_image_file
@@ -29,7 +30,7 @@ _CROP_HW = (64, 64)
 
 @dataclass(frozen=True)
 class FoundEvents:
-    """What was found. notes: a line for whatever was odd about times. images: those that had a place in time."""
+    """What was found. notes: a line for whatever was odd or left out. images: those that had a place in time."""
 
     events: tuple[NewEvent, ...]
     notes: tuple[str, ...]
@@ -56,12 +57,17 @@ def find_events(
         progress("reading detections", number, 0)
     timeline = make_timeline(images, interval_s=interval_s)
     events: list[NewEvent] = []
+    notes = list(timeline.notes)
     for done, (sequence, origin) in enumerate(_standardised(timeline.sequences), start=1):
-        animals = find_animals(sequence, follower)
+        moving = without_steady(sequence)
+        steady = len(sequence.sightings) - len(moving.sightings)
+        if steady:
+            notes.append(f"{sequence.camera}: {steady} boxes at one place for most of the time are gear, not animals")
+        animals = find_animals(moving, follower)
         events += [_event(animal, sequence.camera, origin, species, models) for animal in animals]
         progress("joining cameras", done, len(timeline.sequences))
     placed = sum(len(sequence.images) for sequence, _ in timeline.sequences)
-    return FoundEvents(tuple(events), timeline.notes, placed)
+    return FoundEvents(tuple(events), tuple(notes), placed)
 
 
 def fish_of(prediction: StoredPrediction) -> tuple[str, ...]:

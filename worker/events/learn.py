@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -51,11 +51,10 @@ def planned_sequences(cameras: range, *, per_second: float, duration_s: float, s
 def learn_follower(
     settings: LearnSettings,
     *,
-    also: Sequence[LabelledSequence] = (),
     progress: Progress = lambda stage, done, total: None,
 ) -> Any:
-    """Return a trained follower. also: labelled sequences of images, with the detector's own sightings."""
-    sequences = list(also)
+    """Return a follower that was trained on planned sequences."""
+    sequences: list[LabelledSequence] = []
     total = sum(recording.cameras for recording in settings.recordings)
     for recording in settings.recordings:
         for number in range(recording.cameras):
@@ -65,7 +64,7 @@ def learn_follower(
                 duration_s=recording.duration_s,
                 seed=settings.seed,
             )
-            progress("planning cameras", len(sequences) - len(also), total)
+            progress("planning cameras", len(sequences), total)
     learnt_from = hypotheses(sequences, np.random.default_rng(settings.seed))
     return train_follower(
         learnt_from, settings.follower, progress=lambda done, epochs: progress("learning to follow", done, epochs)
