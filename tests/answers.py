@@ -20,7 +20,7 @@ def store_answers(engine: Engine, labels: Mapping[str, ImageLabel | None], *, re
     export_id = secrets.token_hex(8)
     with transaction(engine) as session:
         query = select(ImageRow.sha256, ImageRow.id).where(ImageRow.sha256.in_(labels))
-        ids = dict(session.execute(query).tuples().all())
+        ids = dict(session.execute(query).all())
         items = [
             NewReviewItem(number, ids[sha256], None, False, "", 192, 128, ())
             for number, sha256 in enumerate(labels, start=1)

@@ -180,4 +180,4 @@ def _labels(engine: Engine) -> dict[str, int]:
         counted = select(LabelRow.species, func.count(ImageRow.sha256.distinct())).join(
             ImageRow, ImageRow.id == LabelRow.image_id
         )
-        return dict(session.execute(counted.group_by(LabelRow.species)).tuples().all())
+        return dict(session.execute(counted.group_by(LabelRow.species)).all())

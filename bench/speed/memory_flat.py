@@ -12,7 +12,7 @@ from db.domain.jobs import BatchState
 from db.session import reading
 from db.tables.jobs import BatchRow
 from tests.factories import write_images
-from worker.delivery.supervise import resident_mib
+from worker.delivery.worker_process import resident_mib
 from worker.images.enqueue import enqueue_folder
 from worker.inference.tasks import InferWorker
 

@@ -27,7 +27,7 @@ _PLAIN = {"synchronize_session": False}
 def box_shifts(session: Session, model_version: str) -> dict[str, float]:
     """Return the shift of each camera's boxes by one model, by the camera's name; cameras without one are absent."""
     query = select(CameraRow.name, BoxShiftRow.shift).join(CameraRow, CameraRow.id == BoxShiftRow.camera_id)
-    found = session.execute(query.where(BoxShiftRow.model_version_id == model_version)).tuples()
+    found = session.execute(query.where(BoxShiftRow.model_version_id == model_version))
     return {camera: shift for camera, shift in found}
 
 
@@ -82,7 +82,7 @@ def _judged(session: Session, model: ModelVersionRow) -> dict[str, JudgedBoxes]:
     hashes = sorted(said)
     for start in range(0, len(hashes), _IDS_A_QUERY):
         chunk = query.where(ImageRow.sha256.in_(hashes[start : start + _IDS_A_QUERY]))
-        rows = session.execute(chunk).tuples().all()
+        rows = session.execute(chunk).all()
         boxes = detections_of(session, [row[0] for row in rows])
         for prediction_id, parameters, sha256, camera in rows:
             found = _centre_boxes(boxes.get(prediction_id, ()))

@@ -36,7 +36,7 @@ def camera_images(session: Session) -> Iterator[CameraImage]:
         .outerjoin(LabelRow, LabelRow.id == in_force.c.label_id)
         .order_by(ImageRow.id)
     )
-    for image, folder, name, camera, folder_camera, species in session.execute(query).tuples():
+    for image, folder, name, camera, folder_camera, species in session.execute(query):
         # A camera set before origins were kept was set by a person.
         origin = CameraOrigin(image.camera_origin or CameraOrigin.PERSON) if camera else CameraOrigin.FOLDER
         path = bytes(folder).rstrip(b"/") + b"/" + bytes(name)
@@ -97,7 +97,7 @@ def same_named(session: Session, root: bytes) -> list[tuple[str, str]]:
     """Return cameras of folders below a root that got a boat's name (`boatB/cam1`), each with the other (`cam1`)."""
     query = select(CameraRow.name, FolderRow.path).join(FolderRow, FolderRow.camera_id == CameraRow.id)
     within = root.rstrip(b"/") + b"/"
-    named = session.execute(query.where(CameraRow.name.contains("/"))).tuples()
+    named = session.execute(query.where(CameraRow.name.contains("/")))
     here = {name for name, path in named if (bytes(path) + b"/").startswith(within)}
     held = camera_names(session)
     return [(name, plain) for name in sorted(here) if (plain := name.rpartition("/")[2]) in held]
@@ -121,7 +121,7 @@ def _ids_of(session: Session, names: Sequence[str]) -> dict[str, int]:
     found: dict[str, int] = {}
     for start in range(0, len(names), _IDS_A_QUERY):
         wanted = CameraRow.name.in_(names[start : start + _IDS_A_QUERY])
-        rows = session.execute(select(CameraRow.name, CameraRow.id).where(wanted)).tuples()
+        rows = session.execute(select(CameraRow.name, CameraRow.id).where(wanted))
         found.update((name, camera_id) for name, camera_id in rows)
     return found
 

@@ -126,14 +126,14 @@ def said_of_images(session: Session, job_id: int) -> dict[int, SaidOfImage]:
         .group_by(CorrectionBoxRow.correction_id, CorrectionBoxRow.species)
     )
     fish: dict[int, dict[str, int]] = {}
-    for correction_id, species, count in session.execute(boxes).tuples():
+    for correction_id, species, count in session.execute(boxes):
         fish.setdefault(correction_id, {})[str(species)] = count
     last = select(CorrectionRow.image_id, CorrectionRow.id, CorrectionRow.species, ends.c.first).join(
         ends, ends.c.last == CorrectionRow.id
     )
     return {
         image_id: SaidOfImage(str(species), _fish_of(str(species), fish.get(correction_id, {})), first)
-        for image_id, correction_id, species, first in session.execute(last).tuples()
+        for image_id, correction_id, species, first in session.execute(last)
     }
 
 
@@ -155,7 +155,7 @@ def review_moments(session: Session, *, limit: int = 5_000) -> list[tuple[str, s
         .order_by(CorrectionRow.id.desc())
         .limit(limit)
     )
-    return sorted(session.execute(query).tuples().all())
+    return sorted(session.execute(query).all())
 
 
 def _empty() -> JobAnswers:
@@ -231,14 +231,14 @@ def _fish_of(species: str, boxes: dict[str, int]) -> dict[str, int]:
 
 
 def _names_of_cameras(session: Session) -> dict[int, str]:
-    return {camera_id: name for camera_id, name in session.execute(select(CameraRow.id, CameraRow.name)).tuples()}
+    return {camera_id: name for camera_id, name in session.execute(select(CameraRow.id, CameraRow.name))}
 
 
 def _folders(session: Session, job_id: int, trips: Names) -> tuple[dict[int, int], dict[int, int]]:
     """Return by folder its camera, and the code of its trip: the first folder below the job's."""
     root = bytes(session.scalar(select(JobRow.root).where(JobRow.id == job_id)) or b"").rstrip(b"/")
     cameras, codes = {}, {}
-    folders = session.execute(select(FolderRow.id, FolderRow.path, FolderRow.camera_id)).tuples()
+    folders = session.execute(select(FolderRow.id, FolderRow.path, FolderRow.camera_id))
     for folder_id, path, camera_id in folders:
         cameras[folder_id] = camera_id
         below = bytes(path).removeprefix(root) if bytes(path).startswith(root) else bytes(path)

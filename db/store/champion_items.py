@@ -78,7 +78,7 @@ def count_stale(session: Session, job_ids: Sequence[int]) -> dict[int, int]:
     """
     stale = and_(ItemRow.job_id.in_(job_ids), _is_stale(session))
     query: Select[int, int] = select(ItemRow.job_id, func.count()).where(stale).group_by(ItemRow.job_id)
-    return {job_id: count for job_id, count in session.execute(query).tuples()}
+    return {job_id: count for job_id, count in session.execute(query)}
 
 
 def _ask_again(session: Session, which: ColumnElement[bool]) -> int:

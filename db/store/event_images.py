@@ -40,7 +40,7 @@ def event_images(session: Session, job_id: int) -> EventImages:
         .join(ItemRow, ItemRow.id == EventSightingRow.item_id)
         .join(FileRow, FileRow.id == ItemRow.file_id)
         .where(EventRow.job_id == job_id)
-    ).tuples()
+    )
     images: dict[int, set[int]] = {}
     event_of: dict[int, int] = {}
     for event_id, detection_id, image_id in rows:
@@ -73,7 +73,7 @@ def _boxes(session: Session, job_id: int) -> dict[int, tuple[tuple[int | None, s
         .order_by(CorrectionBoxRow.id)
     )
     found: dict[int, list[tuple[int | None, str]]] = {}
-    for image_id, detection_id, species in session.execute(query).tuples():
+    for image_id, detection_id, species in session.execute(query):
         found.setdefault(image_id, []).append((detection_id, str(species)))
     return {image_id: tuple(held) for image_id, held in found.items()}
 
@@ -85,4 +85,4 @@ def _moments(session: Session, job_id: int) -> dict[int, str | None]:
         .join(ItemRow, ItemRow.file_id == FileRow.id)
         .where(ItemRow.job_id == job_id)
     )
-    return dict(session.execute(query).tuples().all())
+    return dict(session.execute(query).all())

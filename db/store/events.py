@@ -45,7 +45,7 @@ def replace_events(session: Session, job_id: int, events: Sequence[NewEvent], *,
     if not rows:
         return
     session.execute(insert(EventRow), rows)
-    ids = dict(session.execute(select(EventRow.number, EventRow.id).where(EventRow.job_id == job_id)).tuples().all())
+    ids = dict(session.execute(select(EventRow.number, EventRow.id).where(EventRow.job_id == job_id)).all())
     sightings = [
         {"event_id": ids[number], "item_id": seen.item_id, "detection_id": seen.detection_id}
         for number, event in enumerate(events, start=1)
@@ -69,7 +69,7 @@ def events_of_job(session: Session, job_id: int) -> list[Event]:
         .join(FolderRow, FolderRow.id == FileRow.folder_id)
         .where(EventRow.job_id == job_id)
         .order_by(EventRow.number)
-    ).tuples()
+    )
     said = _answers(session, job_id)
     return [
         _event(row, (bytes(folder).rstrip(b"/") + b"/" + bytes(name)).removeprefix(root), said.get(row.id))
@@ -94,7 +94,7 @@ def sightings_of_events(session: Session, job_id: int) -> dict[int, list[EventSi
 def ask_about_events(session: Session, export_id: str, questions: Mapping[int, Sequence[int]]) -> None:
     """Record which detections of an export's images stand for events. questions: by the image's number in it."""
     query = select(ReviewItemRow.number, ReviewItemRow.id).where(ReviewItemRow.export_id == export_id)
-    item_ids = dict(session.execute(query).tuples().all())
+    item_ids = dict(session.execute(query).all())
     rows = [
         {"review_item_id": item_ids[number], "detection_id": detection}
         for number, detections in questions.items()
@@ -121,9 +121,7 @@ def events_to_ask(session: Session, job_id: int, *, again: bool) -> list[tuple[E
             select(EventRow.id, ItemRow.prediction_id)
             .join(ItemRow, ItemRow.id == EventRow.best_item_id)
             .where(EventRow.job_id == job_id)
-        )
-        .tuples()
-        .all()
+        ).all()
     )
     waiting = [
         (event, prediction_id)
@@ -194,7 +192,7 @@ def _answers(session: Session, job_id: int) -> dict[int, _Answer]:
         .order_by(CorrectionRow.id)
     )
     said: dict[int, _Answer] = {}
-    for event_id, correction, shown in session.execute(query).tuples():
+    for event_id, correction, shown in session.execute(query):
         said[event_id] = _answer(correction, shown)
     return said
 

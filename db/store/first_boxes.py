@@ -77,7 +77,7 @@ def _likeliest(session: Session, wanted: QueueFilter) -> dict[str, list[int]]:
     images = func.count().over(partition_by=of_camera.c.camera)
     ranked = select(of_camera.c.id, of_camera.c.camera, rank.label("rank"), images.label("images")).subquery()
     found: dict[str, list[int]] = defaultdict(list)
-    rows = session.execute(select(ranked).where(ranked.c.rank <= _LIKELIEST)).tuples()
+    rows = session.execute(select(ranked).where(ranked.c.rank <= _LIKELIEST))
     for prediction_id, name, place, count in rows:
         if place <= max(IMAGES_A_CAMERA, count // _LIKELIEST_SHARE):
             found[name].append(prediction_id)
@@ -91,7 +91,4 @@ def _asked(session: Session) -> dict[str, int]:
         ~exists().where(CorrectionRow.image_id == ReviewItemRow.image_id)
     )
     each = open_items.distinct().subquery()
-    return {
-        name: count
-        for name, count in session.execute(select(each.c.camera, func.count()).group_by(each.c.camera)).tuples()
-    }
+    return {name: count for name, count in session.execute(select(each.c.camera, func.count()).group_by(each.c.camera))}

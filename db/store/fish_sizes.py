@@ -25,7 +25,7 @@ def fish_sizes(session: Session) -> dict[str, FishSize]:
     known = select(CameraRow.name, CameraRow.fish_px, CameraRow.fish_size_origin).where(CameraRow.fish_px.is_not(None))
     return {
         name: FishSize(fish_px, FishSizeOrigin(origin or FishSizeOrigin.ESTIMATE))
-        for name, fish_px, origin in session.execute(known).tuples()
+        for name, fish_px, origin in session.execute(known)
         if fish_px is not None
     }
 
@@ -63,7 +63,7 @@ def image_size_of(session: Session, camera: str) -> tuple[int, int] | None:
         .order_by(func.count().desc(), ImageRow.width_px)
         .limit(1)
     )
-    found = session.execute(sizes).tuples().one_or_none()
+    found = session.execute(sizes).one_or_none()
     return (found[0], found[1]) if found and found[0] and found[1] else None
 
 
@@ -142,6 +142,6 @@ def _folder_cameras(session: Session, image_ids: Sequence[int]) -> Iterator[tupl
     )
     for start in range(0, len(image_ids), _IDS_A_QUERY):
         chunk = image_ids[start : start + _IDS_A_QUERY]
-        for image_id, camera in session.execute(query.where(FileRow.image_id.in_(chunk))).tuples():
+        for image_id, camera in session.execute(query.where(FileRow.image_id.in_(chunk))):
             if image_id is not None:
                 yield image_id, camera

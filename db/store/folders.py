@@ -60,7 +60,7 @@ def register_folders(session: Session, folders: Iterable[bytes], *, root: bytes)
 
 def _ids(session: Session, digests: Collection[str]) -> dict[str, int]:
     held = session.execute(select(FolderRow.digest, FolderRow.id).where(FolderRow.digest.in_(digests)))
-    return dict(held.tuples().all())
+    return dict(held.all())
 
 
 def _cameras(session: Session, folders: Iterable[bytes], *, root: bytes) -> dict[bytes, int]:
@@ -75,7 +75,7 @@ def _cameras(session: Session, folders: Iterable[bytes], *, root: bytes) -> dict
     wanted = sorted(set(names.values()))
     session.execute(upsert(session, CameraRow).on_conflict_do_nothing(), [{"name": name} for name in wanted])
     found = session.execute(select(CameraRow.name, CameraRow.id).where(CameraRow.name.in_(wanted)))
-    ids = dict(found.tuples().all())
+    ids = dict(found.all())
     return {folder: ids[name] for folder, name in names.items()}
 
 

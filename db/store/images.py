@@ -29,7 +29,7 @@ def register_unread(session: Session, files: Sequence[FoundFile], *, root: bytes
     scan = new_scan()
     register_files(session, files, root=root, scan=scan)
     query = select(FolderRow.path, FileRow.name).join(FolderRow, FolderRow.id == FileRow.folder_id)
-    found = session.execute(query.where(FileRow.scan == scan, FileRow.image_id.is_(None))).tuples()
+    found = session.execute(query.where(FileRow.scan == scan, FileRow.image_id.is_(None)))
     unread = {(bytes(folder), bytes(name)) for folder, name in found}
     return [file for file in files if (file.folder, file.name) in unread]
 
@@ -77,7 +77,7 @@ def _query() -> Select[ImageRow, bytes, bytes, str]:
 
 
 def _places(session: Session, query: Select[ImageRow, bytes, bytes, str]) -> Iterator[Place]:
-    for image, folder, name, camera in session.execute(query).tuples():
+    for image, folder, name, camera in session.execute(query):
         yield Place(
             image_id=image.id,
             sha256=image.sha256,

@@ -25,7 +25,7 @@ def waiting_folder_cameras(session: Session, job_id: int) -> set[str]:
 def waiting_unread(session: Session, job_id: int) -> list[FoundFile]:
     """Return the files of a job's waiting images that nobody read yet; frames of videos are none."""
     query = _waiting(select(FolderRow.path, FileRow.name, FileRow.size_bytes, FileRow.mtime_ns), job_id)
-    found = session.execute(query.where(FileRow.image_id.is_(None))).tuples()
+    found = session.execute(query.where(FileRow.image_id.is_(None)))
     return [FoundFile(bytes(row[0]), bytes(row[1]), row[2], row[3]) for row in found if not is_frame(bytes(row[1]))]
 
 
@@ -55,7 +55,7 @@ def some_items_of(session: Session, batch_id: int, camera: str, *, count: int) -
     )
     chosen = ids[:: max(1, len(ids) // count)][:count]
     places = _placed(select(ItemRow.id, ItemRow.file_id, FolderRow.path, FileRow.name)).where(ItemRow.id.in_(chosen))
-    rows = session.execute(places.order_by(ItemRow.id)).tuples()
+    rows = session.execute(places.order_by(ItemRow.id))
     items = [ClaimedItem(row[0], row[1], bytes(row[2]).rstrip(b"/") + b"/" + bytes(row[3]), camera) for row in rows]
     return tuple(item for item in items if not is_frame(item.path))
 

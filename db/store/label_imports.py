@@ -106,4 +106,4 @@ def list_imports(session: Session) -> list[LabelImportSummary]:
 
 
 def _counts(session: Session, query: Select[int, int]) -> dict[int, int]:
-    return dict(session.execute(query).tuples().all())
+    return dict(session.execute(query).all())

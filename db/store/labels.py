@@ -194,7 +194,7 @@ def numbered_labels(session: Session, sha256s: Sequence[str]) -> dict[str, tuple
             .join(in_force, in_force.c.label_id == LabelRow.id)
             .join(ImageRow, ImageRow.id == LabelRow.image_id)
         )
-        rows = session.execute(query).tuples().all()
+        rows = session.execute(query).all()
         boxes = boxes_of_labels(session, [row.id for row, _ in rows])
         for row, sha256 in rows:
             found[sha256] = (row.id, ImageLabel(row.species, tuple(boxes.get(row.id, ()))))

@@ -73,7 +73,7 @@ def story_of(session: Session, image_id: int) -> Story:
 
 def _files(session: Session, image_id: int) -> list[tuple[bytes, bytes]]:
     query = select(FolderRow.path, FileRow.name).join(FolderRow, FolderRow.id == FileRow.folder_id)
-    return list(session.execute(query.where(FileRow.image_id == image_id).order_by(FileRow.id)).tuples())
+    return list(session.execute(query.where(FileRow.image_id == image_id).order_by(FileRow.id)))
 
 
 def _jobs(session: Session, image_id: int) -> tuple[ToldJob, ...]:
@@ -88,7 +88,7 @@ def _jobs(session: Session, image_id: int) -> tuple[ToldJob, ...]:
     )
     return tuple(
         ToldJob(item.job_id, _shown(path, name), item.state, asked or None, model, item.failure)
-        for item, asked, path, name, model in session.execute(query).tuples()
+        for item, asked, path, name, model in session.execute(query)
     )
 
 
@@ -109,7 +109,7 @@ def _predictions(session: Session, image_id: int) -> tuple[ToldPrediction, ...]:
             fish_count=row.fish_count,
             predicted_at=_iso(row.created_at),
         )
-        for row, state in session.execute(query).tuples()
+        for row, state in session.execute(query)
     )
 
 
@@ -129,7 +129,7 @@ def _exports(session: Session, image_id: int) -> tuple[ToldExport, ...]:
             at_random=item.at_random,
             exported_at=_iso(export.created_at),
         )
-        for item, export in session.execute(query).tuples()
+        for item, export in session.execute(query)
     )
 
 
@@ -142,7 +142,7 @@ def _labels(session: Session, image_id: int) -> list[ToldSaying]:
         .where(LabelRow.image_id == image_id)
         .order_by(LabelImportRow.id, LabelRow.id)
     )
-    rows = session.execute(query).tuples().all()
+    rows = session.execute(query).all()
     boxes = boxes_of_labels(session, [row.id for row, _ in rows])
     return [
         ToldSaying(
@@ -185,12 +185,12 @@ def _datasets(session: Session, image_id: int) -> tuple[ToldDataset, ...]:
         .where(DatasetEntryRow.image_id == image_id)
         .order_by(DatasetEntryRow.dataset_id)
     )
-    entries = session.execute(query).tuples().all()
+    entries = session.execute(query).all()
     learnt: dict[int, list[str]] = {}
     models = select(ModelVersionRow.dataset_id, ModelVersionRow.id).where(
         ModelVersionRow.dataset_id.in_([entry.dataset_id for entry, _ in entries])
     )
-    for dataset_id, model_id in session.execute(models.order_by(ModelVersionRow.created_at)).tuples():
+    for dataset_id, model_id in session.execute(models.order_by(ModelVersionRow.created_at)):
         if dataset_id is not None:
             learnt.setdefault(dataset_id, []).append(model_id)
     return tuple(

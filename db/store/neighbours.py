@@ -90,7 +90,7 @@ def hearing_parts(session: Session, job_id: int) -> dict[str, dict[str, object]]
     found = {}
     for model_id, card in session.execute(
         select(ModelVersionRow.id, ModelVersionRow.card).where(ModelVersionRow.id.in_(used.distinct()))
-    ).tuples():
+    ):
         part = card.get("second_stage")
         if isinstance(part, dict) and part.get("neighbour_temperature"):
             found[model_id] = part
@@ -109,7 +109,7 @@ def predictions_by_camera(session: Session, job_id: int, model_versions: Sequenc
         .where(ItemRow.job_id == job_id, PredictionRow.model_version_id.in_(model_versions))
     )
     # Sorted here: the engines sort bytes and text each in their own way.
-    rows = sorted(session.execute(query).tuples(), key=lambda row: (row[0], row[1], row[3], row[4]))
+    rows = sorted(session.execute(query), key=lambda row: (row[0], row[1], row[3], row[4]))
     groups: dict[tuple[str, int], list[int]] = defaultdict(list)
     seen: set[int] = set()
     for model_version, camera_id, prediction_id, _folder, _name in rows:
@@ -139,7 +139,7 @@ def own_heads(session: Session, prediction_ids: Sequence[int]) -> dict[int, OwnH
     ).where(one_of(session, PredictionRow.id, prediction_ids))
     return {
         prediction_id: OwnHeads(tuple(box), tuple(heatmap), weight or 0.0)
-        for prediction_id, box, heatmap, weight in session.execute(query).tuples()
+        for prediction_id, box, heatmap, weight in session.execute(query)
     }
 
 

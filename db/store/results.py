@@ -260,7 +260,7 @@ def answering_models(session: Session, model_versions: Sequence[str]) -> dict[st
     query = select(ModelVersionRow.id, ModelVersionRow.card).where(ModelVersionRow.id.in_(model_versions))
     label_set = held_label_set(session)
     found = {}
-    for model_id, card in session.execute(query.order_by(ModelVersionRow.created_at)).tuples():
+    for model_id, card in session.execute(query.order_by(ModelVersionRow.created_at)):
         species = card.get("species")
         names = tuple(str(name) for name in species) if isinstance(species, list) else ()
         now = {name: label_set.named(name) or name for name in names} if label_set is not None else {}

@@ -100,7 +100,7 @@ def count_agreed(session: Session, wanted: QueueFilter) -> Counter[tuple[str, st
         .subquery()
     )
     query = select(each.c.species, each.c.camera, func.count()).group_by(each.c.species, each.c.camera)
-    return Counter({(species, name or ""): count for species, name, count in session.execute(query).tuples()})
+    return Counter({(species, name or ""): count for species, name, count in session.execute(query)})
 
 
 def draws_by_chance(session: Session, *, model_version: str) -> set[tuple[str | None, str | None]]:
@@ -111,7 +111,7 @@ def draws_by_chance(session: Session, *, model_version: str) -> set[tuple[str | 
         .where(ReviewItemRow.at_random, ReviewExportRow.model_version_id == model_version)
         .distinct()
     )
-    return {(species, camera) for species, camera in session.execute(query).tuples()}
+    return {(species, camera) for species, camera in session.execute(query)}
 
 
 def predictions_of(session: Session, sha256s: Sequence[str], *, model_version: str) -> list[int]:
@@ -158,7 +158,7 @@ def load_candidates(
     for start in range(0, len(prediction_ids), _IDS_A_QUERY):
         chunk = prediction_ids[start : start + _IDS_A_QUERY]
         detections = detections_of(session, chunk)
-        places = session.execute(_places(chunk, with_heatmaps=with_heatmaps)).tuples().all()
+        places = session.execute(_places(chunk, with_heatmaps=with_heatmaps)).all()
         models = answering_models(session, sorted({row.model_version_id for row, *_ in places}))
         heard = newest_heard(session, chunk)
         for row, image, file, folder, camera in places:

@@ -116,7 +116,7 @@ def get_export(session: Session, export_id: str) -> ReviewExport:
         )
         .where(ReviewItemRow.export_id == export_id)
     )
-    items = (_item(*found) for found in session.execute(query).tuples())
+    items = (_item(*found) for found in session.execute(query))
     return ReviewExport(row.id, row.folder, row.model_version_id, {item.number: item for item in items})
 
 
@@ -294,7 +294,7 @@ def load_corrections(session: Session, ids: Sequence[int]) -> Iterator[tuple[int
             .where(CorrectionRow.id.in_(chunk))
             .order_by(CorrectionRow.id)
         )
-        for row, sha256, export_id, model_version in session.execute(query).tuples():
+        for row, sha256, export_id, model_version in session.execute(query):
             boxes = tuple(changes.get(row.id, ()))
             correction = Correction(
                 sha256=sha256,

@@ -46,7 +46,7 @@ def held_label_set(session: Session) -> LabelSet | None:
     rows = {row.id: row.name for row in session.scalars(select(SpeciesRow).order_by(SpeciesRow.position))}
     if not rows:
         return None
-    aliases = session.execute(select(SpeciesAliasRow.alias, SpeciesAliasRow.species_id)).tuples()
+    aliases = session.execute(select(SpeciesAliasRow.alias, SpeciesAliasRow.species_id))
     return LabelSet(tuple(rows.values()), {alias: rows[species_id] for alias, species_id in aliases})
 
 
@@ -141,7 +141,7 @@ def count_said(session: Session) -> dict[str, int]:
     found: dict[str, int] = {}
     for column in (LabelRow.species, CorrectionRow.species):
         query = select(column, func.count()).where(column.is_not(None)).group_by(column)
-        for name, count in session.execute(query).tuples():
+        for name, count in session.execute(query):
             found[str(name)] = found.get(str(name), 0) + count
     return found
 

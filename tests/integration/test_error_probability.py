@@ -92,7 +92,7 @@ def answer(engine: Engine, numbers: range) -> None:
 def held_error_fit(engine: Engine, model: str = "m1") -> dict[int, tuple[float, int]]:
     query = select(PredictionRow.id, PredictionRow.error_probability, PredictionRow.error_fit)
     with reading(engine) as session:
-        found = session.execute(query.where(PredictionRow.model_version_id == model)).tuples()
+        found = session.execute(query.where(PredictionRow.model_version_id == model))
         return {row: (error_probability, fit) for row, error_probability, fit in found}
 
 

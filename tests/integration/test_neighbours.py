@@ -132,7 +132,7 @@ def _heard(results: list[ImageResult], camera: str) -> set[int]:
 
 def _alone(engine: Engine) -> dict[int, list[float]]:
     with reading(engine) as session:
-        rows = session.execute(select(PredictionRow.id, PredictionRow.crop_probabilities)).tuples()
+        rows = session.execute(select(PredictionRow.id, PredictionRow.crop_probabilities))
         return {prediction_id: list(said or ()) for prediction_id, said in rows}
 
 

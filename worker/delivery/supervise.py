@@ -4,10 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import secrets
-import signal
-import socket
-import subprocess
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -22,8 +18,8 @@ from db.settings import Settings
 from db.store.batches import give_back_all, mark_worker_dead
 from worker.delivery.app import QueueName
 from worker.delivery.devices import card_ids, environment_for, list_cards
-from worker.delivery.own_process import WORKING_FOLDER, own_command, own_environment
-from worker.delivery.worker_events import EventReader
+from worker.delivery.own_process import own_command, own_environment
+from worker.delivery.worker_process import WorkerProcess, resident_mib, start_worker
 
 LOG_NAME = "worker.log"  # in HOME
 GRACE_S = 30.0
@@ -39,28 +35,6 @@ class WorkerError(TaffrailError):
 
 
 @dataclass
-class _Running:
-    """One worker process.
-
-    place: its number among its queue's workers. in_work: batches it holds. worked: it has had any. moved_s: when it
-    last said something, monotonic.
-    fault: why it was ended, where that was ours; None with `retired`: it was asked to go.
-    """
-
-    name: str
-    queue: QueueName
-    place: int
-    process: subprocess.Popen[bytes]
-    events: EventReader
-    started_s: float
-    moved_s: float
-    in_work: int = 0
-    worked: bool = False
-    fault: str | None = None
-    retired: bool = False
-
-
-@dataclass
 class Supervisor:
     """A number of worker processes a queue. Use as a context; call `look` now and then.
 
@@ -71,7 +45,7 @@ class Supervisor:
     settings: Settings
     processes: dict[QueueName, int] = field(default_factory=lambda: {QueueName.INFER: 1})
     command: Sequence[str] = field(default_factory=lambda: own_command("worker.run_worker"))
-    _running: list[_Running] = field(default_factory=list)
+    _running: list[WorkerProcess] = field(default_factory=list)
     _card_ids: list[str] = field(default_factory=list)
     _troubles: list[str] = field(default_factory=list)
     _quick_deaths: int = 0
@@ -92,10 +66,11 @@ class Supervisor:
             WorkerError: workers die again and again right after their start.
         """
         for worker in self._running:
-            self._hear(worker)
-            self._end_if_stuck(worker)
+            self._troubles += worker.hear()
+            if worker.in_work and worker.still_s > self.settings.lease_s:
+                worker.kill(fault=f"its worker did not get on for {self.settings.lease_s:g} s")
         self._look_at_memory()
-        dead = [worker for worker in self._running if worker.process.poll() is not None]
+        dead = [worker for worker in self._running if worker.has_ended]
         for worker in dead:
             self._replace(worker)
         return sum(not worker.retired for worker in dead)
@@ -107,30 +82,23 @@ class Supervisor:
 
     def replace_idle(self) -> int:
         """Return how many workers were ended because they take nothing; call it while messages wait in the broker."""
-        now_s = time.monotonic()
         idle = [
             worker
             for worker in self._running
-            if worker.queue is QueueName.INFER and not worker.in_work and now_s - worker.moved_s > IDLE_S
+            if worker.queue is QueueName.INFER and not worker.in_work and worker.still_s > IDLE_S
         ]
         for worker in idle:
             self._troubles.append(f"{worker.name} took nothing for {IDLE_S:g} s while work waits; it is replaced")
-            worker.retired = True
-            worker.process.kill()
+            worker.kill(fault=None)
         return len(idle)
 
     def stop(self) -> None:
         """End every worker: each finishes its batches within the grace time, or they are given to others."""
         for worker in self._running:
-            with contextlib.suppress(ProcessLookupError):
-                worker.process.send_signal(signal.SIGTERM)
-        deadline = time.monotonic() + GRACE_S
+            worker.ask_to_end()
+        deadline_s = time.monotonic() + GRACE_S
         for worker in self._running:
-            try:
-                worker.process.wait(max(0.0, deadline - time.monotonic()))
-            except subprocess.TimeoutExpired:
-                worker.process.kill()
-                worker.process.wait()
+            worker.end_by(deadline_s)
             worker.retired = True
             with contextlib.suppress(DatabaseError):  # the lease ends what cannot be told now
                 self._mark_dead(worker)
@@ -145,34 +113,9 @@ class Supervisor:
         """Where the workers' own words go."""
         return self.settings.home / LOG_NAME
 
-    def _start(self, queue: QueueName, place: int) -> _Running:
-        name = f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(4)}"
-        with open(self.log_file, "ab", opener=_private) as log:
-            # A session of its own: Ctrl-C reaches the supervisor only. Its end of stdin closes when it dies.
-            process = subprocess.Popen(
-                [*self.command, name, queue.value],
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                stderr=log,
-                start_new_session=True,
-                cwd=WORKING_FOLDER,
-                env={**own_environment(self.settings), **environment_for(place, self._card_ids)},
-            )
-        assert process.stdout is not None
-        now_s = time.monotonic()
-        return _Running(name, queue, place, process, EventReader(process.stdout.fileno()), now_s, now_s)
-
-    def _hear(self, worker: _Running) -> None:
-        for event in worker.events.read():
-            worker.moved_s = time.monotonic()
-            if event.in_work is not None:
-                worker.in_work, worker.worked = event.in_work, True
-            if event.trouble is not None:
-                self._troubles.append(event.trouble)
-
-    def _end_if_stuck(self, worker: _Running) -> None:
-        if worker.in_work and time.monotonic() - worker.moved_s > self.settings.lease_s:
-            self._end(worker, f"its worker did not get on for {self.settings.lease_s:g} s")
+    def _start(self, queue: QueueName, place: int) -> WorkerProcess:
+        environment = {**own_environment(self.settings), **environment_for(place, self._card_ids)}
+        return start_worker(self.command, queue, place, environment=environment, log_file=self.log_file)
 
     def _look_at_memory(self) -> None:
         if time.monotonic() - self._memory_looked_s < _MEMORY_LOOKS_EVERY_S:
@@ -182,16 +125,12 @@ class Supervisor:
         for worker in self._running:
             taken = resident_mib(worker.process.pid)
             if taken > 2 * limit:
-                self._end(worker, f"its worker took more than {2 * limit} MiB of memory")
+                worker.kill(fault=f"its worker took more than {2 * limit} MiB of memory")
             elif taken > limit and not worker.retired:
-                worker.retired = True  # it stores what it has in work first
-                worker.process.send_signal(signal.SIGTERM)
+                worker.retired = True
+                worker.ask_to_end()
 
-    def _end(self, worker: _Running, fault: str) -> None:
-        worker.fault, worker.retired = fault, False
-        worker.process.kill()
-
-    def _replace(self, worker: _Running) -> None:
+    def _replace(self, worker: WorkerProcess) -> None:
         worker.process.wait()
         quick = time.monotonic() - worker.started_s < _QUICK_S
         self._mark_dead(worker)
@@ -201,25 +140,10 @@ class Supervisor:
             raise WorkerError(f"worker processes end right after their start; see {self.log_file}")
         self._running[self._running.index(worker)] = self._start(worker.queue, worker.place)
 
-    def _mark_dead(self, worker: _Running) -> None:
+    def _mark_dead(self, worker: WorkerProcess) -> None:
         with transaction(self.engine) as session:
             if worker.retired:
                 give_back_all(session, worker.name)
             else:
                 mark_worker_dead(session, worker.name, reason=worker.fault or "its worker died")
-        for pipe in (worker.process.stdin, worker.process.stdout):
-            if pipe is not None:
-                pipe.close()
-
-
-def _private(path: str, flags: int) -> int:
-    return os.open(path, flags, 0o600)
-
-
-def resident_mib(pid: int) -> float:
-    """Return what a process takes of the memory, MiB; 0 where the system does not tell."""
-    try:
-        pages = int(Path(f"/proc/{pid}/statm").read_text().split()[1])
-    except (OSError, ValueError, IndexError):
-        return 0.0
-    return pages * os.sysconf("SC_PAGE_SIZE") / 2**20
+        worker.close()

@@ -5,28 +5,10 @@ from __future__ import annotations
 from cli.models.card import card_lines
 from db.domain.model_versions import ModelState
 from db.store.model_versions import ModelVersion, Promotion
+from tests.plain_cards import CARD, SECOND_STAGE
 
-BASE: dict[str, object] = {
-    "kind": "detector",
-    "trunk": "vgg16",
-    "layer": "block5_conv3",
-    "input_hw": [360, 640],
-    "species": ["ALB", "NoF"],
-    "heads": ["box_species", "heatmap_hires"],
-}
-SECOND_STAGE: dict[str, object] = {
-    "trunk": "vgg16",
-    "crop_px": 160,
-    "margin": 0.1,
-    "species": ["ALB", "NoF"],
-    "method": "frozen",
-    "turns": 4,
-    "temperature": 1.0,
-    "log_prior_shift": [0.0, 0.0],
-    "weight": 0.5,
-}
-CARD: dict[str, object] = {
-    **BASE,
+WHOLE: dict[str, object] = {
+    **CARD,
     "trunk": "efficientnet_lite0",
     "dataset_sha256": "0123456789abcdef",
     "parent": "m-1",
@@ -48,7 +30,7 @@ FORCED = Promotion("m-2", "m-1", "we know better", True, "2026-01-05T12:00:00+00
 
 
 def test_a_version_is_shown_with_its_origin_figures_gate_and_service() -> None:
-    model = ModelVersion("m-2", ModelState.CHAMPION, "ab", CARD, NOTE, "2026-01-05T11:00:00+00:00")
+    model = ModelVersion("m-2", ModelState.CHAMPION, "ab", WHOLE, NOTE, "2026-01-05T11:00:00+00:00")
 
     assert list(card_lines(model, [FORCED])) == [
         "  efficientnet_lite0 at 360x640, heads box_species, heatmap_hires",
@@ -77,14 +59,14 @@ def test_a_version_is_shown_with_its_origin_figures_gate_and_service() -> None:
 
 
 def test_a_second_stage_without_figures_of_its_own_is_told_of() -> None:
-    card: dict[str, object] = {**BASE, "second_stage": SECOND_STAGE}
+    card: dict[str, object] = {**CARD, "second_stage": SECOND_STAGE}
     model = ModelVersion("m-3", ModelState.CANDIDATE, "ab", card, "", "2026-01-05T11:00:00+00:00")
 
     assert list(card_lines(model, []))[-1] == "  second stage (frozen), not evaluated by single crops on these cameras"
 
 
 def test_a_version_of_which_little_is_known_is_shown_all_the_same() -> None:
-    model = ModelVersion("m-0", ModelState.CANDIDATE, "ab", BASE, "", "2026-01-05T11:00:00+00:00")
+    model = ModelVersion("m-0", ModelState.CANDIDATE, "ab", CARD, "", "2026-01-05T11:00:00+00:00")
 
     lines = list(card_lines(model, []))
 

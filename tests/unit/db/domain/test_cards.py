@@ -18,26 +18,8 @@ from db.domain.train_recipe import (
     TunedBlocks,
     TunedFit,
 )
+from tests.plain_cards import CARD, SECOND_STAGE
 
-BASE: dict[str, object] = {
-    "kind": "detector",
-    "trunk": "vgg16",
-    "layer": "block5_conv3",
-    "input_hw": [360, 640],
-    "species": ["ALB", "NoF"],
-    "heads": ["box_species", "heatmap_hires"],
-}
-SECOND: dict[str, object] = {
-    "trunk": "vgg16",
-    "crop_px": 160,
-    "margin": 0.1,
-    "species": ["ALB", "NoF"],
-    "method": "finetune",
-    "turns": 4,
-    "temperature": 1.0,
-    "log_prior_shift": [0.0, 0.5],
-    "weight": 0.5,
-}
 # As a card of 30 November 2026 was written.
 PARAMETERS_BEFORE: dict[str, object] = {
     "weights": "random",
@@ -75,7 +57,7 @@ def test_a_card_comes_back_as_it_was_through_json() -> None:
 
 
 def test_a_card_of_before_tells_what_it_told() -> None:
-    card = card_from_plain({**BASE, "parameters": PARAMETERS_BEFORE})
+    card = card_from_plain({**CARD, "parameters": PARAMETERS_BEFORE})
 
     assert card.recipe == TrainRecipe(
         weights="random",
@@ -105,7 +87,7 @@ def test_a_card_of_before_tells_what_it_told() -> None:
 def test_a_centre_card_of_before_has_one_fit() -> None:
     told = {"fit": {"epochs": 13, "peak_rate": 0.0015}, "steps": 220, "epoch_kept": "the last of a fixed schedule"}
 
-    card = card_from_plain({**BASE, "parameters": told})
+    card = card_from_plain({**CARD, "parameters": told})
 
     assert card.recipe == TrainRecipe(fit={"centre": {"epochs": 13, "peak_rate": 0.0015}})
     assert card.record == TrainRecord(steps=220, epoch_kept="the last of a fixed schedule")
@@ -114,20 +96,20 @@ def test_a_centre_card_of_before_has_one_fit() -> None:
 def test_a_second_stage_of_before_is_read() -> None:
     told = {"weights": "random", "balance": "full", "by_sampling": True, "seed": 3, "crops": 20, "members": 2}
 
-    card = card_from_plain({**BASE, "second_stage": {**SECOND, "parameters": told}})
+    card = card_from_plain({**CARD, "second_stage": {**SECOND_STAGE, "parameters": told}})
 
     assert card.second_stage is not None
     assert card.second_stage.recipe == CropRecipe(weights="random", balance=Balance.FULL, by_sampling=True, seed=3)
     assert card.second_stage.record == CropRecord(crops=20, members=2)
 
 
-@pytest.mark.parametrize("second_stage", [None, SECOND], ids=["without", "with"])
+@pytest.mark.parametrize("second_stage", [None, SECOND_STAGE], ids=["without", "with"])
 def test_a_card_that_tells_nothing_of_its_training_has_the_usual_recipe(second_stage: object) -> None:
-    card = card_from_plain({**BASE, "second_stage": second_stage})
+    card = card_from_plain({**CARD, "second_stage": second_stage})
 
     assert (card.recipe, card.record, card.gate) == (TrainRecipe(), TrainRecord(), None)
 
 
 def test_what_is_no_recipe_is_told_by_its_field() -> None:
     with pytest.raises(ValueError, match=r"^recipe\.augment: Input should be a valid integer"):
-        card_from_plain({**BASE, "recipe": {"augment": "often"}})
+        card_from_plain({**CARD, "recipe": {"augment": "often"}})
