@@ -18,8 +18,8 @@ from annotator.simulation.oracle import answer_folder
 from db.domain.box_confidence import UNFITTED
 from db.domain.jobs import Claim, ClaimedItem
 from db.domain.labels import ImageLabel
-from db.domain.model_versions import SIZED_KIND
 from db.domain.species import DEFAULT_LABEL_SET
+from db.domain.train_choices import SIZED_KIND
 from db.session import reading, transaction
 from db.store.box_shifts import box_shifts, refresh_box_shifts
 from db.store.cameras import merge_cameras
