@@ -15,6 +15,7 @@ from tests.factories import add_noop_champion, write_images
 from worker.images.errors import StoreUnreachable, UnreadableImage, UnreadableReason
 from worker.images.object_store import RemoteRootError, checked_root, scan_remote
 from worker.images.read import read_image_file
+from worker.images.skipped import Skipped
 
 ROOT = b"s3://fleet/trip7"
 
@@ -43,6 +44,20 @@ def test_the_images_below_a_url_are_found_with_their_size_and_time(bucket: objec
         *(f"s3://fleet/trip7/boot-ä/{number:04d}.jpg".encode() for number in range(3)),
     ]
     assert all(file.mtime_ns > 0 for file in found) and found[0].size_bytes == 0 and not problems
+
+
+def test_videos_below_a_url_are_told_with_the_way_to_have_them_read(bucket: object) -> None:
+    pytest.importorskip("av")
+    bucket.put_object(Bucket="fleet", Key="trip7/clip.mp4", Body=b"a video")  # type: ignore[attr-defined]
+    bucket.put_object(Bucket="fleet", Key="trip7/old.wmv", Body=b"a video")  # type: ignore[attr-defined]
+    skipped = Skipped()
+
+    found = list(scan_remote(ROOT, on_problem=lambda place, text: None, skipped=skipped))
+
+    assert len(found) == 4
+    assert skipped.text() == (
+        "not looked at: 1 .mp4, 1 .wmv (videos are read from folders of this machine, not from URLs: copy them here)"
+    )
 
 
 def test_an_object_is_read_as_a_file_is(bucket: object, tmp_path: Path) -> None:

@@ -16,6 +16,7 @@ _RAW = frozenset(
     b".dng .nef .nrw .cr2 .cr3 .crw .arw .sr2 .orf .rw2 .raf .pef .srw .3fr .iiq .erf .mrw .x3f .gpr .raw".split()
 )
 _VIDEOS = VIDEO_EXTENSIONS | frozenset(b".3gp .mpg .mpeg .wmv .flv .asf .dav .h264 .h265 .264 .265 .ogv .vob".split())
+_READ_VIDEOS = frozenset(os.fsdecode(ending) for ending in VIDEO_EXTENSIONS)
 # Cameras write a small image (.thm) and a small video (.lrv) beside each of their videos.
 _THUMBNAILS = frozenset(b".thm .lrv".split())
 # What cameras' cards, macOS, Windows and NAS (Synology, QNAP) make by themselves: none of it is of the trip.
@@ -91,6 +92,8 @@ class Skipped:
         ways = [way for extra, way in _READ_BY if extra & set(self.endings.get(SkippedKind.IMAGE, ()))]
         if self.count(SkippedKind.VIDEO) and not videos_are_read():
             ways.append("pip install 'taffrail-fish[video]' reads videos")
+        elif _READ_VIDEOS & set(self.endings.get(SkippedKind.VIDEO, ())):
+            ways.append("videos are read from folders of this machine, not from URLs: copy them here")
         return f"not looked at: {found}" + (f" ({'; '.join(ways)})" if ways else "")
 
     def as_json(self) -> dict[str, object]:

@@ -48,7 +48,7 @@ def test_what_cards_and_nas_make_by_themselves_is_never_an_image_of_the_trip(tmp
 
 
 def test_other_formats_raw_files_videos_and_linked_folders_are_counted(tmp_path: Path) -> None:
-    _write(tmp_path, "trip/0.jpg", "trip/x.GIF", "trip/y.gif", "trip/c.mp4", "trip/notes.txt")
+    _write(tmp_path, "trip/0.jpg", "trip/x.GIF", "trip/y.gif", "trip/c.wmv", "trip/notes.txt")
     _write(tmp_path, "trip/r.DNG", content=bytes_of(gradient(), "TIFF"))
     (tmp_path / "disk").mkdir()
     (tmp_path / "trip" / "cam2").symlink_to(tmp_path / "disk")
@@ -56,11 +56,11 @@ def test_other_formats_raw_files_videos_and_linked_folders_are_counted(tmp_path:
     found, skipped = _scan(tmp_path / "trip")
 
     assert found == ["0.jpg"]
-    assert skipped.text() == f"not looked at: 2 .gif, 1 .dng, 1 .mp4; 1 links to folders: {tmp_path}/trip/cam2"
+    assert skipped.text() == f"not looked at: 2 .gif, 1 .dng, 1 .wmv; 1 links to folders: {tmp_path}/trip/cam2"
     assert skipped.as_json() == {
         "images of other formats": {".gif": 2},
         "raw files": {".dng": 1},
-        "videos": {".mp4": 1},
+        "videos": {".wmv": 1},
         "other files": {".txt": 1},
         "links to folders": 1,
         "links": [f"{tmp_path}/trip/cam2"],
