@@ -8,7 +8,7 @@ from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
 
-from db.domain.model_versions import ModelCard
+from db.domain.model_versions import ModelCard, SecondStage
 
 _DETECTOR_RECIPE = ("weights", "held_out_share", "augment", "final_fit", "second_stage", "parts", "dataset")
 _CROP_RECIPE = ("weights", "balance", "by_sampling", "seed")
@@ -25,6 +25,15 @@ def card_from_plain(plain: Mapping[str, object]) -> ModelCard:
     except ValidationError as error:
         first = error.errors()[0]
         raise ValueError(f"{'.'.join(str(part) for part in first['loc'])}: {first['msg']}") from None
+
+
+def second_stage_from_plain(plain: Mapping[str, object]) -> SecondStage:
+    """Return the second stage that a card's plain JSON values hold, an older card's too.
+
+    Raises:
+        ValueError: they are no second stage.
+    """
+    return _second_stage_adapter().validate_python(_second_stage(plain))
 
 
 def plain_card(card: ModelCard) -> dict[str, Any]:
@@ -66,7 +75,7 @@ def _detector_parts(told: dict[str, object]) -> dict[str, object]:
     return {"recipe": recipe, "record": record, **gate}
 
 
-def _second_stage(second: dict[str, object]) -> dict[str, object]:
+def _second_stage(second: Mapping[str, object]) -> dict[str, object]:
     part = dict(second)
     told = part.pop("parameters", None)
     if isinstance(told, dict):
@@ -78,3 +87,8 @@ def _second_stage(second: dict[str, object]) -> dict[str, object]:
 @lru_cache(maxsize=1)
 def _adapter() -> TypeAdapter[ModelCard]:
     return TypeAdapter(ModelCard)
+
+
+@lru_cache(maxsize=1)
+def _second_stage_adapter() -> TypeAdapter[SecondStage]:
+    return TypeAdapter(SecondStage)

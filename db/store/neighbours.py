@@ -10,7 +10,9 @@ from dataclasses import dataclass, replace
 from sqlalchemy import ScalarSelect, Select, delete, exists, func, select
 from sqlalchemy.orm import Session, undefer
 
+from db.domain.cards import second_stage_from_plain
 from db.domain.jobs import ItemState
+from db.domain.model_versions import SecondStage
 from db.domain.results import StoredDetection
 from db.store.many_rows import insert_rows, one_of
 from db.store.sql import upsert
@@ -80,7 +82,7 @@ def is_finished(session: Session, job_id: int) -> bool:
     return not session.scalars(select(waits)).one()
 
 
-def hearing_parts(session: Session, job_id: int) -> dict[str, dict[str, object]]:
+def hearing_parts(session: Session, job_id: int) -> dict[str, SecondStage]:
     """Return the cards' second stages of those of a job's model versions whose crops hear each other."""
     used = (
         select(PredictionRow.model_version_id)
@@ -93,7 +95,7 @@ def hearing_parts(session: Session, job_id: int) -> dict[str, dict[str, object]]
     ):
         part = card.get("second_stage")
         if isinstance(part, dict) and part.get("neighbour_temperature"):
-            found[model_id] = part
+            found[model_id] = second_stage_from_plain(part)
     return found
 
 

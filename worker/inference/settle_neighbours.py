@@ -7,8 +7,6 @@ again; until then the answers of before stand.
 
 from __future__ import annotations
 
-from typing import Any
-
 from sqlalchemy import Engine
 from sqlalchemy.orm import Session
 
@@ -28,7 +26,7 @@ from db.store.neighbours import (
     predictions_by_camera,
     put_answers,
 )
-from worker.inference.together import HearingRule, OwnAnswer, answer_together
+from worker.inference.together import HearingRule, OwnAnswer, answer_together, rule_of
 
 
 def settle_job(engine: Engine, job_id: int) -> int:
@@ -37,15 +35,16 @@ def settle_job(engine: Engine, job_id: int) -> int:
         if not is_finished(session, job_id):
             return 0
         parts = hearing_parts(session, job_id)
-        if not parts:
+        rules = {model: rule for model, part in parts.items() if (rule := rule_of(part)) is not None}
+        if not rules:
             return 0
         lock_job(session, job_id)
-        groups = predictions_by_camera(session, job_id, sorted(parts))
+        groups = predictions_by_camera(session, job_id, sorted(rules))
         forget_others(session, job_id, [group.digest for group in groups])
-        return sum(_settle(session, job_id, group, parts[group.model_version]) for group in groups)
+        return sum(_settle(session, job_id, group, rules[group.model_version]) for group in groups)
 
 
-def _settle(session: Session, job_id: int, group: CameraPredictions, part: dict[str, Any]) -> int:
+def _settle(session: Session, job_id: int, group: CameraPredictions, rule: HearingRule) -> int:
     if is_answered(session, job_id, group):
         return 0
     crops = own_crops(session, group.prediction_ids)
@@ -57,7 +56,6 @@ def _settle(session: Session, job_id: int, group: CameraPredictions, part: dict[
         )
         for prediction_id in group.prediction_ids
     ]
-    rule = HearingRule(tuple(part["species"]), float(part["temperature"]), float(part["neighbour_temperature"]))
     heads = own_heads(session, group.prediction_ids)
     answers = [
         NeighbourAnswer(
