@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 import signal
 import subprocess
 import sys
@@ -17,10 +16,7 @@ from db.domain.corrections import CorrectionOutcome
 from db.migrate import open_database
 from db.session import reading
 from db.store.reviews import current_corrections
-from tests.conftest import skip_or_fail
 from tests.factories import finished_job, write_images
-
-FLAGS = ("--headless=new", "--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking")
 
 
 @pytest.fixture
@@ -43,23 +39,6 @@ def server(site: Engine) -> Iterator[tuple[subprocess.Popen[str], str]]:
         assert running.stdout is not None
         yield running, running.stdout.readline().strip()
         running.kill()
-
-
-@pytest.fixture
-def browser() -> Iterator[Any]:
-    """A headless Chromium, driven as a person would."""
-    program, driver = shutil.which("chromium"), shutil.which("chromedriver")
-    if program is None or driver is None:
-        skip_or_fail("no chromium and chromedriver (apt install chromium chromium-driver)")
-    from selenium import webdriver
-
-    options = webdriver.ChromeOptions()
-    options.binary_location = str(program)
-    for flag in FLAGS:
-        options.add_argument(flag)
-    opened = webdriver.Chrome(options=options, service=webdriver.ChromeService(driver))
-    yield opened
-    opened.quit()
 
 
 def test_rows_questions_and_undo_are_stored_as_they_are_pressed(

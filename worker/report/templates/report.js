@@ -43,24 +43,45 @@
     for (const name of data.species) layers.elements.heat.append(element("option", { value: name, text: name }));
   }
 
-  // The address holds the filters, so that a view can be kept, linked to and gone back to.
+  // The address holds the filters and the image that is open, so that a view can be kept, linked to and gone back to.
   const KEYS = { species: "", camera: "", show: "", reason: "", agreement: "1", name: "", order: "doubtful" };
   function readAddress() {
     const wanted = new URLSearchParams(location.hash.slice(1));
     for (const [key, usual] of Object.entries(KEYS)) filters.elements[key].value = wanted.get(key) ?? usual;
     page = Math.max(0, (parseInt(wanted.get("page"), 10) || 1) - 1);
   }
-  function writeAddress() {
+  function writeAddress(how = "replace") {
     const wanted = new URLSearchParams();
     for (const [key, usual] of Object.entries(KEYS)) {
       if (filters.elements[key].value !== usual) wanted.set(key, filters.elements[key].value);
     }
     if (page) wanted.set("page", page + 1);
-    history.replaceState(null, "", wanted.size ? `#${wanted}` : location.pathname + location.search);
+    if (open >= 0) wanted.set("image", shown[open].id);
+    const address = wanted.size ? `#${wanted}` : location.pathname + location.search;
+    if (how === "push") history.pushState(null, "", address);
+    else history.replaceState(null, "", address);
+  }
+  function openAddressed() {
+    const id = new URLSearchParams(location.hash.slice(1)).get("image");
+    let place = id === null ? -1 : shown.findIndex((one) => String(one.id) === id);
+    if (id !== null && place < 0 && data.images.some((one) => String(one.id) === id)) {
+      filters.reset();  // the link is to an image that these filters leave out
+      choose();
+      place = shown.findIndex((one) => String(one.id) === id);
+    }
+    if (place >= 0) {
+      page = Math.floor(place / PAGE);
+      showDetail(place, "replace");
+    } else if (detail.open) {
+      open = -1;
+      detail.close();
+    }
   }
 
+  const byDoubt = (a, b) => (b.error_probability ?? -1) - (a.error_probability ?? -1) || a.id - b.id;
   const ORDERS = {
-    doubtful: (a, b) => (b.error_probability ?? -1) - (a.error_probability ?? -1) || a.id - b.id,
+    // What a person has answered is doubtful no more.
+    doubtful: (a, b) => !a.review === !b.review ? byDoubt(a, b) : a.review ? 1 : -1,
     sure: (a, b) => (a.error_probability ?? 2) - (b.error_probability ?? 2) || a.id - b.id,
     name: (a, b) => (a.name < b.name ? -1 : a.name > b.name ? 1 : a.id - b.id),
     time: (a, b) => ((a.taken ?? "9") < (b.taken ?? "9") ? -1 : (a.taken ?? "9") > (b.taken ?? "9") ? 1 : a.id - b.id),
@@ -83,7 +104,10 @@
 
   function showGrid() {
     choose();
+    drawGrid();
     writeAddress();
+  }
+  function drawGrid() {
     const first = page * PAGE, part = shown.slice(first, first + PAGE), last = Math.ceil(shown.length / PAGE) || 1;
     grid.replaceChildren(...part.map((one, place) => card(one, first + place)));
     byId("count").textContent = shown.length
@@ -179,11 +203,12 @@
     }
   }
 
-  function showDetail(place) {
+  // how: a look at the first image is a step that the browser's back button takes back; those after it are not.
+  function showDetail(place, how = open < 0 ? "push" : "replace") {
     open = place;
     const one = shown[place];
     byId("detail-name").textContent = one.name;
-    const left = element("section", {}, [view(one, true)]), right = element("section");
+    const left = element("section", {}, [element("div", { class: "frame" }, [view(one, true)])]), right = element("section");
     const crops = one.boxes.filter((box) => box.crop && (box.answer || layers.elements.doubted.checked));
     if (crops.length) left.append(element("ul", { class: "crops" }, crops.map(cropOf)));
     if (!failed(one)) right.append(probabilities(one));
@@ -194,7 +219,15 @@
     detail.querySelector("[data-step='1']").disabled = place + 1 >= shown.length;
     applyLayers();
     if (!detail.open) detail.showModal();
+    writeAddress(how);
   }
+  const zoom = (event) => {
+    const frame = byId("detail-body").querySelector(".frame");
+    const within = frame.getBoundingClientRect();
+    const [x, y] = event ? [event.clientX - within.left, event.clientY - within.top] : [within.width / 2, within.height / 2];
+    const large = frame.classList.toggle("zoomed");
+    if (large) frame.scrollTo(x * 3 - x, y * 3 - y);
+  };
   function cropOf(box) {
     const text = boxWords(box);
     const image = element("img", { src: box.crop, alt: `crop: ${text}`, loading: "lazy" });
@@ -252,14 +285,16 @@
   detail.addEventListener("click", (event) => {
     if (event.target === detail || "close" in event.target.dataset) detail.close();
     else if (event.target.dataset.step) stepDetail(Number(event.target.dataset.step));
+    else if (event.target.closest(".frame")) zoom(event);
   });
   detail.addEventListener("close", () => {
+    if (open < 0) return;  // the back button closed it
     // Back to the image last looked at, which may be on another page.
-    if (Math.floor(open / PAGE) !== page) {
-      page = Math.floor(open / PAGE);
-      showGrid();
-    }
-    const card = grid.children[open % PAGE];
+    const last = open;
+    open = -1;
+    page = Math.floor(last / PAGE);
+    showGrid();
+    const card = grid.children[last % PAGE];
     if (card) card.firstChild.focus();
   });
   const toggle = (names) => {
@@ -277,18 +312,21 @@
         layers.elements.heat.value = layers.elements.heat.value ? "" : "*";
         applyLayers();
       },
+      z: () => detail.open && zoom(null),
       "/": () => filters.elements.name.focus(),
     };
     if (!keys[event.key]) return;
     event.preventDefault();
     keys[event.key]();
   });
-  window.addEventListener("hashchange", () => {
+  const follow = () => {
     readAddress();
-    showGrid();
-  });
+    choose();
+    drawGrid();
+    openAddressed();
+  };
+  window.addEventListener("popstate", follow);
 
   fillChoices();
-  readAddress();
-  showGrid();
+  follow();
 })();

@@ -1,0 +1,116 @@
+"""The report's page of images in a real browser: what is hidden, an address an image, what comes first, zoom."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from db.domain.labels import ImageLabel
+from db.migrate import open_database
+from db.settings import make_home
+from db.store.results import iterate_results
+from tests.answers import store_answers
+from tests.factories import finished_job, write_images
+from worker.report.write import ReportOptions, write_report
+
+IMAGES = 5
+
+
+@pytest.fixture(scope="module")
+def report(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A report of five images, the first two answered by a person."""
+    tmp_path = tmp_path_factory.mktemp("site")
+    home = make_home(tmp_path / "home")
+    engine = open_database(f"sqlite:///{home / 'taffrail.db'}")
+    write_images(tmp_path / "images" / "boat_1", IMAGES)
+    settings = finished_job(engine, home, tmp_path / "images")
+    answered = [result.sha256 for result in iterate_results(engine, 1) if result.sha256][:2]
+    store_answers(engine, {sha256: ImageLabel("NoF", ()) for sha256 in answered})
+    write_report(engine, settings, 1, tmp_path / "report", ReportOptions())
+    engine.dispose()
+    return tmp_path / "report"
+
+
+@pytest.fixture
+def page(report: Path, browser: Any) -> str:
+    """The address of the report's images; the browser shows it."""
+    address = (report / "images.html").as_uri()
+    browser.get(address)
+    return address
+
+
+def test_a_filter_and_a_pager_that_have_nothing_to_choose_are_not_shown(page: str, browser: Any) -> None:
+    # No image failed, and all fit on one page.
+    assert not shown(browser, "#reason-field") and not shown(browser, "#pages")
+    assert shown(browser, "#filters")
+
+
+def test_images_that_nobody_answered_come_first(page: str, browser: Any) -> None:
+    seen = browser.execute_script(
+        "return [...document.querySelectorAll('.card')].map((card) => !!card.querySelector('.badge.seen'))"
+    )
+
+    assert seen == [False] * (IMAGES - 2) + [True] * 2
+
+
+def test_each_image_has_an_address_and_the_back_button_leaves_it(page: str, browser: Any) -> None:
+    press_card(browser, 1)
+    name, address = title(browser), browser.current_url
+    assert "image=" in address
+
+    browser.back()
+    assert not shown(browser, "#detail") and "image=" not in browser.current_url
+
+    browser.get("about:blank")
+    browser.get(address)
+    assert shown(browser, "#detail") and title(browser) == name
+
+
+def test_an_address_leads_to_its_image_whatever_filters_it_names(page: str, browser: Any) -> None:
+    press_card(browser, 0)
+    name, number = title(browser), browser.current_url.partition("image=")[2]
+
+    browser.get("about:blank")
+    browser.get(f"{page}#name=no+such+name&image={number}")
+
+    assert shown(browser, "#detail") and title(browser) == name
+
+
+def test_a_click_shows_an_image_larger_and_another_as_before(page: str, browser: Any) -> None:
+    press_card(browser, 0)
+    width = "return document.querySelector('#detail .view').getBoundingClientRect().width"
+    before = browser.execute_script(width)
+
+    browser.find_element("css selector", "#detail .view").click()
+    assert browser.execute_script(width) > 2.5 * before
+
+    browser.find_element("css selector", "#detail .frame").click()
+    assert browser.execute_script(width) == pytest.approx(before, abs=20)
+
+
+@pytest.mark.parametrize("width_px", [390, 1366, 2560])
+def test_no_width_makes_the_page_scroll_sideways(page: str, browser: Any, width_px: int) -> None:
+    metrics = {"width": width_px, "height": 900, "deviceScaleFactor": 1, "mobile": width_px < 500}
+    browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", metrics)
+    browser.get(page)
+
+    assert browser.execute_script("return document.documentElement.scrollWidth") <= width_px
+
+
+def shown(browser: Any, selector: str) -> bool:
+    """Whether an element takes room on the page."""
+    found: bool = browser.find_element("css selector", selector).is_displayed()
+    return found
+
+
+def press_card(browser: Any, place: int) -> None:
+    """Open the large view of an image of the grid."""
+    browser.find_elements("css selector", ".card")[place].click()
+
+
+def title(browser: Any) -> str:
+    """Return the name that the large view shows."""
+    text: str = browser.find_element("css selector", "#detail-name").text
+    return text
