@@ -77,6 +77,9 @@ def enqueue(
         )
     _tell(done, as_json=as_json)
     find_in_job(engine, settings, done.job_id, os.fsencode(folder), quiet=as_json)
+    unseen = _unseen_cameras(engine, done.job_id, chosen)
+    for line in unseen if not as_json else []:
+        warn(line)
     if stale:
         _ask_champion(engine, settings, done.job_id, as_json=as_json)
     scan = {"skipped": done.skipped.as_json(), "problems": _problems(done)}
@@ -150,6 +153,15 @@ def status(
             else ""
         )
         typer.echo(job_line(one) + earlier)
+
+
+def _unseen_cameras(engine: Engine, job_id: int, model: str) -> list[str]:
+    """Return a line where a job's cameras are not among those that the model learnt from."""
+    from db.session import reading
+    from db.store.caveats import said_of_cameras
+
+    with reading(engine) as session:
+        return said_of_cameras(session, job_id, model)
 
 
 def _ask_champion(engine: Engine, settings: Settings, job_id: int, *, as_json: bool) -> None:

@@ -108,15 +108,18 @@ def warn(text: str) -> None:
 def conclude(engine: Engine, job_id: int, *, as_json: bool, scan: Mapping[str, object] = MappingProxyType({})) -> None:
     """Say what came of a job, failures by their reasons (JSON: all of them); exit code 1 where there are any."""
     from db.session import reading
+    from db.store.caveats import said_of_images
     from db.store.jobs import failure_reasons, failures, get_job, notes
 
     with reading(engine) as session:
         job = get_job(session, job_id)
+        unlike = said_of_images(session, job_id)
         reasons = failure_reasons(session, job_id)
         bad = failures(session, job_id, limit=None if as_json else _SHOWN_FAILURES)
         noted = notes(session, job_id, limit=None if as_json else _SHOWN_FAILURES)
     if as_json:
         told = {
+            "cautions": unlike,
             "reasons": reasons,
             "failures": [{"file": shown_path(path), "failure": text} for path, text in bad],
             "notes": [{"file": shown_path(path), "note": text} for path, text in noted],
@@ -124,6 +127,8 @@ def conclude(engine: Engine, job_id: int, *, as_json: bool, scan: Mapping[str, o
         typer.echo(json.dumps({**job_as_json(job), **told, **scan}))
     else:
         typer.echo(job_line(job))
+        for line in unlike:
+            warn(line)
         for path, text in noted:
             warn(f"  used all the same: {shown_path(path)}: {text}")
         for reason, count in reasons.items():

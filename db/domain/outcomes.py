@@ -14,6 +14,7 @@ class NewPrediction:
     """A prediction to store. crop_files: one a detection, in their order, relative to HOME. heatmap: packed.
 
     second: the second stage's prediction, None where the model version has no second stage. runtime: of the detector.
+    novelty: how far the image lies from all that the model learnt from, above 1 beyond its edge; None where untold.
     """
 
     prediction: Prediction
@@ -23,6 +24,7 @@ class NewPrediction:
     infer_ms: float
     second: CropPrediction | None = None
     runtime: Runtime = Runtime.KERAS
+    novelty: float | None = None
 
 
 @dataclass(frozen=True)

@@ -11,6 +11,8 @@ from db.domain.predictions import Agreement, Detection
 
 # Measured on 1,756 images of unseen boats (docs/results.md): above it, as many fish are lost as false boxes go.
 SURE_BOX = 0.95
+# A novelty above it lies beyond the edge of what a model learnt from.
+KNOWN_EDGE = 1.0
 
 
 @dataclass(frozen=True)
@@ -37,6 +39,7 @@ class StoredPrediction:
     answered alone.
     error_probability: the chance that the image's species is wrong, 0..1. sure_box: the confidence from which a box
     beside the surest one counts as a fish, 0..1.
+    novelty: how far the image lies from all that the model learnt from, above 1 beyond its edge; None where untold.
     heatmap: as `worker.vision.heatmaps` packed it; None where it was not asked for.
     """
 
@@ -54,6 +57,7 @@ class StoredPrediction:
     crop_weight: float = 0.0
     heard_images: int = 0
     sure_box: float = SURE_BOX
+    novelty: float | None = None
 
     @property
     def probabilities(self) -> Distribution:
@@ -67,9 +71,14 @@ class StoredPrediction:
         """The species with the largest final probability."""
         return most_probable(self.probabilities, self.species)
 
+    @property
+    def is_unlike(self) -> bool:
+        """Whether the image is unlike all that the model learnt from: no figure of it can be believed."""
+        return self.novelty is not None and self.novelty > KNOWN_EDGE
+
     def is_flagged(self, below: float) -> bool:
-        """Whether a person should look: the chance to be right is below."""
-        return 1.0 - self.error_probability < below
+        """Whether a person should look: the chance to be right is below, or nothing of the kind was learnt from."""
+        return 1.0 - self.error_probability < below or self.is_unlike
 
 
 @dataclass(frozen=True)

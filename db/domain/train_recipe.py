@@ -56,13 +56,15 @@ class TunedFit(CardPart):
 class TrainRecord(CardPart):
     """What came of the training of a detector. split: how images were kept apart, in words.
 
-    images_guessed: unlabelled ones, as the champion named them. epochs_run, epoch_kept, head_seconds: by head;
-    epoch_kept is words where the schedule is fixed. steps, losses, boxes_learnt_from: of the centre detector.
+    cameras: those learnt from. images_guessed: unlabelled ones, as the champion named them. epochs_run, epoch_kept,
+    head_seconds: by head; epoch_kept is words where the schedule is fixed. steps, losses, boxes_learnt_from: of the
+    centre detector.
     """
 
     split: str = ""
     images: int = 0
     images_held_out: int = 0
+    cameras: tuple[str, ...] = ()
     images_guessed: int = 0
     species_without_images: tuple[str, ...] = ()
     epochs_run: dict[str, int] = {}

@@ -13,6 +13,7 @@ from db.errors import NotFoundError
 from db.store.label_imports import labels_in_force
 from db.store.sql import upsert
 from db.tables.images import CameraRow, FileRow, FolderRow, ImageRow
+from db.tables.jobs import ItemRow
 from db.tables.labels import LabelRow
 from db.tables.models import BoxShiftRow
 
@@ -50,6 +51,23 @@ def list_cameras(session: Session) -> list[CameraSummary]:
         held[image.camera].append(image)
     found = [_summary(name, images) for name, images in held.items()]
     return sorted(found, key=lambda camera: (-camera.images, camera.name))
+
+
+def cameras_of_job(session: Session, job_id: int) -> list[str]:
+    """Return the names of the cameras that took a job's images, sorted."""
+    own, folder_camera = aliased(CameraRow), aliased(CameraRow)
+    names = (
+        select(func.coalesce(own.name, folder_camera.name))
+        .select_from(ItemRow)
+        .join(FileRow, FileRow.id == ItemRow.file_id)
+        .join(FolderRow, FolderRow.id == FileRow.folder_id)
+        .join(folder_camera, folder_camera.id == FolderRow.camera_id)
+        .outerjoin(ImageRow, ImageRow.id == FileRow.image_id)
+        .outerjoin(own, own.id == ImageRow.camera_id)
+        .where(ItemRow.job_id == job_id)
+        .distinct()
+    )
+    return sorted(session.scalars(names))
 
 
 def set_cameras(session: Session, cameras: Mapping[int, str], *, origin: CameraOrigin) -> None:

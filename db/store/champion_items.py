@@ -11,6 +11,7 @@ from db.domain.fish_size import input_steps, result_parameters, smallest_fish_of
 from db.domain.jobs import ItemState
 from db.domain.model_versions import ModelState
 from db.domain.train_choices import SIZED_KIND
+from db.store.flagged import flagged
 from db.store.jobs import lock_job
 from db.tables.images import CameraRow, FileRow, FolderRow, ImageRow
 from db.tables.jobs import ItemRow, JobRow
@@ -53,16 +54,16 @@ def ask_flagged_again(session: Session, former: str, *, below: float) -> list[in
 
     below: the chance to be right under which an image is flagged. The caller makes the batches and commits.
     """
-    flagged = (
+    doubtful = (
         select(PredictionRow.id)
         .where(
             PredictionRow.model_version_id == former,
-            PredictionRow.error_probability > 1.0 - below,
+            flagged(below),
             ~exists().where(ReviewItemRow.image_id == PredictionRow.image_id),
         )
         .scalar_subquery()
     )
-    asked = and_(_is_stale(session), ItemRow.prediction_id.in_(flagged))
+    asked = and_(_is_stale(session), ItemRow.prediction_id.in_(doubtful))
     job_ids = list(session.scalars(select(ItemRow.job_id).where(asked).distinct().order_by(ItemRow.job_id)))
     for job_id in job_ids:
         lock_job(session, job_id)

@@ -11,10 +11,9 @@ from sqlalchemy.orm import Session, aliased
 from db.domain.cameras import side_of
 from db.domain.fish_size import FishSize, FishSizeOrigin, fish_size_px, typical_size_px
 from db.errors import NotFoundError
-from db.store.cameras import camera_names
+from db.store.cameras import camera_names, cameras_of_job
 from db.store.labels import training_records
 from db.tables.images import CameraRow, FileRow, FolderRow, ImageRow
-from db.tables.jobs import ItemRow
 
 _IDS_A_QUERY = 500
 _PLAIN = {"synchronize_session": False}
@@ -32,20 +31,8 @@ def fish_sizes(session: Session) -> dict[str, FishSize]:
 
 def estimated_in_job(session: Session, job_id: int) -> list[tuple[str, FishSize]]:
     """Return the cameras of a job's images whose fish sizes are estimates, by name."""
-    own, folder_camera = aliased(CameraRow), aliased(CameraRow)
-    names = (
-        select(func.coalesce(own.name, folder_camera.name))
-        .select_from(ItemRow)
-        .join(FileRow, FileRow.id == ItemRow.file_id)
-        .join(FolderRow, FolderRow.id == FileRow.folder_id)
-        .join(folder_camera, folder_camera.id == FolderRow.camera_id)
-        .outerjoin(ImageRow, ImageRow.id == FileRow.image_id)
-        .outerjoin(own, own.id == ImageRow.camera_id)
-        .where(ItemRow.job_id == job_id)
-        .distinct()
-    )
     held = fish_sizes(session)
-    sizes = [(name, held[name]) for name in sorted(session.scalars(names)) if name in held]
+    sizes = [(name, held[name]) for name in cameras_of_job(session, job_id) if name in held]
     return [(name, size) for name, size in sizes if size.origin is FishSizeOrigin.ESTIMATE]
 
 

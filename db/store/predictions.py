@@ -138,6 +138,7 @@ def _columns(new: NewPrediction) -> dict[str, object]:
         "heatmap": new.heatmap,
         "infer_ms": new.infer_ms,
         "runtime": str(new.runtime),
+        "novelty": new.novelty,
     }
 
 

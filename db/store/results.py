@@ -187,6 +187,7 @@ def stored_prediction(
         crop_probabilities=tuple(row.crop_probabilities) if row.crop_probabilities else None,
         crop_weight=row.crop_weight or 0.0,
         sure_box=model.sure_box,
+        novelty=row.novelty,
     )
 
 

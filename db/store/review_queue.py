@@ -15,6 +15,7 @@ from db.domain.answers import FinalAnswer, model_answer
 from db.domain.predictions import Agreement
 from db.domain.results import StoredDetection
 from db.store.error_probabilities import THE_RULE
+from db.store.flagged import flagged, unlike
 from db.store.images import camera_of_image
 from db.store.neighbours import newest_heard, species_heard
 from db.store.results import agreement_of, answering_models, as_heard, detections_of, named_now, stored_prediction
@@ -72,18 +73,15 @@ def waiting_predictions(session: Session, wanted: QueueFilter) -> list[int]:
 
 
 def flagged_predictions(session: Session, wanted: QueueFilter, *, limit: int) -> list[int]:
-    """Return the ids of up to `limit` flagged predictions, the most doubtful first."""
-    query = select(PredictionRow.id).where(
-        *queue_conditions(wanted), PredictionRow.error_probability > 1.0 - wanted.below
-    )
-    return list(session.scalars(query.order_by(PredictionRow.error_probability.desc(), PredictionRow.id).limit(limit)))
+    """Return the ids of up to `limit` flagged predictions: images unlike all learnt from, then the most doubtful."""
+    query = select(PredictionRow.id).where(*queue_conditions(wanted), flagged(wanted.below))
+    first = (unlike().desc(), PredictionRow.error_probability.desc(), PredictionRow.id)
+    return list(session.scalars(query.order_by(*first).limit(limit)))
 
 
 def agreed_predictions(session: Session, wanted: QueueFilter) -> array[int]:
     """Return the ids of all unflagged predictions, the oldest first; eight bytes each."""
-    query = select(PredictionRow.id).where(
-        *queue_conditions(wanted), PredictionRow.error_probability <= 1.0 - wanted.below
-    )
+    query = select(PredictionRow.id).where(*queue_conditions(wanted), ~flagged(wanted.below))
     return array("q", session.scalars(query.order_by(PredictionRow.id)))
 
 
@@ -96,7 +94,7 @@ def count_agreed(session: Session, wanted: QueueFilter) -> Counter[tuple[str, st
     asked = exists().where(ReviewItemRow.image_id == PredictionRow.image_id, ~ReviewItemRow.at_random)
     each = (
         select(func.coalesce(species_heard(), PredictionRow.species).label("species"), camera)
-        .where(*queue_conditions(wanted), PredictionRow.error_probability <= 1.0 - wanted.below, ~asked)
+        .where(*queue_conditions(wanted), ~flagged(wanted.below), ~asked)
         .subquery()
     )
     query = select(each.c.species, each.c.camera, func.count()).group_by(each.c.species, each.c.camera)

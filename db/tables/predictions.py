@@ -68,6 +68,8 @@ class PredictionRow(Base):
     infer_ms: Mapped[float] = mapped_column(Float(53))
     # What ran the networks; no part of what a result is unique by.
     runtime: Mapped[str] = mapped_column(String(32), server_default=text("'keras'"))
+    # How far the image lies from all that the model learnt from, above 1 beyond its edge; NULL where it does not tell.
+    novelty: Mapped[float | None] = mapped_column(Float(53))
     created_at: Mapped[datetime] = mapped_column(Moment)
 
 

@@ -6,7 +6,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
-from sqlalchemy import Engine
+from sqlalchemy import Engine, update
 
 from db.domain.boxes import Box
 from db.domain.corrections import BoxChange, Change, Correction, CorrectionOutcome
@@ -108,6 +108,16 @@ def answer(engine: Engine, number: int, *, outcome: CorrectionOutcome) -> None:
     )
     with transaction(engine) as session:
         add_correction(session, get_export(session, "e1").items[number], said)
+
+
+def test_images_unlike_all_learnt_from_are_flagged_and_come_first(engine: Engine):
+    with transaction(engine) as session:
+        session.execute(update(PredictionRow).where(PredictionRow.id.in_([103, 108])).values(novelty=1.5))
+        session.execute(update(PredictionRow).where(PredictionRow.id == 109).values(novelty=0.9))
+
+    with reading(engine) as session:
+        assert flagged_predictions(session, EVERY, limit=99) == [103, 108, 100, 101, 102, 104]
+        assert list(agreed_predictions(session, EVERY)) == [105, 106, 107, 109]
 
 
 def test_the_least_agreed_come_first_and_only_flagged_ones(engine: Engine):

@@ -11,13 +11,16 @@ import pytest
 from PIL import Image
 
 from db.domain.boxes import Box
+from db.domain.fish_size import step_for
 from db.domain.labels import ImageLabel, LabelledBox
 from db.domain.species import LabelSet
 from worker.models.names import DetectorKind
 from worker.training.data.samples import TrainingSample
+from worker.training.detector.camera_sizes import camera_fish_sizes
 from worker.training.detector.settings import TrainSettings
 from worker.training.detector.train_detector import train_detector
 from worker.training.detector.trained import TrainedDetector
+from worker.vision.letterbox import letterbox_image
 
 _SETTINGS = TrainSettings(
     kind=DetectorKind.CENTRE, weights="random", input_hw=(96, 160), epochs=1, label_set=LabelSet(("ALB", "NoF"))
@@ -66,6 +69,21 @@ def test_boxes_that_serve_are_learnt_from_every_camera_and_species_are_not(train
 
     assert alike("box_species") and alike("hires_maps")
     assert not alike("centre_mix1_conv")
+
+
+def test_what_serves_tells_images_unlike_all_that_it_learnt_from(
+    trained: TrainedDetector, samples: list[TrainingSample]
+) -> None:
+    sizes = camera_fish_sizes(samples)
+    (input_hw,) = {step_for(sizes[sample.camera], _SETTINGS.input_hw).input_hw for sample in samples}
+    shown = [np.asarray(Image.open(sample.file.decode())) for sample in samples]
+    shown.append(np.zeros((90, 160, 3), dtype=np.uint8))
+
+    canvases = np.stack([letterbox_image(pixels, into_hw=input_hw)[0] for pixels in shown])
+    novelty = np.asarray(trained.model(canvases, training=False)["novelty"])[:, 0]
+
+    assert novelty[:-1].max() < 1.0 < novelty[-1]
+    assert trained.card.record.cameras == tuple(f"boat {camera}" for camera in range(4))
 
 
 def test_what_was_learnt_from_little_says_so(trained: TrainedDetector) -> None:

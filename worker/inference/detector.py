@@ -41,7 +41,8 @@ class RawOutputs:
     box: (B, 4) xyxy in input pixels; 0,0,0,0 where the box head says no fish. box_species, heatmap_species: (B, S)
     probabilities. heatmap: (B, h, w, S) logits. ltrb_offsets: (B, h, w, 4) input pixels from each cell's centre to the
     sides of its fish; None of a model whose heat-map cells give no boxes. centres: (B, h, w, 1) logits at the grid of
-    ltrb_offsets; None of a model without a centre head.
+    ltrb_offsets; None of a model without a centre head. novelty: (B, 1), how far an image lies from all that was learnt
+    from, above 1 beyond its edge; None of a model that does not tell.
     """
 
     box: Floats
@@ -50,6 +51,7 @@ class RawOutputs:
     heatmap_species: Floats
     ltrb_offsets: Floats | None = None
     centres: Floats | None = None
+    novelty: Floats | None = None
 
     def row(self, place: int) -> RawOutputs:
         """Return one image's outputs, a batch of one."""

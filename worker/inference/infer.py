@@ -121,13 +121,19 @@ class DetectorInference:
             started = time.perf_counter()
             seconds = self._crop_classifier.classify([loaded.decoded for loaded in images], predictions)
             each_ms += (time.perf_counter() - started) * 1000 / len(images)
+        far = [None] * len(images) if raw.novelty is None else raw.novelty[:, 0].tolist()
         return [
-            self._finished(loaded, prediction, second, each_ms)
-            for loaded, prediction, second in zip(images, predictions, seconds, strict=True)
+            self._finished(loaded, prediction, second, each_ms, novelty)
+            for loaded, prediction, second, novelty in zip(images, predictions, seconds, far, strict=True)
         ]
 
     def _finished(
-        self, loaded: LoadedImage, prediction: Prediction, second: CropPrediction | None, each_ms: float
+        self,
+        loaded: LoadedImage,
+        prediction: Prediction,
+        second: CropPrediction | None,
+        each_ms: float,
+        novelty: float | None,
     ) -> ItemOutcome:
         crop_files = write_crops(
             loaded.decoded,
@@ -145,6 +151,7 @@ class DetectorInference:
             infer_ms=each_ms,
             second=second,
             runtime=self._detector.runtime,
+            novelty=novelty,
         )
         parameters = result_parameters(loaded.letterbox.input_hw, box_shift=loaded.item.box_shift)
         return ItemOutcome(

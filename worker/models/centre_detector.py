@@ -5,10 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+import numpy.typing as npt
+
 from worker.models.any_size_heads import deep_levels, largest_fish, species_maps
 from worker.models.centre_head import centre_outputs
 from worker.models.detector import copy_weights
 from worker.models.fish_neck import even_levels, fish_neck
+from worker.models.novelty import with_novelty
 
 if TYPE_CHECKING:
     import keras
@@ -16,6 +20,7 @@ if TYPE_CHECKING:
 # `location_map` is learnt from and not served.
 SERVED = ("box", "box_species", "heatmap", "heatmap_species", "centres", "ltrb_offsets")
 Deviations = Sequence[Sequence[float]]
+Floats = npt.NDArray[np.float64]
 
 
 def build_centre_head(channels: Sequence[int], deviations: Deviations) -> keras.Model:
@@ -38,9 +43,17 @@ def build_species_heads(channels: Sequence[int], deviations: Deviations, *, spec
 
 
 def build_centre_detector(
-    trunk: keras.Model, centre: keras.Model, species_heads: keras.Model, *, deviations: Deviations
+    trunk: keras.Model,
+    centre: keras.Model,
+    species_heads: keras.Model,
+    *,
+    deviations: Deviations,
+    novelty: tuple[Floats, Floats] | None = None,
 ) -> keras.Model:
     """Return one flat graph from images to all outputs, with the heads' trained weights.
+
+    novelty: mean and whitening of the pooled deepest features of what was learnt from; with them the graph also has
+    `novelty` (B, 1), how far an image lies from that.
 
     trunk: from `build_trunk_levels`. Input (B, H, W, 3) uint8, any multiples of 32. Outputs by name: box (B, 4) xyxy in
     input pixels, box_species and heatmap_species (B, S) probabilities, heatmap (B, H/16, W/16, S) logits, centres
@@ -53,7 +66,9 @@ def build_centre_detector(
     detector = keras.Model(trunk.input, {name: outputs[name] for name in SERVED}, name="centre_detector")
     for head in (centre, species_heads):
         copy_weights(head, detector)
-    return detector
+    if novelty is None:
+        return detector
+    return with_novelty(detector, trunk.outputs[-1], mean=novelty[0], whitening=novelty[1])
 
 
 def build_tunable(

@@ -23,6 +23,7 @@ from db.errors import TaffrailError
 from db.progress import StageProgress, no_stage_progress
 from db.session import reading
 from db.settings import Settings
+from db.store.caveats import said_of_cameras, said_of_images
 from db.store.error_probabilities import refresh_error_probabilities
 from db.store.events import events_of_job, sightings_of_events
 from db.store.jobs import get_job
@@ -94,6 +95,8 @@ def write_report(
         summary = summarise(counted, max_images=options.max_images, flag_below=settings.flag_below)
         with reading(engine) as session:
             summary.said_against += said_against(session, models)
+            summary.said_against += [line for model in models for line in said_of_cameras(session, job_id, model)]
+            summary.said_against += said_of_images(session, job_id)
             events, sightings = events_of_job(session, job_id), sightings_of_events(session, job_id)
         # Each animal is shown by its best image, however sure it is.
         summary.chosen = sorted({*summary.chosen, *(event.best.item_id for event in events)})

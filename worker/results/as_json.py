@@ -26,7 +26,9 @@ ABOUT = {
     "detections": "every box of both heads; `answer` is true for those that the model's answer is made of",
     "agreement": "0..1, how far all predictions back the model's answer",
     "error_probability": "the chance that the model's species is wrong",
-    "flagged": "whether a person should look: nobody has, and `error_probability` is above 1 - `flag_below`",
+    "novelty": "how far the image is from all that its model learnt from; above 1 its answer cannot be believed",
+    "flagged": "whether a person should look: nobody has, and `error_probability` is above 1 - `flag_below` or "
+    "`novelty` above 1",
     "review": "what a person said last, or null: their species, boxes, name and time; `outcome` is what they did",
     "captured_at": "the camera's clock as the image tells it, ISO 8601 without a zone, or null",
     "note": "what of the file was not as it should be, though it gave an image (rows that are missing), or null",
@@ -121,6 +123,7 @@ def _prediction(prediction: StoredPrediction) -> dict[str, object]:
         "second_stage": _second_stage(prediction),
         "agreement": asdict(prediction.agreement),
         "error_probability": prediction.error_probability,
+        "novelty": prediction.novelty,
         "detections": [_detection(found, in_answer=found.detection_id in answer) for found in prediction.detections],
         "model": prediction.model_version,
         "predicted_at": prediction.predicted_at,

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from db.domain.box_confidence import BoxConfidence
+from db.domain.cameras import side_of
 from db.domain.model_versions import ModelCard
 from db.domain.train_recipe import TrainRecipe, TrainRecord, TunedBlocks, TunedFit
 from db.version import version
@@ -119,6 +120,7 @@ def _record(
         split=how_split,
         images=len(samples),
         images_held_out=images_held_out,
+        cameras=tuple(sorted({side_of(sample.camera) for sample in samples})),
         species_without_images=tuple(name for name in settings.label_set.names if not seen[name]),
         images_guessed=sum(sample.guessed for sample in samples),
     )

@@ -16,6 +16,8 @@ import numpy as np
 import numpy.typing as npt
 
 from db.domain.box_confidence import BoxConfidence
+from db.domain.cameras import side_of
+from db.domain.fish_size import step_for
 from db.domain.model_versions import ModelCard
 from db.progress import Progress, StageProgress, of_stage
 from worker.images.labelled import SkippedFile
@@ -40,6 +42,8 @@ from worker.training.detector.settings import TrainSettings
 from worker.training.detector.split import RowSplit, split_rows
 from worker.training.detector.trained import TrainedDetector, require_enough
 from worker.training.detector.tune_trunk import tune_trunk
+from worker.training.features.novelty import MIN_CAMERAS, NoveltyScale, fit_novelty
+from worker.vision.letterbox import letterbox_image
 
 Rows = npt.NDArray[np.int64]
 
@@ -48,7 +52,8 @@ Rows = npt.NDArray[np.int64]
 class _Ground:
     """What a training stands on: readable images, the split, each camera's fish size, and the frozen trunk.
 
-    folded: the same trunk, faster; it cannot be a part of the model.
+    folded: the same trunk, faster; it cannot be a part of the model. novelty: how images of other cameras are told
+    from those, None where too few cameras say.
     """
 
     images: HeldImages
@@ -57,6 +62,7 @@ class _Ground:
     trunk: Any
     folded: Any
     settings: TrainSettings
+    novelty: NoveltyScale | None
 
     @property
     def samples(self) -> list[TrainingSample]:
@@ -71,7 +77,14 @@ class _Ground:
 
     def detector(self, heads: CentreHeads) -> Any:
         """Return the whole graph with these heads."""
-        return build_centre_detector(self.trunk, heads.centre, heads.species_heads, deviations=heads.deviations)
+        scale = self.novelty
+        return build_centre_detector(
+            self.trunk,
+            heads.centre,
+            heads.species_heads,
+            deviations=heads.deviations,
+            novelty=(scale.mean, scale.whitening) if scale is not None else None,
+        )
 
 
 @dataclass(frozen=True)
@@ -102,8 +115,9 @@ def train_centre_detector(
         split_rows(images.samples, settings, features_dir),
         fish_px,
         trunk := build_trunk_levels(settings.trunk, weights=settings.weights),
-        _compiled(fold_batch_norms(trunk)),
+        folded := _compiled(fold_batch_norms(trunk)),
         settings,
+        _novelty(images, folded, settings, fish_px),
     )
     split = ground.split
     beside = split.held_out_rows if settings.tune_in is None else None
@@ -139,6 +153,19 @@ def _readable(
     images = images.kept([row for row in range(len(unique)) if row not in bad])
     require_enough(images.samples, left_out, species=1)
     return images, left_out
+
+
+def _novelty(images: HeldImages, trunk: Any, settings: TrainSettings, fish_px: dict[str, float]) -> NoveltyScale | None:
+    """Return how far images lie from these, each seen as a worker would see it."""
+    cameras = [side_of(sample.camera) for sample in images.samples]
+    if settings.tune_in is not None or len(set(cameras)) < MIN_CAMERAS:
+        return None  # a trunk that is tuned afterwards has other features
+    pooled = []
+    for row, sample in enumerate(images.samples):
+        step = step_for(fish_px.get(sample.camera), settings.input_hw)
+        canvas, _ = letterbox_image(images.pixels(row), into_hw=step.input_hw)
+        pooled.append(np.asarray(trunk.predict_on_batch(canvas[None])[-1]).mean(axis=(0, 1, 2)))
+    return fit_novelty(np.stack(pooled), cameras)
 
 
 def _fitted(ground: _Ground, rows: Rows, progress: Progress, *, beside: Rows | None = None) -> FittedCentre:

@@ -9,6 +9,7 @@ import pytest
 
 from worker.models.centre_detector import SERVED, build_centre_detector, build_centre_head, build_species_heads
 from worker.models.detector import fold_batch_norms
+from worker.models.novelty import NOVELTY, with_novelty
 from worker.models.trunk_levels import build_trunk_levels, level_layers
 from worker.models.trunks import trunk_spec, whole_network
 
@@ -59,6 +60,24 @@ def test_folded_and_reloaded_it_says_the_same(detector, tmp_path: Path) -> None:
 
     for name in SERVED:
         np.testing.assert_allclose(np.asarray(plain[name]), np.asarray(again[name]), rtol=1e-3, atol=1e-2)
+
+
+def test_novelty_is_the_length_of_whitened_pooled_features_also_when_folded(detector) -> None:
+    from worker.models.keras_import import keras
+
+    deepest = detector.get_layer("block15_project_bn").output
+    depth = int(deepest.shape[-1])
+    rng = np.random.default_rng(1)
+    mean, whitening = rng.normal(size=depth), rng.normal(size=(depth, depth))
+    told = with_novelty(detector, deepest, mean=mean, whitening=whitening)
+    images = _images(64, 96)
+
+    pooled = np.asarray(keras.Model(detector.input, deepest)(images)).mean(axis=(1, 2))
+    expected = np.sqrt((((pooled - mean) @ whitening) ** 2).mean(axis=1))
+
+    assert sorted(told.output) == sorted([*SERVED, NOVELTY])
+    for model in (told, fold_batch_norms(told)):
+        np.testing.assert_allclose(np.asarray(model(images)[NOVELTY])[:, 0], expected, rtol=1e-3)
 
 
 @pytest.mark.parametrize(
