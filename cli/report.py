@@ -25,8 +25,11 @@ def report(
     max_images: Annotated[
         int, typer.Option(min=0, help="Images at most: the most doubtful, and the surest of each species.")
     ] = 1_000,
-    image_px: Annotated[int, typer.Option(min=160, max=4096, help="Longer side of each image, pixels.")] = 640,
+    image_px: Annotated[int, typer.Option(min=160, max=4096, help="Longer side of each image, pixels.")] = 960,
     originals: Annotated[bool, typer.Option("--originals", help="Copy the original images in full, too.")] = False,
+    zipped: Annotated[
+        bool, typer.Option("--zip", help="Write OUT.zip beside the folder, too: one file to send.")
+    ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document for machines.")] = False,
 ) -> None:
     """Write a job as pages to look at: counts, images with boxes and heat maps, filters; they need no network.
@@ -38,7 +41,7 @@ def report(
 
     settings, engine = opened()
     catch = _catch(engine, settings, job)
-    options = ReportOptions(max_images=max_images, image_px=image_px, originals=originals)
+    options = ReportOptions(max_images=max_images, image_px=image_px, originals=originals, zipped=zipped)
     with progress_bar("images", quiet=as_json) as bar:
         tasks: dict[str, Any] = {}
 
@@ -52,6 +55,8 @@ def report(
         typer.echo(json.dumps({"out": str(out), **asdict(done)}))
     else:
         typer.echo(f"{out / 'index.html'}: {done.drawn} of {done.images} images drawn, {done.failed} without a result")
+        if zipped:
+            typer.echo(f"{out}.zip: the same as one file")
         if done.unreadable:
             text = f"  {done.unreadable} images cannot be read here any more; their figures are shown"
             say(text, fg=typer.colors.YELLOW, err=True)

@@ -9,6 +9,8 @@ import subprocess
 import sys
 from html.parser import HTMLParser
 from pathlib import Path
+from typing import Any
+from zipfile import ZipFile
 
 import pytest
 
@@ -69,13 +71,31 @@ def test_a_report_stands_alone_and_hostile_names_are_text(home: Path, tmp_path: 
     images = _data(tmp_path / "out")["images"]
     by_name = {one["name"]: one for one in images}
     hostile, torn = by_name[f"boat <b>1/{HOSTILE}"], by_name["torn.jpg"]
-    kept = [hostile["image"], hostile["heat"], hostile["original"], *(box["crop"] for box in hostile["boxes"])]
+    sheets = _data(tmp_path / "out")["sheets"]
+    kept = [hostile["image"], hostile["original"], sheets[hostile["heat"]["sheet"]]["name"]]
     assert all((tmp_path / "out" / file).is_file() for file in kept)
     assert (tmp_path / "out" / hostile["original"]).read_bytes() == (
         tmp_path / "images" / "boat <b>1" / HOSTILE
     ).read_bytes()
     assert torn["reason"] == "not an image" and "image" not in torn
-    assert by_name["boat <b>1/0001.jpg"]["problem"].startswith("missing")
+    gone = by_name["boat <b>1/0001.jpg"]
+    assert gone["problem"].startswith("missing") and gone["boxes"]
+    # Its crops are what was kept of it; those of the others are cut from their images.
+    assert all((tmp_path / "out" / box["crop"]).is_file() for box in gone["boxes"])
+    assert not any(box["crop"] for box in hostile["boxes"])
+
+
+def test_an_image_is_about_one_file_and_all_of_them_are_one_zip(home: Path, tmp_path: Path) -> None:
+    done = _report(home, "1", "--out", str(tmp_path / "out"), "--zip")
+
+    assert "out.zip: the same as one file" in done.stdout
+    written = {file.relative_to(tmp_path) for file in (tmp_path / "out").rglob("*") if file.is_file()}
+    of_images = [file for file in written if file.parent.name in ("images", "heat") and "-" not in file.stem]
+    # Six images that can be read and one sheet of heat maps; beside them are the crops of the image that is gone.
+    assert len(of_images) == 6 + 1
+    with ZipFile(tmp_path / "out.zip") as packed:
+        assert packed.testzip() is None
+        assert {Path(name) for name in packed.namelist()} == written
 
 
 def test_few_images_are_drawn_where_few_are_wanted_and_every_one_is_counted(home: Path, tmp_path: Path) -> None:
@@ -104,9 +124,9 @@ def test_the_script_sets_text_only() -> None:
     assert not re.search(r"innerHTML|outerHTML|insertAdjacentHTML|document\.write|eval\(", script.read_text("utf-8"))
 
 
-def _data(out: Path) -> dict[str, list[dict[str, object]]]:
+def _data(out: Path) -> dict[str, Any]:
     text = (out / "data.js").read_text(encoding="ascii")
-    found: dict[str, list[dict[str, object]]] = json.loads(text.removeprefix("window.TAFFRAIL = ").rstrip(";\n"))
+    found: dict[str, Any] = json.loads(text.removeprefix("window.TAFFRAIL = ").rstrip(";\n"))
     return found
 
 

@@ -90,6 +90,27 @@ def test_a_click_shows_an_image_larger_and_another_as_before(page: str, browser:
     assert browser.execute_script(width) == pytest.approx(before, abs=20)
 
 
+def test_a_heat_map_and_a_crop_are_parts_of_files_that_many_share(page: str, browser: Any) -> None:
+    browser.execute_script("""
+        const heat = document.querySelector("[name=heat]");
+        heat.value = "*";
+        heat.dispatchEvent(new Event("input", { bubbles: true }));""")
+    press_card(browser, 0)
+
+    backgrounds = browser.execute_script("""
+        const pictures = [...document.querySelectorAll("#detail .layer, #detail .crop")];
+        return Promise.all(pictures.map(async (shown) => {
+            const image = new Image();
+            image.src = shown.style.backgroundImage.slice(5, -2);
+            await image.decode();
+            return [image.src, image.naturalWidth, shown.getBoundingClientRect().width];
+        }));""")
+
+    assert backgrounds and all(width > 0 and room_px > 10 for _, width, room_px in backgrounds)
+    folders = [address.split("/")[-2] for address, *_ in backgrounds]
+    assert folders[0] == "heat" and set(folders[1:]) == {"images"}
+
+
 @pytest.mark.parametrize("width_px", [390, 1366, 2560])
 def test_no_width_makes_the_page_scroll_sideways(page: str, browser: Any, width_px: int) -> None:
     metrics = {"width": width_px, "height": 900, "deviceScaleFactor": 1, "mobile": width_px < 500}

@@ -7,13 +7,17 @@ from dataclasses import asdict
 from db.domain.answers import AnswerBox, AnsweredBy, FinalAnswer, final_answer
 from db.domain.boxes import Box
 from db.domain.results import ImageResult, StoredDetection
+from worker.report.heat_sheets import HeatPlace
 from worker.report.images import DrawnImage
 
 Entry = dict[str, object]
 
 
-def image_entry(result: ImageResult, drawn: DrawnImage, *, flag_below: float) -> Entry:
-    """Return the entry of an image with a prediction. Boxes are shares of the image's sides, 0..1."""
+def image_entry(result: ImageResult, drawn: DrawnImage, heat: HeatPlace | None, *, flag_below: float) -> Entry:
+    """Return the entry of an image with a prediction. Boxes are shares of the image's sides, 0..1.
+
+    heat: where its heat tiles lie, None where it has none.
+    """
     said, answer = result.prediction, final_answer(result)
     assert said is not None and answer is not None
     return _place(result) | {
@@ -27,7 +31,6 @@ def image_entry(result: ImageResult, drawn: DrawnImage, *, flag_below: float) ->
         "error_probability": _short(said.error_probability),
         "flagged": result.is_open(flag_below),
         "probabilities": [_short(value) for value in said.probabilities],
-        "names": list(said.species),
         "heads": {
             "box_species": [_short(value) for value in said.box_probabilities],
             "heatmap": [_short(value) for value in said.heatmap_probabilities],
@@ -36,9 +39,7 @@ def image_entry(result: ImageResult, drawn: DrawnImage, *, flag_below: float) ->
         "boxes": _boxes(result, answer, drawn),
         "model": said.model_version,
         "image": drawn.image,
-        "heat": drawn.heat,
-        "heatSpecies": list(drawn.heat_species),
-        "heatRows": drawn.heat_rows,
+        "heat": asdict(heat) if heat is not None else None,
         "original": drawn.original,
         "problem": drawn.problem,
     }

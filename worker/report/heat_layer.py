@@ -1,4 +1,4 @@
-"""An image's species heat maps as one strip of transparent colours, to be laid over the image."""
+"""An image's species heat maps as levels and as transparent colours, to be laid over the image."""
 
 from __future__ import annotations
 
@@ -16,28 +16,28 @@ _STOPS = ((0, (96, 0, 24)), (110, (214, 40, 20)), (190, (255, 150, 20)), (255, (
 _MOST_OPAQUE = 205
 
 
+Levels = npt.NDArray[np.uint8]
+
+
 @dataclass(frozen=True)
-class HeatLayer:
-    """png: one tile a species, one above the other with an empty row between. rows: of a tile, cells."""
+class HeatTiles:
+    """What a heat map sees. planes: one a species, each (rows, columns), 0..255, all of one size.
 
-    png: bytes
+    species_indices: of each plane, on the species axis.
+    """
+
+    planes: tuple[Levels, ...]
     species_indices: tuple[int, ...]
-    rows: int
 
 
-def heat_layer(heatmap: npt.ArrayLike, *, frame: tuple[float, float, float, float]) -> HeatLayer | None:
-    """Return the layer of the species that a heat map sees somewhere, or None where it sees none.
+def heat_tiles(heatmap: npt.ArrayLike, *, frame: tuple[float, float, float, float]) -> HeatTiles | None:
+    """Return the tiles of the species that a heat map sees somewhere, or None where it sees none.
 
     heatmap: (H, W, S), 0..1. frame: the cells that show the image, x_min, y_min, x_max, y_max.
     """
     grid = np.asarray(heatmap, dtype=np.float32)
     seen = tuple(int(index) for index in np.flatnonzero(grid.max(axis=(0, 1)) >= FAINT))
-    if not seen:
-        return None
-    tiles = [_tile(grid[:, :, index], frame) for index in seen]
-    gap = np.zeros((1, tiles[0].shape[1]), dtype=np.uint8)
-    parts = [part for tile in tiles for part in (tile, gap)][:-1]
-    return HeatLayer(_png(np.vstack(parts)), seen, tiles[0].shape[0])
+    return HeatTiles(tuple(_tile(grid[:, :, index], frame) for index in seen), seen) if seen else None
 
 
 def species_layer(
@@ -52,19 +52,20 @@ def species_layer(
     return Image.fromarray(np.dstack([colours[levels], alpha[levels]]))
 
 
-def _tile(plane: npt.NDArray[np.float32], frame: tuple[float, float, float, float]) -> npt.NDArray[np.uint8]:
-    size = (max(1, round(frame[2] - frame[0])), max(1, round(frame[3] - frame[1])))
-    cut = Image.fromarray(plane).resize(size, Image.Resampling.BILINEAR, box=frame)
-    return np.asarray(np.clip(np.asarray(cut) * 255.0, 0, 255).round(), dtype=np.uint8)
-
-
-def _png(levels: npt.NDArray[np.uint8]) -> bytes:
+def heat_png(levels: Levels) -> bytes:
+    """Return levels as a PNG of transparent colours. levels: (H, W), 0..255."""
     image = Image.fromarray(levels).convert("P")
     colours, alpha = _palette()
     image.putpalette(colours.tobytes())
     file = io.BytesIO()
     image.save(file, "PNG", optimize=True, transparency=alpha.tobytes())
     return file.getvalue()
+
+
+def _tile(plane: npt.NDArray[np.float32], frame: tuple[float, float, float, float]) -> Levels:
+    size = (max(1, round(frame[2] - frame[0])), max(1, round(frame[3] - frame[1])))
+    cut = Image.fromarray(plane).resize(size, Image.Resampling.BILINEAR, box=frame)
+    return np.asarray(np.clip(np.asarray(cut) * 255.0, 0, 255).round(), dtype=np.uint8)
 
 
 def _palette() -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.uint8]]:

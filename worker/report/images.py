@@ -1,4 +1,4 @@
-"""Draws one image's part of a report: a small copy, its heat maps, its crops. Runs in processes of its own."""
+"""Draws one image's part of a report: a small copy and its heat maps. Runs in processes of its own."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from db.errors import TaffrailError
 from db.store.model_versions import ModelFrame
 from worker.images.decode import decode_image
 from worker.images.read import read_image_file
-from worker.report.heat_layer import HeatLayer, heat_layer
+from worker.report.heat_layer import HeatTiles, heat_tiles
 from worker.vision.heatmaps import unpack_heatmap
 from worker.vision.letterbox import fit_letterbox
 
@@ -42,49 +42,34 @@ class ImageTask:
 
 @dataclass(frozen=True)
 class DrawnImage:
-    """Files of one image, relative to the report. problem: why there is no image.
+    """One image's part of a report; files are relative to it. problem: why there is no image.
 
-    crops: one a detection, in their order, None where none was kept. heat_species: indices on the species axis, from
-    the top of the strip.
+    heat: to be put on a sheet. crops: one a detection, in their order, None where there is none; only of an image that
+    cannot be read any more, for the page cuts them from the image else.
     """
 
     item_id: int
     image: str | None = None
-    heat: str | None = None
-    heat_species: tuple[int, ...] = ()
-    heat_rows: int = 0
+    heat: HeatTiles | None = None
     crops: tuple[str | None, ...] = ()
     original: str | None = None
     problem: str | None = None
 
 
 def draw_image(task: ImageTask) -> DrawnImage:
-    """Return what was written of an image; one that cannot be read any more keeps its figures and its reason."""
+    """Return what was made of an image; one that cannot be read any more keeps its figures, crops and reason."""
     result = task.result
     stem = f"images/{result.item_id:06d}"
-    crops = _write_crops(task, stem)
-    layer = _heat_layer(task)
-    if layer is not None:
-        (task.out / f"{stem}-heat.png").write_bytes(layer.png)
+    heat = _heat_tiles(task)
     original = None
     try:
         content = read_image_file(result.file, root=task.root, max_bytes=task.max_bytes).content
         _write_small(task, content, task.out / f"{stem}.jpg")
         if task.with_original:
             original = _write_original(task, content)
-        problem = None
     except TaffrailError as error:
-        problem = str(error)
-    return DrawnImage(
-        item_id=result.item_id,
-        image=f"{stem}.jpg" if problem is None else None,
-        heat=f"{stem}-heat.png" if layer else None,
-        heat_species=layer.species_indices if layer else (),
-        heat_rows=layer.rows if layer else 0,
-        crops=crops,
-        original=original,
-        problem=problem,
-    )
+        return DrawnImage(result.item_id, heat=heat, crops=_write_crops(task, stem), problem=str(error))
+    return DrawnImage(result.item_id, image=f"{stem}.jpg", heat=heat, original=original)
 
 
 def _write_small(task: ImageTask, content: bytes, file: Path) -> None:
@@ -125,7 +110,7 @@ def _write_crop(task: ImageTask, crop_file: str, name: str) -> str | None:
     return name
 
 
-def _heat_layer(task: ImageTask) -> HeatLayer | None:
+def _heat_tiles(task: ImageTask) -> HeatTiles | None:
     result, said = task.result, task.result.prediction
     if said is None or said.heatmap is None or task.frame is None or not result.width_px or not result.height_px:
         return None
@@ -136,4 +121,4 @@ def _heat_layer(task: ImageTask) -> HeatLayer | None:
     grid_hw = (heatmap.shape[0], heatmap.shape[1])
     input_hw = task.frame.input_of(grid_hw)
     letterbox = fit_letterbox(width_px=result.width_px, height_px=result.height_px, into_hw=input_hw)
-    return heat_layer(heatmap, frame=letterbox.grid_frame(grid_hw))
+    return heat_tiles(heatmap, frame=letterbox.grid_frame(grid_hw))

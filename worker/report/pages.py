@@ -68,10 +68,17 @@ def render_overview(job: Job, summary: Summary, label_set: LabelSet, *, nonce: s
     )
 
 
-def render_images(job: Job, summary: Summary, *, nonce: str) -> str:
-    """Return the page of images; its script fills it from data.js."""
-    total = sum(summary.species.values())
-    return _render("images.html", nonce=nonce, job=job, folder=_text(job.root), shown=len(summary.chosen), total=total)
+def render_images(job: Job, summary: Summary, data_scripts: Sequence[str], *, nonce: str) -> str:
+    """Return the page of images; its script fills it from the data's scripts, which are loaded in their order."""
+    return _render(
+        "images.html",
+        nonce=nonce,
+        job=job,
+        folder=_text(job.root),
+        shown=len(summary.chosen),
+        total=sum(summary.species.values()),
+        scripts=[*data_scripts, "report.js"],
+    )
 
 
 def render_catch(job: Job, summaries: Sequence[CatchSummary], *, nonce: str) -> str:

@@ -2,7 +2,7 @@
 // The page of images: filters, pages and the large view. Whatever comes from a file name is only ever set as text.
 (() => {
   const data = window.TAFFRAIL;
-  const PAGE = 48;
+  const PAGE = 48, CROP_PX = [200, 150];
   const byId = (id) => document.getElementById(id);
   const filters = byId("filters"), layers = byId("layers"), grid = byId("grid"), pages = byId("pages");
   const detail = byId("detail");
@@ -24,6 +24,7 @@
     for (const [name, value] of Object.entries(attributes)) made.setAttribute(name, value);
     return made;
   };
+  const axis = (one) => data.models[one.model];
   const percent = (share) => `${Math.round(share * 100)} %`;
 
   function fillChoices() {
@@ -189,18 +190,17 @@
     for (const layer of document.querySelectorAll(".layer")) {
       const one = layer.image;
       const species = wanted !== "*" ? wanted : one.species === data.noFish ? "" : one.species;
-      const tile = species ? one.heatSpecies.indexOf(one.names.indexOf(species)) : -1;
-      const tiles = one.heatSpecies.length;
-      if (tile < 0 || !one.heat) {
-        layer.style.backgroundImage = "";
-        continue;
-      }
-      // One tile a species, one above the other with an empty row between.
-      const rows = tiles * (one.heatRows + 1) - 1;
-      layer.style.backgroundImage = `url("${one.heat}")`;
-      layer.style.backgroundSize = `100% ${(rows / one.heatRows) * 100}%`;
-      layer.style.backgroundPosition = `0 ${tiles > 1 ? (tile / (tiles - 1)) * 100 : 0}%`;
+      const heat = one.heat, corner = species && heat && heat.corners[axis(one).indexOf(species)];
+      if (corner) showPart(layer, data.sheets[heat.sheet].name, data.sheets[heat.sheet].size, corner, heat.size);
+      else layer.style.backgroundImage = "";
     }
+  }
+  // Lets an element show a part of a larger image, which many others show parts of, too. Pairs are of x and y.
+  function showPart(shown, file, whole, corner, part) {
+    const shares = [0, 1].map((axis) => (whole[axis] > part[axis] ? corner[axis] / (whole[axis] - part[axis]) : 0));
+    shown.style.backgroundImage = `url("${file}")`;
+    shown.style.backgroundSize = [0, 1].map((axis) => `${(100 * whole[axis]) / part[axis]}%`).join(" ");
+    shown.style.backgroundPosition = shares.map((share) => `${100 * share}%`).join(" ");
   }
 
   // how: a look at the first image is a step that the browser's back button takes back; those after it are not.
@@ -209,8 +209,8 @@
     const one = shown[place];
     byId("detail-name").textContent = one.name;
     const left = element("section", {}, [element("div", { class: "frame" }, [view(one, true)])]), right = element("section");
-    const crops = one.boxes.filter((box) => box.crop && (box.answer || layers.elements.doubted.checked));
-    if (crops.length) left.append(element("ul", { class: "crops" }, crops.map(cropOf)));
+    const crops = one.boxes.filter((box) => (one.image || box.crop) && (box.answer || layers.elements.doubted.checked));
+    if (crops.length) left.append(element("ul", { class: "crops" }, crops.map((box) => cropOf(one, box))));
     if (!failed(one)) right.append(probabilities(one));
     right.append(facts(one));
     if (one.original) right.append(element("a", { href: one.original, text: "the original" }));
@@ -228,16 +228,29 @@
     const large = frame.classList.toggle("zoomed");
     if (large) frame.scrollTo(x * 3 - x, y * 3 - y);
   };
-  function cropOf(box) {
+  // A box with some of what is around it, cut from the image that is shown; of an image that is gone, as it was kept.
+  function cropOf(one, box) {
     const text = boxWords(box);
-    const image = element("img", { src: box.crop, alt: `crop: ${text}`, loading: "lazy" });
-    return element("li", { class: box.head }, [image, element("span", { text })]);
+    const crop = one.image ? cutOut(one, box.box, `crop: ${text}`) : element("img", { src: box.crop, alt: `crop: ${text}`, loading: "lazy" });
+    return element("li", { class: box.head }, [crop, element("span", { text })]);
+  }
+  function cutOut(one, [left, top, right, bottom], label) {
+    const MARGIN = 0.15, [across, along] = CROP_PX, whole = [one.width, one.height];
+    const padX = (right - left) * MARGIN, padY = (bottom - top) * MARGIN;
+    const corner = [Math.max(0, left - padX) * one.width, Math.max(0, top - padY) * one.height];
+    const part = [Math.min(1, right + padX) * one.width - corner[0], Math.min(1, bottom + padY) * one.height - corner[1]];
+    const scale = Math.min(across / part[0], along / part[1]);
+    const made = element("div", { class: "crop", role: "img", "aria-label": label });
+    made.style.width = `${part[0] * scale}px`;
+    made.style.height = `${part[1] * scale}px`;
+    showPart(made, one.image, whole, corner, part);
+    return made;
   }
   function probabilities(one) {
     const predictions = [one.probabilities, one.heads.box_species, one.heads.heatmap, ...(one.crops ? [one.crops] : [])];
     const names = ["", "answer", "box", "heat map", ...(one.crops ? ["crops"] : [])];
     const head = element("tr", {}, names.map((text) => element("th", { scope: "col", text })));
-    const rows = one.names.map((name, place) => {
+    const rows = axis(one).map((name, place) => {
       const row = element("tr", name === one.said ? { class: "final" } : {}, [element("th", { scope: "row", text: name })]);
       row.append(...predictions.map((shares) => element("td", { text: percent(shares[place]) })));
       return row;

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import io
 from dataclasses import replace
 
 import numpy as np
-from PIL import Image
 
 from db.domain.corrections import Correction, CorrectionOutcome
 from db.domain.labels import ImageLabel
 from db.domain.results import ImageResult
 from tests.factories import failed_result, image_result
-from worker.report.heat_layer import heat_layer
+from worker.report.heat_layer import heat_tiles
 from worker.report.summary import summarise
 
 
@@ -73,21 +71,19 @@ def test_no_more_images_are_chosen_than_asked_for() -> None:
     assert summarise(iter(results), max_images=0, flag_below=0.5).chosen == []
 
 
-def test_a_heat_layer_has_a_tile_for_each_species_seen_without_the_letterboxs_border() -> None:
+def test_heat_tiles_are_the_species_seen_without_the_letterboxs_border() -> None:
     heatmap = np.zeros((6, 8, 4))
     heatmap[2, 1, 1] = 1.0  # the image's upper left cell: the frame begins at row 2, column 1
     heatmap[4, 6, 3] = 0.8  # its lower right one
     heatmap[0, 0, 2] = 0.05  # too faint to show
 
-    layer = heat_layer(heatmap, frame=(1.0, 2.0, 7.0, 5.0))
+    tiles = heat_tiles(heatmap, frame=(1.0, 2.0, 7.0, 5.0))
 
-    assert layer is not None and (layer.species_indices, layer.rows) == ((1, 3), 3)
-    alpha = np.asarray(Image.open(io.BytesIO(layer.png)).convert("RGBA"))[
-        ..., 3
-    ]  # two tiles of 3 x 6 and a row between
-    assert alpha.shape == (7, 6)
-    assert list(zip(*np.nonzero(alpha > 20), strict=True)) == [(0, 0), (6, 5)]
+    assert tiles is not None and tiles.species_indices == (1, 3)
+    assert [plane.shape for plane in tiles.planes] == [(3, 6), (3, 6)]
+    seen = [list(zip(*np.nonzero(plane > 20), strict=True)) for plane in tiles.planes]
+    assert seen == [[(0, 0)], [(2, 5)]]
 
 
-def test_a_heat_map_that_sees_nothing_has_no_layer() -> None:
-    assert heat_layer(np.zeros((6, 8, 4)), frame=(0.0, 0.0, 8.0, 6.0)) is None
+def test_a_heat_map_that_sees_nothing_has_no_tiles() -> None:
+    assert heat_tiles(np.zeros((6, 8, 4)), frame=(0.0, 0.0, 8.0, 6.0)) is None
