@@ -28,6 +28,7 @@ from db.domain.species import LabelSet
 from db.errors import NotFoundError
 from db.progress import Progress, no_progress
 from db.session import reading, transaction
+from db.store.duplicates import count_answered_by_duplicates
 from db.store.reviews import ReviewExport, ReviewItem, add_corrections, digest_of, get_export
 
 # Many files a transaction: each one's commit would cost a sync of the disk.
@@ -39,7 +40,7 @@ _CHUNK_BYTES = 1 << 20
 class ImportSummary:
     """What an import found. added: answers new to the store; repeated: answers it held already.
 
-    models: the model versions whose predictions were answered.
+    models: the model versions whose predictions were answered. duplicates: images that are answered by these ones.
     """
 
     files: int = 0
@@ -49,6 +50,7 @@ class ImportSummary:
     changes: dict[Change, int] = field(default_factory=dict)
     models: tuple[str, ...] = ()
     problems: tuple[str, ...] = ()
+    duplicates: int = 0
 
 
 @dataclass(frozen=True)
@@ -101,6 +103,7 @@ def import_reviews(
         changes=dict(Counter(changed.change for _, said in to_store for changed in said.changes)),
         models=tuple(sorted({said.model_version for _, said in to_store if said.model_version is not None})),
         problems=(*problems, *contradictions),
+        duplicates=_count_duplicates(engine, to_store),
     )
 
 
@@ -254,6 +257,11 @@ def _store(engine: Engine, answers: Sequence[tuple[ReviewItem, Correction]]) -> 
         except IntegrityError as error:
             raise ImportRefused("another import of the same export ran at the same time; import again") from error
     return added
+
+
+def _count_duplicates(engine: Engine, answers: Sequence[tuple[ReviewItem, Correction]]) -> int:
+    with reading(engine) as session:
+        return count_answered_by_duplicates(session, sorted({said.export_id for _, said in answers}))
 
 
 def _chunks(

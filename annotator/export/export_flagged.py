@@ -15,6 +15,7 @@ from sqlalchemy import Engine
 from sqlalchemy.orm import Session
 
 from annotator.errors import ExportError
+from annotator.export.duplicates import LOOKED_THROUGH, OneAGroup, one_of_each, stands_for
 from annotator.export.image_files import Fetch, Images, no_fetch
 from annotator.export.select import Chosen, choose
 from annotator.export.write import ExportItem, Outline, WrittenExport, WrittenItem, write_export
@@ -24,6 +25,7 @@ from db.domain.predictions import Agreement, Head
 from db.domain.results import StoredDetection
 from db.domain.species import LabelSet
 from db.session import reading, transaction
+from db.store.duplicates import record_duplicates
 from db.store.error_probabilities import refresh_error_probabilities
 from db.store.first_boxes import FirstBoxes, first_boxes
 from db.store.plans import newest_ids, record_plan
@@ -82,10 +84,13 @@ def export_flagged(
     refresh_error_probabilities(engine, wanted.model_version)
     seed = rng.getrandbits(31)
     with reading(engine) as session:
-        chosen, origin, first = _choose(session, wanted, options, rng=Random(seed), contents=contents)
+        chosen, origin, first, groups = _choose(session, wanted, options, rng=Random(seed), contents=contents)
         drawn = options.outlines_of is not no_outlines
         candidates = load_candidates(session, [one.key for one in chosen], with_heatmaps=drawn)
-    items = [_asked_first(item, first) for item in items_of(chosen, candidates, options)]
+    items = [
+        stands_for(_asked_first(item, first), groups.alike.get(item.prediction_id or 0, ()))
+        for item in items_of(chosen, candidates, options)
+    ]
     if not items:
         raise ExportError(_nothing_waits(wanted))
 
@@ -138,6 +143,8 @@ def write_recorded(
                 asked_species=asked_species,
                 asked_camera=asked_camera,
             )
+            alike = {one.number: one.item.duplicates for one in written.items if one.item.duplicates}
+            record_duplicates(session, written.export_id, alike)
             record_more(session, written)
 
     return write_export(
@@ -153,17 +160,28 @@ def write_recorded(
 
 def _choose(
     session: Session, wanted: QueueFilter, options: ReviewExportOptions, *, rng: Random, contents: Sequence[str] | None
-) -> tuple[list[Chosen[int]], PlanOrigin | None, FirstBoxes]:
-    """Return what is shown, and what it was drawn from; None where nothing was drawn. Also what sizes are asked by."""
+) -> tuple[list[Chosen[int]], PlanOrigin | None, FirstBoxes, OneAGroup]:
+    """Return what is shown, and what it was drawn from; None where nothing was drawn.
+
+    Also what sizes are asked by, and which images have flagged ones answered for them. What chance drew stands for
+    itself alone: it is to tell how many of all images are wrong.
+    """
     if contents is not None:
         found = predictions_of(session, contents, model_version=wanted.model_version)
-        return [Chosen(prediction_id, False) for prediction_id in found[: options.count]], None, FirstBoxes({})
+        return (
+            [Chosen(prediction_id, False) for prediction_id in found[: options.count]],
+            None,
+            FirstBoxes({}),
+            OneAGroup([], {}),
+        )
     first = first_boxes(session, wanted, limit=math.ceil(options.count * FIRST_SHARE))
-    flagged = [one for one in flagged_predictions(session, wanted, limit=options.count) if one not in first.cameras]
+    waiting = flagged_predictions(session, wanted, limit=options.count + LOOKED_THROUGH)
+    flagged = [one for one in waiting if one not in first.cameras]
+    groups = one_of_each(flagged, load_candidates(session, flagged, with_heatmaps=False))
     agreed = array("q", (one for one in agreed_predictions(session, wanted) if one not in first.cameras))
     count = options.count - len(first.cameras)
     chosen = [Chosen(one, False) for one in first.cameras]
-    chosen += choose(flagged, agreed, count=count, random_share=options.random_share, rng=rng)
+    chosen += choose(groups.shown, agreed, count=count, random_share=options.random_share, rng=rng)
     newest_prediction, newest_correction = newest_ids(session)
     origin = PlanOrigin(
         model_version=wanted.model_version,
@@ -173,7 +191,7 @@ def _choose(
         last_prediction_id=newest_prediction,
         last_correction_id=newest_correction,
     )
-    return chosen, origin, first
+    return chosen, origin, first, groups
 
 
 def _asked_first(item: ExportItem, first: FirstBoxes) -> ExportItem:

@@ -41,6 +41,7 @@ class ExportItem:
 
     answer: what is shown, None before there is a model. others: what the other predictions say, for people.
     first_of: the camera whose fish size it is to tell, None where it is shown for another reason.
+    duplicates: ids of images that show the same and get the same answer.
     """
 
     image_id: int
@@ -57,6 +58,7 @@ class ExportItem:
     others: str = ""
     outlines: tuple[Outline, ...] = ()
     first_of: str | None = None
+    duplicates: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -141,6 +141,7 @@ def _item_json(item: QuickItem) -> dict[str, Any]:
         "camera": shown.camera,
         "file": shown.shown_path,
         "why": shown.why,
+        "duplicates": len(shown.duplicates),
         "width": shown.width_px,
         "height": shown.height_px,
         "probabilities": [[name, round(share, 4)] for name, share in item.probabilities],

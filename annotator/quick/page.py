@@ -9,11 +9,13 @@ from datetime import UTC, datetime, timedelta
 
 from sqlalchemy import Engine
 
+from annotator.export.duplicates import LOOKED_THROUGH, one_of_each, stands_for
 from annotator.export.export_flagged import export_item, recorded
 from annotator.export.select import Chosen
 from annotator.export.write import ExportItem, WrittenItem, shown_state
 from db.domain.species import NO_FISH
 from db.session import reading, transaction
+from db.store.duplicates import record_duplicates
 from db.store.error_probabilities import refresh_error_probabilities
 from db.store.quick_queue import OPEN, count_of_job, next_of_job
 from db.store.results import models_of_job
@@ -61,17 +63,14 @@ def next_page(engine: Engine, job_id: int, *, size: int, now: datetime | None = 
     for model in models:
         refresh_error_probabilities(engine, model)
     with transaction(engine) as session:
-        chosen = next_of_job(session, job_id, limit=size, lent_since=moment - LENT_FOR)
-        candidates = load_candidates(session, chosen, with_heatmaps=False)
-        shown = {
-            candidates[key].image_id: export_item(Chosen(key, False), candidates[key])
-            for key in reversed(chosen)  # the likeliest wrong prediction of an image stays
-            if key in candidates
-        }
-        written = [
-            WrittenItem(number, item, "", shown_state(item))
-            for number, item in enumerate(reversed(shown.values()), start=1)
+        waiting = next_of_job(session, job_id, limit=size + LOOKED_THROUGH, lent_since=moment - LENT_FOR)
+        candidates = load_candidates(session, waiting, with_heatmaps=False)
+        groups = one_of_each(waiting, candidates)
+        shown = [
+            stands_for(export_item(Chosen(key, False), candidates[key]), groups.alike.get(key, ()))
+            for key in groups.shown[:size]
         ]
+        written = [WrittenItem(number, item, "", shown_state(item)) for number, item in enumerate(shown, start=1)]
         export_id = uuid.uuid4().hex
         model_version = models[0] if len(models) == 1 else None
         if written:
@@ -83,6 +82,7 @@ def next_page(engine: Engine, job_id: int, *, size: int, now: datetime | None = 
                 model_version=model_version,
                 flag_below=None,
             )
+            record_duplicates(session, export_id, {one.number: one.item.duplicates for one in written})
         left = count_of_job(session, job_id, lent_since=moment - LENT_FOR)
     items = {one.number: QuickItem(one.number, one.item, _ranked(one.item)) for one in written}
     return QuickPage(export_id, model_version, items, left)

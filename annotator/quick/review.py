@@ -14,6 +14,7 @@ from annotator.quick.answer import QuickAnswer, QuickRefused, Verdict, correctio
 from annotator.quick.page import QuickItem, QuickPage, next_page
 from db.domain.species import LabelSet
 from db.session import reading, transaction
+from db.store.duplicates import count_answered_by_duplicates
 from db.store.quick_queue import close_pages
 from db.store.reviews import add_corrections, get_export
 
@@ -44,6 +45,15 @@ class QuickReview:
     def decided(self) -> int:
         """How many images were decided on."""
         return len(self._decided)
+
+    def count_duplicates(self) -> int:
+        """Return how many images more are answered by what was decided here, because they show the same.
+
+        Raises:
+            DatabaseError: the store cannot be used.
+        """
+        with reading(self._engine) as session:
+            return count_answered_by_duplicates(session, list(self._pages))
 
     @property
     def to_draw(self) -> tuple[str, ...]:

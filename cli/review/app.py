@@ -178,6 +178,8 @@ def _report_import(summary: ImportSummary, *, ranked: list[str], sizes: dict[str
         typer.echo(f"{summary.files} files: {summary.added} new answers, {summary.repeated} known before")
         for name, times in (*summary.outcomes.items(), *summary.changes.items()):
             typer.echo(f"  {name.value}: {times}")
+        if summary.duplicates:
+            typer.echo(f"  near-duplicates answered by these: {summary.duplicates}")
         for model in ranked:
             typer.echo(f"what waits for a person is ranked anew by these answers (model {model})")
         for camera, fish_px in sorted(sizes.items())[:_SHOWN_SIZES]:

@@ -139,12 +139,15 @@ def _tell(folder: Path, written: WrittenExport, *, as_json: bool) -> None:
             "export": written.export_id,
             "folder": str(folder),
             "images": len(written.items),
+            "duplicates": sum(len(one.item.duplicates) for one in written.items),
             "first_boxes": sum(one.item.first_of is not None for one in written.items),
             "problems": written.problems,
         }
         typer.echo(json.dumps(report))
         return
-    typer.echo(f"{folder}: {len(written.items)} images to look at; next: cli review open {folder}")
+    alike = sum(len(one.item.duplicates) for one in written.items)
+    also = f", which answer {alike} near-duplicates of them, too" if alike else ""
+    typer.echo(f"{folder}: {len(written.items)} images to look at{also}; next: cli review open {folder}")
     _tell_first(written)
 
 

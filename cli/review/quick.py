@@ -44,7 +44,9 @@ def quick_command(
     name = getpass.getuser() if reviewer is None else reviewer
     review = QuickReview(engine, job, label_set=settings.label_set, reviewer=name, page_size=page)
     _serve(review, settings, port=port, browser=browser)
-    typer.echo(f"job {job}: {review.decided} images answered by {name}")
+    more = review.count_duplicates()
+    also = f", and {more} near-duplicates by them" if more else ""
+    typer.echo(f"job {job}: {review.decided} images answered by {name}{also}")
     if review.to_draw:
         _to_labelme(review, settings, engine, draw)
 

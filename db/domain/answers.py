@@ -29,9 +29,10 @@ SAME_FISH_SHARE = 0.5
 
 
 class AnsweredBy(StrEnum):
-    """Whose word an answer is."""
+    """Whose word an answer is; `duplicate` is a person's word of another image, which shows the same."""
 
     PERSON = "person"
+    DUPLICATE = "duplicate"
     MODEL = "model"
 
 
@@ -123,7 +124,8 @@ def person_answer(said: Correction, label: ImageLabel) -> FinalAnswer:
         for fish in label.boxes
     )
     species = label.largest.species if label.largest is not None else label.species
-    return FinalAnswer(species, AnsweredBy.PERSON, {species: 1.0}, boxes, reviewer=said.reviewer)
+    by = AnsweredBy.PERSON if said.duplicate_of is None else AnsweredBy.DUPLICATE
+    return FinalAnswer(species, by, {species: 1.0}, boxes, reviewer=said.reviewer)
 
 
 def model_answer(prediction: StoredPrediction, *, at_least: float | None = None) -> FinalAnswer:

@@ -61,6 +61,7 @@ class Correction:
     """What one person said of one image in one export; `label` is None exactly where nothing was decided.
 
     reviewed_at: ISO 8601, UTC. model_version: the model whose prediction was shown, None where none was.
+    duplicate_of: the hash of the image that they looked at instead, which shows the same; None where it was this one.
     """
 
     sha256: str
@@ -71,6 +72,7 @@ class Correction:
     reviewed_at: str
     export_id: str
     model_version: str | None
+    duplicate_of: str | None = None
 
     def __post_init__(self) -> None:
         if (self.label is not None) != (self.outcome in DECIDED):

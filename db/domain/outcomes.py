@@ -32,7 +32,7 @@ class SeenImage:
     """A content as it was read: its hash, and what decoding told (None where a stored prediction was used again).
 
     captured_at: ISO 8601 without a zone. captured_from: who says so, or by what a frame's time is known.
-    note: what of it was not as it should be, for people.
+    note: what of it was not as it should be, for people. thumbnail: 9 x 16 RGB, as `db.domain.duplicates` reads it.
     """
 
     sha256: str
@@ -41,6 +41,7 @@ class SeenImage:
     captured_at: str | None = None
     captured_from: str | None = None
     note: str | None = None
+    thumbnail: bytes | None = None
 
 
 @dataclass(frozen=True)

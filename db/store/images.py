@@ -111,6 +111,7 @@ def register_images(session: Session, images: Sequence[SeenImage]) -> dict[str, 
             else_=ImageRow.captured_from,
         ),
         "note": func.coalesce(statement.excluded.note, ImageRow.note),
+        "thumbnail": func.coalesce(ImageRow.thumbnail, statement.excluded.thumbnail),
     }
     values = [
         {
@@ -120,6 +121,7 @@ def register_images(session: Session, images: Sequence[SeenImage]) -> dict[str, 
             "captured_at": image.captured_at,
             "captured_from": image.captured_from,
             "note": image.note,
+            "thumbnail": image.thumbnail,
         }
         for image in rows.values()
     ]

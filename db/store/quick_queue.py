@@ -8,6 +8,7 @@ from datetime import datetime
 from sqlalchemy import Select, exists, func, select, update
 from sqlalchemy.orm import Session
 
+from db.store.duplicates import is_answered_by_duplicate, is_lent_by_duplicate
 from db.store.reviews import decided
 from db.tables.jobs import ItemRow
 from db.tables.predictions import PredictionRow
@@ -51,10 +52,14 @@ def _waiting(job_id: int, *, lent_since: datetime) -> Select[int]:
         )
         .exists()
     )
+    alike_lent = is_lent_by_duplicate(
+        PredictionRow.image_id, ReviewExportRow.folder == OPEN, ReviewExportRow.created_at > lent_since
+    )
+    alike = is_answered_by_duplicate(PredictionRow.image_id) | alike_lent
     return (
         select(PredictionRow.id)
         .join(ItemRow, ItemRow.prediction_id == PredictionRow.id)
-        .where(ItemRow.job_id == job_id, ~answered, ~lent)
+        .where(ItemRow.job_id == job_id, ~answered, ~lent, ~alike)
         .group_by(PredictionRow.id)
         .order_by(PredictionRow.error_probability.desc(), PredictionRow.id)
     )

@@ -18,6 +18,7 @@ from db.domain.predictions import Agreement, Detection, Head
 from db.domain.results import SURE_BOX, ImageResult, StoredDetection, StoredPrediction
 from db.domain.species import LabelSet
 from db.session import reading
+from db.store.duplicates import answers_by_duplicates
 from db.store.neighbours import HeardPrediction, heard_predictions
 from db.store.reviews import current_corrections
 from db.store.species import held_label_set
@@ -121,7 +122,9 @@ def _results(session: Session, job_id: int, found: Sequence[_Found], *, with_hea
     detections = detections_of(session, [row.id for row in predictions])
     models = answering_models(session, sorted({row.model_version_id for row in predictions}))
     heard = heard_predictions(session, job_id, [row.id for row in predictions])
-    reviews = current_corrections(session, [image.id for *_, image in found if image is not None])
+    images = {image.sha256: image.id for *_, image in found if image is not None}
+    reviews = current_corrections(session, list(images.values()))
+    reviews |= answers_by_duplicates(session, images, answered=reviews)
     root = bytes(session.scalar(select(JobRow.root).where(JobRow.id == job_id)) or b"")
     results = []
     for item, folder, name, camera, prediction, image in found:

@@ -12,8 +12,10 @@ from sqlalchemy import ColumnElement, Select, exists, func, select
 from sqlalchemy.orm import Session, undefer
 
 from db.domain.answers import FinalAnswer, model_answer
+from db.domain.duplicates import Sighting
 from db.domain.predictions import Agreement
 from db.domain.results import StoredDetection
+from db.store.duplicates import has_duplicate_shown
 from db.store.error_probabilities import THE_RULE
 from db.store.flagged import flagged, unlike
 from db.store.images import camera_of_image
@@ -49,7 +51,7 @@ class ReviewCandidate:
     """One prediction with its image; file: absolute, bytes. heatmap: as the worker stored it.
 
     answer: the model's, whatever people said, after its camera's other images were heard where they were; species: its.
-    error_probability: the chance that it is wrong.
+    error_probability: the chance that it is wrong. sighting: what its duplicates are found by.
     """
 
     prediction_id: int
@@ -65,6 +67,7 @@ class ReviewCandidate:
     error_probability: float
     detections: tuple[StoredDetection, ...]
     heatmap: bytes | None
+    sighting: Sighting | None = None
 
 
 def waiting_predictions(session: Session, wanted: QueueFilter) -> list[int]:
@@ -129,13 +132,10 @@ def predictions_of(session: Session, sha256s: Sequence[str], *, model_version: s
     return found
 
 
-def answered_predictions(
-    session: Session, *, model_version: str, at_random: bool = False, agreed_below: float | None = None
-) -> list[int]:
+def answered_predictions(session: Session, *, model_version: str, at_random: bool = False) -> list[int]:
     """Return the predictions of a model that people were shown and decided on.
 
-    at_random: only those drawn by chance, from the whole queue or a narrowed one. agreed_below: only those that are not
-    flagged where the chance to be right must not be below.
+    at_random: only those drawn by chance, from the whole queue or a narrowed one.
     """
     query = (
         select(ReviewItemRow.prediction_id)
@@ -147,11 +147,7 @@ def answered_predictions(
         .distinct()
         .order_by(ReviewItemRow.prediction_id)
     )
-    if at_random:
-        query = query.where(ReviewItemRow.at_random)
-    if agreed_below is not None:
-        query = query.where(~flagged(agreed_below))
-    found = session.scalars(query)
+    found = session.scalars(query.where(ReviewItemRow.at_random) if at_random else query)
     return [prediction_id for prediction_id in found if prediction_id is not None]
 
 
@@ -166,10 +162,11 @@ def load_candidates(
         places = session.execute(_places(chunk, with_heatmaps=with_heatmaps)).all()
         models = answering_models(session, sorted({row.model_version_id for row, *_ in places}))
         heard = newest_heard(session, chunk)
-        for row, image, file, folder, camera in places:
+        for row, image, file, folder, camera, place in places:
             model = models[row.model_version_id]
             alone = stored_prediction(row, model, detections.get(row.id, ()), with_heatmap=False)
             said = named_now(as_heard(alone, heard.get(row.id)), model)
+            answer = model_answer(said)
             found[row.id] = ReviewCandidate(
                 prediction_id=row.id,
                 image_id=image.id,
@@ -179,11 +176,12 @@ def load_candidates(
                 width_px=image.width_px or 0,
                 height_px=image.height_px or 0,
                 species=said.final_species,
-                answer=model_answer(said),
+                answer=answer,
                 agreement=agreement_of(row),
                 error_probability=row.error_probability,
                 detections=said.detections,
                 heatmap=row.heatmap if with_heatmaps else None,
+                sighting=_sighting(image, answer, camera=camera, place=place),
             )
     return found
 
@@ -202,10 +200,23 @@ def queue_conditions(wanted: QueueFilter) -> list[ColumnElement[bool]]:
         found.append(camera_of_image(PredictionRow.image_id) == wanted.camera)
     if not wanted.handed_out:
         found.append(~exists().where(ReviewItemRow.image_id == PredictionRow.image_id))
+        found.append(~has_duplicate_shown(PredictionRow.image_id))
     return found
 
 
-def _places(ids: Sequence[int], *, with_heatmaps: bool) -> Select[PredictionRow, ImageRow, bytes, bytes, str]:
+def _sighting(image: ImageRow, answer: FinalAnswer, *, camera: str, place: int) -> Sighting:
+    return Sighting(
+        camera=camera,
+        width_px=image.width_px or 0,
+        height_px=image.height_px or 0,
+        thumbnail=image.thumbnail,
+        captured_at=image.captured_at,
+        place=place,
+        boxes=tuple(found.box for found in answer.boxes),
+    )
+
+
+def _places(ids: Sequence[int], *, with_heatmaps: bool) -> Select[PredictionRow, ImageRow, bytes, bytes, str, int]:
     """One place of each content: the first one seen."""
     first = (
         select(func.min(FileRow.id))
@@ -214,10 +225,11 @@ def _places(ids: Sequence[int], *, with_heatmaps: bool) -> Select[PredictionRow,
         .scalar_subquery()
     )
     query = (
-        select(PredictionRow, ImageRow, FileRow.name, FolderRow.path, camera_of_image(ImageRow.id))
+        select(PredictionRow, ImageRow, FileRow.name, FolderRow.path, camera_of_image(ImageRow.id), FileRow.id)
         .join(ImageRow, ImageRow.id == PredictionRow.image_id)
         .join(FileRow, FileRow.id == first)
         .join(FolderRow, FolderRow.id == FileRow.folder_id)
         .where(PredictionRow.id.in_(ids))
+        .options(undefer(ImageRow.thumbnail))
     )
     return query.options(undefer(PredictionRow.heatmap)) if with_heatmaps else query

@@ -50,6 +50,8 @@ class ImageRow(Base):
     camera_origin: Mapped[str | None] = mapped_column(String(16))
     # What of the file was not as it should be, though it gave an image: rows that are missing, a time that is none.
     note: Mapped[str | None] = mapped_column(Text)
+    # 9 x 16 RGB bytes, what near-duplicates are told by (`db.domain.duplicates`); NULL where no worker decoded it yet.
+    thumbnail: Mapped[bytes | None] = mapped_column(LargeBinary, deferred=True)
 
 
 class FileRow(Base):

@@ -49,6 +49,17 @@ class ReviewItemRow(Base):
     shapes: Mapped[list[dict[str, object]]] = mapped_column(JSON)
 
 
+class ReviewDuplicateRow(Base):
+    """An image that nobody was shown, because an image of an export shows the same: it is answered by that one."""
+
+    __tablename__ = "review_duplicates"
+    __table_args__ = (UniqueConstraint("review_item_id", "image_id"),)
+
+    id: Mapped[int] = mapped_column(BigId, primary_key=True)
+    review_item_id: Mapped[int] = mapped_column(ForeignKey("review_items.id"))
+    image_id: Mapped[int] = mapped_column(ForeignKey("images.id"), index=True)
+
+
 class CorrectionRow(Base):
     """What a person said of an image; never changed, a later row of the same image supersedes it.
 

@@ -15,6 +15,7 @@ from annotator.quick.review import QuickReview
 from db.domain.corrections import Change, CorrectionOutcome
 from db.domain.species import DEFAULT_LABEL_SET, NO_FISH
 from db.session import reading
+from db.store.results import iterate_results
 from db.store.review_queue import answered_predictions
 from db.store.reviews import current_corrections, history_of
 from db.tables.jobs import JobRow
@@ -176,3 +177,25 @@ def test_the_page_answers_this_machine_with_its_token_only(engine: Engine, job: 
     odd = client.post("/secret/answers", json={**posted, "more": 1}, headers=ours)
     assert (odd.status_code, odd.get_json()["error"]) == (400, "more: Extra inputs are not permitted")
     assert client.post("/secret/answers", json=posted, headers=ours).get_json() == {"decided": 1, "stored": 1}
+
+
+def test_a_burst_is_one_tile_that_answers_all_until_it_is_taken_back(engine: Engine, tmp_path: Path) -> None:
+    images = tmp_path / "images" / "boat_1"
+    (first,) = write_images(images, 1)
+    for number in (1, 2):  # other contents of the same pixels
+        (images / f"000{number}.jpg").write_bytes(first.read_bytes() + bytes(number))
+    finished_job(engine, tmp_path / "home", tmp_path / "images")
+    with reading(engine) as session:
+        job = session.scalars(select(JobRow.id)).one()
+    review = review_of(engine, job)
+    page = review.page(anew=False)
+
+    review.answer(page.export_id, [QuickAnswer(1, Verdict.CONFIRM)])
+
+    by = [result.review for result in iterate_results(engine, job)]
+    shown = page.items[1].item.sha256
+    assert len(page.items) == 1 and page.left == 0
+    assert sorted(str(said.duplicate_of) for said in by if said) == sorted(["None", shown, shown])
+    assert review.count_duplicates() == 2 and not review.page(anew=True).items
+    review.answer(page.export_id, [QuickAnswer(1, Verdict.WITHDRAW)])
+    assert [result.review for result in iterate_results(engine, job)] == [None, None, None]

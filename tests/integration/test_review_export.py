@@ -30,7 +30,8 @@ from db.domain.predictions import Agreement, Detection, Head
 from db.domain.results import StoredDetection
 from db.domain.species import DEFAULT_LABEL_SET
 from db.session import reading, transaction
-from db.store.review_queue import QueueFilter, ReviewCandidate
+from db.store.duplicates import answers_by_duplicates
+from db.store.review_queue import QueueFilter, ReviewCandidate, answered_predictions
 from db.store.reviews import answers_by_reviewer, current_corrections, get_export
 from db.tables.images import CameraRow, FileRow, FolderRow, ImageRow
 from db.tables.models import ModelVersionRow
@@ -216,3 +217,30 @@ def test_open_cases_of_two_people_are_handed_out_again(engine: Engine, tmp_path:
 
     assert (report.pairs, report.agreeing, report.open_cases) == (2, 1, (shown[1],))
     assert [one.item.sha256 for one in again.items] == [shown[1]]
+
+
+def test_near_duplicates_are_asked_about_once_and_answered_by_the_one_that_is_shown(engine: Engine, tmp_path: Path):
+    with transaction(engine) as session:
+        for number in range(10):
+            image = session.get_one(ImageRow, number)
+            image.thumbnail = bytes(9 * 16 * 3) if number < 6 else None
+    truth = {
+        content_hash(path): ImageLabel("BET", (LabelledBox(FISH, "BET"),)) for path in (tmp_path / "fleet").iterdir()
+    }
+
+    written = ask(engine, tmp_path / "out", count=20, random_share=0.0)
+    answer_folder(tmp_path / "out", truth)
+    summary = import_reviews(tmp_path / "out", engine=engine, label_set=DEFAULT_LABEL_SET, reviewer="ana")
+
+    first = next(one.item for one in written.items if one.item.duplicates)
+    assert len(first.duplicates) == 5 and "also answers 5 near-duplicates" in first.why
+    assert (len(written.items), summary.added, summary.duplicates) == (15, 15, 5)
+    with reading(engine) as session:
+        assert len(answered_predictions(session, model_version="m1")) == 15
+        assert len(current_corrections(session)) == 15
+        images = {session.get_one(ImageRow, number).sha256: number for number in first.duplicates}
+        passed_on = answers_by_duplicates(session, images, answered=current_corrections(session))
+        assert {said.duplicate_of for said in passed_on.values()} == {first.sha256} and len(passed_on) == 5
+        assert all(said.label == truth[sha256] for sha256, said in passed_on.items())
+    with pytest.raises(ExportError, match="no prediction waits"):
+        ask(engine, tmp_path / "again", count=20)

@@ -19,6 +19,7 @@ from worker.delivery.fail_points import fail_point
 from worker.images.decode import DecodedImage, decode_image, measure_image
 from worker.images.errors import ImageFile, UnreadableImage
 from worker.images.read import read_image_file
+from worker.images.thumbnail import thumbnail
 from worker.images.times import time_taken
 from worker.vision.letterbox import Letterbox, letterbox_image
 
@@ -111,7 +112,8 @@ class ImageLoader:
             pad_y=fitted.pad_y,
         )
         taken = time_taken(decoded.captured_at, held, file.item.path, self._time_patterns)
-        image = SeenImage(held.sha256, decoded.width_px, decoded.height_px, *taken, note=decoded.note)
+        seen = SeenImage(held.sha256, decoded.width_px, decoded.height_px, *taken, note=decoded.note)
+        image = replace(seen, thumbnail=thumbnail(decoded.pixels).tobytes())
         if self._whole_crops and decoded.pixels.shape[1] < decoded.width_px:
             decoded = decode_image(content, max_pixels=self._max_pixels)
         return LoadedImage(file.item, image, self._kept(decoded, input_hw), canvas, letterbox)

@@ -85,7 +85,7 @@ def _boxes(result: ImageResult, answer: FinalAnswer, drawn: DrawnImage) -> list[
     kept = {box.detection_id for box in answer.boxes}
     others = [_other(*held[number], result) for number in held if number not in kept]
     found = [(box, *held.get(box.detection_id, (None, None))) for box in answer.boxes]
-    by_person = answer.by is AnsweredBy.PERSON
+    by_person = answer.by is not AnsweredBy.MODEL
     return others + [_answered(box, stored, crop, result, by_person=by_person) for box, stored, crop in found]
 
 

@@ -14,8 +14,6 @@ from db.domain.jobs import ItemState, Job
 from db.domain.species import LabelSet
 from worker.report.catch import contributions_of, missed_text, parts_of
 from worker.report.events import TIMELINE_UNITS, CameraDay
-from worker.report.missed import MissedImages, missed_words
-from worker.report.review import changes_of, confusions_of
 from worker.report.summary import AGREEMENT_BINS, Summary
 
 
@@ -51,17 +49,14 @@ class CameraLine:
     filter: str
 
 
-def render_overview(
-    job: Job, summary: Summary, label_set: LabelSet, missed: Sequence[MissedImages], *, nonce: str
-) -> str:
-    """Return the overview page. missed: of each model of the job."""
+def render_overview(job: Job, summary: Summary, label_set: LabelSet, *, nonce: str) -> str:
+    """Return the overview page."""
     return _render(
         "index.html",
         nonce=nonce,
         job=job,
         folder=_text(job.root),
         summary=summary,
-        missed=[(one, missed_words(one)) for one in missed],
         evaluated=sum(summary.species.values()),
         waiting=summary.states[ItemState.PENDING] + summary.states[ItemState.CANCELLED],
         failed=sum(summary.reasons.values()),
@@ -83,23 +78,6 @@ def render_images(job: Job, summary: Summary, data_scripts: Sequence[str], *, no
         shown=len(summary.chosen),
         total=sum(summary.species.values()),
         scripts=[*data_scripts, "report.js"],
-    )
-
-
-def render_review(
-    job: Job, summary: Summary, label_set: LabelSet, missed: Sequence[MissedImages], *, nonce: str
-) -> str:
-    """Return the page of what people changed. missed: of each model of the job."""
-    return _render(
-        "review.html",
-        nonce=nonce,
-        job=job,
-        folder=_text(job.root),
-        summary=summary,
-        missed=[(one, missed_words(one)) for one in missed],
-        evaluated=summary.evaluated,
-        confusions=confusions_of(summary.review, label_set.names),
-        changes=changes_of(summary.review, summary.species, summary.fish, label_set.names),
     )
 
 

@@ -10,7 +10,6 @@ from dataclasses import dataclass, field
 from db.domain.answers import FinalAnswer, final_answer
 from db.domain.jobs import ItemState
 from db.domain.results import ImageResult, StoredPrediction
-from worker.report.review import ReviewTally
 
 AGREEMENT_BINS = 20
 # The overview shows what each species looks like where the model is sure of it.
@@ -26,7 +25,7 @@ class Summary:
     agreement_bins, flagged_bins: images by agreement, all and the flagged ones, `AGREEMENT_BINS` equal steps from 0
     to 1. flagged: those nobody has looked at yet. reviewed: those of which a person said what is in them; differing:
     where the person named another species than the model. by_camera: species counts, the person's before the model's.
-    said_against: what the models say against themselves, a line each. review: what people changed.
+    said_against: what the models say against themselves, a line each.
     """
 
     flag_below: float
@@ -46,7 +45,6 @@ class Summary:
     chosen: list[int] = field(default_factory=list)
     failed: list[ImageResult] = field(default_factory=list)
     said_against: list[str] = field(default_factory=list)
-    review: ReviewTally = field(default_factory=ReviewTally)
 
     @property
     def images(self) -> int:
@@ -88,7 +86,6 @@ def _count_answer(done: Summary, result: ImageResult, answer: FinalAnswer) -> No
     done.species[answer.species] += 1
     done.fish.update(box.species for box in answer.boxes)
     done.by_camera[result.camera][answer.species] += 1
-    done.review.add(result, answer)
     if answer.reviewer is not None:
         done.reviewed += 1
         done.differing += result.prediction is not None and answer.species != result.prediction.final_species

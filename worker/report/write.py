@@ -27,8 +27,7 @@ from worker.report.data_files import write_data
 from worker.report.draw import Drawn, DrawOptions, draw_images
 from worker.report.events import camera_days
 from worker.report.gallery import failure_entry
-from worker.report.missed import MissedImages
-from worker.report.pages import render_catch, render_events, render_images, render_overview, render_review
+from worker.report.pages import render_catch, render_events, render_images, render_overview
 from worker.report.summary import Summary, summarise
 from worker.report.zipped import zip_folder, zip_of
 from worker.results.files import new_folder
@@ -68,12 +67,11 @@ def write_report(
     options: ReportOptions,
     *,
     catch: Sequence[CatchSummary] = (),
-    missed: Sequence[MissedImages] = (),
     progress: StageProgress = no_stage_progress,
 ) -> Report:
     """Return what was written; the folder appears when it is complete.
 
-    catch: the job's figures for their page, of the whole job first, then by groups. missed: of each of its models.
+    catch: the job's figures for their page, of the whole job first, then by groups.
 
     Raises:
         NotFoundError: no such job. OutputError: out is there already or cannot be written. ReportError: drawing died.
@@ -104,7 +102,7 @@ def write_report(
         with reading(engine) as session:
             label_set = label_set_of_models(session, models, default=settings.label_set)
         nonce = secrets.token_urlsafe(16)
-        _write_pages(folder, job, summary, label_set, drawn, catch=catch, missed=missed, nonce=nonce)
+        _write_pages(folder, job, summary, label_set, drawn, catch=catch, nonce=nonce)
         page = render_events(job, camera_days(events, sightings, folder), events, nonce=nonce)
         (folder / "events.html").write_text(page, encoding="utf-8")
     if options.zipped:
@@ -127,7 +125,6 @@ def _write_pages(
     drawn: Drawn,
     *,
     catch: Sequence[CatchSummary],
-    missed: Sequence[MissedImages],
     nonce: str,
 ) -> None:
     for name in _ASSETS:
@@ -140,11 +137,6 @@ def _write_pages(
         "sheets": [asdict(sheet) for sheet in drawn.sheets],
     }
     scripts = write_data(folder, head, drawn.entries)
-    pages = {
-        "index.html": render_overview(job, summary, label_set, missed, nonce=nonce),
-        "images.html": render_images(job, summary, scripts, nonce=nonce),
-        "review.html": render_review(job, summary, label_set, missed, nonce=nonce),
-        "catch.html": render_catch(job, catch, nonce=nonce),
-    }
-    for name, page in pages.items():
-        (folder / name).write_text(page, encoding="utf-8")
+    (folder / "index.html").write_text(render_overview(job, summary, label_set, nonce=nonce), encoding="utf-8")
+    (folder / "images.html").write_text(render_images(job, summary, scripts, nonce=nonce), encoding="utf-8")
+    (folder / "catch.html").write_text(render_catch(job, catch, nonce=nonce), encoding="utf-8")

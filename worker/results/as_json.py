@@ -155,6 +155,7 @@ def _review(said: Correction | None) -> dict[str, object] | None:
         "reviewer": said.reviewer,
         "reviewed_at": said.reviewed_at,
         "model": said.model_version,
+        "duplicate_of": said.duplicate_of,
     }
 
 

@@ -198,7 +198,7 @@ def _observations(result: ImageResult, answer: FinalAnswer, moment: str) -> Iter
 
 
 def _classified(result: ImageResult, answer: FinalAnswer) -> Row:
-    if answer.by is AnsweredBy.PERSON:
+    if answer.by is not AnsweredBy.MODEL:
         moment = result.review.reviewed_at[:19] if result.review is not None else ""
         return {
             "classificationMethod": "human",

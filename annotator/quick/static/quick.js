@@ -120,6 +120,7 @@ function tileOf(item) {
   const words = document.createElement("span");
   words.textContent = item.boxes.length === 1 ? item.boxes[0].words
     : item.boxes.length ? `${item.boxes.length} fish: ${item.boxes.map((box) => box.species).join(", ")}` : "no fish";
+  if (item.duplicates) words.textContent += `, and ${item.duplicates} alike`;
   tile.title = `${item.camera}  ${item.file}`;
   tile.append(image, words);
   tile.addEventListener("click", () => mark(item.number));

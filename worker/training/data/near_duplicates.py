@@ -10,9 +10,7 @@ from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 from scipy.spatial import cKDTree
 
-# Frames a second apart, or saved again, differ by a few levels anywhere. A fish that came or went (an eighth of the
-# image's width: two cells of a thumbnail) differs by more than this in some cell, on the very same deck.
-MAX_DIFFERENCE = 6.0
+from db.domain.duplicates import MAX_DIFFERENCE
 
 
 def near_duplicates(thumbnails: npt.NDArray[np.uint8], sizes: Sequence[tuple[int, int]]) -> npt.NDArray[np.int64]:

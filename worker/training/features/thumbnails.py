@@ -9,15 +9,15 @@ from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
-from PIL import Image
 
+from db.domain.duplicates import THUMBNAIL_HW
 from db.progress import Progress
 from worker.images.ahead import batches
 from worker.images.labelled import LabelledContent, SkippedFile, read_labelled
+from worker.images.thumbnail import thumbnail
 from worker.training.data.samples import TrainingSample
 from worker.training.features.cache import open_cache, write_shard
 
-THUMBNAIL_HW = (9, 16)
 _FOLDER = "thumbnails-2"  # another number when a thumbnail means something else; 1 held some of files that had changed
 _SHARD_IMAGES = 512
 _DECODE_HW = (54, 96)
@@ -59,12 +59,6 @@ def thumbnails_of(
     rows = [np.asarray(shard[row], dtype=np.uint8) for shard, row in places]
     pixels = np.stack(rows) if rows else np.zeros((0, *THUMBNAIL_HW, 3), dtype=np.uint8)
     return ThumbnailsOf(kept, pixels, tuple(skipped))
-
-
-def thumbnail(pixels: npt.NDArray[np.uint8]) -> Thumbnails:
-    """Return the mean colour of each cell of an image. pixels: (H, W, 3) RGB. Returns (9, 16, 3)."""
-    rows, columns = THUMBNAIL_HW
-    return np.asarray(Image.fromarray(pixels).resize((columns, rows), Image.Resampling.BOX), dtype=np.uint8)
 
 
 def _thumbnail_of(content: LabelledContent) -> Thumbnails:
