@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     from db.domain.catch import CatchSummary
     from db.settings import Settings
+    from worker.report.missed import MissedImages
 
 
 def report(
@@ -40,7 +41,7 @@ def report(
     from worker.report.write import ReportOptions, write_report
 
     settings, engine = opened()
-    catch = _catch(engine, settings, job)
+    catch, missed = _catch(engine, settings, job), _missed(engine, settings, job)
     options = ReportOptions(max_images=max_images, image_px=image_px, originals=originals, zipped=zipped)
     with progress_bar("images", quiet=as_json) as bar:
         tasks: dict[str, Any] = {}
@@ -50,7 +51,7 @@ def report(
                 tasks[stage] = bar.add_task(stage, total=total)
             bar.update(tasks[stage], completed=done, total=total)
 
-        done = write_report(engine, settings, job, out, options, catch=catch, progress=show)
+        done = write_report(engine, settings, job, out, options, catch=catch, missed=missed, progress=show)
     if as_json:
         typer.echo(json.dumps({"out": str(out), **asdict(done)}))
     else:
@@ -77,3 +78,24 @@ def _catch(engine: Engine, settings: Settings, job: int) -> tuple[CatchSummary, 
         )
     except PlanError:
         return ()
+
+
+def _missed(engine: Engine, settings: Settings, job: int) -> tuple[MissedImages, ...]:
+    """Return how many unflagged images of each of a job's models are wrong, as far as people's answers tell."""
+    from annotator.estimates.figures import FEWEST_REVIEWS
+    from annotator.uncertainty.audit import audit_agreement
+    from db.domain.estimates import Estimate
+    from db.session import reading
+    from db.store.results import models_of_job
+    from worker.report.missed import MissedImages
+
+    with reading(engine) as session:
+        models = models_of_job(session, job)
+    told = []
+    for model in models:
+        found = audit_agreement(engine, model_version=model, below=settings.flag_below, width=0.1)
+        rate, seen = found.missed, found.missed.reviewed
+        known = rate.rate is not None and seen >= min(FEWEST_REVIEWS, found.unflagged)
+        share = Estimate(rate.rate, rate.low, rate.high) if known and rate.rate is not None else None
+        told.append(MissedImages(model, found.unflagged, seen, FEWEST_REVIEWS, share, found.out_of_reach))
+    return tuple(told)

@@ -61,7 +61,7 @@ def test_a_report_stands_alone_and_hostile_names_are_text(home: Path, tmp_path: 
     # The image that is gone is told, its figures are shown, and the command ends with 1.
     assert done.returncode == 1 and "1 images cannot be read here any more" in done.stderr
     assert "7 of 8 images drawn, 1 without a result" in done.stdout
-    for name in ("index.html", "images.html"):
+    for name in ("index.html", "images.html", "review.html"):
         page = Links()
         page.feed((tmp_path / "out" / name).read_text(encoding="utf-8"))
         local = [link.split("#")[0] for link in page.links if link != "data:,"]
@@ -103,6 +103,9 @@ def test_few_images_are_drawn_where_few_are_wanted_and_every_one_is_counted(home
 
     _report(home, "1", "--out", str(tmp_path / "out"), "--max-images", "2")
 
+    for name in ("index.html", "review.html"):
+        page = " ".join((tmp_path / "out" / name).read_text(encoding="utf-8").split())
+        assert "is not known yet: 0 answers of the random share" in page
     overview = (tmp_path / "out" / "index.html").read_text(encoding="utf-8")
     assert len([one for one in _data(tmp_path / "out")["images"] if "agreement" in one]) == 2
     assert "<strong>8</strong> images" in overview

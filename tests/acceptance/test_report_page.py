@@ -6,11 +6,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from sqlalchemy import Engine, select
 
 from db.domain.labels import ImageLabel
 from db.migrate import open_database
+from db.session import transaction
 from db.settings import make_home
 from db.store.results import iterate_results
+from db.tables.images import ImageRow
 from tests.answers import store_answers
 from tests.factories import finished_job, write_images
 from worker.report.write import ReportOptions, write_report
@@ -26,11 +29,19 @@ def report(tmp_path_factory: pytest.TempPathFactory) -> Path:
     engine = open_database(f"sqlite:///{home / 'taffrail.db'}")
     write_images(tmp_path / "images" / "boat_1", IMAGES)
     settings = finished_job(engine, home, tmp_path / "images")
+    _tell_times(engine)
     answered = [result.sha256 for result in iterate_results(engine, 1) if result.sha256][:2]
     store_answers(engine, {sha256: ImageLabel("NoF", ()) for sha256 in answered})
     write_report(engine, settings, 1, tmp_path / "report", ReportOptions())
     engine.dispose()
     return tmp_path / "report"
+
+
+def _tell_times(engine: Engine) -> None:
+    """Let the first two images be of one day and the others of the next."""
+    with transaction(engine) as session:
+        for number, row in enumerate(session.scalars(select(ImageRow).order_by(ImageRow.id))):
+            row.captured_at = f"2024-03-0{2 if number < 2 else 3}T10:00:0{number}"
 
 
 @pytest.fixture
@@ -42,9 +53,16 @@ def page(report: Path, browser: Any) -> str:
 
 
 def test_a_filter_and_a_pager_that_have_nothing_to_choose_are_not_shown(page: str, browser: Any) -> None:
-    # No image failed, and all fit on one page.
-    assert not shown(browser, "#reason-field") and not shown(browser, "#pages")
-    assert shown(browser, "#filters")
+    # No image failed, all fit on one page, and the folder is the camera's.
+    assert not any(shown(browser, one) for one in ("#reason-field", "#pages", "#trip-field"))
+    assert shown(browser, "#filters") and shown(browser, "#day-field")
+
+
+def test_the_overview_leads_to_a_days_images(page: str, browser: Any) -> None:
+    browser.get(page.replace("images.html", "index.html"))
+    browser.find_element("link text", "2024-03-03").click()
+
+    assert browser.execute_script("return document.querySelectorAll('.card').length") == IMAGES - 2
 
 
 def test_images_that_nobody_answered_come_first(page: str, browser: Any) -> None:

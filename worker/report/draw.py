@@ -40,9 +40,13 @@ class DrawOptions:
 
 @dataclass
 class Drawn:
-    """What was drawn. models: the species axis of each model version. unreadable: images that are gone."""
+    """What was drawn. names: of the items, by id.
+
+    models: the species axis of each model version. unreadable: images that are gone.
+    """
 
     entries: list[Entry] = field(default_factory=list)
+    names: dict[int, str] = field(default_factory=dict)
     sheets: list[SheetFile] = field(default_factory=list)
     models: dict[str, tuple[str, ...]] = field(default_factory=dict)
     unreadable: int = 0
@@ -79,6 +83,7 @@ def draw_images(
 def _add(done: Drawn, task: ImageTask, drawn: DrawnImage, sheets: HeatSheets, *, flag_below: float) -> None:
     heat = sheets.place(drawn.heat) if drawn.heat is not None else None
     done.entries.append(image_entry(task.result, drawn, heat, flag_below=flag_below))
+    done.names[task.result.item_id] = task.result.path
     done.unreadable += drawn.problem is not None
     if task.result.prediction is not None:
         done.models[task.result.prediction.model_version] = task.result.prediction.species

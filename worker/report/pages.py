@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from urllib.parse import quote
 
@@ -12,8 +12,11 @@ from db.domain.catch import CatchSummary
 from db.domain.events import Event, count_events
 from db.domain.jobs import ItemState, Job
 from db.domain.species import LabelSet
-from worker.report.catch import contributions_of, missed_text, parts_of
+from worker.report.catch import MOST_LINES, contributions_of, missed_text, parts_of
+from worker.report.compared import ComparedPair
 from worker.report.events import TIMELINE_UNITS, CameraDay
+from worker.report.missed import MissedImages, missed_words
+from worker.report.review import changes_of, confusions_of
 from worker.report.summary import AGREEMENT_BINS, Summary
 
 
@@ -39,8 +42,11 @@ class AgreementBar:
 
 
 @dataclass(frozen=True)
-class CameraLine:
-    """One camera's counts in the label set's order; shares: of its images, for the shade."""
+class GroupLine:
+    """One camera's, day's or trip's counts, in the label set's order; shares: of its images, for the shade.
+
+    filter: what the images' page is to show, '' where it has no such filter.
+    """
 
     name: str
     counts: tuple[int, ...]
@@ -49,14 +55,26 @@ class CameraLine:
     filter: str
 
 
-def render_overview(job: Job, summary: Summary, label_set: LabelSet, *, nonce: str) -> str:
-    """Return the overview page."""
+@dataclass(frozen=True)
+class Group:
+    """One table of the overview: species by what its lines stand for."""
+
+    title: str
+    head: str
+    lines: tuple[GroupLine, ...]
+
+
+def render_overview(
+    job: Job, summary: Summary, label_set: LabelSet, missed: Sequence[MissedImages], *, nonce: str
+) -> str:
+    """Return the overview page. missed: of each model of the job."""
     return _render(
         "index.html",
         nonce=nonce,
         job=job,
         folder=_text(job.root),
         summary=summary,
+        missed=[(one, missed_words(one)) for one in missed],
         evaluated=sum(summary.species.values()),
         waiting=summary.states[ItemState.PENDING] + summary.states[ItemState.CANCELLED],
         failed=sum(summary.reasons.values()),
@@ -64,7 +82,7 @@ def render_overview(job: Job, summary: Summary, label_set: LabelSet, *, nonce: s
         reasons=_bars(summary.reasons.most_common(), "reason"),
         agreement=_agreement_bars(summary),
         label_set=[name for name in label_set.names if summary.species[name]],
-        cameras=_camera_lines(summary, label_set),
+        groups=_groups(summary, label_set),
     )
 
 
@@ -78,6 +96,30 @@ def render_images(job: Job, summary: Summary, data_scripts: Sequence[str], *, no
         shown=len(summary.chosen),
         total=sum(summary.species.values()),
         scripts=[*data_scripts, "report.js"],
+    )
+
+
+def render_review(
+    job: Job,
+    summary: Summary,
+    label_set: LabelSet,
+    missed: Sequence[MissedImages],
+    pairs: Sequence[ComparedPair],
+    *,
+    nonce: str,
+) -> str:
+    """Return the page of what people changed. missed: of each model of the job. pairs: versions that are compared."""
+    return _render(
+        "review.html",
+        nonce=nonce,
+        job=job,
+        folder=_text(job.root),
+        summary=summary,
+        missed=[(one, missed_words(one)) for one in missed],
+        evaluated=summary.evaluated,
+        pairs=pairs,
+        confusions=confusions_of(summary.review, label_set.names),
+        changes=changes_of(summary.review, summary.species, summary.fish, label_set.names),
     )
 
 
@@ -130,15 +172,27 @@ def _agreement_bars(summary: Summary) -> list[AgreementBar]:
     ]
 
 
-def _camera_lines(summary: Summary, label_set: LabelSet) -> list[CameraLine]:
+def _groups(summary: Summary, label_set: LabelSet) -> list[Group]:
+    """Return the tables by camera, day and trip; the latter where they are known and tell more than the cameras do."""
     names = [name for name in label_set.names if summary.species[name]]
+    groups = [Group("Cameras", "camera", _lines(summary.by_camera, names, "camera", unknown=""))]
+    if summary.by_day.keys() - {""}:
+        groups.append(Group("Days", "day", _lines(summary.by_day, names, "day", unknown="no time known")))
+    if len(summary.by_trip) > 1 and summary.by_trip.keys() != summary.by_camera.keys():
+        groups.append(Group("Trips", "trip", _lines(summary.by_trip, names, "trip", unknown="the job's own folder")))
+    return [group for group in groups if group.lines]
+
+
+def _lines(
+    counted: Mapping[str, Mapping[str, int]], names: Sequence[str], key: str, *, unknown: str
+) -> tuple[GroupLine, ...]:
     lines = []
-    for camera, counts in sorted(summary.by_camera.items()):
+    for name, counts in sorted(counted.items()):
         total = sum(counts.values())
-        row = tuple(counts[name] for name in names)
+        row = tuple(counts.get(species, 0) for species in names)
         shares = tuple(count / total for count in row)
-        lines.append(CameraLine(camera, row, shares, total, f"camera={quote(camera, safe='')}"))
-    return lines
+        lines.append(GroupLine(name or unknown, row, shares, total, f"{key}={quote(name, safe='')}" if name else ""))
+    return tuple(lines[:MOST_LINES])
 
 
 def _text(path: bytes) -> str:

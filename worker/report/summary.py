@@ -7,9 +7,10 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-from db.domain.answers import FinalAnswer, final_answer
+from db.domain.answers import AnsweredBy, FinalAnswer, final_answer
 from db.domain.jobs import ItemState
 from db.domain.results import ImageResult, StoredPrediction
+from worker.report.review import ReviewTally
 
 AGREEMENT_BINS = 20
 # The overview shows what each species looks like where the model is sure of it.
@@ -24,8 +25,10 @@ class Summary:
     species: images by their final species; fish: boxes by theirs.
     agreement_bins, flagged_bins: images by agreement, all and the flagged ones, `AGREEMENT_BINS` equal steps from 0
     to 1. flagged: those nobody has looked at yet. reviewed: those of which a person said what is in them; differing:
-    where the person named another species than the model. by_camera: species counts, the person's before the model's.
-    said_against: what the models say against themselves, a line each.
+    where the person named another species than the model. by_duplicate: near-duplicates of an image that a person saw.
+    by_camera: species counts, the person's before the model's.
+    by_day, by_trip: likewise; days are by the cameras' clocks, '' where none is known; a trip is the first folder below
+    the job's. said_against: what the models say against themselves, a line each. review: what people changed.
     """
 
     flag_below: float
@@ -33,11 +36,14 @@ class Summary:
     species: Counter[str] = field(default_factory=Counter)
     fish: Counter[str] = field(default_factory=Counter)
     by_camera: dict[str, Counter[str]] = field(default_factory=lambda: defaultdict(Counter))
+    by_day: dict[str, Counter[str]] = field(default_factory=lambda: defaultdict(Counter))
+    by_trip: dict[str, Counter[str]] = field(default_factory=lambda: defaultdict(Counter))
     agreement_bins: list[int] = field(default_factory=lambda: [0] * AGREEMENT_BINS)
     flagged_bins: list[int] = field(default_factory=lambda: [0] * AGREEMENT_BINS)
     flagged: int = 0
     reviewed: int = 0
     differing: int = 0
+    by_duplicate: int = 0
     reasons: Counter[str] = field(default_factory=Counter)
     models: Counter[str] = field(default_factory=Counter)
     taken_first: str | None = None
@@ -45,6 +51,7 @@ class Summary:
     chosen: list[int] = field(default_factory=list)
     failed: list[ImageResult] = field(default_factory=list)
     said_against: list[str] = field(default_factory=list)
+    review: ReviewTally = field(default_factory=ReviewTally)
 
     @property
     def images(self) -> int:
@@ -86,7 +93,12 @@ def _count_answer(done: Summary, result: ImageResult, answer: FinalAnswer) -> No
     done.species[answer.species] += 1
     done.fish.update(box.species for box in answer.boxes)
     done.by_camera[result.camera][answer.species] += 1
-    if answer.reviewer is not None:
+    done.by_day[(result.captured_at or "")[:10]][answer.species] += 1
+    folder, slash, _ = result.path.partition("/")
+    done.by_trip[folder if slash else ""][answer.species] += 1
+    done.review.add(result, answer)
+    done.by_duplicate += answer.by is AnsweredBy.DUPLICATE
+    if answer.by is AnsweredBy.PERSON:
         done.reviewed += 1
         done.differing += result.prediction is not None and answer.species != result.prediction.final_species
 

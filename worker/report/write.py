@@ -18,16 +18,19 @@ from db.progress import StageProgress, no_stage_progress
 from db.session import reading
 from db.settings import Settings
 from db.store.caveats import said_of_cameras, said_of_images
+from db.store.compared_models import ComparedAnswers, answers_by_model
 from db.store.error_probabilities import refresh_error_probabilities
 from db.store.events import events_of_job, sightings_of_events
 from db.store.jobs import get_job
 from db.store.model_versions import said_against
 from db.store.results import iterate_results, label_set_of_models, models_of_job
+from worker.report.compared import compared_pairs
 from worker.report.data_files import write_data
 from worker.report.draw import Drawn, DrawOptions, draw_images
 from worker.report.events import camera_days
 from worker.report.gallery import failure_entry
-from worker.report.pages import render_catch, render_events, render_images, render_overview
+from worker.report.missed import MissedImages
+from worker.report.pages import render_catch, render_events, render_images, render_overview, render_review
 from worker.report.summary import Summary, summarise
 from worker.report.zipped import zip_folder, zip_of
 from worker.results.files import new_folder
@@ -67,11 +70,12 @@ def write_report(
     options: ReportOptions,
     *,
     catch: Sequence[CatchSummary] = (),
+    missed: Sequence[MissedImages] = (),
     progress: StageProgress = no_stage_progress,
 ) -> Report:
     """Return what was written; the folder appears when it is complete.
 
-    catch: the job's figures for their page, of the whole job first, then by groups.
+    catch: the job's figures for their page, of the whole job first, then by groups. missed: of each of its models.
 
     Raises:
         NotFoundError: no such job. OutputError: out is there already or cannot be written. ReportError: drawing died.
@@ -101,8 +105,9 @@ def write_report(
         drawn.entries += [failure_entry(result) for result in summary.failed]
         with reading(engine) as session:
             label_set = label_set_of_models(session, models, default=settings.label_set)
+            compared = answers_by_model(session, job_id)
         nonce = secrets.token_urlsafe(16)
-        _write_pages(folder, job, summary, label_set, drawn, catch=catch, nonce=nonce)
+        _write_pages(folder, job, summary, label_set, drawn, compared, catch=catch, missed=missed, nonce=nonce)
         page = render_events(job, camera_days(events, sightings, folder), events, nonce=nonce)
         (folder / "events.html").write_text(page, encoding="utf-8")
     if options.zipped:
@@ -123,8 +128,10 @@ def _write_pages(
     summary: Summary,
     label_set: LabelSet,
     drawn: Drawn,
+    compared: ComparedAnswers | None,
     *,
     catch: Sequence[CatchSummary],
+    missed: Sequence[MissedImages],
     nonce: str,
 ) -> None:
     for name in _ASSETS:
@@ -137,6 +144,12 @@ def _write_pages(
         "sheets": [asdict(sheet) for sheet in drawn.sheets],
     }
     scripts = write_data(folder, head, drawn.entries)
-    (folder / "index.html").write_text(render_overview(job, summary, label_set, nonce=nonce), encoding="utf-8")
-    (folder / "images.html").write_text(render_images(job, summary, scripts, nonce=nonce), encoding="utf-8")
-    (folder / "catch.html").write_text(render_catch(job, catch, nonce=nonce), encoding="utf-8")
+    pairs = compared_pairs(compared, label_set.names, shown=drawn.names)
+    pages = {
+        "index.html": render_overview(job, summary, label_set, missed, nonce=nonce),
+        "images.html": render_images(job, summary, scripts, nonce=nonce),
+        "review.html": render_review(job, summary, label_set, missed, pairs, nonce=nonce),
+        "catch.html": render_catch(job, catch, nonce=nonce),
+    }
+    for name, page in pages.items():
+        (folder / name).write_text(page, encoding="utf-8")

@@ -25,27 +25,35 @@
     return made;
   };
   const axis = (one) => data.models[one.model];
+  const dayOf = (one) => (one.taken ?? "").slice(0, 10);
+  const tripOf = (one) => (one.name.includes("/") ? one.name.split("/")[0] : "");
   const percent = (share) => `${Math.round(share * 100)} %`;
 
   function fillChoices() {
     const counted = (key) => {
       const counts = new Map();
-      for (const one of data.images) if (one[key]) counts.set(one[key], (counts.get(one[key]) || 0) + 1);
+      for (const one of data.images) if (key(one)) counts.set(key(one), (counts.get(key(one)) || 0) + 1);
       return counts;
     };
     const add = (select, names, counts) => {
       for (const name of names) select.append(element("option", { value: name, text: `${name} (${counts.get(name)})` }));
     };
-    const species = counted("species"), cameras = counted("camera"), reasons = counted("reason");
+    const species = counted((one) => one.species), cameras = counted((one) => one.camera);
+    const reasons = counted((one) => one.reason), days = counted(dayOf), trips = counted(tripOf);
     add(filters.elements.species, data.species.filter((name) => species.has(name)), species);
     add(filters.elements.camera, [...cameras.keys()].sort(), cameras);
     add(filters.elements.reason, [...reasons.keys()].sort(), reasons);
+    add(filters.elements.day, [...days.keys()].sort(), days);
+    add(filters.elements.trip, [...trips.keys()].sort(), trips);
     byId("reason-field").hidden = !reasons.size;
+    byId("day-field").hidden = !days.size;
+    // Where each camera has a folder of its own below the job's, the camera says it all.
+    byId("trip-field").hidden = [...trips.keys()].every((name) => cameras.has(name));
     for (const name of data.species) layers.elements.heat.append(element("option", { value: name, text: name }));
   }
 
   // The address holds the filters and the image that is open, so that a view can be kept, linked to and gone back to.
-  const KEYS = { species: "", camera: "", show: "", reason: "", agreement: "1", name: "", order: "doubtful" };
+  const KEYS = { species: "", camera: "", day: "", trip: "", show: "", reason: "", agreement: "1", name: "", order: "doubtful" };
   function readAddress() {
     const wanted = new URLSearchParams(location.hash.slice(1));
     for (const [key, usual] of Object.entries(KEYS)) filters.elements[key].value = wanted.get(key) ?? usual;
@@ -94,11 +102,13 @@
     shown = data.images.filter((one) =>
       (!value("species") || one.species === value("species")) &&
       (!value("camera") || one.camera === value("camera")) &&
+      (!value("day") || dayOf(one) === value("day")) &&
+      (!value("trip") || tripOf(one) === value("trip")) &&
       (!value("reason") || one.reason === value("reason")) &&
       (most >= 1 || (one.agreement ?? 2) <= most) &&
       (!part || one.name.toLowerCase().includes(part)) &&
-      ({ "": true, flagged: one.flagged, agreed: one.flagged === false, reviewed: one.review,
-         differing: one.review && one.said !== one.review.species, failed: failed(one) })[value("show")]);
+      ({ "": true, flagged: one.flagged, agreed: one.flagged === false, reviewed: one.by === "person",
+         differing: one.by === "person" && one.said !== one.review.species, failed: failed(one) })[value("show")]);
     shown.sort(ORDERS[value("order")]);
     page = Math.min(page, Math.max(0, Math.ceil(shown.length / PAGE) - 1));
   }
@@ -128,7 +138,7 @@
       words.append(element("b", { text: "no result" }));
     } else {
       if (one.flagged) words.append(element("span", { class: "badge", text: "flagged" }));
-      if (one.review) words.append(element("span", { class: "badge seen", text: `seen by ${one.review.reviewer}` }));
+      if (one.review) words.append(element("span", { class: "badge seen", text: one.by === "duplicate" ? "by its duplicate" : `seen by ${one.review.reviewer}` }));
       const model = !one.review ? percent(one.probability) : one.said === one.species ? "" : `model: ${one.said}`;
       words.append(element("b", { text: one.species }), ` ${model}`, meter(one.agreement));
     }
@@ -263,7 +273,7 @@
     if (one.width) pairs.push(["size", `${one.width} × ${one.height}`]);
     if (one.review) {
       const { reviewer, at, outcome, species } = one.review;
-      pairs.push(["a person says", `${species} (${outcome} by ${reviewer}, ${at.slice(0, 16).replace("T", " ")} UTC)`]);
+      pairs.push([one.by === "duplicate" ? "a person says of its duplicate" : "a person says", `${species} (${outcome} by ${reviewer}, ${at.slice(0, 16).replace("T", " ")} UTC)`]);
     }
     if (failed(one)) {
       pairs.push(["state", one.state], ["failure", one.failure]);

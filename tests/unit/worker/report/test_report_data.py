@@ -41,6 +41,19 @@ def test_a_job_is_counted_by_species_camera_agreement_and_failure() -> None:
     assert found.chosen == [1, 2, 3]
 
 
+def test_images_are_counted_by_their_cameras_day_and_by_trip() -> None:
+    results = [
+        replace(evaluated(1, 0.9), path="trip 7/cam1/1.jpg", captured_at="2024-03-02T23:59:59"),
+        replace(evaluated(2, 0.9), path="trip 8/2.jpg", captured_at="2024-03-03T00:00:01"),
+        replace(evaluated(3, 0.9, species="YFT"), path="3.jpg", captured_at=None),
+    ]
+
+    found = summarise(iter(results), max_images=10, flag_below=0.5)
+
+    assert found.by_day == {"2024-03-02": {"ALB": 1}, "2024-03-03": {"ALB": 1}, "": {"YFT": 1}}
+    assert found.by_trip == {"trip 7": {"ALB": 1}, "trip 8": {"ALB": 1}, "": {"YFT": 1}}
+
+
 def test_what_a_person_said_counts_before_the_model_and_is_no_longer_to_be_looked_at() -> None:
     said = Correction(
         "ab" * 32, ImageLabel("NoF"), CorrectionOutcome.CONFIRMED_EMPTY, (), "ana", "2024-05-06", "e", "m1"
