@@ -155,7 +155,7 @@ def _as_stored(
 def _stored_jpeg(content: bytes, at_least_hw: tuple[int, int] | None) -> npt.NDArray[np.uint8]:
     with Image.open(io.BytesIO(content), formats=("JPEG",)) as image:
         _reduce(image, at_least_hw)
-        return np.asarray(image.convert("RGB"), dtype=np.uint8)
+        return _rgb(image)
 
 
 def _reduce(image: Image.Image, at_least_hw: tuple[int, int] | None) -> None:
@@ -210,7 +210,12 @@ def _to_rgb(image: Image.Image, content: bytes) -> npt.NDArray[np.uint8]:
     if image.has_transparency_data:
         clear = image.convert("RGBA")
         image = Image.alpha_composite(Image.new("RGBA", clear.size, (0, 0, 0, 255)), clear)
-    return np.asarray(image.convert("RGB"), dtype=np.uint8)
+    return _rgb(image)
+
+
+def _rgb(image: Image.Image) -> npt.NDArray[np.uint8]:
+    """Return the pixels; `convert` would copy an image that is RGB already."""
+    return np.asarray(image if image.mode == "RGB" else image.convert("RGB"), dtype=np.uint8)
 
 
 def _read_exif(image: Image.Image) -> Image.Exif:

@@ -116,6 +116,10 @@ class DetectorInference:
             )
             for row, loaded in enumerate(images)
         ]
+        images = [
+            self._loader.for_crops(loaded) if prediction.detections else loaded
+            for loaded, prediction in zip(images, predictions, strict=True)
+        ]
         seconds: Sequence[CropPrediction | None] = [None] * len(images)
         if self._crop_classifier is not None:
             started = time.perf_counter()

@@ -50,13 +50,18 @@ class HashedFile:
 
 @dataclass(frozen=True, eq=False)
 class LoadedImage:
-    """An image ready for the network. canvas: (H, W, 3) uint8, letterboxed. decoded: what crops are cut from."""
+    """An image ready for the network. canvas: (H, W, 3) uint8, letterboxed. decoded: what crops are cut from.
+
+    whole: the file's bytes, where crops are cut from the whole original, which `ImageLoader.for_crops` decodes: most
+    frames of a deck show no fish and need it not.
+    """
 
     item: ClaimedItem
     image: SeenImage
     decoded: DecodedImage
     canvas: npt.NDArray[np.uint8]
     letterbox: Letterbox
+    whole: bytes | None = None
 
 
 class ImageLoader:
@@ -114,14 +119,30 @@ class ImageLoader:
         taken = time_taken(decoded.captured_at, held, file.item.path, self._time_patterns)
         seen = SeenImage(held.sha256, decoded.width_px, decoded.height_px, *taken, note=decoded.note)
         image = replace(seen, thumbnail=thumbnail(decoded.pixels).tobytes())
+        loaded = LoadedImage(file.item, image, self._kept(decoded, input_hw), canvas, letterbox)
         if self._whole_crops and decoded.pixels.shape[1] < decoded.width_px:
-            decoded = decode_image(content, max_pixels=self._max_pixels)
-        return LoadedImage(file.item, image, self._kept(decoded, input_hw), canvas, letterbox)
+            loaded = replace(loaded, whole=content)
+            return loaded if file.content is not None else self.for_crops(loaded)  # many bytes must not wait
+        return loaded
 
-    def _decoded(self, content: bytes, input_hw: tuple[int, int]) -> DecodedImage:
+    def for_crops(self, loaded: LoadedImage) -> LoadedImage:
+        """Return the image with the pixels that its crops are cut from.
+
+        Raises:
+            UnreadableImage: the bytes gave a reduced image, but give no whole one.
+        """
+        if loaded.whole is None:
+            return loaded
+        decoded = self._decoded(loaded.whole, None)
+        return replace(loaded, decoded=self._kept(decoded, loaded.letterbox.input_hw), whole=None)
+
+    def _decoded(self, content: bytes, input_hw: tuple[int, int] | None) -> DecodedImage:
+        """Return a file's image, whole or large enough for this input."""
         size = measure_image(content, max_pixels=self._max_pixels)
         large = size.width_px * size.height_px > _LARGE_PIXELS
         with self._one_large if large else nullcontext():
+            if input_hw is None:
+                return decode_image(content, max_pixels=self._max_pixels)
             # Crops are cut from it, too: a small input must not make them small.
             at_least_hw = (max(input_hw[0], NOMINAL_HW[0]), max(input_hw[1], NOMINAL_HW[1]))
             return decode_image(content, at_least_hw=at_least_hw, max_pixels=self._max_pixels)

@@ -12,6 +12,7 @@ Pixels = npt.NDArray[np.uint8]
 
 # The fins and the deck around a fish tell it apart; a tenth of its longer side keeps them.
 MARGIN = 0.1
+_PIXEL = np.dtype("V3")
 
 
 def crop_box(pixels: Pixels, box: Box, *, width_px: int, height_px: int, margin: float = MARGIN) -> Pixels:
@@ -41,8 +42,12 @@ def letterbox_crop(
 
 def quarter_turns(crops: Pixels, count: int) -> Pixels:
     """Return every crop turned by 0, 90, ... degrees; (N, P, P, 3) -> (N * count, P, P, 3), a crop's turns together."""
-    turned = np.stack([np.rot90(crops, k=number, axes=(1, 2)) for number in range(count)], axis=1)
-    return np.ascontiguousarray(turned.reshape(-1, *crops.shape[1:]))
+    side = crops.shape[1]
+    whole = np.ascontiguousarray(crops).view(_PIXEL)[..., 0]  # pixels as one value each: a third of the moves
+    turned = np.empty((len(crops), count, side, side), dtype=_PIXEL)
+    for number in range(count):
+        turned[:, number] = np.rot90(whole, k=number, axes=(1, 2))
+    return turned.view(np.uint8).reshape(-1, *crops.shape[1:])
 
 
 def _span(low: float, high: float, length: int) -> tuple[int, int]:
