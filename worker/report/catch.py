@@ -40,6 +40,11 @@ class CatchPart:
     lines: tuple[CatchLine, ...]
     summary: CatchSummary
 
+    @property
+    def had(self) -> bool:
+        """Whether any line has an estimate."""
+        return any(line.had for line in self.lines)
+
 
 def parts_of(summaries: Sequence[CatchSummary]) -> list[CatchPart]:
     """Return the page's tables, one a summary; in groups only species that somebody named there."""
@@ -62,7 +67,8 @@ def contributions_of(summary: CatchSummary) -> list[tuple[str, str]]:
 
 
 def _part(summary: CatchSummary) -> CatchPart:
-    shown = [one for one in summary.figures if not summary.by or one.model or one.said][:MOST_LINES]
+    named = (one for one in summary.figures if not summary.by or one.model or one.said)
+    shown = sorted(named, key=lambda one: one.group)[:MOST_LINES]  # within a group species stay in their order
     most = max((one.estimate.high for one in shown if one.estimate is not None), default=0.0)
     heads = tuple(map(str, summary.by))
     title = f"By {' and '.join(heads)}" if heads else "The whole job"

@@ -17,19 +17,34 @@ NO_CLOCK = "no clock"
 
 
 @dataclass(frozen=True)
+class EventImage:
+    """An image of an event that the report holds. file: relative to the report."""
+
+    item_id: int
+    file: str
+
+
+@dataclass(frozen=True)
 class EventMark:
-    """An event on its timeline. start, width: in parts of `TIMELINE_UNITS`. best, images: files of the report."""
+    """An event on its timeline. start, width: in parts of `TIMELINE_UNITS`. best: None where it was not drawn."""
 
     event: Event
     start: int
     width: int
-    best: str | None
-    images: tuple[str, ...]
+    best: EventImage | None
+    images: tuple[EventImage, ...]
 
     @property
     def when(self) -> str:
         """The time of day, for people."""
         return self.event.started_at[11:19] if self.event.started_at else f"for {self.event.lasts_s:.0f} s"
+
+    @property
+    def extent(self) -> str:
+        """How many images it is in, and for how long, for people."""
+        if self.event.images == 1:
+            return "1 image"
+        return f"{self.event.images} images in {self.event.lasts_s:.1f} s"
 
 
 @dataclass(frozen=True)
@@ -53,10 +68,10 @@ def camera_days(
     return [_camera_day(camera, day, held, sightings, folder) for (camera, day), held in sorted(groups.items())]
 
 
-def image_of(item_id: int, folder: Path) -> str | None:
-    """Return the report's file of an item's image, None where it was not drawn."""
+def image_of(item_id: int, folder: Path) -> EventImage | None:
+    """Return the report's copy of an item's image, None where it was not drawn."""
     name = f"images/{item_id:06d}.jpg"
-    return name if (folder / name).is_file() else None
+    return EventImage(item_id, name) if (folder / name).is_file() else None
 
 
 def _camera_day(
@@ -90,9 +105,9 @@ def _camera_day(
     return CameraDay(camera, day, begins, ends, marks)
 
 
-def _images(seen: Sequence[EventSighting], folder: Path) -> tuple[str, ...]:
-    files = dict.fromkeys(image_of(one.item_id, folder) for one in seen)
-    return tuple(file for file in files if file is not None)[:_MOST_IMAGES]
+def _images(seen: Sequence[EventSighting], folder: Path) -> tuple[EventImage, ...]:
+    found = (image_of(item_id, folder) for item_id in dict.fromkeys(one.item_id for one in seen))
+    return tuple(one for one in found if one is not None)[:_MOST_IMAGES]
 
 
 def _seconds(moment: str | None) -> float:
