@@ -67,7 +67,13 @@ def list_events(
     as_json: AsJson = False,
 ) -> None:
     """List the events of JOB in the order in which they were found, and how many animals each camera saw."""
+    from db.session import reading
+    from db.store.cameras import check_camera
+
     _settings, engine = opened()
+    if camera is not None:
+        with reading(engine) as session:
+            check_camera(session, camera)
     events = [event for event in _events(engine, job) if camera in (None, event.camera)]
     if as_json:
         typer.echo(json.dumps({"events": [_as_json(event) for event in events], "counts": _counts(events)}))

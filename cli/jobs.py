@@ -11,7 +11,7 @@ import typer
 from cli.shared.cameras import find_in_job
 from cli.shared.context import opened
 from cli.shared.runtimes import RuntimeName, with_runtime
-from cli.shared.watch import job_as_json, job_line, shown_path, warn, watch_job, work_on
+from cli.shared.watch import failed_files, job_as_json, job_line, shown_path, warn, watch_job, work_on
 
 if TYPE_CHECKING:
     from sqlalchemy import Engine
@@ -131,7 +131,7 @@ def status(
     watch: Annotated[bool, typer.Option("--watch", help="Stay until the job is finished.")] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Show jobs and how far they are."""
+    """Show jobs and how far they are; of one job also the files without a result, and why."""
     from db.session import reading
     from db.store.champion_items import count_stale
     from db.store.jobs import get_job, list_jobs
@@ -142,8 +142,11 @@ def status(
     with reading(engine) as session:
         jobs = [get_job(session, job)] if job is not None else list_jobs(session)
         stale = count_stale(session, [one.job_id for one in jobs])
+        failed = failed_files(session, job, limit=None if as_json else _SHOWN_FAILURES) if job is not None else None
     if as_json:
-        typer.echo(json.dumps([{**job_as_json(one), "stale": stale.get(one.job_id, 0)} for one in jobs], indent=2))
+        more = failed.as_json() if failed is not None else {}
+        told = [{**job_as_json(one), "stale": stale.get(one.job_id, 0), **more} for one in jobs]
+        typer.echo(json.dumps(told, indent=2))
     elif not jobs:
         typer.echo("no jobs yet; `cli enqueue DIR` makes one")
     for one in jobs if not as_json else []:
@@ -153,6 +156,8 @@ def status(
             else ""
         )
         typer.echo(job_line(one) + earlier)
+    for line in failed.lines() if failed is not None and not as_json else []:
+        typer.echo(line)
 
 
 def _unseen_cameras(engine: Engine, job_id: int, model: str) -> list[str]:

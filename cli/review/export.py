@@ -82,9 +82,14 @@ def export_command(
     from annotator.export.image_files import Images
     from cli.review.cold_start import export_first
     from cli.review.fetch import fetch_url
+    from db.session import reading
+    from db.store.cameras import check_camera
     from db.store.review_queue import QueueFilter
 
     settings, engine = opened()
+    if camera is not None and images_from is None:
+        with reading(engine) as session:
+            check_camera(session, camera)
     rng = Random(seed)
     if species is not None:
         settings.label_set.index(species)

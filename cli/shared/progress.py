@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from datetime import timedelta
 
 from rich.console import Console
 from rich.progress import (
@@ -14,7 +16,6 @@ from rich.progress import (
     Task,
     TaskID,
     TextColumn,
-    TimeRemainingColumn,
 )
 from rich.text import Text
 
@@ -27,7 +28,25 @@ class _Rate(ProgressColumn):
         self._unit = unit
 
     def render(self, task: Task) -> Text:
-        return Text(f"{task.speed:.0f} {self._unit}/s" if task.speed else "")
+        speed = _speed(task)
+        return Text(f"{speed:.0f} {self._unit}/s" if speed >= 10 else f"{speed:.1f} {self._unit}/s" if speed else "")
+
+
+class _TimeLeft(ProgressColumn):
+    def render(self, task: Task) -> Text:
+        speed, left = _speed(task), task.remaining
+        if not speed or left is None:
+            return Text("-:--:--")
+        return Text(str(timedelta(seconds=math.ceil(left / speed))))
+
+
+def _speed(task: Task) -> float:
+    """Return units a second: rich's own figure, and before it has one the mean since the work began.
+
+    `began` of the task: what was done already then.
+    """
+    done = task.completed - task.fields.get("began", 0)
+    return task.speed or (done / task.elapsed if task.elapsed and done > 0 else 0.0)
 
 
 def progress_bar(unit: str, *, quiet: bool = False) -> Progress:
@@ -38,7 +57,7 @@ def progress_bar(unit: str, *, quiet: bool = False) -> Progress:
         BarColumn(),
         MofNCompleteColumn(),
         _Rate(unit),
-        TimeRemainingColumn(),
+        _TimeLeft(),
         console=console,
         disable=quiet or not console.is_terminal,
     )

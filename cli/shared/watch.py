@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
@@ -16,6 +17,7 @@ from db.errors import TaffrailError
 
 if TYPE_CHECKING:
     from sqlalchemy import Engine
+    from sqlalchemy.orm import Session
 
     from db.domain.jobs import Job
     from db.settings import Settings
@@ -47,9 +49,9 @@ def work_on(
     """
     from worker.inference.settle_neighbours import settle_job
 
-    with _told_when_stopped(f"stopping; what is done is kept, `cli resume {job_id}` goes on from here"):
-        _work(engine, settings, job_id, detach=detach, as_json=as_json)
-        # A worker does this after the last batch; one that was killed in between left it to us.
+    _work(engine, settings, job_id, detach=detach, as_json=as_json)
+    # A worker does this after the last batch; one that was killed in between left it to us.
+    with _told_when_stopped(job_id):
         settle_job(engine, job_id)
     conclude(engine, job_id, as_json=as_json, scan=scan)
 
@@ -69,7 +71,7 @@ def watch_job(
     from worker.delivery.monitor import Monitor
 
     monitor = Monitor(engine, settings, tell=warn, supervisor=supervisor) if settings is not None else None
-    finished, moved_s = -1, time.monotonic()
+    finished, moved_s, stage = -1, time.monotonic(), ""
     with progress_bar("images", quiet=quiet) as bar:
         task = bar.add_task(f"job {job_id}", total=None)
         while True:
@@ -88,6 +90,10 @@ def watch_job(
                     finished, moved_s = counts.finished, time.monotonic()
             if monitor is not None:
                 monitor.keep()
+                before, stage = stage, supervisor.stage if supervisor is not None else ""
+                bar.update(task, description=f"job {job_id}{', ' * bool(stage)}{stage}")
+                if before and not stage:  # the rate is of images, not of the model's loading
+                    bar.reset(task, completed=finished, began=finished)
                 _give_up_if_stuck(monitor, job_id, moved_s)
             time.sleep(_LOOK_EVERY_S)  # the database has no event to wait for
 
@@ -109,19 +115,17 @@ def conclude(engine: Engine, job_id: int, *, as_json: bool, scan: Mapping[str, o
     """Say what came of a job, failures by their reasons (JSON: all of them); exit code 1 where there are any."""
     from db.session import reading
     from db.store.caveats import said_of_images
-    from db.store.jobs import failure_reasons, failures, get_job, notes
+    from db.store.jobs import get_job, notes
 
     with reading(engine) as session:
         job = get_job(session, job_id)
+        failed = failed_files(session, job_id, limit=None if as_json else _SHOWN_FAILURES)
         unlike = said_of_images(session, job_id)
-        reasons = failure_reasons(session, job_id)
-        bad = failures(session, job_id, limit=None if as_json else _SHOWN_FAILURES)
         noted = notes(session, job_id, limit=None if as_json else _SHOWN_FAILURES)
     if as_json:
         told = {
             "cautions": unlike,
-            "reasons": reasons,
-            "failures": [{"file": shown_path(path), "failure": text} for path, text in bad],
+            **failed.as_json(),
             "notes": [{"file": shown_path(path), "note": text} for path, text in noted],
         }
         typer.echo(json.dumps({**job_as_json(job), **told, **scan}))
@@ -131,14 +135,39 @@ def conclude(engine: Engine, job_id: int, *, as_json: bool, scan: Mapping[str, o
             warn(line)
         for path, text in noted:
             warn(f"  used all the same: {shown_path(path)}: {text}")
-        for reason, count in reasons.items():
-            say(f"  {count} {reason}", fg=typer.colors.YELLOW, err=True)
-        for path, text in bad:
-            say(f"  {shown_path(path)}: {text}", fg=typer.colors.YELLOW, err=True)
-        if job.counts.bad > len(bad):
-            say(f"  ... and {job.counts.bad - len(bad)} more", fg=typer.colors.YELLOW, err=True)
+        for line in failed.lines():
+            warn(line)
     if job.counts.bad:
         raise typer.Exit(1)
+
+
+@dataclass(frozen=True)
+class FailedFiles:
+    """A job's images without a result: how many by reason, and files with what was wrong, perhaps not all of them."""
+
+    reasons: Mapping[str, int]
+    files: Sequence[tuple[bytes, str]]
+
+    def as_json(self) -> dict[str, object]:
+        """Return them for a JSON document."""
+        files = [{"file": shown_path(path), "failure": text} for path, text in self.files]
+        return {"reasons": dict(self.reasons), "failures": files}
+
+    def lines(self) -> list[str]:
+        """Return them for people; says how many are not named."""
+        left = sum(self.reasons.values()) - len(self.files)
+        return [
+            *(f"  {count} {reason}" for reason, count in self.reasons.items()),
+            *(f"  {shown_path(path)}: {text}" for path, text in self.files),
+            *([f"  ... and {left} more; cli status JOB --json names all"] if left else []),
+        ]
+
+
+def failed_files(session: Session, job_id: int, *, limit: int | None) -> FailedFiles:
+    """Return a job's images without a result, so many of them named; all where limit is None."""
+    from db.store.jobs import failure_reasons, failures
+
+    return FailedFiles(failure_reasons(session, job_id), failures(session, job_id, limit=limit))
 
 
 def job_line(job: Job) -> str:
@@ -186,19 +215,21 @@ def _work(engine: Engine, settings: Settings, job_id: int, *, detach: bool, as_j
         if not as_json:
             typer.echo(f"queued; `cli worker` does the work, `cli status {job_id} --watch` shows it")
     elif settings.broker is not None:
-        watch_job(engine, settings, job_id, quiet=as_json)
+        with _told_when_stopped(job_id):
+            watch_job(engine, settings, job_id, quiet=as_json)
     elif _waits(engine, job_id):
-        with Supervisor(engine, settings) as supervisor:
+        # Told inside: to leave the supervisor is to wait for its workers.
+        with Supervisor(engine, settings) as supervisor, _told_when_stopped(job_id):
             watch_job(engine, settings, job_id, supervisor=supervisor, quiet=as_json)
 
 
 @contextmanager
-def _told_when_stopped(text: str) -> Iterator[None]:
+def _told_when_stopped(job_id: int) -> Iterator[None]:
     """Say what a Ctrl-C means for the job, before anything is waited for."""
     try:
         yield
     except KeyboardInterrupt:
-        warn(text)
+        warn(f"stopping; what is done is kept, `cli resume {job_id}` goes on from here")
         raise
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 
@@ -119,6 +120,20 @@ def same_named(session: Session, root: bytes) -> list[tuple[str, str]]:
     here = {name for name, path in named if (bytes(path) + b"/").startswith(within)}
     held = camera_names(session)
     return [(name, plain) for name in sorted(here) if (plain := name.rpartition("/")[2]) in held]
+
+
+def check_camera(session: Session, name: str) -> str:
+    """Return the name of a camera.
+
+    Raises:
+        NotFoundError: no image is of such a camera.
+    """
+    names = camera_names(session)
+    if name in names:
+        return name
+    near = difflib.get_close_matches(name, names, n=1)
+    hint = f"did you mean {near[0]!r}? " if near else ""
+    raise NotFoundError(f"camera {name!r}: no image is of such a camera; {hint}`cli cameras list` shows all")
 
 
 def camera_names(session: Session) -> set[str]:

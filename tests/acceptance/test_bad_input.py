@@ -83,6 +83,10 @@ def test_failures_are_summed_up_by_reason(site: dict[str, str], tmp_path: Path) 
     assert done.returncode == 1
     assert (told["reasons"]["empty"], sum(told["reasons"].values())) == (3, 4)
     assert {Path(failure["file"]).name for failure in told["failures"]} >= {"torn.jpg", "empty0.jpg"}
+    for_people = run_cli("status", "1", settings=site).stdout
+    assert "  3 empty\n" in for_people and "torn.jpg: not an image" in for_people
+    (held,) = json.loads(run_cli("status", "1", "--json", settings=site).stdout)
+    assert (held["failures"], held["reasons"]) == (told["failures"], told["reasons"])
 
 
 def test_ctrl_c_leaves_a_job_that_resume_ends(site: dict[str, str], tmp_path: Path) -> None:

@@ -170,7 +170,7 @@ def test_open_cases_of_people_are_reported_and_exported(engine: Engine, home: Pa
     ("words", "error", "text"),
     [
         pytest.param(["export", "out", "--species", "YTF"], UnknownSpecies, "did you mean YFT", id="species"),
-        pytest.param(["export", "out", "--camera", "x"], ExportError, "no prediction of camera x", id="camera"),
+        pytest.param(["export", "out", "--camera", "x"], NotFoundError, "camera 'x': no image", id="camera"),
         pytest.param(["export", "out", "--model", "m9"], NotFoundError, "model 'm9': not held", id="model"),
         pytest.param(["import", "missing"], ImportRefused, "no such folder", id="folder"),
     ],

@@ -25,6 +25,12 @@ from worker.images.enqueue import enqueue_folder
 # Workers that do one thing; their first argument is their name.
 CONNECTED_AND_IDLE = "import sys; sys.stdin.read()"
 AT_WORK = "import sys; print('{\"in_work\": 1}', flush=True); sys.stdin.read()"
+LOADING = """
+import signal, sys
+signal.signal(signal.SIGTERM, signal.SIG_IGN)
+print('{"loading": true}', flush=True)
+sys.stdin.read()
+"""
 BROKEN = "raise SystemExit('no TensorFlow')"
 
 
@@ -78,6 +84,21 @@ def test_what_a_worker_holds_at_the_end_is_given_back_whole(engine: Engine, sett
     with _supervisor(engine, settings, CONNECTED_AND_IDLE) as supervisor:
         _claim(engine, supervisor._running[0].name)
 
+    assert _states(engine) == [BatchState.PENDING]
+
+
+def test_a_worker_that_loads_its_model_is_told_of_and_not_waited_for_at_the_end(
+    engine: Engine, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(supervise, "GRACE_S", 60.0)
+    patient = settings.model_copy(update={"lease_s": 60.0})
+    with _supervisor(engine, patient, LOADING) as supervisor:
+        assert supervisor.stage == "starting a worker"
+        _claim(engine, supervisor._running[0].name)
+        _until(lambda: supervisor.look() == 0 and supervisor.stage == "loading the model")
+        began_s = time.monotonic()
+
+    assert time.monotonic() - began_s < 10.0
     assert _states(engine) == [BatchState.PENDING]
 
 

@@ -80,6 +80,13 @@ class Supervisor:
         found, self._troubles = list(dict.fromkeys(self._troubles)), []
         return found
 
+    @property
+    def stage(self) -> str:
+        """What the workers are at before they answer anything: two or three words for people; '' once they work."""
+        if any(worker.worked and not worker.loading for worker in self._running):
+            return ""
+        return "loading the model" if any(worker.loading for worker in self._running) else "starting a worker"
+
     def replace_idle(self) -> int:
         """Return how many workers were ended because they take nothing; call it while messages wait in the broker."""
         idle = [
@@ -95,7 +102,10 @@ class Supervisor:
     def stop(self) -> None:
         """End every worker: each finishes its batches within the grace time, or they are given to others."""
         for worker in self._running:
-            worker.ask_to_end()
+            if worker.loading:  # it has looked at no image yet, and would not hear us before its model is there
+                worker.kill(fault=None)
+            else:
+                worker.ask_to_end()
         deadline_s = time.monotonic() + GRACE_S
         for worker in self._running:
             worker.end_by(deadline_s)

@@ -1,6 +1,7 @@
 """What a worker process tells its supervisor, one JSON line each: how much is in work, and what is wrong with the site.
 
-`{"in_work": 2}` is a sign of life as well; `{"trouble": "one line"}` is nothing that an image is to blame for.
+`{"in_work": 2}` is a sign of life as well; `{"loading": true}` says why nothing is done yet;
+`{"trouble": "one line"}` is nothing that an image is to blame for.
 """
 
 from __future__ import annotations
@@ -18,10 +19,11 @@ _AT_MOST_EVERY_S = 0.2
 
 @dataclass(frozen=True)
 class WorkerEvent:
-    """One thing a worker said. in_work: batches it holds; trouble: one line for people."""
+    """One thing a worker said. in_work: batches it holds; trouble: one line for people; loading: it loads a model."""
 
     in_work: int | None = None
     trouble: str | None = None
+    loading: bool | None = None
 
 
 class EventWriter:
@@ -45,6 +47,10 @@ class EventWriter:
     def trouble(self, text: str) -> None:
         """Say what is wrong, in one line."""
         self._write({"trouble": " ".join(text.split())[:600]})
+
+    def loading(self, is_so: bool) -> None:
+        """Say that a model is being loaded, which takes seconds to minutes; or that it is ready."""
+        self._write({"loading": is_so})
 
     def _write(self, event: dict[str, object]) -> None:
         if self._descriptor is None:
@@ -74,7 +80,11 @@ class EventReader:
 def _parsed(line: bytes) -> WorkerEvent | None:
     try:
         raw = json.loads(line)
-        count, trouble = raw.get("in_work"), raw.get("trouble")
+        count, trouble, loading = raw.get("in_work"), raw.get("trouble"), raw.get("loading")
     except (ValueError, AttributeError):
         return None
-    return WorkerEvent(int(count) if count is not None else None, str(trouble) if trouble is not None else None)
+    return WorkerEvent(
+        int(count) if count is not None else None,
+        str(trouble) if trouble is not None else None,
+        bool(loading) if loading is not None else None,
+    )

@@ -23,7 +23,7 @@ class WorkerProcess:
     """One worker process.
 
     place: its number among its queue's workers. in_work: batches it holds. worked: it has had any. moved_s: when it
-    last said something, monotonic.
+    last said something, monotonic. loading: it loads a model.
     fault: why it was ended, where that was ours; None with `retired`: it was asked to go.
     """
 
@@ -36,6 +36,7 @@ class WorkerProcess:
     moved_s: float
     in_work: int = 0
     worked: bool = False
+    loading: bool = False
     fault: str | None = None
     retired: bool = False
 
@@ -56,6 +57,8 @@ class WorkerProcess:
             self.moved_s = time.monotonic()
             if event.in_work is not None:
                 self.in_work, self.worked = event.in_work, True
+            if event.loading is not None:
+                self.loading = event.loading
             if event.trouble is not None:
                 troubles.append(event.trouble)
         return troubles

@@ -194,7 +194,9 @@ class InferWorker:
                 self._pipeline.close()
                 self._pipeline = None
             fail_point("loading")
+            self._events.loading(True)
             inference = self._load(self._settings, row.id, BundleHashes(row.sha256, row.crops_sha256))
+            self._events.loading(False)
             self._pipeline = BatchPipeline(
                 inference,
                 on_done=lambda held, outcomes: self._store(held, outcomes, inference),
