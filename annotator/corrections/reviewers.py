@@ -9,7 +9,7 @@ from itertools import combinations
 
 from scipy.optimize import linear_sum_assignment
 
-from db.domain.boxes import box_iou_batch
+from db.domain.box_overlaps import box_iou_batch
 from db.domain.corrections import Correction
 from db.domain.labels import ImageLabel
 

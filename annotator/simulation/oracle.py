@@ -14,7 +14,7 @@ from annotator.errors import LabelmeError
 from annotator.labelme.json_files import LabelmeFile, LabelmeShape, read_labelme, write_labelme
 from annotator.labelme.marks import FLAG_NO_FISH, FLAG_REVIEWED
 from annotator.labelme.shown import HIDDEN_KEY, box_around
-from db.domain.boxes import box_iou_batch
+from db.domain.box_overlaps import box_iou_batch
 from db.domain.labels import ImageLabel, LabelledBox
 
 # A person leaves a box that fits so well, and draws anew what fits worse than the lower bar.

@@ -1,14 +1,9 @@
-"""Boxes: xyxy, float pixels of the EXIF-upright original image; (N, 4) arrays where there are many."""
+"""Boxes: xyxy, float pixels of the EXIF-upright original image. Many at a time: `box_overlaps`."""
 
 from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-
-import numpy as np
-import numpy.typing as npt
-
-FloatArray = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True)
@@ -54,29 +49,10 @@ def clip_box(box: Box, *, width_px: int, height_px: int) -> Box | None:
     return Box(float(x_min), float(y_min), float(x_max), float(y_max))
 
 
-def box_iou_batch(first: npt.ArrayLike, second: npt.ArrayLike) -> FloatArray:
-    """Return the IoU of every box of one set with every box of another.
-
-    first: (N, 4) xyxy, pixels. second: (M, 4) xyxy, pixels. Returns (N, M), 0..1; an empty box has IoU 0.
-
-    >>> box_iou_batch([[0, 0, 2, 2]], [[1, 0, 3, 2]]).round(3).tolist()
-    [[0.333]]
-    """
-    a = np.asarray(first, dtype=np.float64).reshape(-1, 4)
-    b = np.asarray(second, dtype=np.float64).reshape(-1, 4)
-    low = np.maximum(a[:, None, :2], b[None, :, :2])  # (N, M, 2)
-    high = np.minimum(a[:, None, 2:], b[None, :, 2:])  # (N, M, 2)
-    shared = np.prod(np.clip(high - low, 0.0, None), axis=2)  # (N, M)
-    union = _areas(a)[:, None] + _areas(b)[None, :] - shared
-    ratio: FloatArray = np.divide(shared, union, out=np.zeros_like(shared), where=union > 0)
-    return ratio
-
-
 def iou(first: Box, second: Box) -> float:
     """Return the IoU of two boxes, 0..1."""
-    return float(box_iou_batch([first.xyxy], [second.xyxy])[0, 0])
-
-
-def _areas(boxes: FloatArray) -> FloatArray:
-    sides: FloatArray = np.clip(boxes[:, 2:] - boxes[:, :2], 0.0, None)
-    return np.asarray(sides[:, 0] * sides[:, 1], dtype=np.float64)
+    width = min(first.x_max, second.x_max) - max(first.x_min, second.x_min)
+    height = min(first.y_max, second.y_max) - max(first.y_min, second.y_min)
+    shared = max(width, 0.0) * max(height, 0.0)
+    union = first.area_px + second.area_px - shared
+    return shared / union if union > 0.0 else 0.0

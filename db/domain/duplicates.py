@@ -9,7 +9,8 @@ from datetime import datetime
 import numpy as np
 import numpy.typing as npt
 
-from db.domain.boxes import Box, box_iou_batch
+from db.domain.box_overlaps import box_iou_batch
+from db.domain.boxes import Box
 
 THUMBNAIL_HW = (9, 16)
 # Frames a second apart, or saved again, differ by a few levels anywhere. A fish that came or went (an eighth of the

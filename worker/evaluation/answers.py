@@ -9,7 +9,7 @@ from functools import cached_property
 import numpy as np
 import numpy.typing as npt
 
-from db.domain.boxes import box_iou_batch
+from db.domain.box_overlaps import box_iou_batch
 from db.domain.species import LabelSet
 from worker.training import metrics
 from worker.training.data.samples import TrainingSample

@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 import numpy.typing as npt
 
-from db.domain.boxes import box_iou_batch
+from db.domain.box_overlaps import box_iou_batch
 from worker.events.sightings import CameraSequence, Floats, SequenceImage
 
 Flags = npt.NDArray[np.bool_]

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.optimize import linear_sum_assignment
 
-from db.domain.boxes import box_iou_batch
+from db.domain.box_overlaps import box_iou_batch
 from worker.events.sightings import CameraSequence, Floats, Sighting, Track
 
 # The share of a newer speed in the smoothed one.

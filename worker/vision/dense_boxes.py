@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from db.domain.boxes import box_iou_batch
+from db.domain.box_overlaps import box_iou_batch
 from worker.vision.heatmaps import MAX_REGIONS
 
 Floats = npt.NDArray[np.float64]

@@ -10,7 +10,7 @@ import numpy.typing as npt
 from scipy import ndimage
 from scipy.special import softmax
 
-from db.domain.boxes import box_iou_batch
+from db.domain.box_overlaps import box_iou_batch
 
 Floats = npt.NDArray[np.float64]
 Mask = npt.NDArray[np.bool_]

@@ -6,7 +6,8 @@ import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from db.domain.boxes import Box, box_iou_batch
+from db.domain.box_overlaps import box_iou_batch
+from db.domain.boxes import Box
 from db.domain.labels import ImageLabel
 
 # A box that was taken away shows no fish only where it meets none: one that overlaps a fish by more is badly placed.

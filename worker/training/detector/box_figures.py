@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from db.domain.box_confidence import BoxConfidence
-from db.domain.boxes import box_iou_batch
+from db.domain.box_overlaps import box_iou_batch
 from worker.training.detector.calibrate_boxes import CountedBoxes, calibration_error
 from worker.training.metrics import ScoredBox, average_precision
 

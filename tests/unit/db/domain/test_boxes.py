@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from db.domain.boxes import Box, box_iou_batch, clip_box, iou
+from db.domain.box_overlaps import box_iou_batch
+from db.domain.boxes import Box, clip_box, iou
 
 sides = st.floats(min_value=0.5, max_value=2000)
 places = st.floats(min_value=-2000, max_value=4000)

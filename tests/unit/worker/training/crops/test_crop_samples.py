@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import dataclasses
 
-from db.domain.boxes import Box, box_iou_batch
+from db.domain.box_overlaps import box_iou_batch
+from db.domain.boxes import Box
 from db.domain.labels import ImageLabel, LabelledBox
 from worker.training.crops.samples import crop_samples
 from worker.training.data.samples import TrainingSample, with_false_boxes
