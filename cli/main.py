@@ -12,6 +12,7 @@ import typer
 from cli import (
     backup,
     cameras,
+    delete,
     demo,
     doctor,
     evaluate,
@@ -85,6 +86,7 @@ app.command("report")(report.report)
 app.command("summary")(summary.summary)
 app.add_typer(events.app, name="events")
 app.command("worker")(workers.worker)
+app.add_typer(delete.app, name="delete")
 app.command("backup")(backup.backup)
 app.command("restore")(backup.restore)
 app.add_typer(models_app, name="models")
