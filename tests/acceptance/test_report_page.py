@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 from sqlalchemy import Engine, select
 
-from db.domain.labels import ImageLabel
+from db.domain.boxes import Box
+from db.domain.labels import ImageLabel, LabelledBox
 from db.migrate import open_database
 from db.session import transaction
 from db.settings import make_home
@@ -31,7 +32,8 @@ def report(tmp_path_factory: pytest.TempPathFactory) -> Path:
     settings = finished_job(engine, home, tmp_path / "images")
     _tell_times(engine)
     answered = [result.sha256 for result in iterate_results(engine, 1) if result.sha256][:2]
-    store_answers(engine, {sha256: ImageLabel("NoF", ()) for sha256 in answered})
+    at_the_edge = LabelledBox(Box(300, 60, 319, 80), "SHARK")  # images are 320 pixels wide
+    store_answers(engine, {answered[0]: ImageLabel("NoF", ()), answered[1]: ImageLabel("SHARK", (at_the_edge,))})
     write_report(engine, settings, 1, tmp_path / "report", ReportOptions())
     engine.dispose()
     return tmp_path / "report"
@@ -127,6 +129,14 @@ def test_a_heat_map_and_a_crop_are_parts_of_files_that_many_share(page: str, bro
     assert backgrounds and all(width > 0 and room_px > 10 for _, width, room_px in backgrounds)
     folders = [address.split("/")[-2] for address, *_ in backgrounds]
     assert folders[0] == "heat" and set(folders[1:]) == {"images"}
+
+
+def test_the_words_of_a_box_stay_within_the_image(page: str, browser: Any) -> None:
+    beyond_px = browser.execute_script("""
+        return [...document.querySelectorAll(".card .view text")].map((words) =>
+            words.getBoundingClientRect().right - words.closest(".view").getBoundingClientRect().right);""")
+
+    assert beyond_px and max(beyond_px) < 1
 
 
 @pytest.mark.parametrize("width_px", [390, 1366, 2560])

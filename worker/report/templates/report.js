@@ -167,6 +167,8 @@
     made.append(layer, boxes(one, large));
     return made;
   }
+  // How wide bold words are at most, in heights of a letter: they must not leave the image at its right edge.
+  const widthOf = (words) => [...words].reduce((sum, letter) => sum + (letter === letter.toLowerCase() ? 0.6 : 0.87), 0);
   function boxes(one, large) {
     const svg = drawn("svg", { viewBox: `0 0 ${one.width} ${one.height}`, "aria-hidden": "true" });
     const letter = one.width / (large ? 48 : 22);
@@ -178,8 +180,10 @@
       // On a small image the words of a second box of the same fish would hide the first's.
       if (!large && !box.answer) continue;
       const above = top > letter * 1.3;
-      const text = drawn("text", { x: left, y: above ? top - letter * 0.3 : top + letter, "font-size": letter });
-      text.textContent = boxWords(box);
+      const words = boxWords(box);
+      const x = Math.max(0, Math.min(left, one.width - widthOf(words) * letter));
+      const text = drawn("text", { x, y: above ? top - letter * 0.3 : top + letter, "font-size": letter });
+      text.textContent = words;
       group.append(text);
     }
     return svg;
