@@ -15,6 +15,7 @@ from db.session import transaction
 from db.settings import make_home
 from db.store.results import iterate_results
 from db.tables.images import ImageRow
+from db.tables.predictions import PredictionRow
 from tests.answers import store_answers
 from tests.factories import finished_job, write_images
 from worker.report.write import ReportOptions, write_report
@@ -31,12 +32,21 @@ def report(tmp_path_factory: pytest.TempPathFactory) -> Path:
     write_images(tmp_path / "images" / "boat_1", IMAGES)
     settings = finished_job(engine, home, tmp_path / "images")
     _tell_times(engine)
+    _find_unlike(engine)
     answered = [result.sha256 for result in iterate_results(engine, 1) if result.sha256][:2]
     at_the_edge = LabelledBox(Box(300, 60, 319, 80), "SHARK")  # images are 320 pixels wide
     store_answers(engine, {answered[0]: ImageLabel("NoF", ()), answered[1]: ImageLabel("SHARK", (at_the_edge,))})
     write_report(engine, settings, 1, tmp_path / "report", ReportOptions())
     engine.dispose()
     return tmp_path / "report"
+
+
+def _find_unlike(engine: Engine) -> None:
+    """Let the last image be unlike all that its model learnt from, and the surest of all."""
+    with transaction(engine) as session:
+        row = session.scalars(select(PredictionRow).order_by(PredictionRow.image_id.desc())).first()
+        assert row is not None
+        row.novelty = 1.5
 
 
 def _tell_times(engine: Engine) -> None:
@@ -73,6 +83,15 @@ def test_images_that_nobody_answered_come_first(page: str, browser: Any) -> None
     )
 
     assert seen == [False] * (IMAGES - 2) + [True] * 2
+
+
+def test_an_image_unlike_all_that_was_learnt_from_is_the_first_to_look_at(page: str, browser: Any) -> None:
+    badges = browser.execute_script("return [...document.querySelectorAll('.badge')].map((badge) => badge.textContent)")
+    assert badges[0] == "unlike all learnt from" and badges.count(badges[0]) == 1
+
+    browser.get("about:blank")
+    browser.get(f"{page}#show=unlike")
+    assert len(browser.find_elements("css selector", ".card")) == 1
 
 
 def test_each_image_has_an_address_and_the_back_button_leaves_it(page: str, browser: Any) -> None:

@@ -30,6 +30,7 @@ def image_entry(result: ImageResult, drawn: DrawnImage, heat: HeatPlace | None, 
         "parts": {name: _short(value) for name, value in asdict(said.agreement).items()},
         "error_probability": _short(said.error_probability),
         "flagged": result.is_open(flag_below),
+        "unlike": said.is_unlike,
         "probabilities": [_short(value) for value in said.probabilities],
         "heads": {
             "box_species": [_short(value) for value in said.box_probabilities],

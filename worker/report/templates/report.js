@@ -46,6 +46,7 @@
     add(filters.elements.day, [...days.keys()].sort(), days);
     add(filters.elements.trip, [...trips.keys()].sort(), trips);
     byId("reason-field").hidden = !reasons.size;
+    if (!data.images.some((one) => one.unlike)) filters.elements.show.querySelector("[value=unlike]").remove();
     byId("day-field").hidden = !days.size;
     // Where each camera has a folder of its own below the job's, the camera says it all.
     byId("trip-field").hidden = [...trips.keys()].every((name) => cameras.has(name));
@@ -90,7 +91,7 @@
   const byDoubt = (a, b) => (b.error_probability ?? -1) - (a.error_probability ?? -1) || a.id - b.id;
   const ORDERS = {
     // What a person has answered is doubtful no more.
-    doubtful: (a, b) => !a.review === !b.review ? byDoubt(a, b) : a.review ? 1 : -1,
+    doubtful: (a, b) => !a.review === !b.review ? b.unlike - a.unlike || byDoubt(a, b) : a.review ? 1 : -1,
     sure: (a, b) => (a.error_probability ?? 2) - (b.error_probability ?? 2) || a.id - b.id,
     name: (a, b) => (a.name < b.name ? -1 : a.name > b.name ? 1 : a.id - b.id),
     time: (a, b) => ((a.taken ?? "9") < (b.taken ?? "9") ? -1 : (a.taken ?? "9") > (b.taken ?? "9") ? 1 : a.id - b.id),
@@ -107,7 +108,7 @@
       (!value("reason") || one.reason === value("reason")) &&
       (most >= 1 || (one.agreement ?? 2) <= most) &&
       (!part || one.name.toLowerCase().includes(part)) &&
-      ({ "": true, flagged: one.flagged, agreed: one.flagged === false, reviewed: one.by === "person",
+      ({ "": true, flagged: one.flagged, unlike: one.unlike, agreed: one.flagged === false, reviewed: one.by === "person",
          differing: one.by === "person" && one.said !== one.review.species, failed: failed(one) })[value("show")]);
     shown.sort(ORDERS[value("order")]);
     page = Math.min(page, Math.max(0, Math.ceil(shown.length / PAGE) - 1));
@@ -137,7 +138,7 @@
     if (failed(one)) {
       words.append(element("b", { text: "no result" }));
     } else {
-      if (one.flagged) words.append(element("span", { class: "badge", text: "flagged" }));
+      if (one.flagged) words.append(element("span", { class: "badge", text: one.unlike ? "unlike all learnt from" : "flagged" }));
       if (one.review) words.append(element("span", { class: "badge seen", text: one.by === "duplicate" ? "by its duplicate" : `seen by ${one.review.reviewer}` }));
       const model = !one.review ? percent(one.probability) : one.said === one.species ? "" : `model: ${one.said}`;
       words.append(element("b", { text: one.species }), ` ${model}`, meter(one.agreement));
@@ -283,6 +284,7 @@
       pairs.push(["state", one.state], ["failure", one.failure]);
     } else {
       pairs.push(["chance it is wrong", `${percent(one.error_probability)}${one.flagged ? ", flagged" : ""}`]);
+      if (one.unlike) pairs.push(["caution", "unlike all that the model learnt from: do not believe its answer"]);
       pairs.push(["agreement", one.agreement.toFixed(2)]);
       pairs.push(["boxes overlap", percent(one.parts.iou)], ["species differ", one.parts.species_distance.toFixed(2)]);
       pairs.push(["fish on heat map", one.parts.fish_count], ["model", one.model]);

@@ -11,6 +11,7 @@ ROOT = Path(__file__).parents[4]
 INKS = ("ink", "quiet", "accent", "flagged", "agreed")
 GROUNDS = ("ground", "panel")
 _COLOUR = re.compile(r"--(\w+): (#[0-9a-f]{6});")
+_SHADE = re.compile(r"\.shade-\d \{ background: color-mix\(in srgb, var\(--shade\) (\d+)%, transparent\)")
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
@@ -25,6 +26,17 @@ def test_words_of_a_report_can_be_read(scheme: str) -> None:
     }
 
     assert poor == {}
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_numbers_on_shaded_cells_can_be_read(scheme: str) -> None:
+    sheet = ROOT / "worker" / "report" / "templates" / "report.css"
+    colours = colours_of(sheet, scheme)
+    shares = [int(share) / 100 for share in _SHADE.findall(sheet.read_text(encoding="utf-8"))]
+
+    found = [contrast(colours["ink"], mixed(colours["shade"], colours["panel"], share)) for share in shares]
+
+    assert len(found) == 9 and min(found) >= 4.5, found
 
 
 def test_contrast_is_the_one_of_the_standard() -> None:
@@ -43,6 +55,12 @@ def contrast(one: str, other: str) -> float:
     """Return the contrast ratio of two colours, 1 to 21 (WCAG 2.2)."""
     brighter, darker = sorted((luminance(one), luminance(other)), reverse=True)
     return (brighter + 0.05) / (darker + 0.05)
+
+
+def mixed(upper: str, lower: str, share: float) -> str:
+    """Return a colour laid over another; share: how opaque the upper one is, 0 to 1."""
+    pairs = [(int(upper[place : place + 2], 16), int(lower[place : place + 2], 16)) for place in (1, 3, 5)]
+    return "#" + "".join(f"{round(over * share + under * (1 - share)):02x}" for over, under in pairs)
 
 
 def luminance(colour: str) -> float:
