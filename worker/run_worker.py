@@ -18,7 +18,8 @@ from db.settings import Settings, get_settings
 from worker.delivery.app import RETRAIN_TASK, QueueName, make_app
 from worker.delivery.checked_messages import refuse_compressed
 from worker.delivery.worker_events import EventWriter
-from worker.inference.tasks import InferWorker, LoadInference, load_detector
+from worker.inference.load_networks import LoadInference, load_detector
+from worker.inference.tasks import InferWorker
 
 # What is in work when a stop is asked for has this long to get done; then it is given back at the next network call.
 FINISH_S = 10.0

@@ -18,6 +18,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 Distribution = tuple[float, ...]
+# Smaller sums of votes have lost the digits that shares are made of.
+_NOTHING = 1e-300
 
 
 @dataclass(frozen=True)
@@ -75,7 +77,7 @@ def image_prediction(
     ]
     votes[no_fish] = 0.0
     total = sum(votes)
-    if total <= 0.0:
+    if total < _NOTHING:
         return tuple(1.0 if place == no_fish else 0.0 for place in range(len(votes)))
     return tuple(empty if place == no_fish else (1.0 - empty) * vote / total for place, vote in enumerate(votes))
 

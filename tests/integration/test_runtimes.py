@@ -16,7 +16,7 @@ from db.session import reading
 from db.settings import Settings
 from db.tables.predictions import PredictionRow
 from tests.factories import finished_job, write_images
-from worker.inference import tasks
+from worker.inference import load_networks
 from worker.inference.detector import NoopDetector
 from worker.inference.runtimes.compile import ServedBy, WithFallback, compile_network
 from worker.inference.runtimes.keras_network import KerasNetwork
@@ -130,12 +130,12 @@ def test_a_worker_whose_runtime_is_not_there_goes_on_with_keras_and_says_so(
             raise RuntimeMissing(f"runtime {served.runtime}: openvino is not installed; install the extra openvino")
         return NoopDetector(card)
 
-    monkeypatch.setattr(tasks, "make_detector", missing)
+    monkeypatch.setattr(load_networks, "make_detector", missing)
     card = ModelCard("noop", "", "", (64, 96), ("ALB", "NoF"), ())
     served = ServedBy(Runtime.OPENVINO, tmp_path)
 
     with caplog.at_level(logging.WARNING, logger="taffrail.worker"):
-        detector, classifier = tasks._networks(card, tmp_path, Settings(home=tmp_path), served)
+        detector, classifier = load_networks._networks(card, tmp_path, Settings(home=tmp_path), served)
 
     assert (detector.runtime, classifier) == (Runtime.KERAS, None)
     assert [record.getMessage() for record in caplog.records] == [

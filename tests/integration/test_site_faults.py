@@ -15,7 +15,7 @@ from db.session import reading, transaction
 from db.tables.jobs import BatchRow, ItemRow
 from tests.factories import write_images
 from tests.integration.test_delivery import Site
-from worker.inference import tasks
+from worker.inference import held_batches
 from worker.inference.tasks import InferWorker
 
 
@@ -106,7 +106,7 @@ def test_what_was_not_reached_and_is_found_again_is_asked_again(site: Site, reas
 def test_crops_are_on_the_disk_before_rows_name_them(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
     order: list[str] = []
     for name in ("sync_artifacts", "finish"):
-        monkeypatch.setattr(tasks, name, _noted(order, name, getattr(tasks, name)))
+        monkeypatch.setattr(held_batches, name, _noted(order, name, getattr(held_batches, name)))
 
     site.enqueue()
     site.work()

@@ -2,97 +2,29 @@
 
 from __future__ import annotations
 
-import logging
-import os
-import threading
-import time
-from collections.abc import Callable, Sequence
 from functools import partial
-from pathlib import Path
-from typing import TypeVar
 
 from celery import Celery
 
 from db.domain.jobs import Claim
-from db.domain.model_versions import ModelCard
-from db.domain.outcomes import ItemOutcome
-from db.domain.places import is_url
-from db.errors import DatabaseError, TaffrailError
-from db.one_line import first_line
-from db.session import engine_for, reading, transaction
+from db.session import engine_for, reading
 from db.settings import Settings
-from db.store.batches import claim, give_back, mark_dead, renew
 from db.store.model_versions import champion_id
-from db.store.neighbours import finished_job_of
-from db.store.predictions import finish, known_contents
-from db.store.sql import database_now_s
 from db.tables.models import ModelVersionRow
 from worker.delivery.app import INFER_TASK
 from worker.delivery.fail_points import fail_point
 from worker.delivery.worker_events import EventWriter
-from worker.images.errors import SiteFault, UnreadableReason
 from worker.inference.camera_sizes import CameraSizes
-from worker.inference.detector import AnyDetector, make_detector
-from worker.inference.fixed_batch import NetworkFailed
 from worker.inference.heartbeat import heartbeat
-from worker.inference.infer import DetectorInference, Inference
-from worker.inference.pipeline import Asked, BatchPipeline, Stopped
-from worker.inference.runtimes.choices import served_by
-from worker.inference.runtimes.compile import BY_KERAS, ServedBy
-from worker.inference.runtimes.network import RuntimeMissing
-from worker.inference.second_stage import CropClassifier, load_crop_classifier
-from worker.inference.settle_neighbours import settle_job
-from worker.models.errors import ModelFileError
-from worker.storage.artifacts import bring_model, sync_artifacts
-from worker.storage.model_files import BundleHashes, check_model_file, read_card
-
-_log = logging.getLogger("taffrail.worker")
-_ASK_DATABASE_AGAIN_S = 1.0
-_RENEWALS_A_LEASE = 4
-LoadInference = Callable[[Settings, str, BundleHashes], Inference]
-T = TypeVar("T")
-
-
-class NoModel(TaffrailError):
-    """There is no model to serve."""
-
-
-class FolderUnseen(SiteFault):
-    """The job's folder, or the disk of a camera in it, is not there on this machine."""
-
-
-# The site's fault, not an image's: the batch is given back, and somebody is told.
-_SITE_FAULTS = (DatabaseError, NoModel, SiteFault, ModelFileError, NetworkFailed, OSError, MemoryError)
-
-
-def load_detector(settings: Settings, model_version: str, hashes: BundleHashes) -> Inference:
-    """Return a model version ready to infer; its files must be the registered ones.
-
-    Raises:
-        ModelFileError: the file is missing, altered or no model. StoreUnreachable: it lies in a store that is away.
-    """
-    bring_model(settings, model_version)
-    path = check_model_file(settings.models_dir, model_version, hashes.sha256, hashes.crops_sha256)
-    card = read_card(settings.models_dir, model_version)
-    detector, crop_classifier = _networks(card, path, settings, served_by(settings, model_version, hashes.sha256))
-    return DetectorInference(detector, model_version=model_version, settings=settings, crop_classifier=crop_classifier)
-
-
-def _networks(
-    card: ModelCard, path: Path, settings: Settings, served: ServedBy
-) -> tuple[AnyDetector, CropClassifier | None]:
-    """Return both stages, warmed up; by Keras, and with a line in the log, where the runtime is not to be had."""
-    try:
-        detector = make_detector(card, path, batch_size=settings.network_batch, served=served)
-        detector.warm_up()
-        return detector, load_crop_classifier(card.second_stage, path, served=served)
-    except RuntimeMissing as error:
-        _log.warning("%s; going on with keras", error)
-        return _networks(card, path, settings, BY_KERAS)
+from worker.inference.held_batches import HeldBatches
+from worker.inference.load_networks import LoadInference, NoModel, load_detector
+from worker.inference.pipeline import BatchPipeline
+from worker.inference.site_folders import check_folder
+from worker.storage.model_files import BundleHashes
 
 
 class InferWorker:
-    """One worker process's state: its name, the model it has loaded, the batches in work."""
+    """One worker process's state: the model it has loaded, the batches in work."""
 
     def __init__(
         self,
@@ -102,15 +34,13 @@ class InferWorker:
         events: EventWriter | None = None,
         load: LoadInference = load_detector,
     ) -> None:
-        self._name = name
         self._settings = settings
         self._events = events or EventWriter(None)
         self._load = load
         self._engine = engine_for(settings.database)
         self._pipeline: BatchPipeline | None = None
-        self._stopping = threading.Event()
-        self._renewed_s = time.monotonic()
-        self._sizes = CameraSizes(self._engine, persistently=self._persistently)
+        self._held = HeldBatches(self._engine, name, settings, self._events)
+        self._sizes = CameraSizes(self._engine, persistently=self._held.persistently)
 
     def register(self, app: Celery) -> None:
         """Let the app's messages come here."""
@@ -128,21 +58,21 @@ class InferWorker:
             return
         fail_point("claimed")
         try:
-            with heartbeat(self._say_alive, every_s=self._settings.lease_s / _RENEWALS_A_LEASE):
+            with heartbeat(self._say_alive, every_s=self._held.renew_every_s):
                 self._say_alive()
                 check_folder(held.root)
                 pipeline = self._pipeline_for(held.model_version)
         except Exception as error:  # no image was looked at yet, so none is to blame
-            self._give_back(held, error)
+            self._held.give_back(held, error)
             self._progress()
             return
         try:
             held = self._sizes.with_sizes(held, pipeline.inference)
         except Exception as error:
-            self._failed(held, error)
+            self._held.failed(held, error)
             self._progress()
             return
-        pipeline.put(held, known=partial(self._known, pipeline.inference))
+        pipeline.put(held, known=partial(self._held.known, pipeline.inference.model_version))
         if held.attempts > 1:
             pipeline.drain()
 
@@ -153,7 +83,7 @@ class InferWorker:
 
     def stop(self) -> None:
         """Give up at the next network call what is in work, and wait for no database any more."""
-        self._stopping.set()
+        self._held.stop()
         if self._pipeline is not None:
             self._pipeline.stop()
 
@@ -164,23 +94,12 @@ class InferWorker:
 
     def _claim(self, batch_id: int) -> Claim | None:
         busy = self._pipeline is not None and self._pipeline.in_work > 0
-        held = self._persistently(lambda: self._claim_once(batch_id, untried_only=busy))
+        held = self._held.claim(batch_id, untried_only=busy)
         if held is None and busy and self._pipeline is not None:
             # It may be one that was given up before: such a batch is in work by itself.
             self._pipeline.drain()
-            held = self._persistently(lambda: self._claim_once(batch_id, untried_only=False))
+            held = self._held.claim(batch_id, untried_only=False)
         return held
-
-    def _claim_once(self, batch_id: int, *, untried_only: bool) -> Claim | None:
-        with transaction(self._engine) as session:
-            return claim(
-                session,
-                batch_id,
-                worker=self._name,
-                now_s=database_now_s(session),
-                lease_s=self._settings.lease_s,
-                untried_only=untried_only,
-            )
 
     def _pipeline_for(self, asked: str | None) -> BatchPipeline:
         """Return the model asked for, or the champion of this moment: workers change between batches, never within."""
@@ -190,143 +109,24 @@ class InferWorker:
         if row is None:
             raise NoModel(f"model {model_version}: not in the registry" if asked else "there is no champion to serve")
         if self._pipeline is None or self._pipeline.inference.model_version != row.id:
-            if self._pipeline is not None:
-                self._pipeline.close()
-                self._pipeline = None
+            self.close()
+            self._pipeline = None
             fail_point("loading")
             self._events.loading(True)
             inference = self._load(self._settings, row.id, BundleHashes(row.sha256, row.crops_sha256))
             self._events.loading(False)
             self._pipeline = BatchPipeline(
                 inference,
-                on_done=lambda held, outcomes: self._store(held, outcomes, inference),
-                on_failed=self._failed,
+                on_done=partial(self._held.store, model_version=inference.model_version),
+                on_failed=self._held.failed,
                 on_progress=self._progress,
             )
         return self._pipeline
 
-    def _known(self, inference: Inference, asked: Sequence[Asked]) -> set[Asked]:
-        def ask() -> set[Asked]:
-            with reading(self._engine) as session:
-                return known_contents(session, asked, model_version=inference.model_version)
-
-        return self._persistently(ask)
-
-    def _store(self, held: Claim, outcomes: list[ItemOutcome], inference: Inference) -> None:
-        fail_point("inferred")
-        missing = {outcome.item_id for outcome in outcomes if outcome.reason == UnreadableReason.MISSING}
-        if missing:
-            check_folder(held.root)  # it may have gone while we read
-            check_disks(held.root, [item.path for item in held.items if item.item_id in missing])
-        predictions = [outcome.prediction for outcome in outcomes if outcome.prediction]
-        sync_artifacts(self._settings, [name for one in predictions for name in one.crop_files if name])
-        ours = self._persistently(lambda: self._store_once(held, outcomes, inference))
-        fail_point("committed")
-        if not ours:
-            _log.warning("batch %d was no longer ours: nothing was written", held.batch_id)
-        self._persistently(lambda: self._settle(held))
-
-    def _settle(self, held: Claim) -> None:
-        """After a job's last batch, let each camera's images answer together."""
-        with reading(self._engine) as session:
-            job_id = finished_job_of(session, held.batch_id)
-        if job_id is not None:
-            settle_job(self._engine, job_id)
-
-    def _store_once(self, held: Claim, outcomes: list[ItemOutcome], inference: Inference) -> bool:
-        with transaction(self._engine) as session:
-            return finish(session, held, outcomes, model_version=inference.model_version)
-
-    def _failed(self, held: Claim, error: Exception) -> None:
-        if isinstance(error, Stopped):
-            self._write(lambda session: give_back(session, held))
-        elif isinstance(error, _SITE_FAULTS):
-            self._give_back(held, error)
-        else:  # whatever one image does, its neighbours must not suffer
-            _log.error("batch %d failed", held.batch_id, exc_info=error)
-            reason = f"it failed with {type(error).__name__}: {first_line(error)}"
-            self._write(lambda session: mark_dead(session, held, reason=reason))
-
-    def _give_back(self, held: Claim, error: Exception) -> None:
-        known = isinstance(error, TaffrailError | OSError)
-        _log.error("batch %d is given back", held.batch_id, exc_info=None if known else error)
-        self._tell(f"batch {held.batch_id} is given back: {first_line(error)}")
-        self._write(lambda session: give_back(session, held))
-
-    def _write(self, change: Callable[..., object]) -> None:
-        def write() -> None:
-            with transaction(self._engine) as session:
-                change(session)
-
-        try:
-            self._persistently(write)
-        except DatabaseError as error:  # the lease ends what cannot be told now
-            self._tell(str(error))
-
-    def _persistently(self, ask: Callable[[], T]) -> T:
-        """Return the database's answer, however long it is away; only a stop ends the waiting."""
-        while True:
-            try:
-                return ask()
-            except DatabaseError as error:
-                self._tell(f"{error}; asking again")
-                if self._stopping.wait(_ASK_DATABASE_AGAIN_S):
-                    raise
-
     def _progress(self) -> None:
         self._events.in_work(self._pipeline.in_work if self._pipeline is not None else 0)
-        now_s = time.monotonic()
-        if now_s - self._renewed_s < self._settings.lease_s / _RENEWALS_A_LEASE:
-            return
-        self._renewed_s = now_s
-        self._renew()
+        self._held.renew_when_due()
 
     def _say_alive(self) -> None:
         self._events.in_work(1)
-        self._renew()
-
-    def _renew(self) -> None:
-        try:
-            with transaction(self._engine) as session:
-                renew(session, self._name, now_s=database_now_s(session), lease_s=self._settings.lease_s)
-        except DatabaseError as error:
-            self._tell(f"{error}; the lease is not renewed")
-
-    def _tell(self, text: str) -> None:
-        _log.error("%s", text)
-        self._events.trouble(text)
-
-
-def check_folder(root: bytes) -> None:
-    """Refuse a folder that this machine does not have: each of its images would be stored as missing.
-
-    Raises:
-        FolderUnseen: it is not there, or nothing is in it, as in the place of a disk that is not mounted.
-    """
-    if is_url(root):
-        return
-    try:
-        with os.scandir(root) as entries:
-            if any(True for _ in entries):
-                return
-        found = "is empty"
-    except OSError as error:
-        found = error.strerror or type(error).__name__
-    raise FolderUnseen(f"{root.decode('utf-8', 'backslashreplace')}: {found} on this machine; is its disk mounted?")
-
-
-def check_disks(root: bytes, missing: Sequence[bytes]) -> None:
-    """Refuse the place of a disk that is not mounted below a job's folder: its images are not gone.
-
-    missing: paths of images that were not found. A folder that was removed with its images is no such place.
-    Raises:
-        FolderUnseen: the folder that would hold one, or the first one above it that is there, is empty; or one is
-            found now, so its disk was away while it was read.
-    """
-    for path in missing:
-        if not is_url(path) and os.path.exists(path):
-            raise FolderUnseen(f"{path.decode('utf-8', 'backslashreplace')}: was not there, and is there again")
-    for folder in sorted({os.path.dirname(path) for path in missing if not is_url(path)}):
-        while not os.path.isdir(folder) and folder.startswith(root.rstrip(b"/") + b"/"):
-            folder = os.path.dirname(folder)
-        check_folder(folder)
+        self._held.renew()

@@ -57,3 +57,9 @@ def test_the_final_answer_is_always_a_distribution(
     final = final_probabilities(box, heatmap, prediction, weight=weight)
 
     assert np.isclose(sum(final), 1.0) and min(final) >= 0.0
+
+
+def test_a_confidence_too_small_to_be_shared_says_no_fish() -> None:
+    assert image_prediction([(0.5, 0.25, 0.25)], [5e-324], no_fish=NO_FISH) == tuple(
+        1.0 if place == NO_FISH else 0.0 for place in range(3)
+    )

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from worker.inference.tasks import FolderUnseen, check_disks
+from worker.inference.site_folders import FolderUnseen, check_disks
 
 
 @pytest.fixture
