@@ -60,8 +60,15 @@ def _main(
     wanted: Annotated[
         bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Show the version and end.")
     ] = False,
+    settings: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="Settings in TOML, instead of settings.toml in HOME (TAFFRAIL_SETTINGS)."),
+    ] = None,
 ) -> None:
     """Turn folders of images from fishing boats into boxes, heat-map crops and species."""
+    if settings is not None:
+        # By the environment, so that workers and steps of this process go by the same file.
+        os.environ["TAFFRAIL_SETTINGS"] = str(settings.absolute())
 
 
 app.command("demo")(demo.demo)

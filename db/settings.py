@@ -1,22 +1,32 @@
-"""The settings: `TAFFRAIL_*` variables (or a file `.env` in HOME), with defaults that need nothing installed."""
+"""The settings: `TAFFRAIL_*` variables, else `.env` or `settings.toml` in HOME, else defaults that need nothing."""
 
 from __future__ import annotations
 
 import os
+from contextvars import ContextVar
 from datetime import UTC, datetime
 from functools import lru_cache
 from pathlib import Path
+from typing import Any
 
 from pydantic import AliasChoices, Field, PrivateAttr, SecretStr, ValidationError, field_validator
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic_settings import (
+    BaseSettings,
+    InitSettingsSource,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+)
 
 from db.domain.runtimes import Runtime
 from db.domain.species import DEFAULT_LABEL_SET, LabelSet
 from db.errors import SettingsError
+from db.settings_file import NAME, VARIABLE, named_settings_file, read_settings_file
 from db.urls import check_broker_url, checked_database_url
 
 _DEFAULT_HOME = "~/.taffrail"
 _CRON_FIELDS = 5
+# What the settings file says, while the settings of this process are read; a Settings made elsewhere reads no file.
+_of_file: ContextVar[dict[str, object]] = ContextVar("settings of the file")
 
 
 class Settings(BaseSettings):
@@ -69,6 +79,18 @@ class Settings(BaseSettings):
 
     retrain_cron: str = Field(default="", description="When to retrain, as in cron, UTC: '0 3 * * 1'; empty for never.")
     retrain_after: int = Field(default=0, ge=0, description="Corrected images that make a retraining due, 0: none.")
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Return where values come from, the strongest first."""
+        return init_settings, env_settings, dotenv_settings, _FileSource(settings_cls, _of_file.get({}))
 
     _project_label_set: LabelSet | None = PrivateAttr(default=None)
 
@@ -167,6 +189,21 @@ class Settings(BaseSettings):
         return self.home / "features"
 
 
+class _FileSource(InitSettingsSource):
+    """The settings file, below variables and `.env`."""
+
+    def __call__(self) -> dict[str, Any]:
+        """Return its values by the names that are validated; without those that a stronger source has."""
+        fields = self.settings_cls.model_fields
+        found = {}
+        for name, value in self.init_kwargs.items():
+            alias = fields[name].validation_alias if name in fields else None
+            names = [str(one) for one in alias.choices] if isinstance(alias, AliasChoices) else [name]
+            if not any(one in self.current_state for one in (*names, name)):
+                found[names[0]] = value
+        return found
+
+
 @lru_cache(maxsize=1)
 def get_settings() -> Settings:
     """Return the settings of this process.
@@ -174,17 +211,38 @@ def get_settings() -> Settings:
     Raises:
         SettingsError: a value cannot be used; names the variable, what was found and what was wanted.
     """
+    file = named_settings_file() or _home_told() / NAME
+    said = _said_in(file)
     env_file = _env_file()
+    held = _of_file.set(said)
     try:
         settings = Settings(_env_file=env_file)  # type: ignore[call-arg]  # pydantic-settings takes it, unseen by mypy
     except ValidationError as error:
         first = error.errors()[0]
         name = str(first["loc"][0]) if first["loc"] else "settings"
         variable = name if name.isupper() else f"TAFFRAIL_{name.upper()}"
-        raise SettingsError(f"{variable}: {first['msg'].removeprefix('Value error, ')}") from None
+        key = variable.removeprefix("TAFFRAIL_").lower()
+        place = f"{file} {key}" if key in said and not os.environ.get(variable) else variable
+        raise SettingsError(f"{place}: {first['msg'].removeprefix('Value error, ')}") from None
+    finally:
+        _of_file.reset(held)
     if env_file == _home_told() / ".env" and settings.home != _home_told():
         raise SettingsError(f"{env_file}: names another TAFFRAIL_HOME; set it as a variable, where it is looked for")
     return settings
+
+
+def _said_in(file: Path) -> dict[str, object]:
+    """Return what a settings file says, nothing where HOME has none.
+
+    Raises:
+        SettingsError: it cannot be used.
+    """
+    if not file.is_file():
+        return {}
+    said = read_settings_file(file, known=Settings.model_fields)
+    if "home" in said and named_settings_file() is None:
+        raise SettingsError(f"{file}: names a home, but lies in one; set TAFFRAIL_HOME, or name the file by --settings")
+    return said
 
 
 def _env_file() -> Path | None:
@@ -203,13 +261,19 @@ def _env_file() -> Path | None:
 
 
 def _home_told() -> Path:
-    return Path(os.environ.get("TAFFRAIL_HOME") or _DEFAULT_HOME).expanduser().absolute()
+    told = os.environ.get("TAFFRAIL_HOME")
+    named = named_settings_file() if not told else None
+    by_file = read_settings_file(named, known=Settings.model_fields).get("home") if named is not None else None
+    return Path(told or str(by_file or _DEFAULT_HOME)).expanduser().absolute()
 
 
 def environment_of(settings: Settings) -> dict[str, str]:
     """Return the variables that give a process these settings, whatever folder it works in; they hold passwords."""
     places = {"TAFFRAIL_HOME": str(settings.home), "TAFFRAIL_DATABASE_URL": settings.database}
     named = os.environ.get("TAFFRAIL_ENV_FILE")
+    file = named_settings_file()
+    if file is not None:
+        places[VARIABLE] = str(file)
     if settings.runtime is not None:
         places["TAFFRAIL_RUNTIME"] = settings.runtime
     return {**places, **({"TAFFRAIL_ENV_FILE": str(Path(named).expanduser().absolute())} if named else {})}
