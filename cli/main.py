@@ -25,6 +25,7 @@ from cli import (
     retrain,
     sample,
     schedule,
+    schema,
     species,
     summary,
     train,
@@ -84,6 +85,7 @@ app.command("explain")(explain.explain)
 app.command("scheduler")(schedule.scheduler)
 app.add_typer(schedule.app, name="schedule")
 app.command("enqueue")(jobs.enqueue)
+app.command("schema")(schema.schema)
 app.command("status")(jobs.status)
 app.command("resume")(jobs.resume)
 app.command("retry")(jobs.retry)

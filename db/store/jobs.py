@@ -227,7 +227,9 @@ def _counts(session: Session, job_ids: Sequence[int]) -> dict[int, JobCounts]:
 
 
 def _job(row: JobRow, counts: JobCounts) -> Job:
-    return Job(row.id, bytes(row.root), row.model_asked or None, row.created_at.isoformat(), counts)
+    # SQLite gives back times without their zone; all of ours are UTC.
+    created_at = row.created_at if row.created_at.tzinfo else row.created_at.replace(tzinfo=UTC)
+    return Job(row.id, bytes(row.root), row.model_asked or None, created_at.astimezone(UTC).isoformat(), counts)
 
 
 def _rowcount(result: object) -> int:
