@@ -242,8 +242,8 @@ def schema_of(name: str) -> Schema:
     """Return the JSON schema of what a command prints with `--json`. name: such as `models list`; KeyError if none."""
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
-        "title": f"cli {name} --json",
         **_closed(DOCUMENTS[name]()),
+        "title": f"cli {name} --json",
     }
 
 

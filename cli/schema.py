@@ -14,7 +14,7 @@ def schema(
         typer.Argument(metavar="[COMMAND]...", help="Such as: models list. None lists all."),
     ] = None,
 ) -> None:
-    """Print the JSON schema of what a command prints with --json."""
+    """Show the JSON schema of what a command prints with --json."""
     from cli.json_documents import DOCUMENTS, schema_of
 
     if not command:
