@@ -39,6 +39,7 @@ def report(
     """
     from cli.shared.progress import progress_bar
     from worker.report.write import ReportOptions, write_report
+    from worker.report.zipped import zip_of
 
     settings, engine = opened()
     catch, missed = _catch(engine, settings, job), _missed(engine, settings, job)
@@ -52,12 +53,13 @@ def report(
             bar.update(tasks[stage], completed=done, total=total)
 
         done = write_report(engine, settings, job, out, options, catch=catch, missed=missed, progress=show)
+    packed = str(zip_of(out.absolute())) if zipped else None
     if as_json:
-        typer.echo(json.dumps({"out": str(out), **asdict(done)}))
+        typer.echo(json.dumps({"out": str(out), "zip": packed, **asdict(done)}))
     else:
         typer.echo(f"{out / 'index.html'}: {done.drawn} of {done.images} images drawn, {done.failed} without a result")
-        if zipped:
-            typer.echo(f"{out}.zip: the same as one file")
+        if packed is not None:
+            typer.echo(f"{packed}: the same as one file")
         if done.unreadable:
             text = f"  {done.unreadable} images cannot be read here any more; their figures are shown"
             say(text, fg=typer.colors.YELLOW, err=True)
