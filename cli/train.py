@@ -11,6 +11,7 @@ import typer
 
 from cli.events import train_events
 from cli.shared.context import opened
+from cli.shared.runtimes import runtime_line
 from cli.shared.steps import Epochs, Trunk, Weights, rows_columns, run_with_bar, tell_left_out
 from cli.shared.terminal import say
 from db.domain.train_choices import INPUT_HW, Balance, DetectorKind, SecondStageChoice, size_in_words
@@ -243,6 +244,8 @@ def tell_model(done: TrainResult) -> None:
     _tell_second_stage(done)
     if record.species_without_images:
         typer.echo(f"  no image of {', '.join(record.species_without_images)}: it cannot know them")
+    if done.runtime is not None:
+        typer.echo(f"  {runtime_line(done.runtime)}")
     if done.state == "candidate":
         typer.echo(f"it waits; `cli models promote {done.model}` lets it serve")
 

@@ -56,6 +56,9 @@ class Settings(BaseSettings):
     runtime: Runtime | None = Field(
         default=None, description="What runs the networks; what cli models optimise chose where not given."
     )
+    choose_runtime: bool = Field(
+        default=True, description="Whether a first or promoted model's fastest runtime is chosen by itself."
+    )
     worker_memory_mib: int = Field(
         default=6144, ge=256, description="MiB above which a worker is replaced; at twice as much it is ended."
     )

@@ -19,6 +19,8 @@ from db.settings import get_settings
 
 POSTGRES_URL = os.environ.get("TAFFRAIL_TEST_POSTGRES", "postgresql+psycopg://root@127.0.0.1:5432/postgres")
 
+# A choice takes half a minute a training; test_runtimes.py makes it where it is meant.
+os.environ.setdefault("TAFFRAIL_CHOOSE_RUNTIME", "0")
 
 _CHROMIUM_FLAGS = (
     "--headless=new",

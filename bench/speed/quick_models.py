@@ -16,7 +16,7 @@ VGG16 = ("--detector", "lesson", "--trunk", "vgg16", "--weights", "random", "--s
 
 def run_cli(settings: Settings, *words: str) -> None:
     """Run one command of the command line; it must succeed."""
-    environment = {**os.environ, "TAFFRAIL_HOME": str(settings.home)}
+    environment = {**os.environ, "TAFFRAIL_HOME": str(settings.home), "TAFFRAIL_CHOOSE_RUNTIME": "0"}
     subprocess.run([sys.executable, "-m", "cli.main", *words], env=environment, check=True, stdout=subprocess.DEVNULL)
 
 

@@ -13,9 +13,12 @@ from cli.models.card import card_lines
 from cli.models.look import look
 from cli.models.optimise import optimise
 from cli.shared.context import model_or_champion, opened
+from cli.shared.runtimes import choose_runtime
 from worker.models.names import HEAD_DESCRIPTIONS, TRUNKS
 
 if TYPE_CHECKING:
+    from sqlalchemy.orm import Session
+
     from db.store.model_versions import ModelVersion
 
 
@@ -85,24 +88,34 @@ def promote_command(
 ) -> None:
     """Let a model version serve; workers change to it between two batches."""
     from db.session import reading, transaction
-    from db.store.model_versions import RegistryError, champion_id, get_model, promote
-    from worker.retraining.gate import blind_objection, objection_to
+    from db.store.model_versions import RegistryError, get_model, promote
     from worker.retraining.rerank import ask_flagged, work_off
     from worker.storage.artifacts import held_model
 
     settings, engine = opened()
     with reading(engine) as session:
         held = get_model(session, model)
+        refused = bool(_objection(session, held)) and not force
     held_model(settings, held)
+    if not refused:
+        choose_runtime(settings, model)  # before workers take it
     with transaction(engine) as session:
-        champion = champion_id(session)
-        objection = objection_to(held, get_model(session, champion)) if champion else blind_objection(held)
+        objection = _objection(session, held)
         if objection and not force:
             raise RegistryError(f"model {model}: {objection}; --force promotes it all the same")
         previous = promote(session, model, reason=reason, forced=bool(objection))
         job_ids = ask_flagged(session, settings, former=previous)
     typer.echo(f"model {model} serves" + (f"; {previous} is retired" if previous else ""))
     _rank_anew(job_ids, lambda: work_off(engine, settings, job_ids, tell=typer.echo))
+
+
+def _objection(session: Session, held: ModelVersion) -> str | None:
+    """Return why the gate does not let a version serve; None or '' where it does."""
+    from db.store.model_versions import champion_id, get_model
+    from worker.retraining.gate import blind_objection, objection_to
+
+    champion = champion_id(session)
+    return objection_to(held, get_model(session, champion)) if champion else blind_objection(held)
 
 
 @app.command("rollback")

@@ -6,8 +6,11 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from cli.shared.steps import run_with_bar
+from cli.shared.terminal import say
+
 if TYPE_CHECKING:
-    from db.domain.runtimes import Runtime
+    from db.domain.runtimes import Runtime, RuntimeChoice
     from db.settings import Settings
 
 RuntimeName = Annotated[
@@ -47,3 +50,33 @@ def with_runtime(settings: Settings, name: str | None) -> Settings:
         if find_spec("openvino") is None:
             raise typer.BadParameter(f"--runtime {name!r}: pip install 'taffrail-fish[openvino]' first")
     return settings.model_copy(update={"runtime": runtime})
+
+
+def choose_runtime(settings: Settings, model: str) -> None:
+    """Choose what this machine serves a model with, where that is to be done unasked, and tell it in one line."""
+    from db.errors import TaffrailError
+    from db.one_line import first_line
+    from worker.inference.runtimes.choices import chooses_by_itself
+    from worker.steps.requests import OPTIMISE, OptimiseRequest
+
+    if not chooses_by_itself(settings, model):
+        return
+    try:
+        done = run_with_bar(OPTIMISE, OptimiseRequest.at_once(model), quiet=False)
+    except TaffrailError as error:
+        say(f"no runtime is chosen, keras serves: {first_line(error)}", fg=typer.colors.YELLOW, err=True)
+        return
+    typer.echo(runtime_line(done.choice))
+
+
+def runtime_line(choice: RuntimeChoice) -> str:
+    """Say what a machine serves a model with, and what that saves."""
+    from db.domain.runtimes import Runtime
+
+    costs = {one.runtime: one.image_ms + choice.crops * one.crop_ms for one in choice.figures if one.problem is None}
+    line = (
+        f"{choice.runtime} serves it on machines of this kind: {costs[choice.runtime]:.0f} ms of a processor an image"
+    )
+    if choice.runtime is not Runtime.KERAS:
+        line += f", keras {costs[Runtime.KERAS]:.0f}"
+    return f"{line} (by {choice.images} held-out images; `cli models optimise` compares more)"

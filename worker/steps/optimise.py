@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -15,8 +16,9 @@ from db.domain.boxes import Box
 from db.domain.model_versions import ModelCard, ModelState
 from db.domain.runtimes import Runtime, RuntimeChoice, RuntimeFigures, RuntimeLimits, fastest_within
 from db.domain.species import LabelSet
-from db.errors import NotFoundError
+from db.errors import NotFoundError, TaffrailError
 from db.migrate import open_database
+from db.one_line import first_line
 from db.progress import StageProgress, of_stage
 from db.session import reading
 from db.settings import Settings, get_settings
@@ -26,7 +28,7 @@ from worker.evaluation.version import Sides, evaluate_version, sides_of
 from worker.images.errors import UnreadableImage
 from worker.images.labelled import open_labelled
 from worker.inference.detector import AnyDetector, batch_of, inputs_of, make_detector
-from worker.inference.runtimes.choices import keep_choice, machine_kind, prepared_folder
+from worker.inference.runtimes.choices import chooses_by_itself, keep_choice, machine_kind, prepared_folder
 from worker.inference.runtimes.compile import ServedBy
 from worker.inference.runtimes.network import RuntimeMissing
 from worker.inference.second_stage import BATCH_CROPS, CropClassifier, load_crop_classifier
@@ -44,8 +46,8 @@ from worker.vision.letterbox import letterbox_image
 # Enough to tell runtimes apart by a factor of 1.1 on a busy machine; medians of each.
 _TIMED_CALLS = 7
 _CALIBRATED_IMAGES = 48
-_COMPARED_IMAGES = 300
 
+_log = logging.getLogger("taffrail.worker")
 Images = npt.NDArray[np.uint8]
 
 
@@ -78,11 +80,14 @@ def optimise(request: OptimiseRequest, progress: StageProgress) -> OptimiseResul
         NotFoundError: there is no such version. ModelError: no image is of a camera held out from it.
     """
     settings = get_settings()
-    version = _load(request.model, settings)
+    started = time.monotonic()
+    version = _load(request.model, settings, images=request.images)
     prepared = prepared_folder(settings.home, version.model.sha256)
     reference: _Said | None = None
     figures: list[RuntimeFigures] = []
     for runtime in (Runtime.KERAS, *(one for one in request.runtimes or tuple(Runtime) if one is not Runtime.KERAS)):
+        if request.within_s is not None and figures and time.monotonic() - started > request.within_s:
+            break
         try:
             if runtime is Runtime.OPENVINO_INT8:
                 _calibrate(version, prepared, progress)
@@ -96,7 +101,7 @@ def optimise(request: OptimiseRequest, progress: StageProgress) -> OptimiseResul
     choice = RuntimeChoice(
         machine=machine_kind(),
         runtime=fastest_within(tuple(figures), crops=reference.crops, limits=RuntimeLimits()),
-        images=min(len(version.sides.unseen), _COMPARED_IMAGES),
+        images=len(version.sides.unseen),
         crops=round(reference.crops, 3),
         figures=tuple(figures),
     )
@@ -104,7 +109,21 @@ def optimise(request: OptimiseRequest, progress: StageProgress) -> OptimiseResul
     return OptimiseResult(model=version.model.model_id, choice=choice, file=str(file))
 
 
-def _load(name: str, settings: Settings) -> _Version:
+def choose_at_once(model: str, settings: Settings, progress: StageProgress) -> RuntimeChoice | None:
+    """Return the runtime that a few held-out images choose for a version, kept as `optimise` keeps it.
+
+    None where none is to be chosen: by the settings, because only Keras is here, or without labelled held-out images.
+    """
+    if not chooses_by_itself(settings, model):
+        return None
+    try:
+        return optimise(OptimiseRequest.at_once(model), progress).choice
+    except TaffrailError as error:  # Keras serves
+        _log.warning("model %s: no runtime is chosen: %s", model, first_line(error))
+        return None
+
+
+def _load(name: str, settings: Settings, *, images: int) -> _Version:
     with reading(open_database(settings.database)) as session:
         model = get_champion(session) if name == ModelState.CHAMPION else get_model(session, name)
         samples = training_samples(entries_said(session, settings))
@@ -115,9 +134,9 @@ def _load(name: str, settings: Settings) -> _Version:
     checked = check_samples(samples, LabelSet(card.species))
     once = list({sample.sha256: sample for sample in checked.samples}.values())
     sides = sides_of(model.model_id, card, once)
-    unseen = sorted(sides.unseen, key=lambda sample: sample.sha256)[:_COMPARED_IMAGES]
-    images, crops = _pixels(card, unseen[:_CALIBRATED_IMAGES])
-    return _Version(model, card, folder, Sides(sides.learnt, unseen), images, crops)
+    unseen = sorted(sides.unseen, key=lambda sample: sample.sha256)[:images]
+    pixels, crops = _pixels(card, unseen[:_CALIBRATED_IMAGES])
+    return _Version(model, card, folder, Sides(sides.learnt, unseen), pixels, crops)
 
 
 def _pixels(card: ModelCard, samples: Sequence[TrainingSample]) -> tuple[tuple[Images, ...], Images]:

@@ -93,7 +93,7 @@ class TrainResult(LearntFrom):
     """The new version, its state and figures. recipe, record: of its card.
 
     blind, cautions: what it does not see, in words. second_stage_missing: why it has none, '' where it has one or none
-    was asked for.
+    was asked for. runtime: what this machine serves it with, and why; None where nothing was to be chosen.
     """
 
     model: str
@@ -107,6 +107,7 @@ class TrainResult(LearntFrom):
     blind: tuple[str, ...]
     cautions: tuple[str, ...]
     train_seconds: float
+    runtime: RuntimeChoice | None = None
 
 
 class FitRequest(StepValue):
@@ -252,10 +253,21 @@ class LookResult(StepValue):
 
 
 class OptimiseRequest(StepValue):
-    """A model version (`champion` for the one that serves), and the runtimes to compare: none for all."""
+    """A model version (`champion` for the one that serves), and the runtimes to compare: none for all.
+
+    images: held-out images that answers are compared on, at most. within_s: after so many seconds no other runtime is
+    begun; None: however long it takes.
+    """
 
     model: str
     runtimes: tuple[Runtime, ...] = ()
+    images: int = 300
+    within_s: float | None = None
+
+    @classmethod
+    def at_once(cls, model: str) -> OptimiseRequest:
+        """Return what is compared when nobody asked: about a minute of it, and of runtimes that lose little."""
+        return cls(model=model, runtimes=(Runtime.OPENVINO_BF16, Runtime.OPENVINO), images=32, within_s=30.0)
 
 
 class OptimiseResult(StepValue):

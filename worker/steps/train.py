@@ -22,6 +22,7 @@ from worker.models.errors import TrainingError
 from worker.models.names import INPUT_HW
 from worker.models.trunks import named_weights
 from worker.steps.left_out import told_of
+from worker.steps.optimise import choose_at_once
 from worker.steps.requests import TRAIN, TrainRequest, TrainResult
 from worker.steps.step_process import serve_step
 from worker.storage.artifacts import publish_model
@@ -66,6 +67,7 @@ def train(request: TrainRequest, progress: StageProgress) -> TrainResult:
         dataset_id=dataset.dataset_id,
         may_serve=not trained.card.blind or request.anyway,
     )
+    chosen = choose_at_once(model_id, settings, progress) if state is ModelState.CHAMPION else None
     return TrainResult(
         model=model_id,
         state=str(state),
@@ -80,6 +82,7 @@ def train(request: TrainRequest, progress: StageProgress) -> TrainResult:
         train_seconds=trained.card.train_seconds,
         unreadable=told_of(trained.unreadable),
         repaired=told_of(trained.repaired),
+        runtime=chosen,
     )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import platform
+from importlib.util import find_spec
 from pathlib import Path
 
 from pydantic import ValidationError
@@ -29,6 +30,12 @@ def served_by(settings: Settings, model_version: str, sha256: str) -> ServedBy:
     chosen = read_choice(settings.home, model_version)
     runtime = settings.runtime or (chosen.runtime if chosen is not None else Runtime.KERAS)
     return ServedBy(runtime, prepared_folder(settings.home, sha256))
+
+
+def chooses_by_itself(settings: Settings, model_version: str) -> bool:
+    """Return whether a runtime is to be chosen without being asked for: one is installed, and none is chosen or set."""
+    wanted = settings.choose_runtime and settings.runtime is None and find_spec("openvino") is not None
+    return wanted and read_choice(settings.home, model_version) is None
 
 
 def prepared_folder(home: Path, sha256: str) -> Path:

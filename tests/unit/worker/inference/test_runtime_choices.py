@@ -9,7 +9,7 @@ import pytest
 from db.domain.runtimes import Runtime, RuntimeChoice, RuntimeFigures
 from db.settings import Settings
 from worker.inference.runtimes import choices
-from worker.inference.runtimes.choices import keep_choice, machine_kind, read_choice, served_by
+from worker.inference.runtimes.choices import chooses_by_itself, keep_choice, machine_kind, read_choice, served_by
 
 CHOICE = RuntimeChoice(
     machine="here",
@@ -49,3 +49,18 @@ def test_a_choice_that_cannot_be_read_is_none(tmp_path: Path) -> None:
     file.write_text('{"machine": "here", "runtime": "abacus"}')
 
     assert read_choice(tmp_path, "m-1") is None
+
+
+def test_a_runtime_is_chosen_unasked_where_one_is_installed_and_none_was_chosen_or_set(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    wanted = Settings(home=tmp_path, choose_runtime=True)
+    monkeypatch.setattr(choices, "find_spec", lambda name: object())
+
+    assert chooses_by_itself(wanted, "m-1")
+    assert not chooses_by_itself(wanted.model_copy(update={"choose_runtime": False}), "m-1")
+    assert not chooses_by_itself(wanted.model_copy(update={"runtime": Runtime.KERAS}), "m-1")
+    keep_choice(tmp_path, "m-1", CHOICE)
+    assert not chooses_by_itself(wanted, "m-1")
+    monkeypatch.setattr(choices, "find_spec", lambda name: None)
+    assert not chooses_by_itself(wanted, "m-2")
