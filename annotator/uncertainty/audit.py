@@ -104,12 +104,12 @@ def _drawn_by(kind: Kind, draws: Collection[Draw]) -> frozenset[Draw]:
 def _verdicts(session: Session, *, model_version: str, below: float) -> list[tuple[Kind, bool]]:
     """Return the kind of every unflagged image that was drawn by chance and decided on, and whether it was wrong."""
     said = current_corrections(session)
-    drawn = answered_predictions(session, model_version=model_version, at_random=True)
+    drawn = answered_predictions(session, model_version=model_version, at_random=True, agreed_below=below)
     return [
         (
             (one.species, one.camera),
             is_wrong(one.species, [stored.detection for stored in one.detections], label),
         )
         for one in load_candidates(session, drawn, with_heatmaps=False).values()
-        if one.error_probability <= 1.0 - below and one.sha256 in said and (label := said[one.sha256].label) is not None
+        if one.sha256 in said and (label := said[one.sha256].label) is not None
     ]

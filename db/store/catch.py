@@ -7,13 +7,14 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import ColumnElement, Result, and_, exists, func, select
+from sqlalchemy import ColumnElement, Result, and_, case, exists, func, select
 from sqlalchemy.orm import Session
 
 from db.domain.answers import heatmap_fish
 from db.domain.corrections import DECIDED, CorrectionOutcome
 from db.domain.predictions import Head
 from db.domain.species import NO_FISH
+from db.store.flagged import unlike
 from db.store.neighbours import heard_predictions
 from db.store.results import answering_models, detections_of
 from db.tables.images import CameraRow, FileRow, FolderRow, ImageRow
@@ -180,7 +181,8 @@ def _answer_rows(
             PredictionRow.id,
             # As results tell it: after the job's other images of the camera were heard, where they were.
             func.coalesce(NeighbourAnswerRow.species, PredictionRow.species),
-            PredictionRow.error_probability,
+            # Of an image unlike all that was learnt from nothing is known but that.
+            case((unlike(), 1.0), else_=PredictionRow.error_probability),
             ImageRow.camera_id,
             FileRow.folder_id,
             func.substr(ImageRow.captured_at, 1, 10),

@@ -132,10 +132,13 @@ def predictions_of(session: Session, sha256s: Sequence[str], *, model_version: s
     return found
 
 
-def answered_predictions(session: Session, *, model_version: str, at_random: bool = False) -> list[int]:
+def answered_predictions(
+    session: Session, *, model_version: str, at_random: bool = False, agreed_below: float | None = None
+) -> list[int]:
     """Return the predictions of a model that people were shown and decided on.
 
-    at_random: only those drawn by chance, from the whole queue or a narrowed one.
+    at_random: only those drawn by chance, from the whole queue or a narrowed one. agreed_below: only those that are not
+    flagged where the chance to be right must not be below.
     """
     query = (
         select(ReviewItemRow.prediction_id)
@@ -147,7 +150,11 @@ def answered_predictions(session: Session, *, model_version: str, at_random: boo
         .distinct()
         .order_by(ReviewItemRow.prediction_id)
     )
-    found = session.scalars(query.where(ReviewItemRow.at_random) if at_random else query)
+    if at_random:
+        query = query.where(ReviewItemRow.at_random)
+    if agreed_below is not None:
+        query = query.where(~flagged(agreed_below))
+    found = session.scalars(query)
     return [prediction_id for prediction_id in found if prediction_id is not None]
 
 

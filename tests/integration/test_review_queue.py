@@ -118,6 +118,7 @@ def test_images_unlike_all_learnt_from_are_flagged_and_come_first(engine: Engine
     with reading(engine) as session:
         assert flagged_predictions(session, EVERY, limit=99) == [103, 108, 100, 101, 102, 104]
         assert list(agreed_predictions(session, EVERY)) == [105, 106, 107, 109]
+        assert sum(count_agreed(session, EVERY).values()) == 4
 
 
 def test_the_least_agreed_come_first_and_only_flagged_ones(engine: Engine):
