@@ -11,28 +11,23 @@ import json
 import shutil
 import sys
 import tempfile
-from collections import defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
+from bench.speed.bare_networks import bare_networks
 from bench.speed.measured import Cost, cost_of, this_machine
 from bench.speed.plain_loop import PlainLoop
 from bench.speed.quick_models import DEFAULT, VGG16, draw_fleet, learning_fleet, quick_model
 from bench.speed.site import median, show_table
 from bench.speed.speed_plot import plot_costs
-from bench.speed.taffrail_run import Site, Stored
+from bench.speed.taffrail_run import Site
 from db.domain.runtimes import Runtime
 from db.settings import Settings
 from worker.images.decode import decode_image
-from worker.inference.detector import make_detector
-from worker.inference.runtimes.choices import served_by
-from worker.inference.second_stage import load_crop_classifier
-from worker.vision.letterbox import letterbox_image
 
 # VGG16 takes ten times as long an image, and varies less.
 _VGG16_SHARE = 6
@@ -115,7 +110,7 @@ def _compare(model: str, asked: argparse.Namespace, folder: Path) -> Compared:
     drawn = draw_fleet(settings, folder / f"asked-{model}", images=images, seed=99) / "images"
     site = Site(settings, drawn)
     loop = PlainLoop(site.card, site.folder)
-    bare = _bare(site, drawn)
+    bare = bare_networks(site, drawn)
     compared: Compared | None = None
     for number in range(asked.rounds + 1):  # the first round loads, traces and finds the cameras' fish sizes
         root = site.fresh_copy(number)
@@ -151,33 +146,6 @@ def _settings(model: str, asked: argparse.Namespace, folder: Path) -> Settings:
         fleet = folder / "fleet" if (folder / "fleet").exists() else learning_fleet(folder)
         quick_model(home, fleet, DEFAULT if model == "default" else VGG16)
     return Settings(home=home, runtime=asked.runtime)
-
-
-def _bare(site: Site, images: Path) -> Callable[[Stored], Callable[[], None]]:
-    """Return what calls both networks on images and crops that lie in memory, as many as a worker calls them on."""
-    served = served_by(site.settings, site.folder.name, site.sha256)
-    detector = make_detector(site.card, site.folder, batch_size=site.settings.network_batch, served=served)
-    classifier = load_crop_classifier(site.card.second_stage, site.folder, served=served)
-    pixels = {file.relative_to(images): decode_image(file.read_bytes()).pixels for file in images.rglob("*.jpg")}
-
-    def prepared(stored: Stored) -> Callable[[], None]:
-        by_input: dict[tuple[int, int], list[Any]] = defaultdict(list)
-        for path, input_hw in stored.inputs.items():
-            by_input[input_hw].append(letterbox_image(pixels[path], into_hw=input_hw)[0])
-        canvases = [np.stack(alike) for alike in by_input.values()]
-        part = site.card.second_stage
-        shape = (stored.crops * part.turns, part.crop_px, part.crop_px, 3) if part is not None else (0, 1, 1, 3)
-        crops = np.random.default_rng(0).integers(0, 256, shape, dtype=np.uint8)
-
-        def call() -> None:
-            for batch in canvases:
-                detector.predict(batch)
-            if classifier is not None and len(crops):
-                classifier.answers(crops)
-
-        return call
-
-    return prepared
 
 
 def _decode(files: Sequence[Path]) -> None:
