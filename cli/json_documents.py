@@ -108,6 +108,32 @@ class UndoneDocument(TypedDict):
     images: int
 
 
+class LabelImportDocument(TypedDict):
+    """What became of labels. import_id: None where nothing changed; cameras: images by camera, where found."""
+
+    import_id: int | None
+    labelled: int
+    changed: int
+    boxes: int
+    left_out: int
+    unlabelled: int
+    cameras: NotRequired[dict[str, int]]
+    species: dict[str, int]
+    skipped: dict[str, object]
+    notes: list[str]
+    problems: list[str]
+
+
+class FishSizeDocument(TypedDict):
+    """How large a camera shows fish, pixels of the nominal frame, and what that means for the network's input."""
+
+    camera: str
+    fish_px: float | None
+    known: str | None
+    zoom: float
+    cost: float
+
+
 class SpeciesDocument(TypedDict):
     """One species. images: labelled or corrected ones."""
 
@@ -188,25 +214,49 @@ def _audit_agreement() -> Schema:
 def _train() -> Schema:
     from worker.steps.requests import TrainEventsResult, TrainResult
 
-    return _schema(TrainResult | TrainEventsResult)  # the latter with --events
+    return _step(TrainResult | TrainEventsResult)  # the latter with --events
 
 
 def _evaluate() -> Schema:
     from worker.steps.requests import EvaluateEventsResult, EvaluateResult
 
-    return _schema(EvaluateResult | EvaluateEventsResult)  # the latter with --events
+    return _step(EvaluateResult | EvaluateEventsResult)  # the latter with --events
 
 
 def _leakage() -> Schema:
     from worker.steps.requests import LeakageResult
 
-    return _schema(LeakageResult)
+    return _step(LeakageResult)
 
 
 def _optimise() -> Schema:
     from worker.steps.requests import OptimiseResult
 
-    return _schema(OptimiseResult)
+    return _step(OptimiseResult)
+
+
+def _look() -> Schema:
+    from worker.steps.requests import LookResult
+
+    return _step(LookResult)
+
+
+def _report() -> Schema:
+    from worker.report.write import Report
+
+    return _schema(Report, out=str, zip=str | None)
+
+
+def _summary() -> Schema:
+    from db.domain.catch import CatchSummary
+
+    return _schema(CatchSummary)
+
+
+def _explain() -> Schema:
+    from db.domain.lineage import Story
+
+    return _schema(Story)
 
 
 DOCUMENTS: dict[str, Callable[[], Schema]] = {
@@ -222,9 +272,16 @@ DOCUMENTS: dict[str, Callable[[], Schema]] = {
     "delete trip": lambda: _schema(RemovedDocument),
     "delete person": lambda: _schema(RemovedDocument),
     "labels list": _label_imports,
+    "labels import": lambda: _schema(LabelImportDocument),
+    "labels export": lambda: _schema(ResultsDocument),
     "labels undo": _undone,
     "species list": lambda: _schema(SpeciesListDocument),
     "cameras list": _cameras,
+    "cameras scale": lambda: _schema(list[FishSizeDocument]),
+    "report": _report,
+    "summary": _summary,
+    "explain": _explain,
+    "models look": _look,
     "models list": lambda: _schema(list[ModelDocument]),
     "models show": lambda: _schema(ModelShowDocument),
     "models optimise": _optimise,
@@ -256,6 +313,13 @@ def _schema(kind: Any, **more: Any) -> Schema:
         found["properties"][name] = TypeAdapter(added).json_schema(mode="serialization")
         found["required"] = [*found.get("required", []), name]
     return found
+
+
+def _step(kind: Any) -> Schema:
+    """Return the schema of a step's result, which leaves out what has its default."""
+    from pydantic import TypeAdapter
+
+    return TypeAdapter(kind).json_schema(mode="validation")
 
 
 def _closed(schema: Any) -> Any:
