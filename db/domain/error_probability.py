@@ -90,18 +90,3 @@ def parts_from(rows: Sequence[Sequence[float]]) -> Floats:
     parts = np.asarray(rows, dtype=np.float64).reshape(-1, len(PARTS))
     parts[:, -1] = np.minimum(parts[:, -1], MOST_FISH)
     return parts
-
-
-def fit_to_json(fit: ErrorFit) -> dict[str, object]:
-    """Return a fit as the store keeps it."""
-    parts = dict(zip(PARTS, fit.parts, strict=True))
-    return {"intercept": fit.intercept, "parts": parts, "species": dict(fit.species), "cameras": dict(fit.cameras)}
-
-
-def fit_from_json(stored: Mapping[str, object]) -> ErrorFit:
-    """Return a fit from what `fit_to_json` made."""
-    intercept, parts = stored["intercept"], stored["parts"]
-    species, cameras = stored["species"], stored["cameras"]
-    assert isinstance(intercept, int | float) and isinstance(parts, dict)
-    assert isinstance(species, dict) and isinstance(cameras, dict)
-    return ErrorFit(float(intercept), tuple(float(parts[name]) for name in PARTS), species, cameras)

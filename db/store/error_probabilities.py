@@ -11,14 +11,8 @@ from typing import Any
 from sqlalchemy import ColumnElement, Engine, Row, select
 from sqlalchemy.orm import Session
 
-from db.domain.error_probability import (
-    ErrorFit,
-    chance_wrong,
-    error_probability_by_rule,
-    fit_from_json,
-    fit_to_json,
-    parts_from,
-)
+from db.domain.error_probability import ErrorFit, chance_wrong, error_probability_by_rule, parts_from
+from db.domain.stored_fit import fit_from_json, fit_to_json
 from db.progress import Progress, no_progress
 from db.session import reading, transaction
 from db.store.images import camera_of_image

@@ -21,8 +21,9 @@ from worker.evaluation.answers import Answers, EvaluatedImages
 from worker.evaluation.overlays import draw_images
 from worker.images.errors import UnreadableReason
 from worker.images.labelled import SkippedFile
-from worker.inference.detector import NOOP_KIND, NoopDetector
+from worker.inference.detector import NOOP_KIND
 from worker.inference.infer import DetectorInference
+from worker.inference.noop_detector import NoopDetector
 from worker.leakage.see_heat import see_heat
 from worker.steps.answer_held_out import loaded_images
 from worker.training.crops.evaluate import evaluate_images

@@ -17,7 +17,7 @@ from db.settings import Settings
 from db.tables.predictions import PredictionRow
 from tests.factories import finished_job, write_images
 from worker.inference import load_networks
-from worker.inference.detector import NoopDetector
+from worker.inference.noop_detector import NoopDetector
 from worker.inference.runtimes.compile import ServedBy, WithFallback, compile_network
 from worker.inference.runtimes.keras_network import KerasNetwork
 from worker.inference.runtimes.network import RuntimeMissing

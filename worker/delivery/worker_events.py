@@ -11,15 +11,17 @@ import json
 import os
 import threading
 import time
-from dataclasses import dataclass
+
+from pydantic import BaseModel, ConfigDict
 
 # A GPU makes hundreds of network calls a second; nobody wants a line for each.
 _AT_MOST_EVERY_S = 0.2
 
 
-@dataclass(frozen=True)
-class WorkerEvent:
+class WorkerEvent(BaseModel):
     """One thing a worker said. in_work: batches it holds; trouble: one line for people; loading: it loads a model."""
+
+    model_config = ConfigDict(frozen=True)
 
     in_work: int | None = None
     trouble: str | None = None
@@ -42,22 +44,22 @@ class EventWriter:
         if count == self._last[0] and now_s - self._last[1] < _AT_MOST_EVERY_S:
             return
         self._last = (count, now_s)
-        self._write({"in_work": count})
+        self._write(WorkerEvent(in_work=count))
 
     def trouble(self, text: str) -> None:
         """Say what is wrong, in one line."""
-        self._write({"trouble": " ".join(text.split())[:600]})
+        self._write(WorkerEvent(trouble=" ".join(text.split())[:600]))
 
     def loading(self, is_so: bool) -> None:
         """Say that a model is being loaded, which takes seconds to minutes; or that it is ready."""
-        self._write({"loading": is_so})
+        self._write(WorkerEvent(loading=is_so))
 
-    def _write(self, event: dict[str, object]) -> None:
+    def _write(self, event: WorkerEvent) -> None:
         if self._descriptor is None:
             return
         # A line is shorter than PIPE_BUF, so it is written whole or not at all.
         with self._lock, contextlib.suppress(OSError):
-            os.write(self._descriptor, json.dumps(event).encode() + b"\n")
+            os.write(self._descriptor, json.dumps(event.model_dump(exclude_unset=True)).encode() + b"\n")
 
 
 class EventReader:
@@ -79,12 +81,6 @@ class EventReader:
 
 def _parsed(line: bytes) -> WorkerEvent | None:
     try:
-        raw = json.loads(line)
-        count, trouble, loading = raw.get("in_work"), raw.get("trouble"), raw.get("loading")
-    except (ValueError, AttributeError):
+        return WorkerEvent.model_validate(json.loads(line))
+    except ValueError:
         return None
-    return WorkerEvent(
-        int(count) if count is not None else None,
-        str(trouble) if trouble is not None else None,
-        bool(loading) if loading is not None else None,
-    )

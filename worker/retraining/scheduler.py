@@ -6,7 +6,6 @@ embedded default to a child process of ours. Any number of schedulers may run: t
 
 from __future__ import annotations
 
-import json
 import logging
 import signal
 import subprocess
@@ -26,6 +25,7 @@ from worker.delivery.own_process import WORKING_FOLDER, own_command, own_environ
 from worker.delivery.reconcile import reconcile
 from worker.retraining.schedule import Due, look
 from worker.steps.requests import RETRAIN_DUE, DueRequest
+from worker.steps.step_event import read_event
 
 RECONCILE_EVERY_S = 15.0
 _LOOK_EVERY_S = 15.0
@@ -66,9 +66,7 @@ class Chores:
         if self._child is None or self._child.poll() is None:
             return
         assert self._child.stdout is not None and self._child.stdin is not None
-        last = (self._child.stdout.read().strip().splitlines() or ["{}"])[-1]
-        said = json.loads(last)
-        came = said.get("result", {}).get("came") or said.get("error") or f"exit code {self._child.returncode}"
+        came = what_came(self._child.stdout.read()) or f"exit code {self._child.returncode}"
         self._child.stdin.close()
         self._child = None
         self._tell_once(f"retraining: {came}")
@@ -149,3 +147,12 @@ def _scheduler_of(chores: Chores) -> type[Scheduler]:
             chores.run(entry.task)
 
     return ChoreScheduler
+
+
+def what_came(events: str) -> str | None:
+    """Return what the last line of a retraining's process says came of it; None of one that was killed before."""
+    *_, last = events.strip().splitlines() or [""]
+    event = read_event(last)
+    if event is None:
+        return None
+    return event.error if event.result is None else RETRAIN_DUE.result.model_validate(event.result).came

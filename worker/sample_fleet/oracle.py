@@ -3,12 +3,34 @@
 from __future__ import annotations
 
 import hashlib
-import json
 from pathlib import Path
+
+from pydantic import BaseModel, ValidationError
 
 from db.domain.boxes import Box
 from db.domain.labels import ImageLabel, LabelledBox
 from db.errors import TaffrailError
+
+
+class _Fish(BaseModel):
+    box: tuple[float, float, float, float]
+    species: str
+    head: tuple[float, float]
+    tail: tuple[float, float]
+
+
+class _Image(BaseModel):
+    file: str
+    species: str
+    fish: tuple[_Fish, ...]
+
+    def label(self) -> ImageLabel:
+        boxes = (LabelledBox(Box(*one.box), one.species, one.head, one.tail) for one in self.fish)
+        return ImageLabel(species=self.species, boxes=tuple(boxes))
+
+
+class _Truth(BaseModel):
+    images: tuple[_Image, ...]
 
 
 class TruthError(TaffrailError):
@@ -22,12 +44,14 @@ def read_truth(path: Path) -> dict[str, ImageLabel]:
         TruthError: missing, torn, or of another shape.
     """
     try:
-        images = json.loads(path.read_text(encoding="utf-8"))["images"]
-        return {str(image["file"]): _label(image) for image in images}
+        truth = _Truth.model_validate_json(path.read_bytes())
     except OSError as error:
         raise TruthError(f"{path}: {error.strerror}") from None
-    except (ValueError, KeyError, TypeError) as error:
-        raise TruthError(f"{path}: not a sample fleet's truth ({type(error).__name__}: {error})") from None
+    except ValidationError as error:
+        first = error.errors()[0]
+        place = ".".join(str(part) for part in first["loc"])
+        raise TruthError(f"{path}: not a sample fleet's truth ({place}: {first['msg']})") from None
+    return {image.file: image.label() for image in truth.images}
 
 
 def truth_by_content(path: Path) -> dict[str, ImageLabel]:
@@ -44,14 +68,3 @@ def truth_by_content(path: Path) -> dict[str, ImageLabel]:
         except OSError as error:
             raise TruthError(f"{image}: {error.strerror}; the truth belongs beside its fleet's images") from None
     return found
-
-
-def _label(image: dict[str, object]) -> ImageLabel:
-    fish: list[dict[str, list[float]]] = image["fish"]  # type: ignore[assignment]
-    boxes = tuple(
-        LabelledBox(
-            Box(*one["box"]), str(one["species"]), (one["head"][0], one["head"][1]), (one["tail"][0], one["tail"][1])
-        )
-        for one in fish
-    )
-    return ImageLabel(species=str(image["species"]), boxes=boxes)

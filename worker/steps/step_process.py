@@ -8,7 +8,6 @@ goes in as one JSON document on stdin; events come back as JSON lines on stdout:
 
 from __future__ import annotations
 
-import json
 import logging
 import os
 import subprocess
@@ -24,6 +23,7 @@ from db.progress import StageProgress
 from db.settings import get_settings
 from worker.delivery.own_process import WORKING_FOLDER, own_command, own_environment
 from worker.steps.requests import Q, R, Step
+from worker.steps.step_event import StepEvent, read_event
 
 _SHOWN_LINES = 5
 
@@ -80,28 +80,27 @@ def serve_step(step: Step[Q, R], run: Callable[[Q, StageProgress], R]) -> None:
     request = step.request.model_validate_json(sys.stdin.readline())
     threading.Thread(target=_end_with_caller, daemon=True).start()
 
-    def tell(event: dict[str, Any]) -> None:
-        events.write(json.dumps(event) + "\n")
+    def tell(event: StepEvent) -> None:
+        events.write(event.line())
         events.flush()
 
     try:
-        result = run(request, lambda stage, done, total: tell({"stage": stage, "done": done, "total": total}))
-        tell({"result": result.plain()})
+        result = run(request, lambda stage, done, total: tell(StepEvent(stage=stage, done=done, total=total)))
+        tell(StepEvent(result=result.plain()))
     except Exception as error:
-        tell({"error": one_line(error, log_file=get_settings().home / LOG_NAME, doing=step.module)})
+        tell(StepEvent(error=one_line(error, log_file=get_settings().home / LOG_NAME, doing=step.module)))
 
 
 def _hear(events: IO[str], progress: StageProgress) -> dict[str, Any] | None:
     for line in events:
-        try:
-            event = json.loads(line)
-        except ValueError:  # its process was killed in the middle of a line
+        event = read_event(line)
+        if event is None:
             return None
-        if "error" in event:
-            raise StepError(event["error"])
-        if "result" in event:
-            return dict(event["result"])
-        progress(event["stage"], event["done"], event["total"])
+        if event.error is not None:
+            raise StepError(event.error)
+        if event.result is not None:
+            return event.result
+        progress(event.stage or "", event.done, event.total)
     return None
 
 

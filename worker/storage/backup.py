@@ -11,7 +11,6 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import io
-import json
 import os
 import re
 import sqlite3
@@ -20,6 +19,8 @@ import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
+
+from pydantic import BaseModel, ConfigDict, ValidationError
 
 from db.errors import DatabaseError, TaffrailError
 from db.migrate import open_database
@@ -36,6 +37,15 @@ _FORMAT = "taffrail backup 1"
 _SAFE_PART = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,254}")
 _MANIFEST_BYTES = 2**31
 _CHUNK_BYTES = 2**20
+
+
+class _Manifest(BaseModel):
+    """Written last. sha256: of every other file of the archive, by its name in it."""
+
+    model_config = ConfigDict(frozen=True)
+
+    format: str
+    sha256: dict[str, str]
 
 
 class BackupError(TaffrailError):
@@ -159,7 +169,7 @@ def _add(tar: tarfile.TarFile, file: Path, name: str) -> str:
 
 
 def _add_manifest(tar: tarfile.TarFile, digests: dict[str, str]) -> None:
-    text = json.dumps({"format": _FORMAT, "sha256": digests}).encode()
+    text = _Manifest(format=_FORMAT, sha256=digests).model_dump_json().encode()
     entry = tarfile.TarInfo(MANIFEST_NAME)
     entry.size, entry.mode = len(text), 0o600
     tar.addfile(entry, io.BytesIO(text))
@@ -167,7 +177,7 @@ def _add_manifest(tar: tarfile.TarFile, digests: dict[str, str]) -> None:
 
 def _unpack(archive: Path, folder: Path, progress: Progress) -> Backup:
     found: dict[str, str] = {}
-    manifest: object = None
+    manifest: _Manifest | None = None
     with tarfile.open(archive, mode="r:") as tar:
         for entry in tar:
             stream = tar.extractfile(entry) if entry.isreg() else None
@@ -194,13 +204,15 @@ def _is_ours(name: str) -> bool:
     return top in ("models", "crops") and len(rest) == 2 and all(_SAFE_PART.fullmatch(part) for part in rest)
 
 
-def _manifest(archive: Path, stream: IO[bytes], size: int) -> object:
+def _manifest(archive: Path, stream: IO[bytes], size: int) -> _Manifest:
     if size > _MANIFEST_BYTES:
         raise BackupError(f"{archive}: its manifest has {size} bytes, wanted at most {_MANIFEST_BYTES}")
     try:
-        return json.loads(stream.read())
-    except ValueError:
-        raise BackupError(f"{archive}: its manifest is no JSON") from None
+        return _Manifest.model_validate_json(stream.read())
+    except ValidationError as error:
+        first = error.errors()[0]
+        place = ".".join([MANIFEST_NAME, *(str(part) for part in first["loc"])])
+        raise BackupError(f"{archive}: {place}: {first['msg']}; it is torn, or no backup") from None
 
 
 def _extract(stream: IO[bytes], target: Path) -> str:
@@ -213,12 +225,10 @@ def _extract(stream: IO[bytes], target: Path) -> str:
     return digest.hexdigest()
 
 
-def _compare(archive: Path, manifest: object, found: dict[str, str]) -> None:
-    if not isinstance(manifest, dict) or manifest.get("format") != _FORMAT:
+def _compare(archive: Path, manifest: _Manifest | None, found: dict[str, str]) -> None:
+    if manifest is None or manifest.format != _FORMAT:
         raise BackupError(f"{archive}: has no manifest of {_FORMAT!r}; it is torn, or no backup")
-    wanted = manifest.get("sha256")
-    if not isinstance(wanted, dict):
-        raise BackupError(f"{archive}: its manifest names no files")
+    wanted = manifest.sha256
     for name in sorted({*wanted, *found}):
         if wanted.get(name) != found.get(name):
             raise BackupError(f"{archive}: {name} is not as it was written; the archive is damaged")

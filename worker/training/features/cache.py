@@ -9,14 +9,15 @@ first read: opening costs a look at each file, and still no damaged feature is l
 from __future__ import annotations
 
 import hashlib
-import json
 import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
+from pydantic import BaseModel, ConfigDict
 
 from db.progress import Progress, no_progress
 from db.whole_files import forget_old_drafts, write_whole
@@ -51,6 +52,18 @@ class FeatureKey:
         return f"{self.trunk}-{self.input_hw[0]}x{self.input_hw[1]}-{digest}"
 
 
+class _ShardIndex(BaseModel):
+    """What names the rows of a data file. written: the file's size and time when it was whole."""
+
+    model_config = ConfigDict(frozen=True)
+
+    sha256s: tuple[str, ...]
+    shape: tuple[int, ...]
+    dtype: Literal["float16", "uint8"] = "float16"
+    crc32: int
+    written: tuple[int, int] | None = None
+
+
 class Shard:
     """Named rows of one file, (N, ...), such as images' features (N, h, w, C); checked when first read."""
 
@@ -58,18 +71,17 @@ class Shard:
         """Map the data of a shard.
 
         Raises:
-            OSError, ValueError, KeyError, TypeError: a file is missing, or not what its index says.
+            OSError, ValueError: a file is missing, or not what its index says.
         """
-        index = json.loads(index_file.read_bytes())
-        dtype = str(index.get("dtype", "float16"))
-        self._index_file, self._data_file = index_file, index_file.with_suffix(_SUFFIXES[dtype])
-        self.sha256s = [str(sha256) for sha256 in index["sha256s"]]
-        self._crc32 = int(index["crc32"])
-        self._values: Rows = np.memmap(self._data_file, dtype=dtype, mode="r", shape=tuple(index["shape"]))
+        index = _ShardIndex.model_validate_json(index_file.read_bytes())
+        self._index_file, self._data_file = index_file, index_file.with_suffix(_SUFFIXES[index.dtype])
+        self.sha256s = index.sha256s
+        self._crc32 = index.crc32
+        self._values: Rows = np.memmap(self._data_file, dtype=index.dtype, mode="r", shape=index.shape)
         self._checked = False
         if len(self.sha256s) != len(self._values):
             raise ValueError(f"{len(self.sha256s)} names of {self._values.shape} features")
-        if index.get("written") != _written(self._data_file) and not self._is_whole():
+        if index.written != _written(self._data_file) and not self._is_whole():
             raise ValueError("checksum differs")
 
     @property
@@ -138,7 +150,7 @@ def open_cache(folder: Path) -> dict[str, tuple[Shard, int]]:
     for index_file in sorted(folder.glob("*.json")):
         try:
             shard = Shard(index_file)
-        except (OSError, ValueError, KeyError, TypeError):
+        except (OSError, ValueError):
             remove_shard(index_file)
             continue
         held.update({sha256: (shard, row) for row, sha256 in enumerate(shard.sha256s)})
@@ -157,14 +169,14 @@ def write_shard(folder: Path, name: str, sha256s: Sequence[str], features: Rows)
     try:
         folder.mkdir(parents=True, exist_ok=True)
         write_whole(data_file, raw)
-        index = {
-            "sha256s": list(sha256s),
-            "shape": list(features.shape),
-            "dtype": str(features.dtype),
-            "crc32": zlib.crc32(raw),
-            "written": _written(data_file),
-        }
-        write_whole(folder / f"{name}.json", json.dumps(index).encode())
+        index = _ShardIndex(
+            sha256s=tuple(sha256s),
+            shape=features.shape,
+            dtype="uint8" if features.dtype == np.uint8 else "float16",
+            crc32=zlib.crc32(raw),
+            written=_written(data_file),
+        )
+        write_whole(folder / f"{name}.json", index.model_dump_json().encode())
     except OSError as error:
         raise TrainingError(f"{folder}: features cannot be written ({error.strerror or error})") from error
 
@@ -176,6 +188,6 @@ def remove_shard(index_file: Path) -> None:
         index_file.with_suffix(suffix).unlink(missing_ok=True)
 
 
-def _written(file: Path) -> list[int]:
+def _written(file: Path) -> tuple[int, int]:
     status = file.stat()
-    return [status.st_size, status.st_mtime_ns]
+    return status.st_size, status.st_mtime_ns

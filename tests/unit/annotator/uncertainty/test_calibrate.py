@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from annotator.uncertainty.calibrate import Answered, TooFewAnswers, _ranking, calibrate, fit_error_probability
-from db.domain.error_probability import PARTS, ErrorFit, chance_wrong, fit_from_json, fit_to_json, parts_of
+from db.domain.error_probability import ErrorFit, chance_wrong, parts_of
 from db.domain.predictions import Agreement
 
 
@@ -86,12 +86,6 @@ def test_where_the_rule_is_as_good_no_fit_counts():
 def test_answers_that_tell_nothing_are_refused_with_what_is_wanted(answers, text):
     with pytest.raises(TooFewAnswers, match=text):
         calibrate(answers)
-
-
-def test_a_fit_survives_the_store():
-    fit = ErrorFit(0.5, tuple(0.1 * place for place in range(len(PARTS))), {"BET": 1.0}, {"boat 1": -1.0})
-
-    assert fit_from_json(fit_to_json(fit)) == fit
 
 
 def test_the_ranking_is_the_share_of_pairs_in_order_and_takes_no_matrix_of_them() -> None:

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from db.domain.model_versions import ModelCard
-from worker.inference.detector import Detector, NoopDetector
+from worker.inference.detector import Detector
+from worker.inference.noop_detector import NoopDetector
 from worker.models.detector import OUTPUT_NAMES, build_detector
 from worker.models.heads import build_head
 from worker.models.keras_import import keras
