@@ -17,8 +17,8 @@ from db.domain.species import DEFAULT_LABEL_SET
 from db.settings import Settings
 from worker.images.decode import DecodedImage
 from worker.images.errors import ImageFile
-from worker.inference.detector import RawOutputs
 from worker.inference.load_image import HashedFile, LoadedImage
+from worker.inference.raw_outputs import RawOutputs
 from worker.run_worker import main, serve_infer
 from worker.vision.heatmaps import pack_heatmap
 from worker.vision.letterbox import fit_letterbox

@@ -21,7 +21,8 @@ from db.domain.final_answer import final_probabilities, image_prediction, most_p
 from db.domain.model_versions import ModelCard
 from db.domain.predictions import Prediction
 from db.domain.species import NO_FISH, LabelSet
-from worker.inference.detector import RawOutputs, inputs_of, prediction_of
+from worker.inference.detector import inputs_of, prediction_of
+from worker.inference.raw_outputs import RawOutputs
 from worker.models.crop_classifier import LOGITS
 from worker.storage.model_files import CROPS_NAME, load_model_file
 from worker.vision.centre_detections import CentreMaps, in_original

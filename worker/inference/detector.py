@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
-import numpy.typing as npt
 
 from db.domain.box_confidence import BoxConfidence
 from db.domain.fish_size import InputStep, input_steps, step_for
@@ -18,6 +16,8 @@ from db.domain.predictions import Prediction
 from db.domain.runtimes import Runtime
 from db.domain.species import NO_FISH, LabelSet
 from worker.inference.fixed_batch import in_fixed_batches
+from worker.inference.noop_detector import NoopDetector
+from worker.inference.raw_outputs import Images, RawOutputs
 from worker.inference.runtimes.compile import BY_KERAS, ServedBy, compile_network
 from worker.models.names import DetectorKind
 from worker.vision.interpret import interpret
@@ -29,34 +29,6 @@ BATCH_SIZE = 8
 # A small input takes half the work of the base input or less; the rest goes into a look at its mirror image, which
 # gave 0.02 to 0.10 of AP50 on real cameras.
 _MIRRORED_COST = 0.5
-
-Images = npt.NDArray[np.uint8]
-Floats = npt.NDArray[np.float32]
-
-
-@dataclass(frozen=True)
-class RawOutputs:
-    """What the network says of a batch, before any geometry.
-
-    box: (B, 4) xyxy in input pixels; 0,0,0,0 where the box head says no fish. box_species, heatmap_species: (B, S)
-    probabilities. heatmap: (B, h, w, S) logits. ltrb_offsets: (B, h, w, 4) input pixels from each cell's centre to the
-    sides of its fish; None of a model whose heat-map cells give no boxes. centres: (B, h, w, 1) logits at the grid of
-    ltrb_offsets; None of a model without a centre head. novelty: (B, 1), how far an image lies from all that was learnt
-    from, above 1 beyond its edge; None of a model that does not tell.
-    """
-
-    box: Floats
-    box_species: Floats
-    heatmap: Floats
-    heatmap_species: Floats
-    ltrb_offsets: Floats | None = None
-    centres: Floats | None = None
-    novelty: Floats | None = None
-
-    def row(self, place: int) -> RawOutputs:
-        """Return one image's outputs, a batch of one."""
-        held = {field.name: getattr(self, field.name) for field in fields(self)}
-        return RawOutputs(**{name: value[place : place + 1] for name, value in held.items() if value is not None})
 
 
 def prediction_of(
@@ -167,8 +139,6 @@ def make_detector(
         RuntimeMissing: the runtime is not installed, or was not prepared for this model.
     """
     if card.kind == NOOP_KIND:
-        from worker.inference.noop_detector import NoopDetector
-
         return NoopDetector(card)
     from worker.storage.model_files import load_model_file
 

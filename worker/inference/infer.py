@@ -19,8 +19,9 @@ from db.settings import Settings
 from worker.images.decode import DecodedImage
 from worker.inference.camera_size import IMAGES_A_CAMERA, estimated_fish_px
 from worker.inference.crop_files import write_crops
-from worker.inference.detector import AnyDetector, RawOutputs, input_for, inputs_of, prediction_of
+from worker.inference.detector import AnyDetector, input_for, inputs_of, prediction_of
 from worker.inference.load_image import HashedFile, ImageLoader, LoadedImage
+from worker.inference.raw_outputs import RawOutputs
 from worker.inference.second_stage import CropClassifier
 from worker.vision.agreement import agreement_score
 from worker.vision.heatmaps import pack_heatmap

@@ -6,7 +6,7 @@ import numpy as np
 
 from db.domain.model_versions import ModelCard
 from db.domain.runtimes import Runtime
-from worker.inference.detector import Images, RawOutputs
+from worker.inference.raw_outputs import Images, RawOutputs
 
 
 class NoopDetector:

@@ -12,7 +12,8 @@ import numpy.typing as npt
 from db.domain.box_confidence import BoxConfidence
 from db.domain.predictions import Head, Prediction
 from db.domain.species import LabelSet
-from worker.inference.detector import AnyDetector, RawOutputs, input_for, prediction_of
+from worker.inference.detector import AnyDetector, input_for, prediction_of
+from worker.inference.raw_outputs import RawOutputs
 from worker.training.data.samples import TrainingSample
 from worker.training.data.targets import sample_letterbox
 from worker.training.detector.box_figures import SeenFish
