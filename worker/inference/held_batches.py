@@ -23,9 +23,10 @@ from db.store.sql import database_now_s
 from worker.delivery.fail_points import fail_point
 from worker.delivery.worker_events import EventWriter
 from worker.images.errors import SiteFault, UnreadableReason
+from worker.inference.batch_work import Asked
 from worker.inference.fixed_batch import NetworkFailed
 from worker.inference.load_networks import NoModel
-from worker.inference.pipeline import Asked, Stopped
+from worker.inference.pipeline import Stopped
 from worker.inference.settle_neighbours import settle_job
 from worker.inference.site_folders import check_disks, check_folder
 from worker.models.errors import ModelFileError

@@ -12,8 +12,9 @@ import pytest
 from db.domain.jobs import Claim, ClaimedItem
 from db.domain.outcomes import ItemOutcome, SeenImage
 from worker.images.errors import UnreadableImage, UnreadableReason
+from worker.inference.batch_work import Asked
 from worker.inference.load_image import HashedFile, LoadedImage, failed_outcome
-from worker.inference.pipeline import Asked, BatchPipeline
+from worker.inference.pipeline import BatchPipeline
 
 ITEMS = tuple(ClaimedItem(number, number, b"/trip/%d.jpg" % number) for number in (1, 2, 3))
 
