@@ -11,8 +11,8 @@ import time
 from pathlib import Path
 from typing import Any
 
-from worker.events.compare_counts import ComparedCounts, compare_counts
-from worker.events.count import CountFigures
+from db.domain.event_figures import ComparedCounts, CountFigures
+from worker.events.compare_counts import compare_counts
 from worker.events.follow import NetworkFollower
 from worker.events.learn import LearnSettings, learn_follower
 from worker.events.train_follower import FollowerSettings

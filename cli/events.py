@@ -14,6 +14,7 @@ from cli.shared.terminal import say
 
 if TYPE_CHECKING:
     from db.domain.events import Event
+    from worker.steps.requests import EvaluateEventsResult
 
 _SHOWN = 20
 
@@ -117,7 +118,7 @@ def evaluate_events(*, as_json: bool) -> None:
     if as_json:
         typer.echo(done.as_json())
     else:
-        _tell_figures(done.plain())
+        _tell_figures(done)
 
 
 def _events(engine: Any, job: int) -> list[Event]:
@@ -145,12 +146,11 @@ def _tell_counts(events: list[Event]) -> None:
         typer.echo(f"  {camera}: {', '.join(f'{name} {count}' for name, count in species.items())}")
 
 
-def _tell_figures(done: dict[str, Any]) -> None:
-    typer.echo(f"follower {done['follower']} on planned cameras that it did not learn from:")
-    for one in done["rates"]:
-        events, baselines = one["events"], (one["by_length"], one["most_at_once"], one["tracker"]["error"])
+def _tell_figures(done: EvaluateEventsResult) -> None:
+    typer.echo(f"follower {done.follower} on planned cameras that it did not learn from:")
+    for one in done.rates:
         typer.echo(
-            f"  {one['per_second']:g} images a second: {events['once']:.0%} of {events['animals']} animals once, "
-            f"count error {events['error']:.2f} (the best simple count {min(baselines):.2f}), "
-            f"{events['looks']:.2f} looks an animal"
+            f"  {one.per_second:g} images a second: {one.events.once:.0%} of {one.events.animals} animals once, "
+            f"count error {one.events.error:.2f} (the best simple count {one.best_baseline:.2f}), "
+            f"{one.events.looks:.2f} looks an animal"
         )

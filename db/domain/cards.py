@@ -8,7 +8,7 @@ from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
 
-from db.domain.model_versions import ModelCard, SecondStage
+from db.domain.model_versions import ModelCard
 
 _DETECTOR_RECIPE = ("weights", "held_out_share", "augment", "final_fit", "second_stage", "parts", "dataset")
 _CROP_RECIPE = ("weights", "balance", "by_sampling", "seed")
@@ -25,15 +25,6 @@ def card_from_plain(plain: Mapping[str, object]) -> ModelCard:
     except ValidationError as error:
         first = error.errors()[0]
         raise ValueError(f"{'.'.join(str(part) for part in first['loc'])}: {first['msg']}") from None
-
-
-def second_stage_from_plain(plain: Mapping[str, object]) -> SecondStage:
-    """Return the second stage that a card's plain JSON values hold, an older card's too.
-
-    Raises:
-        ValueError: they are no second stage.
-    """
-    return _second_stage_adapter().validate_python(_second_stage(plain))
 
 
 def plain_card(card: ModelCard) -> dict[str, Any]:
@@ -87,8 +78,3 @@ def _second_stage(second: Mapping[str, object]) -> dict[str, object]:
 @lru_cache(maxsize=1)
 def _adapter() -> TypeAdapter[ModelCard]:
     return TypeAdapter(ModelCard)
-
-
-@lru_cache(maxsize=1)
-def _second_stage_adapter() -> TypeAdapter[SecondStage]:
-    return TypeAdapter(SecondStage)

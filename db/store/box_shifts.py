@@ -8,6 +8,7 @@ from sqlalchemy import delete, func, select
 from sqlalchemy.orm import Session
 
 from db.domain.box_shift import JudgedBoxes, camera_shifts, hits_of, log_odds_of
+from db.domain.card_facts import facts_of
 from db.domain.corrections import Correction
 from db.domain.fish_size import parameters_of_shift, shift_in
 from db.domain.predictions import Head
@@ -37,7 +38,7 @@ def refresh_box_shifts(session: Session, model_version: str) -> dict[str, float]
     Images that the model learnt from say nothing; nor does one whose fish nobody boxed.
     """
     model = session.get(ModelVersionRow, model_version)
-    if model is None or not model.card.get("box_confidence"):
+    if model is None or not facts_of(model.card).calibrated:
         return {}
     before, judged = box_shifts(session, model_version), _judged(session, model)
     shifts = {camera: shift for camera, shift in camera_shifts(judged).items() if shift}

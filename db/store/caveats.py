@@ -6,6 +6,7 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from db.domain.cameras import side_of
+from db.domain.card_facts import facts_of
 from db.store.cameras import cameras_of_job
 from db.store.flagged import unlike
 from db.tables.jobs import ItemRow
@@ -18,11 +19,9 @@ _NAMED = 5
 def said_of_cameras(session: Session, job_id: int, model: str) -> list[str]:
     """Return which of a job's cameras a model has never seen; nothing where its card does not name those it has."""
     card = session.scalar(select(ModelVersionRow.card).where(ModelVersionRow.id == model)) or {}
-    record = card.get("record")
-    held = record.get("cameras") if isinstance(record, dict) else None
-    if not isinstance(held, list | tuple) or not held:
+    known = {side_of(camera) for camera in facts_of(card).cameras}
+    if not known:
         return []
-    known = {side_of(str(camera)) for camera in held}
     cameras = cameras_of_job(session, job_id)
     unseen = [camera for camera in cameras if side_of(camera) not in known]
     if not unseen:

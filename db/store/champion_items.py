@@ -7,10 +7,10 @@ from collections.abc import Sequence
 from sqlalchemy import ColumnElement, Select, and_, case, exists, false, func, or_, select, update
 from sqlalchemy.orm import Session, aliased
 
+from db.domain.card_facts import facts_of
 from db.domain.fish_size import input_steps, result_parameters, smallest_fish_of_steps
 from db.domain.jobs import ItemState
 from db.domain.model_versions import ModelState
-from db.domain.train_choices import SIZED_KIND
 from db.store.flagged import flagged
 from db.store.jobs import lock_job
 from db.tables.images import CameraRow, FileRow, FolderRow, ImageRow
@@ -100,12 +100,12 @@ def _is_stale(session: Session) -> ColumnElement[bool]:
 
 def _at_another_input(champion: ModelVersionRow) -> ColumnElement[bool]:
     """Answered at another of the champion's inputs than the one that its camera's fish size asks for now."""
-    base = champion.card.get("input_hw")
-    if champion.card.get("kind") != SIZED_KIND or not isinstance(base, list):
+    facts = facts_of(champion.card)
+    if not facts.sized or facts.input_hw is None:
         return false()
     own, folder_camera = aliased(CameraRow), aliased(CameraRow)
     fish_px = func.coalesce(own.fish_px, folder_camera.fish_px)
-    steps = input_steps((int(base[0]), int(base[1])))
+    steps = input_steps(facts.input_hw)
     asked = case(
         *[
             (fish_px >= smallest, result_parameters(step.input_hw))

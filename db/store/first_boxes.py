@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from sqlalchemy import exists, func, select
 from sqlalchemy.orm import Session
 
+from db.domain.card_facts import facts_of
 from db.domain.fish_size import FishSizeOrigin
 from db.domain.predictions import Head
-from db.domain.train_choices import SIZED_KIND
 from db.store.fish_sizes import fish_sizes
 from db.store.images import camera_of_image
 from db.store.review_queue import QueueFilter, queue_conditions
@@ -42,7 +42,7 @@ def first_boxes(session: Session, wanted: QueueFilter, *, limit: int) -> FirstBo
     None of a model that shows all cameras alike, and none of a camera of which as many are exported and not answered.
     """
     model = session.get(ModelVersionRow, wanted.model_version)
-    if model is None or model.card.get("kind") != SIZED_KIND:
+    if model is None or not facts_of(model.card).sized:
         return FirstBoxes({})
     told = {camera for camera, size in fish_sizes(session).items() if size.origin is not FishSizeOrigin.ESTIMATE}
     likely = _likeliest(session, wanted)

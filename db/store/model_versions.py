@@ -10,9 +10,10 @@ from sqlalchemy import exists, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
+from db.domain.card_facts import facts_of
 from db.domain.cards import card_from_plain
 from db.domain.model_versions import ModelCard, ModelState
-from db.domain.train_choices import SIZED_HEATMAP_STRIDE_PX, SIZED_KIND
+from db.domain.train_choices import SIZED_HEATMAP_STRIDE_PX
 from db.errors import NotFoundError, TaffrailError
 from db.store.champion_items import point_items_at
 from db.tables.models import ModelVersionRow, PromotionRow
@@ -257,11 +258,10 @@ def has_model(session: Session, model_version: str) -> bool:
 def frame_of_model(session: Session, model_version: str) -> ModelFrame | None:
     """Return what places a model's heat maps; None where its card does not say."""
     card = session.scalar(select(ModelVersionRow.card).where(ModelVersionRow.id == model_version)) or {}
-    input_hw, species = card.get("input_hw"), card.get("species")
-    if not isinstance(input_hw, list) or len(input_hw) != 2 or not isinstance(species, list):
+    facts = facts_of(card)
+    if facts.input_hw is None or not facts.species:
         return None
-    stride_px = SIZED_HEATMAP_STRIDE_PX if card.get("kind") == SIZED_KIND else None
-    return ModelFrame((int(input_hw[0]), int(input_hw[1])), tuple(str(name) for name in species), stride_px)
+    return ModelFrame(facts.input_hw, facts.species, SIZED_HEATMAP_STRIDE_PX if facts.sized else None)
 
 
 def said_against(session: Session, models: Sequence[str]) -> list[str]:
@@ -269,6 +269,5 @@ def said_against(session: Session, models: Sequence[str]) -> list[str]:
     lines = []
     for model_id in models:
         card = session.scalar(select(ModelVersionRow.card).where(ModelVersionRow.id == model_id)) or {}
-        for said in (card.get("blind"), card.get("cautions")):
-            lines += [f"model {model_id} {text}" for text in said] if isinstance(said, list) else []
+        lines += [f"model {model_id} {text}" for text in facts_of(card).against]
     return lines

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from sqlalchemy import ScalarSelect, Select, delete, exists, func, select
 from sqlalchemy.orm import Session, undefer
 
-from db.domain.cards import second_stage_from_plain
+from db.domain.cards import card_from_plain
 from db.domain.jobs import ItemState
 from db.domain.model_versions import SecondStage
 from db.domain.results import StoredDetection
@@ -93,9 +93,9 @@ def hearing_parts(session: Session, job_id: int) -> dict[str, SecondStage]:
     for model_id, card in session.execute(
         select(ModelVersionRow.id, ModelVersionRow.card).where(ModelVersionRow.id.in_(used.distinct()))
     ):
-        part = card.get("second_stage")
-        if isinstance(part, dict) and part.get("neighbour_temperature"):
-            found[model_id] = second_stage_from_plain(part)
+        part = card_from_plain(card).second_stage
+        if part is not None and part.neighbour_temperature:
+            found[model_id] = part
     return found
 
 

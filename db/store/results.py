@@ -12,6 +12,7 @@ from sqlalchemy import Engine, Row, Select, func, select
 from sqlalchemy.orm import Session, aliased, undefer
 
 from db.domain.boxes import Box
+from db.domain.card_facts import facts_of
 from db.domain.corrections import Correction
 from db.domain.jobs import ItemState
 from db.domain.predictions import Agreement, Detection, Head
@@ -265,9 +266,8 @@ def answering_models(session: Session, model_versions: Sequence[str]) -> dict[st
     label_set = held_label_set(session)
     found = {}
     for model_id, card in session.execute(query.order_by(ModelVersionRow.created_at)):
-        species = card.get("species")
-        names = tuple(str(name) for name in species) if isinstance(species, list) else ()
-        now = {name: label_set.named(name) or name for name in names} if label_set is not None else {}
+        facts = facts_of(card)
+        now = {name: label_set.named(name) or name for name in facts.species} if label_set is not None else {}
         named = {name: known for name, known in now.items() if known != name}
-        found[model_id] = AnsweringModel(names, SURE_CHANCE if card.get("box_confidence") else SURE_BOX, named)
+        found[model_id] = AnsweringModel(facts.species, SURE_CHANCE if facts.calibrated else SURE_BOX, named)
     return found

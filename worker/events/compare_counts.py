@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 
 import numpy as np
 
+from db.domain.event_figures import ComparedCounts
 from worker.events.count import (
-    CountFigures,
     count_by_mean_length,
     count_error,
     count_most_at_once,
@@ -32,28 +31,6 @@ TUNED_ON, EVALUATED_ON = range(0, 4), range(100, 108)
 DURATION_S = 600.0
 _QUIET_S = (3.0, 5.0, 10.0, 20.0, 60.0)
 Progress = Callable[[str, int, int], None]
-
-
-@dataclass(frozen=True)
-class ComparedCounts:
-    """The figures at one rate of images. errors of counts: see `CountFigures`.
-
-    named: share of sightings that name their species. by_length, most_at_once: errors of the two counts without tracks.
-    tracker: of the tracker alone. events: of the follower. species: share of animals named right, by way of naming.
-    """
-
-    per_second: float
-    named: float
-    by_length: float
-    most_at_once: float
-    tracker: CountFigures
-    events: CountFigures
-    species: dict[str, float]
-
-    @property
-    def best_baseline(self) -> float:
-        """The smallest error of the simpler counts."""
-        return min(self.by_length, self.most_at_once, self.tracker.error)
 
 
 def compare_counts(

@@ -4,33 +4,16 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import numpy as np
 
+from db.domain.event_figures import CountFigures
 from worker.events.cut import cut_sequence
 from worker.events.follow import Animal
 from worker.events.hypotheses import LabelledSequence, animal_of_track
 
 Counts = dict[int, float]
 """Animals by species, its place in the label set."""
-
-
-@dataclass(frozen=True)
-class CountFigures:
-    """How good the counts of some cameras are.
-
-    error: sum over cameras and species of |counted - true|, divided by the true number. once: share of the animals
-    that exactly one event stands for. species: share of events of an animal that name its species. looks: events, one
-    of them each, that a person would look at, for each true animal.
-    """
-
-    animals: int
-    events: int
-    error: float
-    once: float
-    species: float
-    looks: float
 
 
 def count_events(animals: Sequence[Animal]) -> Counts:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
-
 from db.migrate import open_database
 from db.progress import StageProgress
 from db.settings import get_settings
@@ -24,8 +22,7 @@ def evaluate_events(_request: EvaluateEventsRequest, progress: StageProgress) ->
     if serving is None:
         raise FollowerError("no follower yet; cli train --events makes one")
     follower_id, follower = serving
-    rates = tuple(asdict(one) for one in compare_counts(follower, progress=progress))
-    return EvaluateEventsResult(follower=follower_id, rates=rates)
+    return EvaluateEventsResult(follower=follower_id, rates=tuple(compare_counts(follower, progress=progress)))
 
 
 if __name__ == "__main__":

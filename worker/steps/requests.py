@@ -10,6 +10,7 @@ from typing import Any, Generic, TypeVar
 from pydantic import BaseModel, ConfigDict
 
 from db.domain.evaluations import ComparedFigures, Figures, FoldFacts
+from db.domain.event_figures import ComparedCounts
 from db.domain.leakage import HeatReport, ShortcutCue, SplitGap
 from db.domain.model_versions import SecondStage
 from db.domain.runtimes import Runtime, RuntimeChoice
@@ -332,7 +333,7 @@ class EvaluateEventsResult(StepValue):
     """rates: the figures beside simpler counts, at several rates of images."""
 
     follower: str
-    rates: tuple[dict[str, Any], ...]
+    rates: tuple[ComparedCounts, ...]
 
 
 class DueRequest(StepValue):
