@@ -39,7 +39,8 @@ class KeptAnswers:
     def recall(self, key: str) -> Answers | None:
         """Return what was kept; None where nothing was, or the file is torn."""
         try:
-            with np.load(self.folder / f"{key}.npz") as held:
+            # A stream of ours: NumPy leaves a torn file open.
+            with (self.folder / f"{key}.npz").open("rb") as stream, np.load(stream) as held:
                 return _unpacked({name: held[name] for name in held.files})
         except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile):
             return None

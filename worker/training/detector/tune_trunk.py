@@ -53,7 +53,7 @@ class KeptPlace:
     def restore(self, model: Any) -> int:
         """Give the model what was kept, and return after how many steps; 0 where nothing was, or it is torn."""
         try:
-            with np.load(self.file) as held:
+            with self.file.open("rb") as stream, np.load(stream) as held:
                 step, state = int(held["step"]), [held[name] for name in sorted(held.files) if name != "step"]
         except Exception:  # a torn file raises many kinds; it is no reason to fail
             return 0
