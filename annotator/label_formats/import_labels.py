@@ -29,7 +29,7 @@ from annotator.label_formats.settle import settle
 from annotator.label_formats.yolo import read_yolo
 from db.domain.files import FoundFile
 from db.domain.outcomes import SeenImage
-from db.domain.species import LabelSet
+from db.domain.species import LabelSet, may_name
 from db.errors import TaffrailError
 from db.progress import Progress, no_progress
 from db.session import transaction
@@ -158,15 +158,20 @@ def _records(options: ImportOptions, files: Sequence[FoundFile]) -> Records:
 def _written_species(
     options: ImportOptions, records: Sequence[RawRecord | RecordProblem | RecordNote], files: Sequence[FoundFile]
 ) -> Counter[str]:
-    """Return the species as the files write them, with the images of each."""
+    """Return the species as the files write them, with the images of each.
+
+    A text that can name no species is none of them: its images are left out, each with the reason.
+    """
+    found: Counter[str] = Counter()
     if options.label_format is LabelFormat.FOLDERS:
         below = _files_below(options.path, files, options.root)
-        return Counter(name for file in below if (name := _folder_species(file, options)) is not None)
-    found: Counter[str] = Counter()
+        found.update(name for file in below if (name := _folder_species(file, options)) is not None)
     for raw in records:
         if isinstance(raw, RawRecord):
             found.update({*(box.species for box in raw.boxes), *([raw.species] if raw.species is not None else [])})
-    return found + ncfm_species(options.path) if options.label_format is LabelFormat.NCFM else found
+    if options.label_format is LabelFormat.NCFM:
+        found += ncfm_species(options.path)
+    return Counter({name: images for name, images in found.items() if may_name(name)})
 
 
 def _folder_species(file: FoundFile, options: ImportOptions) -> str | None:

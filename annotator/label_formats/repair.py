@@ -53,7 +53,7 @@ def _labelled(
 ) -> LabelledBox:
     species = species_named(raw.species, label_set)
     if species is None:
-        raise ValueError(unknown_species_text(raw.species[:60], label_set))
+        raise ValueError(unknown_species_text(raw.species, label_set))
     if species == NO_FISH:
         raise ValueError(f"box {box_text(raw)} is a box around no fish")
     return _with_own_ends(LabelledBox(_box(raw, scale, size_px, notes), species), _scaled_ends(raw.ends, scale))
@@ -104,7 +104,7 @@ def _species(raw: RawRecord, boxes: list[LabelledBox], label_set: LabelSet) -> s
         return max(boxes, key=lambda labelled: labelled.box.area_px).species
     species = NO_FISH if raw.species is None else species_named(raw.species, label_set)
     if species is None:
-        raise ValueError(unknown_species_text((raw.species or "")[:60], label_set))
+        raise ValueError(unknown_species_text(raw.species or "", label_set))
     return species
 
 

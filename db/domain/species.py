@@ -97,19 +97,34 @@ def checked_name(written: str) -> str:
     Raises:
         ValueError: it is empty, too long, or holds a comma or what cannot be shown.
     """
+    if not may_name(written):
+        raise ValueError(_no_name_text(written))
+    return written.strip()
+
+
+def may_name(written: str) -> bool:
+    """Return whether a text can name a species.
+
+    >>> may_name("Thunnus alalunga"), may_name("a, b"), may_name(" "), may_name("a\\x1b[31m")
+    (True, False, False, False)
+    """
     name = written.strip()
-    if not name or len(name) > MOST_CHARACTERS or "," in name or not name.isprintable():
-        wanted = f"1 to {MOST_CHARACTERS} letters that can be shown, and no comma"
-        raise ValueError(f"{written[:80]!r} is no name of a species; wanted {wanted}")
-    return name
+    return bool(name) and len(name) <= MOST_CHARACTERS and "," not in name and name.isprintable()
+
+
+def _no_name_text(written: str) -> str:
+    wanted = f"1 to {MOST_CHARACTERS} letters that can be shown, and no comma"
+    return f"{written[:80]!r} is no name of a species; wanted {wanted}"
 
 
 def unknown_species_text(name: str, label_set: LabelSet) -> str:
-    """Return what is wrong with a label, with the nearest known one.
+    """Return what is wrong with a label: that it can be no name, or the nearest known one.
 
     >>> unknown_species_text("YTF", DEFAULT_LABEL_SET)
     "'YTF' is not a known species (did you mean YFT?)"
     """
+    if not may_name(name):
+        return _no_name_text(name)
     by_lower = {known.lower(): known for known in label_set.names}
     near = difflib.get_close_matches(name.lower(), by_lower, n=1, cutoff=0.4)
     hint = f"did you mean {by_lower[near[0]]}?" if near else f"known: {', '.join(label_set.names)}"

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import json
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import pytest
@@ -13,7 +14,7 @@ from annotator.label_formats.records import LabelFileError
 from annotator.label_formats.yolo import read_yolo
 from db.domain.files import FoundFile
 from db.domain.outcomes import SeenImage
-from db.domain.species import DEFAULT_LABEL_SET
+from db.domain.species import DEFAULT_LABEL_SET, LabelSet, label_set_of_names
 from tests.hostile.label_files import BOXES, NO_DOCUMENTS, alias_bomb, write_coco, write_labelme, write_ncfm, write_yolo
 
 Write = Callable[[Path], Path | None]
@@ -72,7 +73,14 @@ def test_names_of_yolo_that_are_none_are_one_line(tmp_path: Path, text: str) -> 
     assert len(str(raised.value)) < 1_000
 
 
-def _import(engine: Engine, path: Path, label_format: LabelFormat, *, images: tuple[str, ...]) -> LabelImport:
+def _import(
+    engine: Engine,
+    path: Path,
+    label_format: LabelFormat,
+    *,
+    images: tuple[str, ...],
+    decide: Callable[[Mapping[str, int]], LabelSet] | None = None,
+) -> LabelImport:
     root = b"/images"
     files = [FoundFile(root, f"{name}.png".encode(), 100, number) for number, name in enumerate(images)]
     numbers = {file.name: number for number, file in enumerate(files)}
@@ -82,5 +90,54 @@ def _import(engine: Engine, path: Path, label_format: LabelFormat, *, images: tu
         root,
         DEFAULT_LABEL_SET,
         lambda file: SeenImage(f"{numbers[file.name]:064x}", 80, 40),
+        decide,
     )
     return import_labels(engine, options, files)
+
+
+IMPOSSIBLE = {
+    "long": "x" * 65,
+    "escape": "A\x1b[31mB",
+    "line": "a\nb",
+    "NUL": "A\x00",
+    "comma": "cod, hake",
+    "surrogate": "\ud800",
+}
+
+
+@pytest.mark.parametrize("name", [pytest.param(name, id=what) for what, name in IMPOSSIBLE.items()])
+def test_a_text_that_can_name_no_species_costs_its_own_image_only(engine: Engine, tmp_path: Path, name: str) -> None:
+    file = tmp_path / "coco.json"
+    names = ("ALB", name)
+    document = {
+        "images": [{"id": number, "file_name": f"{number}.png"} for number in range(2)],
+        "categories": [{"id": number, "name": name} for number, name in enumerate(names)],
+        "annotations": [
+            {"id": number, "image_id": number, "category_id": number, "bbox": [1, 1, 20, 10]} for number in range(2)
+        ],
+    }
+    file.write_text(json.dumps(document))
+
+    done = _import(engine, file, LabelFormat.COCO, images=("0", "1"), decide=label_set_of_names)
+
+    assert (done.labelled, done.left_out, dict(done.species)) == (1, 1, {"ALB": 1})
+    (problem,) = done.problems
+    assert "is no name of a species; wanted 1 to 64 letters" in problem and problem.isprintable()
+
+
+def test_a_folder_that_can_name_no_species_is_left_out_by_name(engine: Engine, tmp_path: Path) -> None:
+    done = import_labels(
+        engine,
+        ImportOptions(
+            Path("/images"),
+            LabelFormat.FOLDERS,
+            b"/images",
+            DEFAULT_LABEL_SET,
+            lambda file: SeenImage(f"{file.size_bytes:064x}", 80, 40),
+            decide=label_set_of_names,
+        ),
+        [FoundFile(b"/images/cod", b"a.png", 1, 0), FoundFile(b"/images/cod, hake", b"b.png", 2, 0)],
+    )
+
+    assert dict(done.species) == {"cod": 1}
+    assert done.problems == ["/images/cod, hake/b.png: is in no folder that is named like a species"]
