@@ -18,6 +18,7 @@ from worker.images.cut_short import complete, is_cut_short
 from worker.images.eight_bits import dark_colours, grey_to_eight_bits, written_bits
 from worker.images.errors import SiteFault, UnreadableImage, UnreadableReason
 from worker.images.formats import readable_formats
+from worker.images.quiet_libtiff import quiet_libtiff
 
 MAX_PIXELS = 178_956_970
 _NO_MEMORY = "not enough memory to decode an image; give more, or refuse large ones (TAFFRAIL_MAX_PIXELS)"
@@ -30,6 +31,7 @@ _TURNED = frozenset({5, 6, 7, 8})
 _MIRRORED = {2: (1, -1), 3: (-1, -1), 4: (-1, 1), 6: (1, -1), 7: (-1, -1), 8: (-1, 1)}
 # What Pillow logs of a broken file is told with the file's own reason; without a handler it would be a line of its own.
 logging.getLogger("PIL").addHandler(logging.NullHandler())
+quiet_libtiff()
 
 
 @dataclass(frozen=True)
