@@ -131,15 +131,22 @@ def _connected(app: Celery) -> Iterator[Connection]:
     try:
         connection = app.connection_for_write()
         shown = shown_url(str(app.conf.broker_url))
-    except (KeyError, ValueError, ImportError) as error:
+    except (KeyError, ValueError, TypeError, ImportError) as error:
         cause = without_passwords(_first_line(error))
         raise QueueError(f"BROKER_URL: {cause}; wanted one such as redis://127.0.0.1:6379/0") from None
     try:
+        _reach(connection)
         with connection:
-            connection.ensure_connection(max_retries=3, interval_start=0.2, interval_step=0.3)
             yield connection
     except (KombuError, OSError, *connection.connection_errors, *connection.channel_errors) as error:
         raise QueueError(f"{shown}: {_first_line(error)}; nothing is lost, `cli resume` sends the rest") from error
+
+
+def _reach(connection: Connection) -> None:
+    try:
+        connection.ensure_connection(max_retries=3, interval_start=0.2, interval_step=0.3)
+    except (TypeError, ValueError) as error:  # parts of the URL go to the client library as they are
+        raise KombuError(f"a part of its URL is not understood ({_first_line(error)})") from error
 
 
 def _first_line(error: BaseException) -> str:

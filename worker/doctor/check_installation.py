@@ -127,16 +127,14 @@ def _check_broker(settings: Settings) -> Check:
         return Check("broker", CheckState.GOOD, f"embedded, files in {settings.broker_dir}")
     from worker.delivery.app import make_app
 
-    connection = make_app(settings).connection_for_write()
     shown = shown_service(settings.broker)
     try:
-        connection.ensure_connection(max_retries=1, interval_start=0, timeout=5)
-        policy = _eviction_policy(connection) if connection.transport.driver_type == "redis" else _KEEPS
-    except Exception as error:  # kombu's transports raise their libraries' own kinds
+        with make_app(settings).connection_for_write() as connection:
+            connection.ensure_connection(max_retries=1, interval_start=0, timeout=5)
+            policy = _eviction_policy(connection) if connection.transport.driver_type == "redis" else _KEEPS
+    except Exception as error:  # kombu's transports raise their libraries' own kinds, also at the release
         cause = without_passwords(_first_line(error))
         return Check("broker", CheckState.BAD, f"{shown}: {cause}", "start it, or repair BROKER_URL")
-    finally:
-        connection.release()
     if policy != _KEEPS:
         return Check(
             "broker", CheckState.ODD, f"{shown}: drops keys when full ({policy})", f"maxmemory-policy {_KEEPS}"
