@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from db.domain.lineage import Story
+    from db.domain.taken_with import TakenWith
 
 
 def explain(
@@ -37,10 +38,19 @@ def explain(
         typer.echo(line)
 
 
+def _device_lines(told: TakenWith) -> Iterator[str]:
+    if told.camera_model or told.camera_serial:
+        serial = f", serial number {told.camera_serial}" if told.camera_serial else ""
+        yield f"  taken with {told.camera_model or 'a camera'}{serial}"
+    if told.position is not None:
+        yield f"  taken at {told.position[0]:.5f}, {told.position[1]:.5f}"
+
+
 def _lines(story: Story) -> Iterator[str]:
     yield f"image {story.sha256}"
     size = f"{story.width_px} x {story.height_px} pixels" if story.width_px else "of unknown size"
     yield f"  {size}, camera {story.camera}" + (f", captured {story.captured_at}" if story.captured_at else "")
+    yield from _device_lines(story.taken_with)
     if story.note:
         yield f"  note: {story.note}"
     yield from (f"  file {file}" for file in story.files)

@@ -42,7 +42,8 @@ def results(
         typer.Option(help="How images come into a yolo or labelme folder; hard links share the originals' bytes."),
     ] = ImagesIn.COPY,
     position: Annotated[
-        str | None, typer.Option(metavar="LAT,LON", help="Where the cameras stood, degrees; camtrap-dp needs it.")
+        str | None,
+        typer.Option(metavar="LAT,LON", help="Where cameras stood whose images do not tell it; camtrap-dp."),
     ] = None,
     utc_offset: Annotated[
         str, typer.Option(metavar="+HH:MM", help="How the cameras' clocks differ from UTC, for camtrap-dp.")

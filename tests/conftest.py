@@ -6,12 +6,13 @@ import contextlib
 import os
 import shutil
 import uuid
+import weakref
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import Engine, create_engine, make_url, text
+from sqlalchemy import Engine, create_engine, event, make_url, text
 from sqlalchemy.exc import OperationalError
 
 from db.migrate import open_database
@@ -31,11 +32,18 @@ _CHROMIUM_FLAGS = (
 )
 
 
+# A command ends with its process; one that a test calls leaves its connections open.
+_engines: weakref.WeakSet[Engine] = weakref.WeakSet()
+event.listen(Engine, "engine_connect", lambda connection: _engines.add(connection.engine))
+
+
 @pytest.fixture(autouse=True)
-def _settings_of_its_own() -> Iterator[None]:
-    """A test that sets variables leaves no settings to the next one."""
+def _nothing_left_behind() -> Iterator[None]:
+    """A test that sets variables leaves no settings to the next one, and no open connections."""
     yield
     get_settings.cache_clear()
+    for engine in list(_engines):
+        engine.dispose()
 
 
 def skip_or_fail(reason: str) -> None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from db.domain.taken_with import TakenWith
+
 
 @dataclass(frozen=True)
 class ToldJob:
@@ -75,6 +77,7 @@ class Story:
     width_px: int | None
     height_px: int | None
     captured_at: str | None
+    taken_with: TakenWith
     note: str | None
     camera: str | None
     files: tuple[str, ...]

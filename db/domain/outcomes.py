@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from db.domain.final_answer import CropPrediction
 from db.domain.predictions import Prediction
 from db.domain.runtimes import Runtime
+from db.domain.taken_with import UNTOLD, TakenWith
 
 
 @dataclass(frozen=True)
@@ -33,6 +34,7 @@ class SeenImage:
 
     captured_at: ISO 8601 without a zone. captured_from: who says so, or by what a frame's time is known.
     note: what of it was not as it should be, for people. thumbnail: 9 x 16 RGB, as `db.domain.duplicates` reads it.
+    taken_with: its place and camera, as the file says.
     """
 
     sha256: str
@@ -42,6 +44,7 @@ class SeenImage:
     captured_from: str | None = None
     note: str | None = None
     thumbnail: bytes | None = None
+    taken_with: TakenWith = UNTOLD
 
 
 @dataclass(frozen=True)

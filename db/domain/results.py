@@ -8,6 +8,7 @@ from db.domain.corrections import Correction
 from db.domain.final_answer import Distribution, final_probabilities, most_probable
 from db.domain.jobs import ItemState
 from db.domain.predictions import Agreement, Detection
+from db.domain.taken_with import UNTOLD, TakenWith
 
 # Measured on 1,756 images of unseen boats (docs/results.md): above it, as many fish are lost as false boxes go.
 SURE_BOX = 0.95
@@ -89,6 +90,7 @@ class ImageResult:
     `failure` says why, or where the item still waits or was cancelled. reason: the failure's kind, of a small set.
     review: the newest answer of a person that says what is in the image; None where nobody decided.
     note: what of the file was not as it should be, though it gave an image: rows that are missing, a time that is none.
+    taken_with: its place and camera, as the file says.
     """
 
     item_id: int
@@ -106,6 +108,7 @@ class ImageResult:
     failure: str | None
     review: Correction | None = None
     note: str | None = None
+    taken_with: TakenWith = UNTOLD
 
     def is_open(self, below: float) -> bool:
         """Whether a person should still look: it is flagged, and nobody has decided."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Sequence
+from dataclasses import asdict, fields
 
 from sqlalchemy import ColumnElement, ScalarSelect, Select, case, exists, func, select, update
 from sqlalchemy.orm import InstrumentedAttribute, Session, aliased
@@ -10,6 +11,7 @@ from sqlalchemy.orm import InstrumentedAttribute, Session, aliased
 from db.domain.files import FoundFile
 from db.domain.outcomes import SeenImage
 from db.domain.places import Place
+from db.domain.taken_with import TakenWith
 from db.store.folders import path_digest
 from db.store.jobs import new_scan, register_files
 from db.store.label_imports import labels_in_force
@@ -19,6 +21,7 @@ from db.tables.images import CameraRow, FileRow, FolderRow, ImageRow
 from db.tables.reviews import CorrectionRow, ReviewItemRow
 
 _IDS_A_QUERY = 500
+_TAKEN_WITH = [field.name for field in fields(TakenWith)]
 _PLAIN = {"synchronize_session": False}
 
 Seen = tuple[FoundFile, SeenImage]
@@ -112,6 +115,7 @@ def register_images(session: Session, images: Sequence[SeenImage]) -> dict[str, 
         ),
         "note": func.coalesce(statement.excluded.note, ImageRow.note),
         "thumbnail": func.coalesce(ImageRow.thumbnail, statement.excluded.thumbnail),
+        **{name: func.coalesce(getattr(ImageRow, name), statement.excluded[name]) for name in _TAKEN_WITH},
     }
     values = [
         {
@@ -122,11 +126,17 @@ def register_images(session: Session, images: Sequence[SeenImage]) -> dict[str, 
             "captured_from": image.captured_from,
             "note": image.note,
             "thumbnail": image.thumbnail,
+            **asdict(image.taken_with),
         }
         for image in rows.values()
     ]
     insert_rows(session, statement.on_conflict_do_update(index_elements=["sha256"], set_=sizes), values)
     return _image_ids(session, rows)
+
+
+def taken_with_of(image: ImageRow) -> TakenWith:
+    """Return where and with which camera a content was taken, as its file says."""
+    return TakenWith(image.latitude_deg, image.longitude_deg, image.camera_model, image.camera_serial)
 
 
 ImageId = InstrumentedAttribute[int] | ColumnElement[int]

@@ -13,7 +13,7 @@ from db.domain.label_imports import ImportState
 from db.domain.lineage import Story, ToldDataset, ToldExport, ToldJob, ToldPrediction, ToldSaying
 from db.errors import NotFoundError
 from db.store.folders import path_digest
-from db.store.images import camera_of_image
+from db.store.images import camera_of_image, taken_with_of
 from db.store.labels import boxes_of_labels
 from db.store.reviews import history_of
 from db.tables.datasets import DatasetEntryRow, DatasetRow
@@ -60,6 +60,7 @@ def story_of(session: Session, image_id: int) -> Story:
         width_px=image.width_px,
         height_px=image.height_px,
         captured_at=image.captured_at,
+        taken_with=taken_with_of(image),
         note=image.note,
         camera=camera,
         files=tuple(_shown(path, name) for path, name in _files(session, image_id)),

@@ -18,8 +18,10 @@ from db.domain.jobs import ItemState
 from db.domain.predictions import Agreement, Detection, Head
 from db.domain.results import SURE_BOX, ImageResult, StoredDetection, StoredPrediction
 from db.domain.species import LabelSet
+from db.domain.taken_with import UNTOLD
 from db.session import reading
 from db.store.duplicates import answers_by_duplicates
+from db.store.images import taken_with_of
 from db.store.neighbours import HeardPrediction, heard_predictions
 from db.store.reviews import current_corrections
 from db.store.species import held_label_set
@@ -168,6 +170,7 @@ def _result(
         failure=item.failure,
         review=review,
         note=image.note if image else None,
+        taken_with=taken_with_of(image) if image else UNTOLD,
     )
 
 

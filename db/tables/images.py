@@ -45,6 +45,11 @@ class ImageRow(Base):
     captured_at: Mapped[str | None] = mapped_column(String(40))
     # Who says so: exif, container, name; "frame rate" where only the time within a video is known.
     captured_from: Mapped[str | None] = mapped_column(String(16))
+    # Where and with what it was taken, as its EXIF says: degrees (WGS 84), maker and model, the body's serial number.
+    latitude_deg: Mapped[float | None] = mapped_column(Float(53))
+    longitude_deg: Mapped[float | None] = mapped_column(Float(53))
+    camera_model: Mapped[str | None] = mapped_column(String(64))
+    camera_serial: Mapped[str | None] = mapped_column(String(64))
     # The image's own camera, where it is not its folder's: a folder may hold images of many cameras.
     camera_id: Mapped[int | None] = mapped_column(ForeignKey("cameras.id"), index=True)
     camera_origin: Mapped[str | None] = mapped_column(String(16))

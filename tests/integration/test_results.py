@@ -17,6 +17,7 @@ from db.domain.jobs import ItemState
 from db.domain.labels import ImageLabel, LabelledBox
 from db.domain.outcomes import SeenImage
 from db.domain.species import DEFAULT_LABEL_SET
+from db.domain.taken_with import UNTOLD, TakenWith
 from db.errors import NotFoundError
 from db.session import reading, transaction
 from db.store import results as store
@@ -43,6 +44,9 @@ def images(tmp_path: Path) -> Path:
     files = write_images(folder / "cam_2", 2, seed=1)
     exif = Image.Exif()
     exif[0x0132] = "2024:03:02 01:02:03"
+    exif[0x0110] = "Deck 2"
+    exif.get_ifd(0x8769)[0xA431] = "0042"
+    exif.get_ifd(0x8825).update({1: "S", 2: (21.0, 30.0, 0.0), 3: "E", 4: (55.0, 15.0, 36.0)})
     with Image.open(files[0]) as image:
         image.save(files[0], exif=exif)
     os.rename(files[0], os.fsencode(folder) + b"/cam_2/f\xff\n.jpg")
@@ -63,6 +67,8 @@ def test_pages_give_every_item_once_in_order(
     assert [result.item_id for result in found] == sorted({result.item_id for result in found})
     assert len(found) == 8
     assert (odd.path, odd.camera, odd.captured_at) == ("cam_2/f\\xff\n.jpg", "cam_2", "2024-03-02T01:02:03")
+    assert odd.taken_with == TakenWith(-21.5, 55.26, "Deck 2", "0042")
+    assert by_name[b"cam_1/0000.jpg"].taken_with == UNTOLD
     assert odd.file == os.fsencode(images) + b"/cam_2/f\xff\n.jpg"
     assert (torn.state, torn.prediction, torn.reason) == (ItemState.FAILED, None, "not an image")
     prediction = by_name[b"cam_1/0000.jpg"].prediction

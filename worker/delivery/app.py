@@ -142,7 +142,7 @@ def _connected(app: Celery) -> Iterator[Connection]:
         raise QueueError(f"{shown}: {_first_line(error)}; nothing is lost, `cli resume` sends the rest") from error
 
 
-def _reach(connection: Connection) -> None:
+def _reach(connection: Any) -> None:
     try:
         connection.ensure_connection(max_retries=3, interval_start=0.2, interval_step=0.3)
     except (TypeError, ValueError) as error:  # parts of the URL go to the client library as they are

@@ -13,10 +13,12 @@ import numpy as np
 import numpy.typing as npt
 from PIL import ExifTags, Image, UnidentifiedImageError
 
+from db.domain.taken_with import UNTOLD, TakenWith
 from worker.images.capture_time import capture_time
 from worker.images.cut_short import complete, is_cut_short
 from worker.images.eight_bits import dark_colours, grey_to_eight_bits, written_bits
 from worker.images.errors import SiteFault, UnreadableImage, UnreadableReason
+from worker.images.exif_device import taken_with
 from worker.images.formats import readable_formats
 from worker.images.quiet_libtiff import quiet_libtiff
 
@@ -38,13 +40,14 @@ quiet_libtiff()
 class ImageSize:
     """What an image's head says, without decoding it: its upright size, and when it was taken.
 
-    note: what of it was not as it should be, for people.
+    note: what of it was not as it should be, for people. taken_with: its place and camera.
     """
 
     width_px: int
     height_px: int
     captured_at: str | None
     note: str | None = None
+    taken_with: TakenWith = UNTOLD
 
 
 @dataclass(frozen=True)
@@ -52,6 +55,7 @@ class DecodedImage:
     """An upright RGB image. pixels: (H, W, 3) uint8, perhaps reduced; width_px, height_px: of the whole original.
 
     captured_at: what the camera's EXIF says, ISO 8601 without a zone, or None. note: what was not as it should be.
+    taken_with: its place and camera.
     """
 
     pixels: npt.NDArray[np.uint8]
@@ -59,6 +63,7 @@ class DecodedImage:
     height_px: int
     captured_at: str | None
     note: str | None = None
+    taken_with: TakenWith = UNTOLD
 
 
 def decode_image(
@@ -115,8 +120,12 @@ def _measure(image: Image.Image, max_pixels: int) -> ImageSize:
     exif = _read_exif(image)
     if _orientation(image, exif) in _TURNED:
         width_px, height_px = height_px, width_px
-    captured_at, note = capture_time(exif)
-    return ImageSize(width_px, height_px, captured_at, note)
+    (captured_at, odd_time), (device, odd_place) = capture_time(exif), taken_with(exif)
+    return ImageSize(width_px, height_px, captured_at, _joined(odd_time, odd_place), device)
+
+
+def _joined(*notes: str | None) -> str | None:
+    return "; ".join(note for note in notes if note) or None
 
 
 def _decode(content: bytes, *, at_least_hw: tuple[int, int] | None, max_pixels: int) -> DecodedImage:
@@ -126,13 +135,13 @@ def _decode(content: bytes, *, at_least_hw: tuple[int, int] | None, max_pixels: 
         if at_least_hw is not None and orientation in _TURNED:
             at_least_hw = at_least_hw[::-1]
         pixels, cut = _as_stored(image, content, at_least_hw)
-    notes = [size.note, cut]
     return DecodedImage(
         pixels=_upright(pixels, orientation),
         width_px=size.width_px,
         height_px=size.height_px,
         captured_at=size.captured_at,
-        note="; ".join(note for note in notes if note) or None,
+        note=_joined(size.note, cut),
+        taken_with=size.taken_with,
     )
 
 

@@ -7,8 +7,6 @@ import ctypes
 import re
 from pathlib import Path
 
-from PIL import Image
-
 _MAPPED = Path("/proc/self/maps")
 _LIBTIFF = re.compile(r"(/\S*/libtiff[^/\s]*\.so[^/\s]*)$", re.MULTILINE)
 
@@ -20,7 +18,6 @@ def quiet_libtiff() -> bool:
     libtiff then appear among ours, and nothing else differs.
     """
     with contextlib.suppress(OSError, AttributeError):
-        assert Image.core is not None  # Pillow's C part, which has loaded it
         found = set(_LIBTIFF.findall(_MAPPED.read_text()))
         for path in found:
             library = ctypes.CDLL(path)

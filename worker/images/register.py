@@ -65,7 +65,7 @@ def seen_image(file: FoundFile, *, root: bytes, settings: Settings) -> SeenImage
     read = read_image_file(path, root=root, max_bytes=settings.max_file_mib * 2**20)
     size = measure_image(read.content, max_pixels=settings.max_pixels)
     taken = time_taken(size.captured_at, read, path, settings.patterns_of_time)
-    return SeenImage(read.sha256, size.width_px, size.height_px, *taken, note=size.note)
+    return SeenImage(read.sha256, size.width_px, size.height_px, *taken, note=size.note, taken_with=size.taken_with)
 
 
 def _read(files: list[FoundFile], root: bytes, settings: Settings, problems: list[tuple[bytes, str]]) -> list[Seen]:

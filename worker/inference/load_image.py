@@ -117,8 +117,15 @@ class ImageLoader:
             pad_y=fitted.pad_y,
         )
         taken = time_taken(decoded.captured_at, held, file.item.path, self._time_patterns)
-        seen = SeenImage(held.sha256, decoded.width_px, decoded.height_px, *taken, note=decoded.note)
-        image = replace(seen, thumbnail=thumbnail(decoded.pixels).tobytes())
+        image = SeenImage(
+            held.sha256,
+            decoded.width_px,
+            decoded.height_px,
+            *taken,
+            note=decoded.note,
+            thumbnail=thumbnail(decoded.pixels).tobytes(),
+            taken_with=decoded.taken_with,
+        )
         loaded = LoadedImage(file.item, image, self._kept(decoded, input_hw), canvas, letterbox)
         if self._whole_crops and decoded.pixels.shape[1] < decoded.width_px:
             loaded = replace(loaded, whole=content)

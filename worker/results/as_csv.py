@@ -9,6 +9,7 @@ from pathlib import Path
 
 from db.domain.answers import FinalAnswer
 from db.domain.results import ImageResult
+from db.domain.taken_with import TakenWith
 from worker.results.files import new_file
 from worker.results.options import Export
 
@@ -20,7 +21,9 @@ _ANSWER = ("final_species", "answered_by", "probability", "fish", "fish_by_speci
 _BOX = ("x_min", "y_min", "x_max", "y_max", "box_species", "box_fish_probability", "box_probability")
 _MODEL = ("model_species", "agreement", "error_probability", "flagged", "model", "predicted_at")
 _REVIEW = ("reviewed_by", "reviewed_at", "outcome")
-_AFTER = ("width_px", "height_px", "sha256", "failure", "note")
+_AFTER = ("width_px", "height_px", "sha256")
+_TAKEN_WITH = ("latitude", "longitude", "camera_model", "camera_serial")
+_LAST = ("failure", "note")
 
 
 def write(out: Path, results: Iterable[ImageResult], export: Export) -> list[str]:
@@ -28,7 +31,7 @@ def write(out: Path, results: Iterable[ImageResult], export: Export) -> list[str
     with new_file(out) as file:
         rows = csv.writer(file, lineterminator="\n")
         shares = [harmless(f"p_{name}") for name in export.label_set.names]
-        rows.writerow([*_PLACE, *_ANSWER, *_BOX, *shares, *_MODEL, *_REVIEW, *_AFTER])
+        rows.writerow([*_PLACE, *_ANSWER, *_BOX, *shares, *_MODEL, *_REVIEW, *_AFTER, *_TAKEN_WITH, *_LAST])
         for result in results:
             rows.writerow(_row(result, export))
     return []
@@ -50,8 +53,14 @@ def _row(result: ImageResult, export: Export) -> list[object]:
         *_model(result, export),
         *_review(result),
         *[_or_empty(result.width_px), _or_empty(result.height_px), result.sha256 or ""],
+        *_taken_with(result.taken_with),
         *[harmless(result.failure or ""), harmless(result.note or "")],
     ]
+
+
+def _taken_with(told: TakenWith) -> list[object]:
+    position = ["", ""] if told.position is None else [f"{degrees:.7f}" for degrees in told.position]
+    return [*position, harmless(told.camera_model or ""), harmless(told.camera_serial or "")]
 
 
 def _answer(answer: FinalAnswer | None, export: Export) -> list[object]:

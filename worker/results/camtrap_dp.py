@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import csv
 import json
+import math
 import mimetypes
 import uuid
+from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -18,7 +20,9 @@ from typing import IO
 from db.domain.answers import AnswerBox, AnsweredBy, FinalAnswer
 from db.domain.results import ImageResult
 from db.domain.species import NO_FISH
+from db.domain.taken_with import TakenWith
 from worker.results.files import OutputError, new_folder
+from worker.results.middle_of import distance_m, middle_of
 from worker.results.options import Export, now_text
 
 VERSION = "1.0.2"
@@ -98,9 +102,10 @@ Row = dict[str, object]
 
 @dataclass
 class _Package:
-    """What goes by while the tables are written. spans: first and last moment of each camera."""
+    """What goes by while the tables are written. spans: first and last moment of each camera; devices: its images'."""
 
     spans: dict[str, tuple[str, str]] = field(default_factory=dict)
+    devices: dict[str, list[TakenWith]] = field(default_factory=lambda: defaultdict(list))
     species: dict[str, None] = field(default_factory=dict)
     problems: list[str] = field(default_factory=list)
 
@@ -109,10 +114,8 @@ def write(out: Path, results: Iterable[ImageResult], export: Export) -> list[str
     """Write the folder. Images without a time or a size have no place in it and are returned.
 
     Raises:
-        OutputError: nobody told where the cameras stood.
+        OutputError: neither its images nor the options tell where a camera stood.
     """
-    if export.options.position is None:
-        raise OutputError(f"{out}: Camtrap DP needs where the cameras stood; give --position LATITUDE,LONGITUDE")
     package = _Package()
     with new_folder(out) as folder:
         with (
@@ -123,8 +126,9 @@ def write(out: Path, results: Iterable[ImageResult], export: Export) -> list[str
             for result in results:
                 _write_image(result, export, package, media, observations)
         with (folder / "deployments.csv").open("w", encoding="utf-8", newline="") as file:
-            _table(file, _DEPLOYMENTS).writerows(_deployments(package, export.options.position))
-        descriptor = json.dumps(_descriptor(package, export), ensure_ascii=False, indent=2)
+            deployments = _deployments(package, export.options.position)
+            _table(file, _DEPLOYMENTS).writerows(deployments)
+        descriptor = json.dumps(_descriptor(package, export, deployments), ensure_ascii=False, indent=2)
         (folder / "datapackage.json").write_text(descriptor, encoding="utf-8")
     return package.problems
 
@@ -152,6 +156,7 @@ def _write_image(
     moment = f"{result.captured_at[:19]}{export.options.utc_offset}"
     first, last = package.spans.get(result.camera, (moment, moment))
     package.spans[result.camera] = (min(first, moment), max(last, moment))
+    package.devices[result.camera].append(result.taken_with)
     media.writerow(_media(result, moment))
     for number, row in enumerate(_observations(result, answer, moment), start=1):
         observations.writerow({"observationID": f"o{result.item_id}-{number}", **row})
@@ -231,23 +236,52 @@ def _share(value: float) -> str:
     return f"{min(max(value, 0.0), 1.0):.6f}"
 
 
-def _deployments(package: _Package, position: tuple[float, float]) -> Iterator[Row]:
+def _deployments(package: _Package, told: tuple[float, float] | None) -> list[Row]:
+    """Return a row a camera. told: where those stood whose images do not say."""
+    rows: list[Row] = []
     for camera, (first, last) in sorted(package.spans.items()):
-        yield {
-            "deploymentID": camera,
-            "locationName": camera,
-            "latitude": position[0],
-            "longitude": position[1],
-            "deploymentStart": first,
-            "deploymentEnd": last,
-            "cameraID": camera,
-            # The cameras' own clocks tell no zone.
-            "timestampIssues": "true",
-        }
+        devices = package.devices[camera]
+        serials = {device.camera_serial for device in devices if device.camera_serial}
+        models = {device.camera_model for device in devices if device.camera_model}
+        rows.append(
+            {
+                "deploymentID": camera,
+                "locationName": camera,
+                **_place(camera, devices, told),
+                "deploymentStart": first,
+                "deploymentEnd": last,
+                "cameraID": serials.pop() if len(serials) == 1 else camera,
+                "cameraModel": models.pop() if len(models) == 1 else "",
+                # The cameras' own clocks tell no zone.
+                "timestampIssues": "true",
+            }
+        )
+    return rows
 
 
-def _descriptor(package: _Package, export: Export) -> Mapping[str, object]:
+def _place(camera: str, devices: list[TakenWith], told: tuple[float, float] | None) -> Row:
+    """Return the middle of a camera's positions and how far the others lie from it; a boat moves."""
+    positions = [device.position for device in devices if device.position is not None]
+    if not positions:
+        if told is None:
+            raise OutputError(
+                f"Camtrap DP needs where the cameras stood, and the images of {camera} do not say it; "
+                "give --position LATITUDE,LONGITUDE"
+            )
+        return {"latitude": told[0], "longitude": told[1]}
+    place = middle_of(positions)
+    most_m = max(distance_m(place, position) for position in positions)
+    return {
+        "latitude": round(place[0], 7),
+        "longitude": round(place[1], 7),
+        "coordinateUncertainty": max(1, math.ceil(most_m)),
+    }
+
+
+def _descriptor(package: _Package, export: Export, deployments: list[Row]) -> Mapping[str, object]:
     latitude, longitude = export.options.position or (0.0, 0.0)
+    points = [[row["longitude"], row["latitude"]] for row in deployments] or [[longitude, latitude]]
+    spatial = {"type": "Point", "coordinates": points[0]} if len(points) == 1 else None
     moments = [moment for span in package.spans.values() for moment in span] or [now_text()]
     return {
         "name": f"taffrail-{uuid.uuid4().hex[:12]}",
@@ -263,7 +297,7 @@ def _descriptor(package: _Package, export: Export) -> Mapping[str, object]:
             "individualAnimals": False,
             "observationLevel": ["media"],
         },
-        "spatial": {"type": "Point", "coordinates": [longitude, latitude]},
+        "spatial": spatial or {"type": "MultiPoint", "coordinates": points},
         "temporal": {"start": min(moments)[:10], "end": max(moments)[:10]},
         "taxonomic": [{"scientificName": name} for name in sorted(package.species)],
         "resources": [_resource(name) for name in ("deployments", "media", "observations")],

@@ -10,6 +10,7 @@ from typing import IO
 
 from db.domain.answers import AnswerBox, FinalAnswer
 from db.domain.results import ImageResult
+from worker.results.device import told_of_device
 from worker.results.files import new_file
 from worker.results.options import Export, no_place_among_boxes, now_text
 
@@ -77,7 +78,7 @@ def _image(result: ImageResult, answer: FinalAnswer, image_id: int) -> dict[str,
         "answered_by": str(answer.by),
     }
     image |= {"date_captured": result.captured_at.replace("T", " ")} if result.captured_at else {}
-    return image | ({"note": result.note} if result.note else {})
+    return image | told_of_device(result.taken_with) | ({"note": result.note} if result.note else {})
 
 
 def _said(found: AnswerBox, image_id: int, export: Export) -> dict[str, object]:

@@ -12,6 +12,7 @@ from pathlib import Path
 from db.domain.answers import FinalAnswer
 from db.domain.results import ImageResult
 from db.domain.species import NO_FISH
+from worker.results.device import told_of_device
 from worker.results.files import new_file
 from worker.results.options import Export, now_text
 
@@ -53,7 +54,7 @@ def _image(result: ImageResult) -> dict[str, object]:
         "location": result.camera,
     }
     image |= {"datetime": result.captured_at.replace("T", " ")} if result.captured_at else {}
-    return image | ({"note": result.note} if result.note else {})
+    return image | told_of_device(result.taken_with) | ({"note": result.note} if result.note else {})
 
 
 def _annotations(result: ImageResult, answer: FinalAnswer, categories: dict[str, int]) -> list[dict[str, object]]:

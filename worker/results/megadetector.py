@@ -11,6 +11,7 @@ from pathlib import Path
 
 from db.domain.answers import AnswerBox
 from db.domain.results import ImageResult
+from worker.results.device import told_of_device
 from worker.results.files import new_file
 from worker.results.options import Export, now_text
 
@@ -61,6 +62,7 @@ def _image(result: ImageResult, export: Export) -> dict[str, object]:
         "height": height_px,
         "detections": [_detection(found, (width_px, height_px), export) for found in surest_first],
     }
+    image |= told_of_device(result.taken_with)
     return image | ({"datetime": result.captured_at.replace("T", " ")} if result.captured_at else {})
 
 

@@ -29,6 +29,7 @@ from db.domain.corrections import BoxChange, Change, Correction, CorrectionOutco
 from db.domain.labels import ImageLabel, LabelledBox
 from db.domain.results import ImageResult
 from db.domain.species import DEFAULT_LABEL_SET
+from db.domain.taken_with import TakenWith
 from tests.factories import failed_result, image_result, sure_of, write_images
 from worker.results import (
     as_csv,
@@ -123,6 +124,10 @@ def test_json_tells_everything_and_the_exact_name_where_it_is_no_text(tmp_path: 
         "width_px": None,
         "height_px": None,
         "captured_at": None,
+        "latitude": None,
+        "longitude": None,
+        "camera_model": None,
+        "camera_serial": None,
         "note": None,
         "final_species": None,
         "answered_by": None,
@@ -295,6 +300,48 @@ def test_camtrap_dp_needs_a_position_and_tells_what_it_has_no_place_for(tmp_path
     assert problems == ["timeless.jpg: nothing tells when it was taken"]
     with pytest.raises(OutputError, match="--position LATITUDE,LONGITUDE"):
         camtrap_dp.write(tmp_path / "q", [two_fish()], export())
+
+
+def test_camtrap_dp_takes_places_and_cameras_from_the_images(tmp_path: Path) -> None:
+    told = [
+        replace(
+            image_result(f"boat_1/{number}.jpg", item_id=number), taken_with=TakenWith(-21.5, 55.25 + shift, "X", "7")
+        )
+        for number, shift in enumerate((0.0, 0.001, -0.001), start=1)
+    ]
+    untold = image_result("boat_2/e.jpg", item_id=9, camera="boat_2")
+
+    camtrap_dp.write(tmp_path / "p", told, export())
+    with pytest.raises(OutputError, match="the images of boat_2 do not say it; give --position LATITUDE,LONGITUDE"):
+        camtrap_dp.write(tmp_path / "q", [*told, untold], export())
+    camtrap_dp.write(tmp_path / "r", [*told, untold], export(position=(1.0, 2.0)))
+
+    (alone,) = _rows(tmp_path / "p" / "deployments.csv")
+    wanted = {
+        "latitude": "-21.5",
+        "longitude": "55.25",
+        "coordinateUncertainty": "104",
+        "cameraID": "7",
+        "cameraModel": "X",
+    }
+    assert {name: alone[name] for name in wanted} == wanted
+    package = json.loads((tmp_path / "r" / "datapackage.json").read_text(encoding="utf-8"))
+    assert package["spatial"] == {"type": "MultiPoint", "coordinates": [[55.25, -21.5], [2.0, 1.0]]}
+
+
+def test_every_format_for_machines_tells_where_and_with_what(tmp_path: Path) -> None:
+    told = replace(image_result("a.jpg", box=BOX), taken_with=TakenWith(-21.5, 55.25, "=Maker X", "7"))
+    wanted = {"latitude": -21.5, "longitude": 55.25, "camera_model": "=Maker X", "camera_serial": "7"}
+    writers = {"coco": coco, "cct": coco_camera_traps, "md": megadetector, "json": as_json}
+    for name, writer in writers.items():
+        writer.write(tmp_path / f"{name}.json", [told], export())
+        (image,) = json.loads((tmp_path / f"{name}.json").read_text(encoding="utf-8"))["images"]
+        assert {key: image[key] for key in wanted} == wanted, name
+    as_csv.write(tmp_path / "a.csv", [told], export())
+
+    (row,) = _rows(tmp_path / "a.csv")
+
+    assert [row[key] for key in wanted] == ["-21.5000000", "55.2500000", "'=Maker X", "7"]
 
 
 def test_camtrap_dp_keeps_the_rules_of_its_tables(tmp_path: Path) -> None:
