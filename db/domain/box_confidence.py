@@ -56,4 +56,4 @@ class BoxConfidence:
 
 # On five real cameras boxes on fish scored 0.15 to 0.59 and others 0.02 to 0.08; the best thresholds lay between 0.09
 # and 0.40 (docs/detector.md). Where nothing is known of a model, a score of 0.2 is as likely a fish as not.
-UNFITTED = BoxConfidence(slope=1.2, offset=1.2 * math.log(4.0), at_least=0.05)
+UNFITTED = BoxConfidence(slope=1.2, offset=1.2 * math.log(4.0), at_least=0.01)

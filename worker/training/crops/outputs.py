@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
 
 Floats = npt.NDArray[np.float32]
+
+_DIRECTIONS = 64  # keep what tells crops of one camera apart; 128 bytes a detection
 
 
 @dataclass(frozen=True, eq=False)
@@ -37,6 +39,31 @@ class UnseenCrops:
 
     def __len__(self) -> int:
         return len(self.species)
+
+
+@dataclass(frozen=True, eq=False)
+class Embedding:
+    """What neighbours are sought by in serving: features freed from a mean (C,), along directions (C, D).
+
+    Pooled features are never below 0: with their mean, crops of every species look alike.
+    """
+
+    mean: Floats
+    directions: Floats
+
+    @classmethod
+    def fitted(cls, pooled: Floats) -> Embedding:
+        """Return the embedding of a classifier. pooled: (M, C), its features of training crops."""
+        mean = pooled.mean(axis=0)
+        directions = np.linalg.svd(pooled - mean, full_matrices=False)[2][:_DIRECTIONS].T
+        return cls(mean, np.ascontiguousarray(directions))
+
+    def of(self, crops: UnseenCrops) -> UnseenCrops:
+        """Return crops of the same classifier with the features that they have in serving, (N, D)."""
+        if not len(crops):
+            return crops
+        pooled = np.asarray((crops.said.pooled - self.mean) @ self.directions, dtype=np.float32)
+        return replace(crops, said=replace(crops.said, pooled=pooled))
 
 
 def joined(parts: Sequence[UnseenCrops]) -> UnseenCrops:

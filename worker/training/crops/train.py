@@ -34,14 +34,13 @@ from worker.training.crops.choose import (
 )
 from worker.training.crops.features import Canvases, CropShape, cut_canvases, frozen_trunk
 from worker.training.crops.networks import MIN_CROPS, CropNetwork, train_frozen, train_tuned
-from worker.training.crops.outputs import UnseenCrops
+from worker.training.crops.outputs import Embedding, UnseenCrops
 from worker.training.crops.samples import CropSample
 from worker.training.crops.settings import CropRows, CropTrainSettings
 from worker.training.metrics import recalls
 
 # Until it is fitted (see evaluate_second_stage), the second stage counts as much as both heads together.
 UNFITTED_WEIGHT = 0.5
-_EMBEDDING = 64  # directions keep what tells crops of one camera apart; 128 bytes a detection
 
 
 @dataclass(frozen=True)
@@ -93,8 +92,9 @@ def train_crop_classifier(
         network = train_frozen(learn, apart, settings, features_dir=features_dir, progress=progress)
     else:
         network = train_tuned(learn, apart, settings, features_dir=features_dir, work_dir=work_dir, progress=progress)
-    answer = _choose(network, learn, class_weights, settings)
-    model = _served(network, answer, settings)
+    embedding = Embedding.fitted(network.pooled)
+    answer = _choose(network, embedding, learn, class_weights, settings)
+    model = _served(network, embedding, answer, settings)
     part = _part(learn, network, answer, settings)
     network.forget()
     part = dataclasses.replace(part, train_seconds=round(time.perf_counter() - started, 1))
@@ -137,7 +137,11 @@ def _rows(
 
 
 def _choose(
-    network: CropNetwork, learn: CropRows, class_weights: npt.NDArray[np.float64], settings: CropTrainSettings
+    network: CropNetwork,
+    embedding: Embedding,
+    learn: CropRows,
+    class_weights: npt.NDArray[np.float64],
+    settings: CropTrainSettings,
 ) -> _Answer:
     """Return what unseen cameras gain by, and the temperatures that suit them.
 
@@ -147,7 +151,7 @@ def _choose(
     weights = [sample.weight for sample in learn.samples]
     shift = PRIOR_SHIFT_SHARE * log_prior_shift(learn.species, weights, class_weights)
     log_prior = log_prior_of(learn.species, weights, count=len(settings.label_set))
-    unseen, held_out, turns = network.unseen, network.held_out, settings.turns
+    unseen, held_out, turns = network.unseen, embedding.of(network.held_out), settings.turns
     halved = max(1, turns // 2)  # two networks on half as many turns: an answer costs what it did
     chooser = unseen if len(unseen) else held_out
     mixture = choose_mixture(chooser, shift, log_prior, turns=halved)
@@ -164,11 +168,9 @@ def _choose(
     return _Answer(mixture, turns, shift, temperature, fitted, answers_of(heard, nothing, usual=together))
 
 
-def _served(network: CropNetwork, answer: _Answer, settings: CropTrainSettings) -> Any:
+def _served(network: CropNetwork, embedding: Embedding, answer: _Answer, settings: CropTrainSettings) -> Any:
     from worker.models.crop_classifier import FrozenShare, build_served
 
-    mean = network.pooled.mean(axis=0)
-    directions = np.linalg.svd(network.pooled - mean, full_matrices=False)[2][:_EMBEDDING].T
     frozen = None
     if answer.mixture is not None and network.probe is not None:
         frozen = FrozenShare(
@@ -178,7 +180,7 @@ def _served(network: CropNetwork, answer: _Answer, settings: CropTrainSettings) 
             answer.mixture.frozen_temperature,
             answer.mixture.tuned_temperature,
         )
-    return build_served(network.classifier, mean=mean, directions=np.ascontiguousarray(directions), frozen=frozen)
+    return build_served(network.classifier, mean=embedding.mean, directions=embedding.directions, frozen=frozen)
 
 
 def _part(learn: CropRows, network: CropNetwork, answer: _Answer, settings: CropTrainSettings) -> SecondStage:

@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from db.domain.boxes import Box
+from db.domain.cameras import side_of
 from db.domain.species import LabelSet
 from worker.models.any_size_heads import HEADS_STRIDE_PX
 from worker.models.centre_head import CENTRE_STRIDE_PX
@@ -25,6 +26,9 @@ Rows = npt.NDArray[np.int64]
 
 # Cells that show what was once taken for a fish, against those of the deck at large.
 _HARD = 3.0
+# Cameras found by background leave odd images alone; a camera of fewer images than this is drawn less often, or those
+# would be most of what is learnt.
+_WHOLE_CAMERA = 8
 _WHOLE = 0.9  # of an image's area: a window that shows so much shows what the image's label says
 
 
@@ -133,7 +137,8 @@ class BatchSource:
 def draw_rows(cameras: Sequence[str], *, count: int, seed: int) -> Rows:
     """Return so many places of images, times through all of them: once as they are, once with cameras drawn evenly.
 
-    A camera of a thousand frames shows the same deck a thousand times; one of ten shows another deck.
+    A camera of a thousand frames shows the same deck a thousand times; one of ten shows another deck. Cameras that may
+    be one count as one.
     """
     rng = np.random.default_rng([seed, 1])
     names = np.array(cameras)
@@ -151,8 +156,10 @@ def stack(windows: Sequence[WindowBatch]) -> WindowBatch:
 
 
 def _evenly(names: npt.NDArray[np.str_], rng: np.random.Generator) -> Rows:
-    of_camera = [np.flatnonzero(names == camera) for camera in np.unique(names)]
-    chosen = rng.integers(len(of_camera), size=len(names))
+    sides = np.array([side_of(name) for name in names])
+    of_camera = [np.flatnonzero(sides == side) for side in np.unique(sides)]
+    shares = np.minimum([len(rows) for rows in of_camera], _WHOLE_CAMERA).astype(np.float64)
+    chosen = rng.choice(len(of_camera), size=len(names), p=shares / shares.sum())
     return np.array([rng.choice(of_camera[camera]) for camera in chosen], dtype=np.int64)
 
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from worker.training.crops.choose import choose_mixture, choose_neighbours, log_prior_of, with_neighbours
-from worker.training.crops.outputs import CropOutputs, UnseenCrops
+from worker.training.crops.outputs import CropOutputs, Embedding, UnseenCrops
 
 NO_SHIFT = np.zeros(3)
 
@@ -72,3 +74,25 @@ def test_a_species_that_never_came_has_the_mean_prior() -> None:
     found = log_prior_of(np.array([0, 0, 0, 1]), np.ones(4), count=3)
 
     assert found == pytest.approx([np.log(0.75), np.log(0.25), (np.log(0.75) + np.log(0.25)) / 2])
+
+
+def test_what_all_crops_share_says_nothing_about_who_is_whose_neighbour() -> None:
+    """Pooled features after a ReLU are all positive; taken as they are, all neighbours look equally near."""
+    crops = _crops(cameras=5, features_tell=True)
+    raw = replace(crops, said=replace(crops.said, pooled=crops.said.pooled + 30.0))
+
+    plain, shifted = (
+        with_neighbours(Embedding.fitted(one.said.pooled).of(one), NO_SHIFT).said.logits for one in (crops, raw)
+    )
+
+    assert np.allclose(plain, shifted, atol=1e-3)
+    assert not np.allclose(plain, with_neighbours(raw, NO_SHIFT).said.logits, atol=0.05)
+
+
+def test_an_embedding_has_no_crops_where_there_are_none() -> None:
+    crops = _crops(cameras=2, features_tell=True)
+    none = UnseenCrops(
+        crops.species[:0], crops.cameras[:0], CropOutputs(crops.said.logits[:0], np.zeros((0, 1), dtype=np.float32))
+    )
+
+    assert len(Embedding.fitted(crops.said.pooled).of(none)) == 0

@@ -66,3 +66,10 @@ def test_a_level_is_found_below_which_nothing_was_a_fish() -> None:
     curve = fit_box_confidence(CountedBoxes(scores, hits, [f"c{n % 40}" for n in range(2000)], images=100))
 
     assert not curve.keeps(curve.of(0.012), before=0)
+
+
+def test_a_camera_of_weak_scores_keeps_its_boxes_though_the_held_out_ones_were_clear() -> None:
+    """Real fish scored 0.59 on one camera and 0.15 and less on another, so a steep curve must not drop the latter's."""
+    curve = fit_box_confidence(_boxes(3000, slope=2.5, offset=3.5, cameras=50))
+
+    assert curve.keeps(curve.of(0.03), before=2)

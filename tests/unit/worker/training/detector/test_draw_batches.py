@@ -12,7 +12,7 @@ from db.domain.boxes import Box
 from db.domain.labels import ImageLabel, LabelledBox
 from db.domain.species import DEFAULT_LABEL_SET
 from worker.training.data.samples import TrainingSample, with_false_boxes
-from worker.training.detector.draw_batches import BatchSource
+from worker.training.detector.draw_batches import BatchSource, draw_rows
 
 FISH, CREW = Box(100, 100, 180, 150), Box(500, 260, 580, 310)
 SAMPLE = TrainingSample(b"1.jpg", "1", "a", ImageLabel("ALB", (LabelledBox(FISH, "ALB"),)), 640, 360)
@@ -67,3 +67,28 @@ def test_only_what_shows_no_fish_is_a_false_box(label: ImageLabel, kept: tuple[B
     (found,) = with_false_boxes([replace(SAMPLE, label=label)], {"1": (CREW, FISH), "2": (FISH,)})
 
     assert found.false_boxes == kept
+
+
+def _shares(cameras: list[str]) -> dict[str, float]:
+    """Return each camera's share of what is drawn evenly: of every second time through the images."""
+    count = len(cameras)
+    rows = draw_rows(cameras, count=count * 200, seed=0).reshape(-1, count)[1::2].ravel()
+    drawn = np.array(cameras)[rows]
+    return {camera: float((drawn == camera).mean()) for camera in set(cameras)}
+
+
+def test_a_small_camera_is_drawn_as_often_as_a_large_one() -> None:
+    assert _shares(["a"] * 80 + ["b"] * 10)["b"] == pytest.approx(0.5, abs=0.02)
+
+
+def test_images_that_are_alone_are_not_most_of_what_is_learnt() -> None:
+    shares = _shares(["a"] * 40 + ["b"] * 40 + [f"alone {number}" for number in range(8)])
+
+    assert sum(share for camera, share in shares.items() if camera.startswith("alone")) < 0.4
+    assert shares["a"] == pytest.approx(shares["b"], abs=0.02)
+
+
+def test_a_camera_that_was_split_in_two_counts_as_one() -> None:
+    shares = _shares(["a"] * 20 + ["a~2"] * 20 + ["b"] * 20)
+
+    assert shares["b"] == pytest.approx(0.5, abs=0.02)
