@@ -10,13 +10,15 @@ import numpy as np
 import numpy.typing as npt
 
 from db.domain.box_confidence import BoxConfidence
-from db.domain.boxes import Box, clip_box
+from db.domain.boxes import Box, clip_box, iou
 from db.domain.predictions import Detection, Head
 from db.domain.species import NO_FISH, LabelSet
 from worker.vision.centre_boxes import CentreBox, find_centre_boxes
 from worker.vision.letterbox import Letterbox
 
 Floats = npt.NDArray[np.float64]
+
+_UNSEEN = 0.01  # of a box where the centre maps show nothing: it still has a word where no other box has one
 
 
 @dataclass(frozen=True, eq=False)
@@ -57,6 +59,18 @@ def centre_detections(
             species = label_set.names[species_inside(one.box, grid, input_hw=letterbox.input_hw, no_fish=no_fish)]
             kept.append(Detection(box, species, chance, Head.HEATMAP))
     return kept
+
+
+def chance_beside(box: Box, seen: Sequence[Detection]) -> float:
+    """Return the chance that another head's box shows a fish, 0.01 to 1: by the surest fish that it shares ground with.
+
+    Its own head says which species it would be, not that a fish is there. A fish's chance counts by how well the box
+    fits it (IoU), so no box is surer than the fish's own.
+
+    >>> chance_beside(Box(0, 0, 10, 10), [Detection(Box(0, 0, 10, 5), "ALB", 0.8, Head.HEATMAP)])
+    0.4
+    """
+    return max([_UNSEEN, *(one.confidence * iou(box, one.box) for one in seen)])
 
 
 def with_boxes(probabilities: npt.ArrayLike, chances: Sequence[float], *, no_fish: int) -> Floats:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import numpy.typing as npt
 
@@ -10,7 +12,7 @@ from db.domain.boxes import Box, clip_box
 from db.domain.predictions import Detection, Head, Prediction
 from db.domain.species import NO_FISH, LabelSet
 from worker.vision.agreement import measure_agreement
-from worker.vision.centre_detections import CentreMaps, centre_detections, with_boxes
+from worker.vision.centre_detections import CentreMaps, centre_detections, chance_beside, with_boxes
 from worker.vision.dense_boxes import DenseBox, find_dense_boxes
 from worker.vision.heatmaps import HeatRegion, cell_probabilities, find_regions
 from worker.vision.letterbox import Letterbox
@@ -41,13 +43,14 @@ def interpret(
     frame = letterbox.grid_frame((heatmap.shape[0], heatmap.shape[1]))
     no_fish = label_set.index(NO_FISH)
     box_p, heat_p = _distribution(box_probabilities), _distribution(heatmap_probabilities)
+    boxed = _box_detection(box, box_p, letterbox, label_set)
     if centres is not None and ltrb_offsets is not None:
         maps = CentreMaps(np.asarray(centres), np.asarray(ltrb_offsets), heatmap)
         seen = centre_detections(maps, letterbox=letterbox, label_set=label_set, confidence=confidence or UNFITTED)
         heat_p = with_boxes(heat_p, [one.confidence for one in seen], no_fish=no_fish)
+        boxed = replace(boxed, confidence=chance_beside(boxed.box, seen)) if boxed else None
     else:
         seen = _map_detections(heatmap, ltrb_offsets, letterbox, label_set)
-    boxed = _box_detection(box, box_p, letterbox, label_set)
     agreement = measure_agreement(
         box=boxed.box if boxed else None,
         regions=[detection.box for detection in seen],

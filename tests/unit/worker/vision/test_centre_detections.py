@@ -5,9 +5,10 @@ from __future__ import annotations
 import numpy as np
 
 from db.domain.box_confidence import BoxConfidence
-from db.domain.predictions import Detection
+from db.domain.boxes import Box
+from db.domain.predictions import Detection, Head
 from db.domain.species import LabelSet
-from worker.vision.centre_detections import CentreMaps, centre_detections
+from worker.vision.centre_detections import CentreMaps, centre_detections, chance_beside
 from worker.vision.letterbox import fit_letterbox
 
 _LABELS = LabelSet(("ALB", "YFT", "NoF"))
@@ -47,3 +48,13 @@ def test_the_fitted_curve_gives_the_chance() -> None:
     (found,) = _found(0.2, confidence=BoxConfidence(slope=1.0, offset=np.log(4.0), at_least=0.05))
 
     assert round(found.confidence, 3) == 0.5
+
+
+def test_another_heads_box_is_as_likely_a_fish_as_the_fish_it_fits() -> None:
+    fish = Detection(Box(0, 0, 100, 50), "ALB", 0.8, Head.HEATMAP)
+    faint = Detection(Box(200, 0, 300, 50), "ALB", 0.1, Head.HEATMAP)
+
+    assert chance_beside(Box(0, 0, 100, 50), [faint, fish]) == 0.8
+    assert round(chance_beside(Box(50, 0, 150, 50), [faint, fish]), 3) == round(0.8 / 3, 3)
+    assert chance_beside(Box(200, 0, 300, 50), [faint, fish]) == 0.1
+    assert chance_beside(Box(0, 200, 100, 250), [faint, fish]) == chance_beside(fish.box, []) == 0.01

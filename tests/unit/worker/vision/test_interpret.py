@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from db.domain.box_confidence import BoxConfidence
 from db.domain.boxes import Box
 from db.domain.predictions import Head, Prediction
 from db.domain.species import LabelSet
@@ -147,3 +148,26 @@ def test_a_crop_has_its_margin_and_stays_inside() -> None:
     # Half-size pixels of a 200x100 original; box 20..60 x 0..20 with a margin of 4 is 16..64 x -4..24.
     assert crop_box(pixels, Box(20, 0, 60, 20), width_px=200, height_px=100).shape == (12, 24, 3)
     assert crop_box(pixels, Box(199, 99, 200, 100), width_px=200, height_px=100, margin=0).shape == (1, 1, 3)
+
+
+def test_of_a_centre_detector_every_box_has_the_chance_that_it_shows_a_fish() -> None:
+    """The box head was 0.98 sure of a species: of a box beside the fish that says nothing."""
+    centres, offsets = np.full((18, 32), -12.0), np.full((18, 32, 4), 16.0)
+    centres[4, 4] = 0.0
+
+    def said(box: list[int]) -> list[float]:
+        found = interpret(
+            box=box,
+            box_probabilities=[0.98, 0.01, 0.01],
+            heatmap_logits=np.zeros((9, 16, 3)),
+            heatmap_probabilities=[0.9, 0.05, 0.05],
+            ltrb_offsets=offsets,
+            centres=centres,
+            confidence=BoxConfidence(slope=1.0, offset=0.0, at_least=0.05),
+            letterbox=fit_letterbox(width_px=1280, height_px=720, into_hw=(144, 256)),
+            label_set=LABELS,
+        ).detections
+        return [round(one.confidence, 3) for one in found]
+
+    assert said([20, 20, 52, 52]) == [0.5, 0.5]
+    assert said([150, 80, 200, 120]) == [0.01, 0.5]
