@@ -15,6 +15,9 @@ FLAT_SPREAD, FLAT_RATIO = 0.05, 2.0
 _BOXES_TO_COMPARE = 3
 # Heat that has learnt is tens of times denser on fish; an even map has 1.
 DENSER_ON_FISH = 1.5
+# A detector that finds half of the fish misses ten in a row once in a thousand.
+_FISH_TO_MISS = 10
+_FEW_FOUND = 0.1
 _FEW_IMAGES = 30
 _FEW_CAMERAS = 2
 
@@ -35,10 +38,11 @@ def has_learnt(
 ) -> Learnt:
     """Return what is to be said of a detector. images, cameras: evaluated on. species: that have labelled images.
 
-    figures: of the held-out images; `accuracy` and `majority_accuracy` are compared.
+    figures: of the held-out images; `accuracy` and `majority_accuracy` are compared, `fish_recall_in_3` is judged.
     """
-    blind = [text for text in (_flat(seen), _heat_everywhere(seen)) if text]
-    cautions = [text for text in (_no_better(figures), _judged_on(images, cameras), _one_species(species)) if text]
+    blind = [text for text in (_flat(seen), _heat_everywhere(seen), _finds_none(seen, figures)) if text]
+    doubts = (_finds_few(figures), _no_better(figures), _judged_on(images, cameras), _one_species(species))
+    cautions = [text for text in doubts if text]
     return Learnt(tuple(blind), tuple(cautions))
 
 
@@ -65,6 +69,20 @@ def _heat_everywhere(seen: Sequence[SeenFish]) -> str | None:
         f"does not see fish: its heat is {np.median(ratios):.2f} times as dense on labelled fish as beside them "
         f"(wanted {DENSER_ON_FISH})"
     )
+
+
+def _finds_none(seen: Sequence[SeenFish], figures: Mapping[str, float]) -> str | None:
+    fish = sum(len(one.truth) for one in seen)
+    if fish < _FISH_TO_MISS or figures.get("fish_recall_in_3", 1.0) > 0.0:
+        return None
+    return f"finds no fish: none of the {fish} labelled ones is under an image's three surest boxes"
+
+
+def _finds_few(figures: Mapping[str, float]) -> str | None:
+    found = figures.get("fish_recall_in_3", 1.0)
+    if found >= _FEW_FOUND:
+        return None
+    return f"finds hardly any fish on cameras kept apart: {found:.0%} of them are under an image's three surest boxes"
 
 
 def _no_better(figures: Mapping[str, float]) -> str | None:

@@ -59,3 +59,18 @@ def test_one_species_is_a_caution() -> None:
     said = has_learnt([], {}, images=60, cameras=3, species=("ALB",))
 
     assert said.cautions == ("knows one species: whatever fish it finds, it calls ALB",)
+
+
+def test_none_of_many_fish_found_is_blind_though_scores_and_heat_differ() -> None:
+    """Four steps of training made a few cells warm; none of them was a fish, and nothing was said of it."""
+    said = _asked([_seen([0.05, 0.02, 0.01])] * 10, fish_recall_in_3=0.0)
+
+    assert said.blind == ("finds no fish: none of the 10 labelled ones is under an image's three surest boxes",)
+
+
+def test_few_found_fish_are_a_caution_and_none_of_a_handful_too() -> None:
+    few = _asked([_seen([0.6, 0.1, 0.03])] * 40, fish_recall_in_3=0.05)
+    handful = _asked([_seen([0.6, 0.1, 0.03])] * 6, fish_recall_in_3=0.0)
+
+    assert few.blind == handful.blind == ()
+    assert "5% of them" in few.cautions[0] and "0% of them" in handful.cautions[0]
