@@ -64,9 +64,20 @@ def delete_person(
     _remove(f"all answers of {name!r}", lambda session: remove_person(session, name), yes=yes, as_json=as_json)
 
 
+@app.command("features")
+def delete_features() -> None:
+    """Remove all features of images that are kept for new heads (TAFFRAIL_KEPT_FEATURES_MIB)."""
+    from db.settings import get_settings
+    from worker.storage.kept_features import forget_all
+
+    held = forget_all(get_settings().home)
+    typer.echo(f"removed the kept features of {held.images} images, {held.mib:.1f} MiB; no image was touched")
+
+
 def _remove(what: str, remove: Callable[[Session], Removed], *, yes: bool, as_json: bool) -> None:
     """Count first, ask, and then remove: what is refused or declined changes nothing."""
     from db.session import transaction
+    from worker.storage.kept_features import forget_all
 
     settings, engine = opened()
     if not yes:
@@ -77,6 +88,7 @@ def _remove(what: str, remove: Callable[[Session], Removed], *, yes: bool, as_js
     with transaction(engine) as session:
         removed = remove(session)
     crops = _remove_crops(settings, removed.crops)
+    forget_all(settings.home)  # of whatever images: they are made again as they are asked for
     if as_json:
         typer.echo(json.dumps({"removed": {**+removed.counts, "crops": crops}}))
     else:

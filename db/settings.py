@@ -59,6 +59,9 @@ class Settings(BaseSettings):
     choose_runtime: bool = Field(
         default=True, description="Whether a first or promoted model's fastest runtime is chosen by itself."
     )
+    kept_features_mib: int = Field(
+        default=0, ge=0, description="MiB of images' features that wait for new heads of the same trunk; 0: none."
+    )
     worker_memory_mib: int = Field(
         default=6144, ge=256, description="MiB above which a worker is replaced; at twice as much it is ended."
     )

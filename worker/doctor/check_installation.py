@@ -19,7 +19,7 @@ from db.store.model_versions import champion_id, get_model
 from db.urls import shown_url as shown_service
 from db.urls import verifies_certificate, without_passwords
 from worker.delivery.supervise import LOG_NAME
-from worker.doctor.check_machine import check_processor, check_runtime, check_worker_log
+from worker.doctor.check_machine import check_kept_features, check_processor, check_runtime, check_worker_log
 from worker.doctor.check_species import check_species
 from worker.doctor.checks import Check, CheckState
 from worker.storage.artifacts import held_model
@@ -54,6 +54,7 @@ def check_installation(settings: Settings) -> Iterator[Check]:
         yield _told(_check_model, settings, name="model", to_do="restore its file, or `cli models rollback`")
     yield check_processor(_version)
     yield check_runtime(_version, settings.runtime)
+    yield check_kept_features(settings.home, limit_mib=settings.kept_features_mib)
     yield check_worker_log(settings.home / LOG_NAME)
 
 

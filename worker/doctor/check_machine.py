@@ -11,6 +11,7 @@ from db.domain.runtimes import Runtime
 from db.urls import without_passwords
 from worker.delivery.devices import list_cards
 from worker.doctor.checks import Check, CheckState
+from worker.storage.kept_features import usage
 
 # Enough for the last day of a worker that complains, and quickly read.
 _TAIL_BYTES = 256 * 2**10
@@ -42,6 +43,16 @@ def check_runtime(version: Callable[[str], str | None], told: Runtime | None) ->
         return Check("runtime", CheckState.GOOD, f"keras; {install} may halve the processor time of an image")
     serves = f"{told}, as TAFFRAIL_RUNTIME says" if told else "what cli models optimise chose, else keras"
     return Check("runtime", CheckState.GOOD, f"{serves}; openvino {openvino} is installed")
+
+
+def check_kept_features(home: Path, *, limit_mib: int) -> Check:
+    """Return how much of the features' room is taken; that they are kept is a choice."""
+    held = usage(home)
+    if limit_mib == 0:
+        left = f"; {held.mib:.0f} MiB of before are left" if held.images else ""
+        to_do = "cli delete features" if held.images else ""
+        return Check("features", CheckState.ODD if held.images else CheckState.GOOD, f"none are kept{left}", to_do)
+    return Check("features", CheckState.GOOD, f"of {held.images} images, {held.mib:.0f} of {limit_mib} MiB")
 
 
 def check_worker_log(log_file: Path) -> Check:

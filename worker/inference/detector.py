@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -15,7 +15,7 @@ from db.domain.model_versions import ModelCard
 from db.domain.predictions import Prediction
 from db.domain.runtimes import Runtime
 from db.domain.species import NO_FISH, LabelSet
-from worker.inference.fixed_batch import in_fixed_batches
+from worker.inference.fixed_batch import Outputs, in_fixed_batches
 from worker.inference.noop_detector import NoopDetector
 from worker.inference.raw_outputs import Images, RawOutputs
 from worker.inference.runtimes.compile import BY_KERAS, ServedBy, compile_network
@@ -111,19 +111,24 @@ class Detector:
         Raises:
             NetworkFailed: the network library failed.
         """
-        input_hw = (batch.shape[1], batch.shape[2])
-        if input_hw not in self._batches or batch.shape[3:] != (3,) or batch.dtype != np.uint8:
-            raise ValueError(f"images are {batch.shape} {batch.dtype}, wanted (B, {[*self._batches]}, 3) uint8")
-        outputs = in_fixed_batches(self._called, batch, size=self._batches[input_hw])
-        if input_hw in self._mirrored and not once:
-            mirrored = in_fixed_batches(self._called, mirror(batch), size=self._batches[input_hw])
-            outputs = mean_with_mirrored(outputs, mirrored)
-        outputs["box"][outputs["box_species"].argmax(axis=1) == self._no_fish] = 0.0
-        return RawOutputs(**outputs)
+        return self._answered(self._seen(batch, once=once))
 
     def warm_up(self) -> None:
         """Trace the graph at its base input and let the libraries choose their kernels."""
         self.predict(np.zeros((1, *self.card.input_hw, 3), dtype=np.uint8))
+
+    def _seen(self, batch: Images, *, once: bool) -> list[Outputs]:
+        input_hw = (batch.shape[1], batch.shape[2])
+        if input_hw not in self._batches or batch.shape[3:] != (3,) or batch.dtype != np.uint8:
+            raise ValueError(f"images are {batch.shape} {batch.dtype}, wanted (B, {[*self._batches]}, 3) uint8")
+        views = [batch, mirror(batch)] if input_hw in self._mirrored and not once else [batch]
+        return [in_fixed_batches(self._called, view, size=self._batches[input_hw]) for view in views]
+
+    def _answered(self, views: Sequence[Outputs]) -> RawOutputs:
+        """Return the answers by what was said of images and, as a second view, of their mirror images."""
+        outputs = mean_with_mirrored(*views) if len(views) > 1 else views[0]
+        outputs["box"][outputs["box_species"].argmax(axis=1) == self._no_fish] = 0.0
+        return RawOutputs(features=None, **outputs)
 
     def _called(self, batch: Images) -> Mapping[str, Any]:
         with self._one_call:

@@ -20,6 +20,7 @@ from worker.images.decode import DecodedImage
 from worker.inference.camera_size import IMAGES_A_CAMERA, estimated_fish_px
 from worker.inference.crop_files import write_crops
 from worker.inference.detector import AnyDetector, input_for, inputs_of, prediction_of
+from worker.inference.feature_memory import FeatureMemory
 from worker.inference.load_image import HashedFile, ImageLoader, LoadedImage
 from worker.inference.raw_outputs import RawOutputs
 from worker.inference.second_stage import CropClassifier
@@ -65,10 +66,13 @@ class DetectorInference:
         model_version: str,
         settings: Settings,
         crop_classifier: CropClassifier | None = None,
+        memory: FeatureMemory | None = None,
     ) -> None:
+        """memory: of this detector's features, None where none are kept."""
         self.model_version = model_version
         self.network_batch = settings.network_batch
         self._detector = detector
+        self._memory = memory
         self._crop_classifier = crop_classifier
         self._settings = settings
         self._label_set = LabelSet(detector.card.species)
@@ -98,14 +102,20 @@ class DetectorInference:
 
     def decode(self, file: HashedFile, root: bytes) -> LoadedImage | ItemOutcome:
         """Return the image in a file that was read, or its failure."""
-        return self._loader.decode(file, root, input_hw=input_for(self._detector.card, file.item.fish_px).input_hw)
+        input_hw = input_for(self._detector.card, file.item.fish_px).input_hw
+        known = self._memory.loaded(file, self._loader, input_hw) if self._memory is not None else None
+        return known or self._loader.decode(file, root, input_hw=input_hw)
 
     def predict(self, images: Sequence[LoadedImage]) -> RawOutputs:
         """Return the outputs of one network call."""
+        if self._memory is not None:
+            return self._memory.predict(images)
         return self._detector.predict(np.stack([image.canvas for image in images]))
 
     def finish(self, images: Sequence[LoadedImage], raw: RawOutputs, *, each_ms: float) -> list[ItemOutcome]:
         """Return the outcomes of the images of one network call, with boxes in the originals' pixels."""
+        if self._memory is not None:
+            self._memory.keep(images, raw)
         curve = self._detector.card.box_confidence
         predictions = [
             prediction_of(

@@ -21,6 +21,7 @@ from worker.images.errors import ImageFile, UnreadableImage
 from worker.images.read import read_image_file
 from worker.images.thumbnail import thumbnail
 from worker.images.times import time_taken
+from worker.storage.kept_features import ImageFeatures, KeptImage
 from worker.vision.letterbox import Letterbox, letterbox_image
 
 # A file above this is read a second time for decoding: a thousand waiting files must fit into memory.
@@ -52,6 +53,8 @@ class HashedFile:
 class LoadedImage:
     """An image ready for the network. canvas: (H, W, 3) uint8, letterboxed. decoded: what crops are cut from.
 
+    features: what the trunk said of it before; then nothing is decoded yet, canvas and decoded have no pixels.
+
     whole: the file's bytes, where crops are cut from the whole original, which `ImageLoader.for_crops` decodes: most
     frames of a deck show no fish and need it not.
     """
@@ -62,6 +65,7 @@ class LoadedImage:
     canvas: npt.NDArray[np.uint8]
     letterbox: Letterbox
     whole: bytes | None = None
+    features: ImageFeatures | None = None
 
 
 class ImageLoader:
@@ -132,6 +136,21 @@ class ImageLoader:
             return loaded if file.content is not None else self.for_crops(loaded)  # many bytes must not wait
         return loaded
 
+    def from_kept(
+        self, file: HashedFile, kept: KeptImage, features: ImageFeatures, input_hw: tuple[int, int]
+    ) -> LoadedImage:
+        """Return an image whose features are kept, as `decode` would with these bytes; nothing is decoded yet."""
+        assert file.content is not None  # features of a file that is read twice are not kept
+        width_px, height_px = kept.width_px, kept.height_px
+        rows, columns, pad_x, pad_y = kept.letterbox
+        letterbox = Letterbox(width_px, height_px, input_hw, (rows, columns), pad_x, pad_y)
+        nothing = np.empty((0, 0, 3), dtype=np.uint8)
+        decoded = DecodedImage(nothing, width_px, height_px, kept.captured_at, kept.note)
+        taken = time_taken(kept.captured_at, file.file, file.item.path, self._time_patterns)
+        seen = SeenImage(file.sha256, width_px, height_px, *taken, note=kept.note)
+        image = replace(seen, thumbnail=bytes.fromhex(kept.thumbnail))
+        return LoadedImage(file.item, image, decoded, nothing, letterbox, whole=file.content, features=features)
+
     def for_crops(self, loaded: LoadedImage) -> LoadedImage:
         """Return the image with the pixels that its crops are cut from.
 
@@ -140,7 +159,8 @@ class ImageLoader:
         """
         if loaded.whole is None:
             return loaded
-        decoded = self._decoded(loaded.whole, None)
+        input_hw = None if self._whole_crops else loaded.letterbox.input_hw
+        decoded = self._decoded(loaded.whole, input_hw)
         return replace(loaded, decoded=self._kept(decoded, loaded.letterbox.input_hw), whole=None)
 
     def _decoded(self, content: bytes, input_hw: tuple[int, int] | None) -> DecodedImage:

@@ -11,12 +11,13 @@ from worker.inference.load_image import LoadedImage
 
 def network_batches(work: BatchWork, inference: Inference) -> Iterator[list[LoadedImage]]:
     """Yield a batch's images as they are decoded; what was no image is noted in the batch."""
-    waiting: dict[tuple[int, ...], list[LoadedImage]] = {}  # by input size: a network call takes one
+    waiting: dict[tuple[object, ...], list[LoadedImage]] = {}  # a network call takes one input size
     for loaded in _loaded(work, inference):
-        images = waiting.setdefault(loaded.canvas.shape, [])
+        alike = loaded.letterbox.input_hw, loaded.features is None
+        images = waiting.setdefault(alike, [])
         images.append(loaded)
         if len(images) == inference.network_batch:
-            yield waiting.pop(loaded.canvas.shape)
+            yield waiting.pop(alike)
     yield from waiting.values()
 
 

@@ -7,6 +7,8 @@ from dataclasses import dataclass, fields
 import numpy as np
 import numpy.typing as npt
 
+from worker.storage.kept_features import ImageFeatures
+
 Images = npt.NDArray[np.uint8]
 Floats = npt.NDArray[np.float32]
 
@@ -19,7 +21,7 @@ class RawOutputs:
     probabilities. heatmap: (B, h, w, S) logits. ltrb_offsets: (B, h, w, 4) input pixels from each cell's centre to the
     sides of its fish; None of a model whose heat-map cells give no boxes. centres: (B, h, w, 1) logits at the grid of
     ltrb_offsets; None of a model without a centre head. novelty: (B, 1), how far an image lies from all that was learnt
-    from, above 1 beyond its edge; None of a model that does not tell.
+    from, above 1 beyond its edge; None of a model that does not tell. features: one an image, where they are kept.
     """
 
     box: Floats
@@ -29,6 +31,7 @@ class RawOutputs:
     ltrb_offsets: Floats | None = None
     centres: Floats | None = None
     novelty: Floats | None = None
+    features: tuple[ImageFeatures, ...] | None = None
 
     def row(self, place: int) -> RawOutputs:
         """Return one image's outputs, a batch of one."""

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from db.domain.runtimes import Runtime
 from db.one_line import first_line
 from worker.inference.runtimes.keras_network import KerasNetwork
-from worker.inference.runtimes.network import Batch, Network, Outputs, RuntimeMissing
+from worker.inference.runtimes.network import Given, Network, Outputs, RuntimeMissing
 
 if TYPE_CHECKING:
     import keras
@@ -62,7 +62,7 @@ class WithFallback:
         self._reference = reference
         self.runtime = fast.runtime
 
-    def __call__(self, batch: Batch) -> Outputs:
+    def __call__(self, batch: Given) -> Outputs:
         """Return every output by name."""
         try:
             return self._network(batch)

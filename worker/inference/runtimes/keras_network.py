@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from db.domain.runtimes import Runtime
-from worker.inference.runtimes.network import SINGLE_OUTPUT, Batch, Outputs
+from worker.inference.runtimes.network import SINGLE_OUTPUT, Given, Outputs
 
 if TYPE_CHECKING:
     import keras
@@ -23,7 +23,7 @@ class KerasNetwork:
         self._model = in_bfloat16(model) if runtime is Runtime.KERAS_BF16 else model
         self._call = tf.function(lambda x: self._model(x, training=False), autograph=False)
 
-    def __call__(self, batch: Batch) -> Outputs:
+    def __call__(self, batch: Given) -> Outputs:
         """Return every output by name, float32."""
         return named(self._call(batch))
 

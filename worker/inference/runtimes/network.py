@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Protocol
 
 import numpy as np
@@ -12,6 +12,8 @@ from db.domain.runtimes import Runtime
 from worker.models.errors import ModelError
 
 Batch = npt.NDArray[np.uint8]
+Given = Batch | Sequence[npt.NDArray[np.float32]]
+"""Images, or features of several levels for a graph that is heads alone."""
 Outputs = Mapping[str, npt.NDArray[np.float32]]
 SINGLE_OUTPUT = "output"
 
@@ -25,5 +27,5 @@ class Network(Protocol):
 
     runtime: Runtime
 
-    def __call__(self, batch: Batch) -> Outputs:
-        """Return every output by name, float32; a network of one output calls it `output`. batch: (B, H, W, 3)."""
+    def __call__(self, batch: Given) -> Outputs:
+        """Return every output by name, float32; a network of one output calls it `output`. batch: (B, ...) each."""

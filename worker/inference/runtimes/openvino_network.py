@@ -12,11 +12,13 @@ import openvino
 
 from db.domain.runtimes import Runtime
 from db.whole_files import move_whole
-from worker.inference.runtimes.network import SINGLE_OUTPUT, Batch, Outputs, RuntimeMissing
+from worker.inference.runtimes.network import SINGLE_OUTPUT, Batch, Given, Outputs, RuntimeMissing
 
 if TYPE_CHECKING:
     import keras
 
+Shapes = tuple[tuple[int, ...], ...]
+"""One batch shape an input."""
 # int8 graphs keep what was not quantised in float32: bfloat16 beside int8 was no faster and lost more.
 _PRECISION = {Runtime.OPENVINO: "f32", Runtime.OPENVINO_BF16: "bf16", Runtime.OPENVINO_INT8: "f32"}
 
@@ -33,29 +35,31 @@ class OpenVinoNetwork:
         self._model = model
         self._prepared = prepared
         self._core = openvino.Core()
-        self._compiled: dict[tuple[int, ...], Any] = {}
+        self._compiled: dict[Shapes, Any] = {}
         if runtime is Runtime.OPENVINO_INT8 and not list(prepared.glob("int8-*.xml")):
             raise RuntimeMissing(f"runtime {runtime}: not calibrated for this model here; cli models optimise does it")
 
-    def __call__(self, batch: Batch) -> Outputs:
+    def __call__(self, batch: Given) -> Outputs:
         """Return every output by name, float32."""
-        compiled = self._compiled.get(batch.shape) or self._compile(batch.shape)
-        results = compiled(batch)
+        given = [batch] if isinstance(batch, np.ndarray) else list(batch)
+        shapes = tuple(one.shape for one in given)
+        compiled = self._compiled.get(shapes) or self._compile(shapes)
+        results = compiled(given)
         return {_name_of(port): np.array(results[port], dtype=np.float32) for port in compiled.outputs}
 
-    def _compile(self, shape: tuple[int, ...]) -> Any:
+    def _compile(self, shapes: Shapes) -> Any:
         kind = "int8" if self.runtime is Runtime.OPENVINO_INT8 else "float"
-        file = graph_file(self._prepared, kind, shape)
+        file = graph_file(self._prepared, kind, *shapes)
         if file.exists():
             graph = self._core.read_model(file)
         elif kind == "int8":
-            raise RuntimeMissing(f"runtime {self.runtime}: not calibrated for images of {shape[1]}x{shape[2]}")
+            raise RuntimeMissing(f"runtime {self.runtime}: not calibrated for images of {shapes[0][1]}x{shapes[0][2]}")
         else:
-            graph = convert(self._model, shape)
+            graph = convert(self._model, *shapes)
             keep_graph(graph, file)
         hints = {"INFERENCE_PRECISION_HINT": _PRECISION[self.runtime], "PERFORMANCE_HINT": "LATENCY"}
-        self._compiled[shape] = self._core.compile_model(graph, "CPU", hints)
-        return self._compiled[shape]
+        self._compiled[shapes] = self._core.compile_model(graph, "CPU", hints)
+        return self._compiled[shapes]
 
 
 def _name_of(port: Any) -> str:
@@ -63,20 +67,21 @@ def _name_of(port: Any) -> str:
     return next((name for name in sorted(port.get_names()) if "/" not in name and ":" not in name), SINGLE_OUTPUT)
 
 
-def graph_file(prepared: Path, kind: str, shape: Sequence[int]) -> Path:
-    """Return where a converted graph of a batch shape is kept."""
-    return prepared / f"{kind}-{'x'.join(str(side) for side in shape)}.xml"
+def graph_file(prepared: Path, kind: str, *shapes: Sequence[int]) -> Path:
+    """Return where a converted graph of a batch shape, one an input, is kept."""
+    return prepared / f"{kind}-{'_'.join('x'.join(str(side) for side in shape) for shape in shapes)}.xml"
 
 
-def convert(model: keras.Model, shape: tuple[int, ...]) -> openvino.Model:
-    """Return a Keras model as a graph of one batch shape."""
+def convert(model: keras.Model, *shapes: tuple[int, ...]) -> openvino.Model:
+    """Return a Keras model as a graph of one batch shape. shapes: one an input."""
     import tensorflow as tf
 
-    def call(x: Any) -> Any:
-        outputs = model(x, training=False)
+    def call(*given: Any) -> Any:
+        outputs = model(given[0] if len(given) == 1 else list(given), training=False)
         return outputs if isinstance(outputs, dict) else {SINGLE_OUTPUT: outputs}
 
-    traced = tf.function(call, input_signature=[tf.TensorSpec(shape, tf.uint8)], autograph=False)
+    signature = [tf.TensorSpec(shape, one.dtype) for shape, one in zip(shapes, model.inputs, strict=True)]
+    traced = tf.function(call, input_signature=signature, autograph=False)
     return openvino.convert_model(traced.get_concrete_function())
 
 

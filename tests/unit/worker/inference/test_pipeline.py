@@ -15,8 +15,12 @@ from worker.images.errors import UnreadableImage, UnreadableReason
 from worker.inference.batch_work import Asked
 from worker.inference.load_image import HashedFile, LoadedImage, failed_outcome
 from worker.inference.pipeline import BatchPipeline
+from worker.vision.letterbox import fit_letterbox
 
 ITEMS = tuple(ClaimedItem(number, number, b"/trip/%d.jpg" % number) for number in (1, 2, 3))
+
+
+_FITTED = fit_letterbox(width_px=2, height_px=2, into_hw=(2, 2))
 
 
 class Machine:
@@ -40,7 +44,7 @@ class Machine:
         if isinstance(found, UnreadableImage):
             return failed_outcome(file.item, found)
         nothing: Any = None
-        return LoadedImage(file.item, SeenImage(found), nothing, np.zeros((2, 2, 3), dtype=np.uint8), nothing)
+        return LoadedImage(file.item, SeenImage(found), nothing, np.zeros((2, 2, 3), dtype=np.uint8), _FITTED)
 
     def predict(self, images: Sequence[LoadedImage]) -> Any:
         return None
