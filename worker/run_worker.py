@@ -22,7 +22,7 @@ from worker.inference.load_networks import LoadInference, load_detector
 from worker.inference.tasks import InferWorker
 
 # What is in work when a stop is asked for has this long to get done; then it is given back at the next network call.
-FINISH_S = 10.0
+FINISH_S = 2.0
 _log = logging.getLogger("taffrail.worker")
 
 

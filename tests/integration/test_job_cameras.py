@@ -22,8 +22,11 @@ from db.store.fish_sizes import keep_estimate
 from db.store.jobs import make_batches
 from db.tables.jobs import BatchRow
 from worker.cameras.find_in_job import JobCameras, find_job_cameras
+from worker.delivery.worker_events import EventWriter
 from worker.images.enqueue import enqueue_folder
 from worker.inference.camera_sizes import MOST_LOOKS, CameraSizes
+from worker.inference.held_batches import HeldBatches
+from worker.inference.pipeline import Stopped
 from worker.sample_fleet.write import write_sample_fleet
 
 T = TypeVar("T")
@@ -126,7 +129,10 @@ class _Sized:
         self.fish_px = fish_px
         self.looks: list[Sequence[ClaimedItem]] = []
 
-    def estimate_fish_px(self, items: Sequence[ClaimedItem], root: bytes) -> float | None:
+    def estimate_fish_px(
+        self, items: Sequence[ClaimedItem], root: bytes, *, check: Callable[[], None] = lambda: None
+    ) -> float | None:
+        check()
         self.looks.append(items)
         return self.fish_px
 
@@ -178,3 +184,15 @@ def test_a_camera_that_may_be_another_shows_its_fish_as_large(engine: Engine, fl
     held = CameraSizes(engine, persistently=_now).with_sizes(first, unasked)
 
     assert {item.fish_px for item in held.items} == {140.0} and not unasked.looks
+
+
+def test_a_worker_that_is_to_stop_looks_no_more_and_gives_its_batch_back(
+    engine: Engine, fleet: Path, tmp_path: Path
+) -> None:
+    first, *_ = _claims(engine, tmp_path, _place(fleet, tmp_path / "stern"))
+    held = HeldBatches(engine, "w", Settings(home=tmp_path / "home"), EventWriter(None))
+    held.stop()
+    sizes = CameraSizes(engine, persistently=held.persistently, check=held.check_not_stopped)
+
+    with pytest.raises(Stopped):
+        sizes.with_sizes(first, _Sized(70.0))

@@ -65,13 +65,15 @@ class BatchWork:
         return None
 
     def all_outcomes(self) -> list[ItemOutcome]:
-        """Return what became of every file, once the network and the crops are done; waits for them.
+        """Return what became of every file, once the network and the crops are done; waits for them, unless it failed.
 
         Raises:
             Exception: what the batch failed with.
         """
-        finished = [outcome for future in self.finishing for outcome in future.result()]
         if self.error is not None:
+            raise self.error
+        finished = [outcome for future in self.finishing for outcome in future.result()]
+        if self.error is not None:  # said meanwhile
             raise self.error
         return self.outcomes + finished + [self._of_duplicate(file, asked) for file, asked in self.duplicates]
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
@@ -19,14 +19,21 @@ IMAGES_A_CAMERA = 10
 _BOXES_AN_IMAGE = 2
 
 
-def estimated_fish_px(detector: AnyDetector, images: Sequence[DecodedImage]) -> float | None:
+def estimated_fish_px(
+    detector: AnyDetector, images: Sequence[DecodedImage], *, check: Callable[[], None] = lambda: None
+) -> float | None:
     """Return the typical fish size of a camera in the nominal frame, None where no fish is seen clearly.
 
-    images: of one camera, decoded at least as large as the largest input.
+    images: of one camera, decoded at least as large as the largest input. check: called before each look; may raise.
     """
     if not images:
         return None
-    return estimate_fish_px(inputs_of(detector.card), lambda step: _seen_at(detector, images, step))
+
+    def look(step: InputStep) -> SeenAtStep:
+        check()
+        return _seen_at(detector, images, step)
+
+    return estimate_fish_px(inputs_of(detector.card), look)
 
 
 def _seen_at(detector: AnyDetector, images: Sequence[DecodedImage], step: InputStep) -> SeenAtStep:

@@ -34,9 +34,11 @@ class Ask(Protocol):
 class CameraSizes:
     """Estimates sizes that nobody told, and holds them."""
 
-    def __init__(self, engine: Engine, *, persistently: Ask) -> None:
+    def __init__(self, engine: Engine, *, persistently: Ask, check: Callable[[], None] = lambda: None) -> None:
+        """check: called before each look at a camera; raises where the worker is to stop."""
         self._engine = engine
         self._persistently = persistently
+        self._check = check
         self._looks: Counter[tuple[str, str]] = Counter()
 
     def with_sizes(self, held: Claim, inference: Inference) -> Claim:
@@ -78,7 +80,7 @@ class CameraSizes:
         self._looks[inference.model_version, camera] += 1
         # A batch may hold few of a camera's images, or those of a quiet hour.
         spread = [] if looked else self._persistently(lambda: self._spread(held.batch_id, camera))
-        return inference.estimate_fish_px(spread or items, held.root)
+        return inference.estimate_fish_px(spread or items, held.root, check=self._check)
 
     def _spread(self, batch_id: int, camera: str) -> list[ClaimedItem]:
         with reading(self._engine) as session:

@@ -35,7 +35,7 @@ class BatchFeeder:
                     self._feed(work, items, known)
                     on_progress()
         except Exception as error:
-            work.error = error
+            work.error = work.error or error
         finally:
             work.loads.put(None)
 

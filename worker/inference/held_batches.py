@@ -59,6 +59,15 @@ class HeldBatches:
         """Wait for no database any more."""
         self._stopping.set()
 
+    def check_not_stopped(self) -> None:
+        """Do nothing, until the worker is to stop.
+
+        Raises:
+            Stopped: it is.
+        """
+        if self._stopping.is_set():
+            raise Stopped("the worker was asked to stop")
+
     def persistently(self, ask: Callable[[], T]) -> T:
         """Return the database's answer, however long it is away; only a stop ends the waiting."""
         while True:

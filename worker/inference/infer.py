@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Protocol
 
@@ -40,8 +40,11 @@ class Inference(Protocol):
     def parameters_of(self, item: ClaimedItem) -> str:
         """Return what else an item's result depends on: how its camera's images are shown to the network."""
 
-    def estimate_fish_px(self, items: Sequence[ClaimedItem], root: bytes) -> float | None:
-        """Return the fish size of the one camera of these items; None where it makes no difference or is not seen."""
+    def estimate_fish_px(self, items: Sequence[ClaimedItem], root: bytes, *, check: Callable[[], None]) -> float | None:
+        """Return the fish size of the one camera of these items; None where it makes no difference or is not seen.
+
+        check: called between looks, which take seconds; raises where no more are wanted.
+        """
 
     def read(self, item: ClaimedItem, root: bytes) -> HashedFile | ItemOutcome:
         """Return an item's bytes and hash, or its failure."""
@@ -87,14 +90,14 @@ class DetectorInference:
         """Return the input size that an item's camera asks for and the shift of its boxes, in words."""
         return result_parameters(input_for(self._detector.card, item.fish_px).input_hw, box_shift=item.box_shift)
 
-    def estimate_fish_px(self, items: Sequence[ClaimedItem], root: bytes) -> float | None:
+    def estimate_fish_px(self, items: Sequence[ClaimedItem], root: bytes, *, check: Callable[[], None]) -> float | None:
         """Return the fish size that some images of one camera show; None where it is not seen, or not needed."""
         inputs = inputs_of(self._detector.card)
         if len(inputs) < 2:
             return None
         chosen = items[:: max(1, len(items) // IMAGES_A_CAMERA)][:IMAGES_A_CAMERA]
         loaded = [self._decoded_at(item, root, inputs[-1].input_hw) for item in chosen]
-        return estimated_fish_px(self._detector, [one for one in loaded if one is not None])
+        return estimated_fish_px(self._detector, [one for one in loaded if one is not None], check=check)
 
     def read(self, item: ClaimedItem, root: bytes) -> HashedFile | ItemOutcome:
         """Return an item's bytes and hash, or its failure."""

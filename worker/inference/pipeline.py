@@ -27,6 +27,7 @@ from worker.inference.network_batches import network_batches
 # One in the network, one before it, one being stored.
 _MAX_IN_WORK = 3
 _NETWORK_CALLS_AHEAD = 2
+_STOPPED = "the worker was asked to stop"
 
 
 class Stopped(TaffrailError):
@@ -62,6 +63,7 @@ class BatchPipeline:
         with self._changed:
             self._changed.wait_for(lambda: len(self._in_work) < _MAX_IN_WORK)
             self._in_work.append(work)
+            work.error = Stopped(_STOPPED) if self._stopped else None
         self._waiting.put(work)
         self._feeder.feed(work, known=known, on_progress=self._on_progress)
 
@@ -76,8 +78,12 @@ class BatchPipeline:
             self._changed.wait_for(lambda: not self._in_work)
 
     def stop(self) -> None:
-        """Give up what is in work at the next network call; it fails with `Stopped`."""
+        """Give up what is in work at once, what is decoded or cut just now after it; it fails with `Stopped`."""
         self._stopped = True
+        with self._changed:
+            for work in self._in_work:
+                work.error = work.error or Stopped(_STOPPED)
+        self._decoders.shutdown(wait=False, cancel_futures=True)
 
     def close(self) -> None:
         """Drain, and end the threads."""
@@ -104,7 +110,7 @@ class BatchPipeline:
 
     def _call_network(self, work: BatchWork, images: list[LoadedImage]) -> None:
         if self._stopped:
-            raise Stopped("the worker was asked to stop")
+            raise Stopped(_STOPPED)
         started = time.perf_counter()
         with network_faults():
             raw = self.inference.predict(images)
@@ -116,7 +122,7 @@ class BatchPipeline:
         try:
             self._on_done(work.claim, work.all_outcomes())
         except Exception as error:
-            self._on_failed(work.claim, error)
+            self._on_failed(work.claim, work.error or error)
         finally:
             with self._changed:
                 self._in_work.remove(work)

@@ -40,7 +40,9 @@ class InferWorker:
         self._engine = engine_for(settings.database)
         self._pipeline: BatchPipeline | None = None
         self._held = HeldBatches(self._engine, name, settings, self._events)
-        self._sizes = CameraSizes(self._engine, persistently=self._held.persistently)
+        self._sizes = CameraSizes(
+            self._engine, persistently=self._held.persistently, check=self._held.check_not_stopped
+        )
 
     def register(self, app: Celery) -> None:
         """Let the app's messages come here."""
