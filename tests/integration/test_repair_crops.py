@@ -40,8 +40,8 @@ def test_missing_empty_and_torn_crops_are_cut_again(done: Path) -> None:
 
     assert noticed["verdict"] == "warning" and noticed["found"].startswith("3 of the newest")
     assert repaired["verdict"] == "ok" and repaired["found"].startswith("3 of 3")
-    assert {crop: Image.open(crop).size for crop in crops} == {
-        crop: Image.open(io.BytesIO(content)).size for crop, content in whole.items()
+    assert {crop: _size(crop.read_bytes()) for crop in crops} == {
+        crop: _size(content) for crop, content in whole.items()
     }
     assert _check(done)["verdict"] == "ok"
 
@@ -67,3 +67,8 @@ def _check(folder: Path, *options: str) -> dict[str, str]:
     said = run_cli("doctor", "--json", *options, settings={"TAFFRAIL_HOME": str(folder / "home")})
     checks: list[dict[str, str]] = json.loads(said.stdout)
     return next(check for check in checks if check["name"] == "crops")
+
+
+def _size(content: bytes) -> tuple[int, int]:
+    with Image.open(io.BytesIO(content)) as image:
+        return image.size

@@ -8,6 +8,7 @@ goes in as one JSON document on stdin; events come back as JSON lines on stdout:
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import os
 import subprocess
@@ -57,7 +58,6 @@ def run_step(step: Step[Q, R], request: Q, *, progress: StageProgress) -> R:
         process.stdin.flush()  # stays open: its end tells the step that we are gone
         result = _hear(process.stdout, progress)
         process.wait()
-        listener.join()
     except BrokenPipeError:
         result = None
         process.wait()
@@ -65,6 +65,10 @@ def run_step(step: Step[Q, R], request: Q, *, progress: StageProgress) -> R:
         if process.poll() is None:
             process.kill()
             process.wait()
+        listener.join()
+        for pipe in (process.stdin, process.stdout, process.stderr):
+            with contextlib.suppress(BrokenPipeError):  # what it never read is of no use to it any more
+                pipe.close()
     if result is None:
         said = " | ".join(last_words) or "it said nothing"
         raise StepError(f"{step.module} ended with exit code {process.returncode}: {said}")
