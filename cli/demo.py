@@ -1,4 +1,4 @@
-"""A newcomer's first five minutes: the real commands, one after the other, on a synthetic fleet."""
+"""A newcomer's first look: the real commands, one after the other, on a synthetic fleet."""
 
 from __future__ import annotations
 
