@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import numpy.typing as npt
@@ -37,7 +37,8 @@ class PlanError(AnnotatorError):
 class JobFrame:
     """A job's images with an answer, by the number of the image. All columns (N,).
 
-    said: by image, what people decided. names_of: of the codes of each grouping.
+    said: by image, what people decided. names_of: of the codes of each grouping. mixed: the fish by species of images
+    whose boxes are of several; `answers` has the image's species and all its fish.
     """
 
     job_id: int
@@ -48,6 +49,7 @@ class JobFrame:
     trip: Codes
     names_of: Mapping[Grouping, tuple[str, ...]]
     said: Mapping[int, SaidOfImage]
+    mixed: Mapping[int, Mapping[str, int]] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return len(self.image_id)
@@ -79,6 +81,19 @@ class JobFrame:
         wanted = np.asarray(image_ids, dtype=np.int64)
         places = np.minimum(np.searchsorted(self.image_id, wanted), len(self) - 1)
         return np.where(self.image_id[places] == wanted, places, -1)
+
+    def fish_boxed(self) -> npt.NDArray[np.float32] | None:
+        """Return the model's fish by each box's own species, (N, S); None where that is the image's everywhere."""
+        if not self.mixed:
+            return None
+        names = {name: place for place, name in enumerate(self.answers.names)}
+        found = np.zeros((len(self), len(names)), dtype=np.float32)
+        found[np.arange(len(self)), self.answers.species] = self.answers.fish
+        for row, boxed in self.mixed.items():
+            found[row] = 0.0
+            for name, count in boxed.items():
+                found[row, names[name]] = count
+        return found
 
     def fish_said(self, places: Sequence[int] | Codes) -> Floats:
         """Return what people said is in images, fish by species. (n, S)"""
@@ -134,6 +149,7 @@ def load_frame(
             Grouping.TRIP: held.trip_names.names,
         },
         said=said,
+        mixed=_moved(held.mixed, first),
     )
 
 
@@ -195,6 +211,14 @@ def _names(
     known = label_set_of_models(session, [model_version], default=label_set).names
     told = (name for one in said.values() for name in (one.species, *one.fish))
     return tuple(dict.fromkeys((*label_set.names, *known, *held.species_names.names, *told)))
+
+
+def _moved(mixed: Mapping[int, Mapping[str, int]], kept: Codes) -> dict[int, Mapping[str, int]]:
+    """Return what is held of places by where these come to lie. kept: (N,) the places that stay, in order."""
+    if not mixed:
+        return {}
+    rows = np.flatnonzero(np.isin(kept, list(mixed))).tolist()
+    return {row: mixed[int(kept[row])] for row in rows}
 
 
 def _first_of_each(image_id: Codes, prediction_id: Codes) -> Codes:

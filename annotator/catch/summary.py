@@ -156,6 +156,7 @@ def _sample(session: Session, frame: JobFrame, plan: ReviewPlan | None) -> Sampl
         wrong=wrong_of(session, frame, reviewed),
         probability=probability,
         units=units,
+        shares=frame.fish_boxed(),
     )
 
 

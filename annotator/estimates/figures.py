@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
 
 from annotator.estimates.totals import (
     CONFIDENCE,
@@ -48,7 +49,7 @@ class Sample:
     wrong: Floats
     probability: Floats
     units: Codes | None = None
-    shares: Floats | None = None
+    shares: npt.NDArray[np.floating] | None = None
     typical: float = 1.0
 
     def predicted(self, figure: str) -> Floats:

@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 from array import array
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass, field
 from datetime import datetime
 
 from sqlalchemy import ColumnElement, Result, and_, case, exists, func, select
 from sqlalchemy.orm import Session
 
-from db.domain.answers import heatmap_fish
+from db.domain.answers import model_answer
 from db.domain.corrections import DECIDED, CorrectionOutcome
 from db.domain.predictions import Head
 from db.domain.species import NO_FISH
 from db.store.flagged import unlike
 from db.store.neighbours import heard_predictions
-from db.store.results import answering_models, detections_of
+from db.store.results import AnsweringModel, answering_models, as_heard, detections_of, named_now, stored_prediction
 from db.tables.images import CameraRow, FileRow, FolderRow, ImageRow
 from db.tables.jobs import ItemRow, JobRow
 from db.tables.predictions import DetectionRow, NeighbourAnswerRow, PredictionRow
@@ -47,8 +48,9 @@ class Names:
 class JobAnswers:
     """A job's answers by one model, an image a place; the columns are as long as each other.
 
-    species, camera, day, trip: codes into the names. fish: of the answer's species, 0 for no fish. days are ISO 8601,
-    `UNKNOWN_DAY` where no clock told; trips are the first folder below the job's.
+    species, camera, day, trip: codes into the names. fish: how many the answer boxes, 0 for no fish. mixed: their
+    species, of the places where these are several. days are ISO 8601, `UNKNOWN_DAY` where no clock told; trips are the
+    first folder below the job's.
     """
 
     image_id: array[int]
@@ -63,6 +65,7 @@ class JobAnswers:
     camera_names: Names
     day_names: Names
     trip_names: Names
+    mixed: dict[int, Counter[str]] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return len(self.image_id)
@@ -85,13 +88,14 @@ def job_answers(
     last_prediction_id: only answers up to this one.
     """
     found = _empty()
+    model = answering_models(session, [model_version])[model_version]
     cameras = {key: found.camera_names.code(name) for key, name in _names_of_cameras(session).items()}
     camera_of_folder, trips = _folders(session, job_id, found.trip_names)
     for rows in _answer_rows(session, job_id, model_version, last_prediction_id).partitions():
         image_ids, prediction_ids, species, errors, own_cameras, folders, days = zip(*rows, strict=True)
         found.image_id.extend(image_ids)
         found.prediction_id.extend(prediction_ids)
-        found.species.extend(map(found.species_names.code, species))
+        found.species.extend(found.species_names.code(model.named.get(name, name)) for name in species)
         found.fish.extend(0.0 if name == NO_FISH else 1.0 for name in species)
         found.error_probability.extend(errors)
         # An image's own camera counts before its folder's.
@@ -101,8 +105,7 @@ def job_answers(
         )
         found.day.extend(found.day_names.code(day or UNKNOWN_DAY) for day in days)
         found.trip.extend(map(trips.__getitem__, folders))
-    model = answering_models(session, [model_version])[model_version]
-    _count_more_fish(session, job_id, found, species=model.species, sure_box=model.sure_box)
+    _count_boxes(session, job_id, found, model)
     return found
 
 
@@ -201,28 +204,29 @@ def _answer_rows(
     return session.connection().execute(query, execution_options={"yield_per": _ROWS_A_PAGE})
 
 
-def _count_more_fish(
-    session: Session, job_id: int, found: JobAnswers, *, species: Sequence[str], sure_box: float
-) -> None:
-    """Set the number of fish of those answers that have several boxes; the rest have one."""
+def _count_boxes(session: Session, job_id: int, found: JobAnswers, model: AnsweringModel) -> None:
+    """Count the fish of those answers that may have several boxes, each by its own species; the rest have one."""
     several = (
         select(DetectionRow.prediction_id)
-        .where(DetectionRow.head == Head.HEATMAP.value, DetectionRow.confidence >= sure_box)
+        .where(DetectionRow.head == Head.HEATMAP.value, DetectionRow.confidence >= model.sure_box)
         .group_by(DetectionRow.prediction_id)
         .having(func.count() > 1)
     )
-    counts = {}
+    counts: dict[int, Counter[str]] = {}
     asked = list(session.scalars(several))
     for start in range(0, len(asked), _IDS_A_QUERY):
         chunk = asked[start : start + _IDS_A_QUERY]
-        heard = heard_predictions(session, job_id, chunk)
-        for prediction_id, boxes in detections_of(session, chunk).items():
-            told = heard.get(prediction_id)
-            said = boxes if told is None else [told.of(place, one, species) for place, one in enumerate(boxes)]
-            counts[prediction_id] = float(len(heatmap_fish(said, at_least=sure_box)))
+        heard, detections = heard_predictions(session, job_id, chunk), detections_of(session, chunk)
+        for row in session.scalars(select(PredictionRow).where(PredictionRow.id.in_(chunk))):
+            alone = stored_prediction(row, model, detections[row.id], with_heatmap=False)
+            answer = model_answer(named_now(as_heard(alone, heard.get(row.id)), model))
+            counts[row.id] = Counter(box.species for box in answer.boxes)
     for place, prediction_id in enumerate(found.prediction_id) if counts else ():
-        if found.fish[place] > 0.0 and prediction_id in counts:
-            found.fish[place] = counts[prediction_id]
+        boxed = counts.get(prediction_id)
+        if boxed and found.fish[place] > 0.0:
+            found.fish[place] = float(boxed.total())
+            if len(boxed) > 1:
+                found.mixed[place] = boxed
 
 
 def _fish_of(species: str, boxes: dict[str, int]) -> dict[str, int]:
