@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 
@@ -10,9 +10,17 @@ from sqlalchemy import Engine
 from sqlalchemy.orm import Session
 
 from annotator.uncertainty.is_wrong import is_wrong
-from annotator.uncertainty.miss_rate import CONFIDENCE, MissRate, Stratum, more_reviews_for, weighted_miss_rate
+from annotator.uncertainty.miss_rate import (
+    CONFIDENCE,
+    MissRate,
+    Stratum,
+    more_reviews_for,
+    weighted_miss_rate,
+    weighted_stratum,
+)
 from db.session import reading
 from db.store.error_probabilities import refresh_error_probabilities
+from db.store.plans import draw_weights
 from db.store.review_queue import (
     QueueFilter,
     answered_predictions,
@@ -26,6 +34,15 @@ from db.store.reviews import current_corrections
 Draw = tuple[str | None, str | None]
 # An image's species and camera.
 Kind = tuple[str, str]
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """An unflagged image that was drawn by chance and decided on. weight: of its draw, 1 in the mean of each draw."""
+
+    kind: Kind
+    is_miss: bool
+    weight: float = 1.0
 
 
 @dataclass(frozen=True)
@@ -51,6 +68,8 @@ def audit_agreement(
 
     below: the chance to be right under which an image is flagged; only answers to images above it count. A choice
     that was narrowed to a species or a camera drew from these only: its answers are weighted to stand for no others.
+    Images of a review plan count by their stored probabilities; those of days or trips that were drawn whole are left
+    out, as images of one day are no independent witnesses.
 
     Raises:
         ValueError: the width or the confidence is impossible.
@@ -75,25 +94,26 @@ def audit_agreement(
     )
 
 
-def strata_of(
-    held: Mapping[Kind, int], verdicts: Iterable[tuple[Kind, bool]], draws: Collection[Draw]
-) -> list[Stratum]:
-    """Return the kinds of images between which no draw made a difference, as strata.
+def strata_of(held: Mapping[Kind, int], verdicts: Iterable[Verdict], draws: Collection[Draw]) -> list[Stratum]:
+    """Return the kinds of images that the same draws could take, as strata.
 
-    Within one of them every draw took each image with the same chance, whatever the draws were narrowed to.
+    Within one of them each draw took images with the same chance, or with chances that the verdicts' weights tell,
+    whatever the draws were narrowed to.
 
-    >>> strata_of({("ALB", "a"): 90, ("ALB", "b"): 10}, [(("ALB", "b"), True)], {(None, None), (None, "b")})
-    [Stratum(images=90, reviewed=0, wrong=0), Stratum(images=10, reviewed=1, wrong=1)]
+    >>> found = strata_of({("ALB", "a"): 90, ("ALB", "b"): 10}, [Verdict(("ALB", "b"), True)], {(None, "b")})
+    >>> [(one.images, one.reviewed, one.wrong) for one in found]
+    [(90, 0, 0), (10, 1, 1)]
     """
     images: Counter[frozenset[Draw]] = Counter()
     for kind, count in held.items():
         images[_drawn_by(kind, draws)] += count
-    reviewed: Counter[frozenset[Draw]] = Counter()
-    wrong: Counter[frozenset[Draw]] = Counter()
-    for kind, is_miss in verdicts:
-        reviewed[_drawn_by(kind, draws)] += 1
-        wrong[_drawn_by(kind, draws)] += is_miss
-    return [Stratum(count, reviewed[draw], wrong[draw]) for draw, count in images.items()]
+    reviewed: dict[frozenset[Draw], list[Verdict]] = defaultdict(list)
+    for verdict in verdicts:
+        reviewed[_drawn_by(verdict.kind, draws)].append(verdict)
+    return [
+        weighted_stratum(count, [one.weight for one in reviewed[draw]], [one.is_miss for one in reviewed[draw]])
+        for draw, count in images.items()
+    ]
 
 
 def _drawn_by(kind: Kind, draws: Collection[Draw]) -> frozenset[Draw]:
@@ -101,15 +121,17 @@ def _drawn_by(kind: Kind, draws: Collection[Draw]) -> frozenset[Draw]:
     return frozenset(draw for draw in draws if draw[0] in (None, species) and draw[1] in (None, camera))
 
 
-def _verdicts(session: Session, *, model_version: str, below: float) -> list[tuple[Kind, bool]]:
-    """Return the kind of every unflagged image that was drawn by chance and decided on, and whether it was wrong."""
-    said = current_corrections(session)
+def _verdicts(session: Session, *, model_version: str, below: float) -> list[Verdict]:
+    """Return what came of every unflagged image that was drawn by chance, by itself, and decided on."""
+    said, weights = current_corrections(session), draw_weights(session, model_version=model_version)
     drawn = answered_predictions(session, model_version=model_version, at_random=True, agreed_below=below)
+    drawn = [prediction_id for prediction_id in drawn if weights.get(prediction_id, 1.0) is not None]
     return [
-        (
+        Verdict(
             (one.species, one.camera),
             is_wrong(one.species, [stored.detection for stored in one.detections], label),
+            weights.get(prediction_id) or 1.0,
         )
-        for one in load_candidates(session, drawn, with_heatmaps=False).values()
+        for prediction_id, one in load_candidates(session, drawn, with_heatmaps=False).items()
         if one.sha256 in said and (label := said[one.sha256].label) is not None
     ]

@@ -38,11 +38,42 @@ class MissRate:
 
 @dataclass(frozen=True)
 class Stratum:
-    """Unflagged images that every draw treated alike: how many there are, were reviewed, and were wrong."""
+    """Unflagged images of a kind that each draw could take: how many there are, were reviewed, and were wrong.
+
+    rate: the share of wrong ones, where they were drawn with unequal probabilities; worth: as how many images drawn
+    alike the reviewed ones count then. None where all were drawn alike.
+    """
 
     images: int
     reviewed: int
     wrong: int
+    rate: float | None = None
+    worth: float | None = None
+
+    @property
+    def share_wrong(self) -> float:
+        """The share of wrong images; of a stratum with reviews."""
+        return self.wrong / self.reviewed if self.rate is None else self.rate
+
+    @property
+    def drawn_alike(self) -> float:
+        """As how many images drawn alike the reviewed ones count."""
+        return float(self.reviewed) if self.worth is None else self.worth
+
+
+def weighted_stratum(images: int, weights: Sequence[float], wrong: Sequence[bool]) -> Stratum:
+    """Return a stratum of reviewed images of unequal weights, each one over its probability to be drawn.
+
+    Sources: Hajek 1971 (the share); Kish 1965, section 11.7 (what unequal weights cost).
+
+    >>> weighted_stratum(100, [1.0, 3.0], [True, False])
+    Stratum(images=100, reviewed=2, wrong=1, rate=0.25, worth=1.6)
+    """
+    if len(set(weights)) < 2:
+        return Stratum(images, len(wrong), sum(wrong))
+    total = sum(weights)
+    rate = sum(weight for weight, is_wrong in zip(weights, wrong, strict=True) if is_wrong) / total
+    return Stratum(images, len(wrong), sum(wrong), rate, total**2 / sum(weight**2 for weight in weights))
 
 
 def miss_rate(*, reviewed: int, wrong: int, confidence: float = CONFIDENCE) -> MissRate:
@@ -84,8 +115,8 @@ def weighted_miss_rate(strata: Sequence[Stratum], *, confidence: float = CONFIDE
         return MissRate(reviewed=0, wrong=0, rate=None, low=0.0, high=1.0, confidence=confidence, worth=0.0)
     images = sum(one.images for one in seen)
     shares = [one.images / images for one in seen]
-    rate = sum(share * one.wrong / one.reviewed for share, one in zip(shares, seen, strict=True))
-    worth = 1.0 / sum(share**2 / one.reviewed for share, one in zip(shares, seen, strict=True))
+    rate = sum(share * one.share_wrong for share, one in zip(shares, seen, strict=True))
+    worth = 1.0 / sum(share**2 / one.drawn_alike for share, one in zip(shares, seen, strict=True))
     low, high = _interval(worth, rate * worth, confidence=confidence)
     return MissRate(reviewed, wrong, rate, low, high, confidence, worth)
 

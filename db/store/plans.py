@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from datetime import UTC, datetime
+from itertools import groupby
 
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
@@ -46,6 +47,29 @@ def plans_of_job(session: Session, job_id: int) -> list[ReviewPlan]:
     """Return a job's plans with their images, the oldest first."""
     rows = session.scalars(select(ReviewPlanRow).where(ReviewPlanRow.job_id == job_id).order_by(ReviewPlanRow.id))
     return [_plan(session, row) for row in rows.all()]
+
+
+def draw_weights(session: Session, *, model_version: str) -> dict[int, float | None]:
+    """Return by prediction what an image that was drawn by chance counts: one over its probability, 1 in a plan's mean.
+
+    None of an image that was drawn with its whole day or trip. Of several draws the first counts. Predictions that no
+    plan drew are not in it.
+    """
+    query = (
+        select(ReviewPlanRow.id, ReviewPlanRow.unit, ReviewPlanItemRow.prediction_id, ReviewPlanItemRow.probability)
+        .join(ReviewPlanItemRow, ReviewPlanItemRow.plan_id == ReviewPlanRow.id)
+        .where(ReviewPlanRow.model_version_id == model_version, ~ReviewPlanItemRow.certain)
+        .order_by(ReviewPlanRow.id, ReviewPlanItemRow.id)
+    )
+    found: dict[int, float | None] = {}
+    for (_, unit), rows in groupby(session.execute(query), key=lambda row: (row.id, row.unit)):
+        plan = {row.prediction_id: 1.0 / row.probability for row in rows}
+        mean = sum(plan.values()) / len(plan)
+        for prediction_id, weight in plan.items():
+            # Rounded: what was drawn alike counts alike, whatever the last digit says.
+            told = round(weight / mean, 9) if unit == PlanUnit.IMAGE.value else None
+            found.setdefault(prediction_id, told)
+    return found
 
 
 def newest_ids(session: Session) -> tuple[int, int]:

@@ -19,10 +19,10 @@ from annotator.export.export_flagged import ReviewExportOptions
 from annotator.labelme.json_files import read_labelme
 from annotator.simulation.oracle import answer_folder
 from db.domain.catch import CatchSummary, Grouping
-from db.domain.plans import target_from
+from db.domain.plans import PlanUnit, target_from
 from db.domain.species import DEFAULT_LABEL_SET, UnknownSpecies
 from db.session import reading, transaction
-from db.store.plans import plans_of_job
+from db.store.plans import draw_weights, plans_of_job
 from db.tables.images import CameraRow
 from db.tables.jobs import ItemRow
 from db.tables.models import ModelVersionRow
@@ -284,3 +284,25 @@ def test_an_image_that_vanished_is_left_out_and_told(engine: Engine, tmp_path: P
     review(engine, tmp_path / "plan", truth)
     assert summarise(engine).plan is not None
     assert np.isfinite([one.estimate.value for one in summarise(engine).figures if one.estimate]).all()
+
+
+def test_images_of_a_plan_count_by_one_over_their_stored_probability(engine: Engine, tmp_path: Path, truth: Truth):
+    write(engine, tmp_path / "plan", propose(engine, targets=["BET:60%"]))
+    with reading(engine) as session:
+        (plan,) = plans_of_job(session, 1)
+        weights = draw_weights(session, model_version=plan.origin.model_version)
+
+    drawn = [item for item in plan.items if not item.certain]
+    assert weights.keys() == {item.prediction_id for item in drawn}
+    assert np.mean([weights[item.prediction_id] for item in drawn]) == pytest.approx(1.0)
+    products = [weights[item.prediction_id] * item.probability for item in drawn]
+    assert np.ptp(products) < 1e-6 and np.ptp([item.probability for item in drawn]) > 0.01
+
+
+def test_images_of_days_that_were_drawn_whole_are_no_single_witnesses(engine: Engine, tmp_path: Path, truth: Truth):
+    request = PlanRequest(images=100, seed=1, unit=PlanUnit.DAY)
+    write(engine, tmp_path / "plan", propose_plan(engine, 1, request, label_set=DEFAULT_LABEL_SET))
+    with reading(engine) as session:
+        weights = draw_weights(session, model_version=plans_of_job(session, 1)[0].origin.model_version)
+
+    assert weights and set(weights.values()) == {None}
