@@ -211,6 +211,12 @@ def _audit_agreement() -> Schema:
     return _schema(AgreementAudit)
 
 
+def _audit_detector() -> Schema:
+    from annotator.uncertainty.other_detector import DetectorComparison
+
+    return _schema(DetectorComparison)
+
+
 def _train() -> Schema:
     from worker.steps.requests import TrainEventsResult, TrainResult
 
@@ -287,6 +293,7 @@ DOCUMENTS: dict[str, Callable[[], Schema]] = {
     "models optimise": _optimise,
     "audit agreement": _audit_agreement,
     "audit leakage": _leakage,
+    "audit detector": _audit_detector,
     "train": _train,
     "evaluate": _evaluate,
     "backup": lambda: _schema(BackupDocument),

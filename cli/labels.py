@@ -69,6 +69,10 @@ def import_command(
         str | None,
         typer.Option(metavar="NAMES", help="The species to know, with commas, or all: every name in these files."),
     ] = None,
+    min_confidence: Annotated[
+        float | None,
+        typer.Option(min=0, max=1, help="Confidence that a box of megadetector needs to be a label; 0.2."),
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document for machines.")] = False,
 ) -> None:
     """Register labelled images; the last import is in force, and importing the same twice changes nothing.
@@ -80,6 +84,7 @@ def import_command(
     metadata, or else by their size and still background (see `cli cameras --help`).
     """
     from annotator.label_formats.import_labels import ImportOptions, LabelFormat, import_labels
+    from annotator.label_formats.megadetector import LEAST_CONFIDENCE
     from cli.shared.progress import progress_bar
     from db.store.species import project_settings
     from worker.images.scan import scan_folder
@@ -88,6 +93,8 @@ def import_command(
     root = _folder(images or path)
     if not path.exists():
         raise typer.BadParameter(f"{path}: there is no such file or folder")
+    if min_confidence is not None and label_format is not Format.MEGADETECTOR:
+        raise typer.BadParameter(f"{label_format} has no confidences; --min-confidence goes with --format megadetector")
     settings, engine = opened()
     problems: list[str] = []
     skipped = Skipped()
@@ -104,6 +111,7 @@ def import_command(
         settings.label_set,
         _look_at(root, settings),
         decide=lambda written: species_of_import(engine, settings, written, wanted=species, quiet=as_json),
+        least=LEAST_CONFIDENCE if min_confidence is None else min_confidence,
     )
     with progress_bar("images", quiet=as_json) as bar:
         task = bar.add_task("labels", total=None)

@@ -32,6 +32,7 @@ from cli import (
     workers,
 )
 from cli.audit.agreement import audit_agreement_command
+from cli.audit.detector import audit_detector_command
 from cli.audit.leakage import audit_leakage_command
 from cli.models.app import app as models_app
 from cli.review.app import app as review_app
@@ -103,6 +104,7 @@ app.add_typer(review_app, name="review")
 audit = typer.Typer(help="Tell how far the numbers can be trusted.", no_args_is_help=True)
 audit.command("agreement")(audit_agreement_command)
 audit.command("leakage")(audit_leakage_command)
+audit.command("detector")(audit_detector_command)
 app.add_typer(audit, name="audit")
 
 

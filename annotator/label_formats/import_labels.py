@@ -7,6 +7,7 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
+from functools import partial
 from pathlib import Path
 
 from sqlalchemy import Engine
@@ -14,7 +15,7 @@ from sqlalchemy import Engine
 from annotator.label_formats.coco import read_coco
 from annotator.label_formats.find_images import ImageFinder, ImageNotFound
 from annotator.label_formats.labelme import read_labelme_labels
-from annotator.label_formats.megadetector import read_megadetector
+from annotator.label_formats.megadetector import LEAST_CONFIDENCE, read_megadetector
 from annotator.label_formats.ncfm import ncfm_species, read_ncfm
 from annotator.label_formats.records import (
     LabelFileError,
@@ -55,6 +56,7 @@ class ImportOptions:
     """What to import. root: the folder of the images; look: reads an image's hash and size, or raises.
 
     decide: called once with the species as they are written and the images of each; returns the label set to import by.
+    least: the confidence that a detection of MegaDetector needs to be a label.
     """
 
     path: Path
@@ -63,6 +65,7 @@ class ImportOptions:
     label_set: LabelSet
     look: Callable[[FoundFile], SeenImage]
     decide: Callable[[Mapping[str, int]], LabelSet] | None = None
+    least: float = LEAST_CONFIDENCE
 
 
 @dataclass
@@ -142,14 +145,14 @@ def _records(options: ImportOptions, files: Sequence[FoundFile]) -> Records:
             unnamed="is in no folder that is named like a species",
         )
         return
-    read = {
+    readers: dict[LabelFormat, Callable[[Path, LabelSet], Records]] = {
         LabelFormat.NCFM: read_ncfm,
         LabelFormat.COCO: read_coco,
         LabelFormat.LABELME: read_labelme_labels,
         LabelFormat.YOLO: read_yolo,
-        LabelFormat.MEGADETECTOR: read_megadetector,
-    }[options.label_format]
-    yield from read(options.path, options.label_set)
+        LabelFormat.MEGADETECTOR: partial(read_megadetector, least=options.least),
+    }
+    yield from readers[options.label_format](options.path, options.label_set)
     if options.label_format is LabelFormat.NCFM:
         # The competition's images lie in folders by species, and its images without fish are in no file at all.
         yield from _by_folder(files, options, unnamed=None)

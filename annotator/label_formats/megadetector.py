@@ -10,6 +10,7 @@ from annotator.label_formats.records import (
     LabelFileError,
     RawBox,
     RawRecord,
+    RecordNote,
     RecordProblem,
     Records,
     as_number,
@@ -20,13 +21,15 @@ from db.domain.species import LabelSet
 
 # What MegaDetector's authors advise for its fifth version; below it most boxes are none.
 LEAST_CONFIDENCE = 0.2
+# Its own categories that are no animal.
+_NO_ANIMALS = frozenset({"person", "vehicle"})
 
 
-def read_megadetector(path: Path, label_set: LabelSet) -> Records:
+def read_megadetector(path: Path, label_set: LabelSet, *, least: float = LEAST_CONFIDENCE) -> Records:
     """Yield a record an image: its detections of enough confidence, each called by its surest classification.
 
-    A detection without a classification is called by its category; an image that MegaDetector could not read gives
-    nothing.
+    A detection without a classification is called by its category; people and vehicles are left out, with a note. An
+    image that MegaDetector could not read gives nothing. least: the confidence that a detection needs.
 
     Raises:
         LabelFileError: not MegaDetector's output.
@@ -37,6 +40,9 @@ def read_megadetector(path: Path, label_set: LabelSet) -> Records:
     detected, classified = (_names(document, f"{kind}_categories") for kind in ("detection", "classification"))
     if not detected:
         raise LabelFileError(f"{path}: no output of MegaDetector; wanted an object with 'detection_categories'")
+    left_out = {key: name for key, name in detected.items() if name.lower() in _NO_ANIMALS}
+    if left_out:
+        yield RecordNote(str(path), f"its boxes of {' and '.join(left_out.values())} are left out")
     for index, raw in enumerate(document["images"]):
         place = f"{path} images[{index}]"
         if not isinstance(raw, dict) or not isinstance(raw.get("file"), str):
@@ -44,13 +50,19 @@ def read_megadetector(path: Path, label_set: LabelSet) -> Records:
         elif not isinstance(raw.get("detections"), list):
             yield RecordProblem(place, f"has no detections ({shown(raw.get('failure'))})")
         else:
-            yield _record(raw, raw["detections"], place, detected, classified)
+            animals = [one for one in raw["detections"] if not _is_of(one, left_out)]
+            yield _record(raw, animals, place, least, detected, classified)
+
+
+def _is_of(detection: object, categories: Mapping[str, str]) -> bool:
+    return isinstance(detection, Mapping) and str(detection.get("category")) in categories
 
 
 def _record(
     raw: Mapping[str, object],
     detections: Sequence[object],
     place: str,
+    least: float,
     detected: Mapping[str, str],
     classified: Mapping[str, str],
 ) -> RawRecord:
@@ -58,20 +70,22 @@ def _record(
     problems: list[RecordProblem] = []
     for index, detection in enumerate(detections):
         try:
-            boxes += _boxes(detection, detected, classified)
+            boxes += _boxes(detection, least, detected, classified)
         except ValueError as error:
             problems.append(RecordProblem(f"{place} detections[{index}]", str(error)))
     return RawRecord(str(raw["file"]), place, boxes=tuple(boxes), normalised=True, problems=tuple(problems))
 
 
-def _boxes(detection: object, detected: Mapping[str, str], classified: Mapping[str, str]) -> Iterator[RawBox]:
+def _boxes(
+    detection: object, least: float, detected: Mapping[str, str], classified: Mapping[str, str]
+) -> Iterator[RawBox]:
     """Yield the box of a detection that is sure enough."""
     if not isinstance(detection, Mapping):
         raise ValueError(f"is {shown(detection)}, wanted an object")
     confidence = as_number(detection.get("conf"))
     if confidence is None or not math.isfinite(confidence):
         raise ValueError(f"'conf' is {shown(detection.get('conf'))}, wanted a number")
-    if confidence < LEAST_CONFIDENCE:
+    if confidence < least:
         return
     sides = detection.get("bbox")
     numbers = [as_number(side) for side in sides] if isinstance(sides, list) else []
