@@ -1,13 +1,10 @@
-"""What `--json` of each command prints, as types; `cli schema NAME` makes JSON schemas of them."""
+"""What `--json` of commands prints that is no value of ours, as types; `cli.json_schemas` makes schemas of them."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any, NotRequired
+from typing import NotRequired
 
 from typing_extensions import TypedDict
-
-Schema = dict[str, Any]
 
 
 class FailedFile(TypedDict):
@@ -174,168 +171,87 @@ class BackupDocument(TypedDict):
     missing: list[str]
 
 
-def _doctor() -> Schema:
-    from worker.doctor.checks import Check
+class FoundCamerasDocument(TypedDict):
+    """What a search for cameras came to: `worker.cameras.find.FoundCameras`, with readable paths."""
 
-    return _schema(list[Check])
-
-
-def _label_imports() -> Schema:
-    from db.domain.label_imports import LabelImportSummary
-
-    return _schema(list[LabelImportSummary])
-
-
-def _undone() -> Schema:
-    found = _schema(UndoneDocument)
-    found["properties"]["import"] = {"type": "integer"}
-    found["required"].append("import")
-    return found
+    looked_at: int
+    cameras: dict[str, int]
+    by_metadata: int
+    alone: int
+    left: int
+    unreadable: list[tuple[str, str]]
 
 
-def _cameras() -> Schema:
-    from db.domain.cameras import CameraSummary
+class RetrainDocument(TypedDict):
+    """What came of a retraining; one that was not begun has a state and a note alone. figures: by name."""
 
-    return _schema(list[CameraSummary])
-
-
-def _review_import() -> Schema:
-    from annotator.corrections.import_corrections import ImportSummary
-
-    return _schema(ImportSummary, ranked_anew=list[str], fish_sizes=dict[str, float])
-
-
-def _audit_agreement() -> Schema:
-    from annotator.uncertainty.audit import AgreementAudit
-
-    return _schema(AgreementAudit)
+    state: str
+    note: str
+    dataset: NotRequired[int]
+    dataset_sha256: NotRequired[str]
+    images: NotRequired[int]
+    held_out_cameras: NotRequired[list[str]]
+    unreadable: NotRequired[list[list[str]]]
+    model: NotRequired[str | None]
+    champion: NotRequired[str | None]
+    figures: NotRequired[dict[str, float] | None]
+    champion_figures: NotRequired[dict[str, float] | None]
 
 
-def _audit_detector() -> Schema:
-    from annotator.uncertainty.other_detector import DetectorComparison
+class MetSpecies(TypedDict):
+    """How often one person's species met another's."""
 
-    return _schema(DetectorComparison)
-
-
-def _train() -> Schema:
-    from worker.steps.requests import TrainEventsResult, TrainResult
-
-    return _step(TrainResult | TrainEventsResult)  # the latter with --events
+    species: tuple[str, str]
+    times: int
 
 
-def _evaluate() -> Schema:
-    from worker.steps.requests import EvaluateEventsResult, EvaluateResult
+class ReviewersDocument(TypedDict):
+    """Where people differ: `annotator.corrections.reviewers.ReviewersReport`, its pairs as a list."""
 
-    return _step(EvaluateResult | EvaluateEventsResult)  # the latter with --events
-
-
-def _leakage() -> Schema:
-    from worker.steps.requests import LeakageResult
-
-    return _step(LeakageResult)
-
-
-def _optimise() -> Schema:
-    from worker.steps.requests import OptimiseResult
-
-    return _step(OptimiseResult)
+    images: int
+    pairs: int
+    agreeing: int
+    confusion: list[MetSpecies]
+    mean_iou: float | None
+    open_cases: list[str]
 
 
-def _look() -> Schema:
-    from worker.steps.requests import LookResult
+class SimulatedDocument(TypedDict):
+    """What a simulated person did in a folder."""
 
-    return _step(LookResult)
-
-
-def _report() -> Schema:
-    from worker.report.write import Report
-
-    return _schema(Report, out=str, zip=str | None)
+    answered: int
+    problems: list[str]
 
 
-def _summary() -> Schema:
-    from db.domain.catch import CatchSummary
+class PlanDocument(TypedDict):
+    """A review plan before anyone looks. expected, curve: what so many images are expected to tell."""
 
-    return _schema(CatchSummary)
-
-
-def _explain() -> Schema:
-    from db.domain.lineage import Story
-
-    return _schema(Story)
-
-
-DOCUMENTS: dict[str, Callable[[], Schema]] = {
-    "status": lambda: _schema(list[StatusDocument]),
-    "enqueue": lambda: _schema(WorkDocument),
-    "resume": lambda: _schema(WorkDocument),
-    "retry": lambda: _schema(WorkDocument),
-    "cancel": lambda: _schema(CancelDocument),
-    "results": lambda: _schema(ResultsDocument),
-    "review export": lambda: _schema(ReviewExportDocument),
-    "review import": _review_import,
-    "delete job": lambda: _schema(RemovedDocument),
-    "delete trip": lambda: _schema(RemovedDocument),
-    "delete person": lambda: _schema(RemovedDocument),
-    "labels list": _label_imports,
-    "labels import": lambda: _schema(LabelImportDocument),
-    "labels export": lambda: _schema(ResultsDocument),
-    "labels undo": _undone,
-    "species list": lambda: _schema(SpeciesListDocument),
-    "cameras list": _cameras,
-    "cameras scale": lambda: _schema(list[FishSizeDocument]),
-    "report": _report,
-    "summary": _summary,
-    "explain": _explain,
-    "models look": _look,
-    "models list": lambda: _schema(list[ModelDocument]),
-    "models show": lambda: _schema(ModelShowDocument),
-    "models optimise": _optimise,
-    "audit agreement": _audit_agreement,
-    "audit leakage": _leakage,
-    "audit detector": _audit_detector,
-    "train": _train,
-    "evaluate": _evaluate,
-    "backup": lambda: _schema(BackupDocument),
-    "restore": lambda: _schema(BackupDocument),
-    "doctor": _doctor,
-}
+    job: int
+    model: str
+    targets: list[str]
+    free: int
+    decided: int
+    images: int
+    certain: int
+    drawn: int
+    unit: str
+    units: int
+    seed: int
+    hours: float
+    seconds_per_image: float
+    seconds_measured: bool
+    by_camera: dict[str, int]
+    export: str | None
+    folder: str | None
+    problems: list[str]
 
 
-def schema_of(name: str) -> Schema:
-    """Return the JSON schema of what a command prints with `--json`. name: such as `models list`; KeyError if none."""
-    return {
-        "$schema": "https://json-schema.org/draft/2020-12/schema",
-        **_closed(DOCUMENTS[name]()),
-        "title": f"cli {name} --json",
-    }
+class ScheduleDocument(TypedDict):
+    """When a retraining is due. times: ISO 8601 with their zone."""
 
-
-def _schema(kind: Any, **more: Any) -> Schema:
-    """Return the schema of a type; more: keys that the command adds to it."""
-    from pydantic import TypeAdapter
-
-    found = TypeAdapter(kind).json_schema(mode="serialization")
-    for name, added in more.items():
-        found["properties"][name] = TypeAdapter(added).json_schema(mode="serialization")
-        found["required"] = [*found.get("required", []), name]
-    return found
-
-
-def _step(kind: Any) -> Schema:
-    """Return the schema of a step's result, which leaves out what has its default."""
-    from pydantic import TypeAdapter
-
-    return TypeAdapter(kind).json_schema(mode="validation")
-
-
-def _closed(schema: Any) -> Any:
-    """Return a schema whose objects have no other keys than it names."""
-    if isinstance(schema, list):
-        return [_closed(one) for one in schema]
-    if not isinstance(schema, dict):
-        return schema
-    found = {name: _closed(value) for name, value in schema.items()}
-    if isinstance(schema.get("properties"), dict) and schema.get("type") == "object":
-        found["additionalProperties"] = False
-    return found
+    cron: str | None
+    since: str | None
+    next_at: str | None
+    corrected: int
+    retrain_after: int | None
+    due: str | None

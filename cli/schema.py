@@ -15,7 +15,7 @@ def schema(
     ] = None,
 ) -> None:
     """Show the JSON schema of what a command prints with --json."""
-    from cli.json_documents import DOCUMENTS, schema_of
+    from cli.json_schemas import DOCUMENTS, schema_of
 
     if not command:
         typer.echo("\n".join(sorted(DOCUMENTS)))
