@@ -87,6 +87,6 @@ def test_a_miss_rate_is_told_with_its_interval_or_how_many_answers_there_are() -
 
     assert "is not known yet: 3 answers of the random share" in missed_words(unknown)
     assert missed_words(known).startswith(
-        "5.0% of the images that are not flagged are wrong (95 % interval 0.6% to 16.9%"
+        "of the images that are not flagged, in all jobs of the model, 5.0% are wrong (95 % interval 0.6% to 16.9%"
     )
     assert "nothing is known of 20 of them" in missed_words(known)
