@@ -11,6 +11,7 @@ import typer
 
 from cli.shared.context import opened
 from cli.shared.runtimes import RuntimeName, with_runtime
+from cli.shared.steps import run_with_bar
 from cli.shared.watch import warn
 
 if TYPE_CHECKING:
@@ -28,8 +29,19 @@ def worker(
         ),
     ] = None,
     runtime: RuntimeName = None,
+    tune: Annotated[
+        bool,
+        typer.Option("--tune", help="Find how many images a network call and decoding threads are fastest here; end."),
+    ] = False,
 ) -> None:
-    """Run worker processes against the configured broker until SIGTERM or Ctrl-C; dead ones are replaced."""
+    """Run worker processes against the configured broker until SIGTERM or Ctrl-C; dead ones are replaced.
+
+    With --tune images that are held go through the serving model in several ways, which takes a few minutes on two
+    cores; workers on machines of this kind take the fastest one from then on. TAFFRAIL_NETWORK_BATCH overrides it.
+    """
+    if tune:
+        tune_champion()
+        return
     from worker.delivery.app import QueueName, count_messages
     from worker.delivery.devices import card_ids, list_cards
     from worker.delivery.monitor import Monitor
@@ -49,6 +61,21 @@ def worker(
         monitor = Monitor(engine, settings, tell=warn, supervisor=supervisor)
         while not stop.wait(_LOOK_EVERY_S):
             monitor.keep()
+
+
+def tune_champion() -> None:
+    """Find how this machine serves the champion fastest, and tell what was tried."""
+    from worker.steps.requests import TUNE, TuneRequest
+
+    opened()
+    done = run_with_bar(TUNE, TuneRequest(model="champion"), quiet=False)
+    typer.echo(f"{'images a call':>13} {'threads':>8} {'images/s':>9}")
+    for one in done.pace.tried:
+        typer.echo(f"{one.network_batch:13} {one.decode_threads:8} {one.images_per_s:9.2f}")
+    typer.echo(
+        f"model {done.model} is served {done.pace.network_batch} images a call, with {done.pace.decode_threads} "
+        f"decoding threads, on machines of this kind ({done.file})"
+    )
 
 
 def _parse_queues(text: str) -> list[QueueName]:

@@ -9,6 +9,7 @@ from sqlalchemy import ColumnElement, ScalarSelect, Select, case, exists, func, 
 from sqlalchemy.orm import InstrumentedAttribute, Session, aliased
 
 from db.domain.files import FoundFile
+from db.domain.frames import is_frame
 from db.domain.outcomes import SeenImage
 from db.domain.places import Place
 from db.domain.taken_with import TakenWith
@@ -65,6 +66,19 @@ def unlabelled_places(session: Session, *, handed_out: bool) -> list[Place]:
         ~exists().where(asked == ImageRow.id),
     )
     return list(_places(session, query))
+
+
+def some_files(session: Session, *, count: int) -> list[bytes]:
+    """Return paths of images that were read before, the newest first, at most so many; a video's frames are not."""
+    query = (
+        select(FolderRow.path, FileRow.name)
+        .join(FileRow, FileRow.folder_id == FolderRow.id)
+        .where(FileRow.image_id.is_not(None))
+        .order_by(FileRow.id.desc())
+        .limit(4 * count)
+    )
+    paths = (bytes(folder).rstrip(b"/") + b"/" + bytes(name) for folder, name in session.execute(query))
+    return [path for path in paths if not is_frame(path)][:count]
 
 
 def _query() -> Select[ImageRow, bytes, bytes, str]:

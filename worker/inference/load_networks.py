@@ -12,6 +12,7 @@ from db.settings import Settings
 from worker.inference.detector import AnyDetector, make_detector
 from worker.inference.feature_memory import FeatureMemory, keeps_features
 from worker.inference.infer import DetectorInference, Inference
+from worker.inference.pace import paced
 from worker.inference.recording_detector import RecordingDetector
 from worker.inference.runtimes.choices import served_by
 from worker.inference.runtimes.compile import BY_KERAS, ServedBy
@@ -37,6 +38,7 @@ def load_detector(settings: Settings, model_version: str, hashes: BundleHashes) 
         ModelFileError: the file is missing, altered or no model. StoreUnreachable: it lies in a store that is away.
     """
     bring_model(settings, model_version)
+    settings = paced(settings, model_version)
     path = check_model_file(settings.models_dir, model_version, hashes.sha256, hashes.crops_sha256)
     card = read_card(settings.models_dir, model_version)
     detector, crop_classifier = _networks(card, path, settings, served_by(settings, model_version, hashes.sha256))

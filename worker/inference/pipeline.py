@@ -7,7 +7,6 @@ every queue between them is bounded. A batch's state on its way is a `BatchWork`
 
 from __future__ import annotations
 
-import os
 import threading
 import time
 from collections.abc import Callable
@@ -23,6 +22,7 @@ from worker.inference.fixed_batch import network_faults
 from worker.inference.infer import Inference
 from worker.inference.load_image import LoadedImage
 from worker.inference.network_batches import network_batches
+from worker.inference.pace import usual_decode_threads
 
 # One in the network, one before it, one being stored.
 _MAX_IN_WORK = 3
@@ -44,14 +44,16 @@ class BatchPipeline:
         on_done: Callable[[Claim, list[ItemOutcome]], None],
         on_failed: Callable[[Claim, Exception], None],
         on_progress: Callable[[], None] = lambda: None,
+        decode_threads: int | None = None,
     ) -> None:
+        """decode_threads: how many decode and cut crops; the usual number where not given."""
         self.inference = inference
         self._on_done, self._on_failed, self._on_progress = on_done, on_failed, on_progress
         self._changed = threading.Condition()
         self._in_work: list[BatchWork] = []
         self._waiting: SimpleQueue[BatchWork | None] = SimpleQueue()
         self._stopped = False
-        self._decoders = ThreadPoolExecutor(max(2, min(8, os.cpu_count() or 2)), thread_name_prefix="decode")
+        self._decoders = ThreadPoolExecutor(decode_threads or usual_decode_threads(), thread_name_prefix="decode")
         self._feeder = BatchFeeder(inference, self._decoders)
         self._storing = ThreadPoolExecutor(1, thread_name_prefix="store")
         self._network = threading.Thread(target=self._run_network, name="network", daemon=True)

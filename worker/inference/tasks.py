@@ -18,6 +18,7 @@ from worker.inference.camera_sizes import CameraSizes
 from worker.inference.heartbeat import heartbeat
 from worker.inference.held_batches import HeldBatches
 from worker.inference.load_networks import LoadInference, NoModel, load_detector
+from worker.inference.pace import decode_threads
 from worker.inference.pipeline import BatchPipeline
 from worker.inference.site_folders import check_folder
 from worker.storage.model_files import BundleHashes
@@ -122,6 +123,7 @@ class InferWorker:
                 on_done=partial(self._held.store, model_version=inference.model_version),
                 on_failed=self._held.failed,
                 on_progress=self._progress,
+                decode_threads=decode_threads(self._settings, inference.model_version),
             )
         return self._pipeline
 

@@ -14,6 +14,7 @@ from db.domain.event_figures import ComparedCounts
 from db.domain.leakage import HeatReport, ShortcutCue, SplitGap
 from db.domain.model_versions import SecondStage
 from db.domain.runtimes import Runtime, RuntimeChoice
+from db.domain.serving_pace import ServingPace
 from db.domain.train_recipe import TrainRecipe, TrainRecord
 from worker.models.names import DEFAULT_TRUNK, Balance, DetectorKind, HeadName, Parts, SecondStageChoice
 from worker.models.recurrent import RecurrentCell
@@ -279,6 +280,21 @@ class OptimiseResult(StepValue):
     file: str
 
 
+class TuneRequest(StepValue):
+    """The model version (`champion` for the one that serves) whose pace is to be found. images: so many at most."""
+
+    model: str
+    images: int = 48
+
+
+class TuneResult(StepValue):
+    """What was found, and the file that it was written to."""
+
+    model: str
+    pace: ServingPace
+    file: str
+
+
 class FeaturesRequest(StepValue):
     """Images by content, and the trunk's weights and input as for a training."""
 
@@ -354,6 +370,7 @@ ANSWER_HELD_OUT = Step("worker.steps.answer_held_out", AnswerRequest, AnswerResu
 EVALUATE = Step("worker.steps.evaluate", EvaluateRequest, EvaluateResult)
 AUDIT_LEAKAGE = Step("worker.steps.audit_leakage", LeakageRequest, LeakageResult)
 LOOK_INSIDE = Step("worker.steps.look_inside", LookRequest, LookResult)
+TUNE = Step("worker.steps.tune", TuneRequest, TuneResult)
 OPTIMISE = Step("worker.steps.optimise", OptimiseRequest, OptimiseResult)
 FIRST_FEATURES = Step("worker.steps.first_features", FeaturesRequest, FeaturesResult)
 RETRAIN_DUE = Step("worker.retraining.retrain_due", DueRequest, DueResult)
