@@ -16,7 +16,7 @@ from worker.models.trunks import trunk_spec
 if TYPE_CHECKING:
     import keras
 
-_FEATURE = "trunk_features"
+_LEVEL = "level"
 _CENTRE_LEVELS = ("centre_even0", "centre_even1", "centre_even2")
 
 
@@ -35,14 +35,13 @@ def trunk_ends(model: keras.Model, *, kind: str, trunk: str, layer: str) -> list
         raise UnknownNetwork(f"a {kind} whose trunk has no known end ({error})") from error
 
 
-def with_features(model: keras.Model, ends: Sequence[Any]) -> keras.Model:
-    """Return the detector with its trunk's features as outputs beside its own; `taken_features` takes them out."""
+def trunk_alone(model: keras.Model, ends: Sequence[Any]) -> keras.Model:
+    """Return what gives an image's features: the detector's input to {level0, level1, ...}, the ends in their order."""
     from worker.models.keras_import import keras
 
-    features = {
-        f"{_FEATURE}{place}": keras.layers.Identity(name=f"{_FEATURE}{place}")(end) for place, end in enumerate(ends)
-    }
-    return keras.Model(model.input, {**model.output, **features}, name=model.name)
+    return keras.Model(
+        model.input, {f"{_LEVEL}{place}": end for place, end in enumerate(ends)}, name=f"{model.name}_trunk"
+    )
 
 
 def heads_alone(model: keras.Model, ends: Sequence[Any]) -> keras.Model:
@@ -59,10 +58,9 @@ def heads_alone(model: keras.Model, ends: Sequence[Any]) -> keras.Model:
         raise UnknownNetwork(f"heads that see more than the trunk's end ({error})") from error
 
 
-def taken_features(outputs: Mapping[str, np.ndarray]) -> tuple[dict[str, np.ndarray], tuple[np.ndarray, ...]]:
-    """Return a batch's answers and, apart from them, its features by level, (B, h, w, C) each."""
-    names = sorted(name for name in outputs if name.startswith(_FEATURE))
-    return {name: value for name, value in outputs.items() if name not in names}, tuple(outputs[name] for name in names)
+def levels_of(outputs: Mapping[str, np.ndarray]) -> tuple[np.ndarray, ...]:
+    """Return a batch's features by level, (B, h, w, C) each, of what the trunk gave."""
+    return tuple(outputs[f"{_LEVEL}{place}"] for place in range(len(outputs)))
 
 
 def trunk_sha256(model: keras.Model, ends: Sequence[Any]) -> str:
